@@ -1,0 +1,141 @@
+"""The IR: structured SSA with regions, as immutable data.
+
+    func @square(%x: array<f64,1,C>) -> (f64) {
+      %zero: f64 = const [value=0.0]
+      %lo: i64 = const [value=0]
+      %n: i64 = dim %x [axis=0]
+      %s: f64 = for %lo, %n, %zero [step=1] {
+      (%i: i64, %acc: f64):
+        %xi: f64 = load %x, %i
+        %sq: f64 = mul %xi, %xi
+        %t: f64 = add %acc, %sq
+        yield %t
+      }
+      return %s
+    }
+
+Values are compared by identity; what passes learn about them lives in tables beside the IR, never on it.
+
+Instructions with regions:
+
+- `for lo, hi, init... [step, reverse]` has one region `(i, carried...)` that yields the next `carried`; `i` takes
+  the values of Python's `range(lo, hi, step)`, in the opposite order if `reverse`. Results: the last `carried`.
+- `while init...` has two regions over `(k, carried...)`, where `k` counts iterations from 0: the first yields the
+  condition, the second the next `carried`. Results: the last `carried`, then the trip count.
+- `if condition` has two regions without parameters that yield the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcore.ir.types import Type
+from adcore.source import Span
+
+Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """An SSA value. `hint` is the user's name for it where there is one; it has no meaning."""
+
+    type: Type
+    hint: str = ""
+
+    def __repr__(self) -> str:
+        return f"%{self.hint or id(self)}: {self.type}"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Instr:
+    """One operation: operands in, results out, compile-time attributes, nested regions, the user's span."""
+
+    op: str
+    operands: tuple[Value, ...] = ()
+    results: tuple[Value, ...] = ()
+    attrs: Attributes = field(default_factory=dict)
+    regions: tuple[Region, ...] = ()
+    span: Span | None = None
+
+    @property
+    def result(self) -> Value:
+        """The only result."""
+        (result,) = self.results
+        return result
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Region:
+    """A straight list of instructions with parameters and yielded values."""
+
+    params: tuple[Value, ...]
+    body: tuple[Instr, ...]
+    yields: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Function:
+    """A function: its region's parameters are the arguments, its yields are the results."""
+
+    name: str
+    region: Region
+    span: Span | None = None
+
+    @property
+    def params(self) -> tuple[Value, ...]:
+        return self.region.params
+
+    @property
+    def results(self) -> tuple[Value, ...]:
+        return self.region.yields
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Module:
+    """A function and those that its `call [callee]` instructions name."""
+
+    main: Function
+    callees: Mapping[str, Function] = field(default_factory=dict)
+
+
+def walk(region: Region) -> Iterator[Instr]:
+    """Every instruction of `region`, nested ones after the instruction that holds them."""
+    for instr in region.body:
+        yield instr
+        for nested in instr.regions:
+            yield from walk(nested)
+
+
+def free_values(region: Region) -> frozenset[Value]:
+    """Values that `region` uses and does not define."""
+    defined: set[Value] = set(region.params)
+    used: set[Value] = set(region.yields)
+    for instr in walk(region):
+        defined.update(instr.results)
+        used.update(instr.operands)
+        for nested in instr.regions:
+            defined.update(nested.params)
+            used.update(nested.yields)
+    return frozenset(used - defined)
+
+
+def substitute(region: Region, mapping: dict[Value, Value]) -> Region:
+    """A copy of `region` with fresh values throughout; `mapping` gives replacements for free values.
+
+    `mapping` is extended in place with the fresh values of everything that the region defines.
+    """
+
+    def fresh(values: tuple[Value, ...]) -> tuple[Value, ...]:
+        for value in values:
+            mapping[value] = Value(value.type, value.hint)
+        return tuple(mapping[value] for value in values)
+
+    params = tuple(mapping[p] if p in mapping else fresh((p,))[0] for p in region.params)
+    body = []
+    for instr in region.body:
+        operands = tuple(mapping.get(v, v) for v in instr.operands)
+        regions = tuple(substitute(nested, mapping) for nested in instr.regions)
+        body.append(Instr(instr.op, operands, fresh(instr.results), instr.attrs, regions, instr.span))
+    return Region(params, tuple(body), tuple(mapping.get(v, v) for v in region.yields))

@@ -1,0 +1,150 @@
+"""What an op is: everything that any layer needs to know about it, in one record.
+
+Derived from these records and nothing else: type checking, the reference interpreter, constant folding, forward and
+reverse rules, the set of primal values that the reverse sweep needs, lowering, and the generated op tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from adcore.ir.core import Attributes
+from adcore.ir.types import BOOL, ArrayType, Scalar, Type, is_float, is_integer
+from adcore.ops.expr import Expr
+
+TypeRule = Callable[[tuple[Type, ...], Attributes], tuple[Type, ...]]
+Partials = Callable[..., Sequence[Expr | None]]
+
+
+class Emitter(Protocol):
+    """What a lowering rule may ask of the LLVM emitter. Operands and results are LLVM value texts."""
+
+    def let(self, text: str) -> str:
+        """Append `%fresh = text` and return `%fresh`."""
+
+    def libm(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
+        """Call a C mathematics function (`name` for f64; the `f` suffix is added for f32), vector variants attached."""
+
+    def intrinsic(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
+        """Call `llvm.NAME` overloaded on `type_`, with the current fast-math flags."""
+
+    def fail_if(self, condition: str, error: str, details: Sequence[str] = ()) -> None:
+        """Leave the kernel with the status of `error` at the current span when `condition` (i1) holds."""
+
+    def helper(self, name: str, text: str) -> None:
+        """Add the internal LLVM function `text` to the module once, under `name`."""
+
+    @property
+    def flags(self) -> str:
+        """Fast-math flags of the current instruction, with a trailing blank unless empty."""
+
+
+Lowering = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
+"""(emitter, operand types, result type, operand texts, attributes) -> text of the result."""
+
+
+class OpTypeError(TypeError):
+    """Operand types that an op does not accept."""
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op.
+
+    `evaluate(*operands, **attrs)` is the meaning, on Python or NumPy scalars (or arrays, for memory ops).
+    `partials(*operands, result, **attrs)` gives, as expressions, the derivative of the result by each operand (None where it
+    is zero by definition): the tangent is their weighted sum, the adjoint of each operand its partial times the
+    adjoint of the result. They are written in the form that reads the fewest primal values. Ops that choose or
+    convert rather than multiply give `tangent(*operands, result, tangents, **attrs)` (tangents may be None) and
+    `adjoint(*operands, result, cotangent, **attrs)` (one expression or None per operand) themselves.
+    `samples` are operand tuples inside the smooth domain, for the generated tests.
+    `cost` is in units of one addition.
+    """
+
+    name: str
+    type_rule: TypeRule
+    evaluate: Callable[..., Any] | None = None
+    partials: Partials | None = None
+    tangent: Callable[..., Expr] | None = None
+    adjoint: Callable[..., Sequence[Expr | None]] | None = None
+    lower: Lowering | None = None
+    samples: tuple[tuple[float, ...], ...] = ()
+    cost: float = 1.0
+    pure: bool = True
+    may_raise: Literal["never", "always", "integers"] = "never"
+    commutative: bool = False
+
+    @property
+    def differentiable(self) -> bool:
+        return self.partials is not None or self.adjoint is not None
+
+    def can_raise(self, types: tuple[Type, ...]) -> bool:
+        """Whether an instruction of this op, with operands of these types, may stop the program."""
+        return self.may_raise == "always" or (self.may_raise == "integers" and any(is_integer(t) for t in types))
+
+
+class Table(Mapping[str, Op]):
+    """An immutable set of op definitions."""
+
+    def __init__(self, ops: Mapping[str, Op]) -> None:
+        self._ops = MappingProxyType(dict(ops))
+
+    def __getitem__(self, name: str) -> Op:
+        return self._ops[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._ops)
+
+    def __len__(self) -> int:
+        return len(self._ops)
+
+    def changed(self, name: str, **fields: Any) -> Table:
+        """A copy in which the definition of `name` differs in `fields`."""
+        return Table({**self._ops, name: replace(self._ops[name], **fields)})
+
+
+def _fail(name: str, types: tuple[Type, ...]) -> OpTypeError:
+    return OpTypeError(f"{name} does not accept ({', '.join(map(str, types))})")
+
+
+def same(accepts: Callable[[Type], bool], count: int, name: str = "op") -> TypeRule:
+    """All operands of one accepted type, and the result of that type."""
+
+    def rule(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+        if len(types) != count or len(set(types)) != 1 or not accepts(types[0]):
+            raise _fail(name, types)
+        return (types[0],)
+
+    return rule
+
+
+def number(type_: Type) -> bool:
+    return is_float(type_) or is_integer(type_)
+
+
+def comparison(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    """Two operands of one scalar type; the result is a bool."""
+    if len(types) != 2 or types[0] != types[1] or not isinstance(types[0], Scalar):
+        raise _fail("comparison", types)
+    return (BOOL,)
+
+
+def truth(count: int) -> TypeRule:
+    """Bools in, bool out."""
+
+    def rule(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+        if types != (BOOL,) * count:
+            raise _fail("logic", types)
+        return (BOOL,)
+
+    return rule
+
+
+def element_of(type_: Type) -> Scalar:
+    """The element type of an array (or OpTypeError)."""
+    if not isinstance(type_, ArrayType):
+        raise OpTypeError(f"expected an array, not {type_}")
+    return type_.element

@@ -1,0 +1,223 @@
+"""Elementary and special functions of floats. Outside their domain they give NaN or infinity, as in C."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcore.ir.core import Attributes
+from adcore.ir.types import Scalar, Type, is_float
+from adcore.ops.define import Emitter, Lowering, Op, same
+from adcore.ops.expr import Expr, cos, cosh, exp, log, polygamma, power, sin, sinh, sqrt, where
+
+LN2 = math.log(2.0)
+LN10 = math.log(10.0)
+TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
+
+ANY = ((0.3,), (-1.7,), (2.2,))
+POSITIVE = ((0.3,), (1.7,), (4.0,))
+UNIT = ((0.3,), (-0.6,), (0.05,))
+PAIRS = ((0.7, 1.9), (-1.3, 0.4), (2.5, -0.6))
+
+_one = same(is_float, 1)
+_two = same(is_float, 2)
+
+
+def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` without floating-point warnings; Python's domain errors become NaN, overflow infinity."""
+
+    def evaluate(*operands: Any) -> Any:
+        with np.errstate(all="ignore"):
+            try:
+                return function(*operands)
+            except ValueError:
+                return np.float64(np.nan)
+            except OverflowError:
+                return np.float64(np.inf)
+
+    return evaluate
+
+
+def libm(name: str) -> Lowering:
+    def lower(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
+        assert isinstance(result, Scalar)
+        return e.libm(name, result, operands)
+
+    return lower
+
+
+def intrinsic(name: str) -> Lowering:
+    def lower(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
+        assert isinstance(result, Scalar)
+        return e.intrinsic(name, result, operands)
+
+    return lower
+
+
+def unary(
+    name: str,
+    evaluate: Callable[..., Any],
+    partial: Callable[[Expr, Expr], Expr] | None,
+    samples: tuple[tuple[float, ...], ...],
+    cost: float = 10.0,
+    lower: Lowering | None = None,
+) -> Op:
+    """A function of one float with derivative `partial(x, result)` (None: zero wherever it exists)."""
+    partials = (lambda x, r: (partial(x, r),)) if partial else None
+    return Op(name, _one, quiet(evaluate), partials, lower=lower or libm(name), samples=samples, cost=cost)
+
+
+def lower_sign(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
+    """NumPy's sign: 0 at 0, NaN at NaN."""
+    assert isinstance(result, Scalar)
+    (x,) = operands
+    ty = "double" if result.bytes == 8 else "float"
+    ordered = e.let(f"fcmp one {ty} {x}, 0.0")
+    return e.let(f"select i1 {ordered}, {ty} {e.intrinsic('copysign', result, ('1.0', x))}, {ty} {x}")
+
+
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+"""B2, B4, ..., B16."""
+
+
+def evaluate_polygamma(x: float, order: int) -> float:
+    """Derivative of order `order` of digamma: upward recurrence, then the asymptotic series (Abramowitz & Stegun
+    6.3.5, 6.3.18, 6.4.6, 6.4.11)."""
+    x = float(x)
+    if math.isnan(x) or (x <= 0 and x == math.floor(x)) or x < -1e6:
+        return math.nan
+    sign = 1.0 if order % 2 else -1.0
+    factorial = float(math.factorial(order))
+    total = 0.0
+    while x < 12.0 + order:
+        total += sign * factorial / x ** (order + 1)
+        x += 1.0
+    if order == 0:
+        tail = math.log(x) - 0.5 / x
+    else:
+        tail = sign * (math.factorial(order - 1) / x**order + 0.5 * factorial / x ** (order + 1))
+    for coefficient, exponent in polygamma_series(order):
+        tail += coefficient / x**exponent
+    return total + tail
+
+
+def polygamma_series(order: int) -> list[tuple[float, int]]:
+    """(coefficient, power of 1/x) of the asymptotic series beyond its leading terms."""
+    sign = 1.0 if order % 2 else -1.0
+    return [
+        (sign * b * math.factorial(2 * k + order - 1) / math.factorial(2 * k), 2 * k + order)
+        for k, b in enumerate(BERNOULLI, start=1)
+    ]
+
+
+def lower_polygamma(
+    e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes
+) -> str:
+    """One internal function per order, with the recurrence as a loop and the series unrolled."""
+    assert isinstance(result, Scalar)
+    order = attrs["order"]
+    name = f"adcore.polygamma{order}"
+    e.helper("llvm.log.f64", "declare double @llvm.log.f64(double)")
+    e.helper(name, polygamma_text(name, order))
+    single = result.bytes == 4
+    x = e.let(f"fpext float {operands[0]} to double") if single else operands[0]
+    y = e.let(f"call double @{name}(double {x})")
+    return e.let(f"fptrunc double {y} to float") if single else y
+
+
+def polygamma_text(name: str, order: int) -> str:
+    """LLVM text of `evaluate_polygamma` for one order."""
+    sign = 1.0 if order % 2 else -1.0
+    lines = [
+        f"define internal double @{name}(double %x0) {{", "entry:", "  %low = fcmp olt double %x0, -1.0e6",
+        "  %floor = call double @llvm.floor.f64(double %x0)", "  %whole = fcmp oeq double %floor, %x0",
+        "  %nonpositive = fcmp ole double %x0, 0.0", "  %pole = and i1 %whole, %nonpositive",
+        "  %bad = or i1 %low, %pole", "  br i1 %bad, label %nan, label %loop", "nan:",
+        "  ret double 0x7FF8000000000000", "loop:", "  %x = phi double [%x0, %entry], [%x1, %step]",
+        "  %t = phi double [0.0, %entry], [%t1, %step]",
+        f"  %small = fcmp olt double %x, {12.0 + order:.1f}", "  br i1 %small, label %step, label %tail", "step:",
+    ]  # fmt: skip
+    lines += _powers("s", order + 1)
+    lines += [
+        f"  %term = fdiv double {sign * math.factorial(order):.1f}, %s{order + 1}",
+        "  %t1 = fadd double %t, %term", "  %x1 = fadd double %x, 1.0", "  br label %loop", "tail:",
+    ]  # fmt: skip
+    series = polygamma_series(order)
+    lines += _powers("p", series[-1][1])
+    if order == 0:
+        lines += ["  %ln = call double @llvm.log.f64(double %x)", "  %h = fdiv double 0.5, %x",
+                  "  %a0 = fsub double %ln, %h"]  # fmt: skip
+    else:
+        lines += [f"  %u = fdiv double {_hex(sign * math.factorial(order - 1))}, %p{order}",
+                  f"  %v = fdiv double {_hex(sign * 0.5 * math.factorial(order))}, %p{order + 1}",
+                  "  %a0 = fadd double %u, %v"]  # fmt: skip
+    for i, (coefficient, exponent) in enumerate(series):
+        lines += [f"  %q{i} = fdiv double {_hex(coefficient)}, %p{exponent}",
+                  f"  %a{i + 1} = fadd double %a{i}, %q{i}"]  # fmt: skip
+    return "\n".join([*lines, f"  %y = fadd double %t, %a{len(series)}", "  ret double %y", "}"])
+
+
+def _powers(prefix: str, highest: int) -> list[str]:
+    lines = [f"  %{prefix}1 = fadd double %x, 0.0"]
+    return lines + [f"  %{prefix}{k} = fmul double %{prefix}{k - 1}, %x" for k in range(2, highest + 1)]
+
+
+def _hex(value: float) -> str:
+    return f"0x{np.float64(value).view(np.uint64):016X}"
+
+
+def _lgamma(x: float) -> float:
+    return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
+
+
+def _fmod_partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr]:
+    return r.lift(1.0), -(x / y).apply("trunc")
+
+
+def _copysign_partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr | None]:
+    return where((x * r) < 0, r.lift(-1.0), 1.0), None
+
+
+OPS = (
+    unary("sqrt", np.sqrt, lambda x, r: 0.5 / r, POSITIVE, 8, intrinsic("sqrt")),
+    unary("cbrt", np.cbrt, lambda x, r: r / (3.0 * x), POSITIVE, 20),
+    unary("exp", np.exp, lambda x, r: r, ANY),
+    unary("exp2", np.exp2, lambda x, r: LN2 * r, ANY),
+    unary("expm1", np.expm1, lambda x, r: r + 1.0, ANY, 15),
+    unary("log", np.log, lambda x, r: 1.0 / x, POSITIVE),
+    unary("log1p", np.log1p, lambda x, r: 1.0 / (1.0 + x), POSITIVE, 15),
+    unary("log2", np.log2, lambda x, r: 1.0 / (LN2 * x), POSITIVE),
+    unary("log10", np.log10, lambda x, r: 1.0 / (LN10 * x), POSITIVE),
+    unary("sin", np.sin, lambda x, r: cos(x), ANY),
+    unary("cos", np.cos, lambda x, r: -sin(x), ANY),
+    unary("tan", np.tan, lambda x, r: 1.0 + r * r, ((0.3,), (-1.1,), (2.2,)), 20),
+    unary("asin", np.arcsin, lambda x, r: 1.0 / sqrt((1.0 - x) * (1.0 + x)), UNIT, 15),
+    unary("acos", np.arccos, lambda x, r: -1.0 / sqrt((1.0 - x) * (1.0 + x)), UNIT, 15),
+    unary("atan", np.arctan, lambda x, r: 1.0 / (1.0 + x * x), ANY, 15),
+    unary("sinh", np.sinh, lambda x, r: cosh(x), ANY, 20),
+    unary("cosh", np.cosh, lambda x, r: sinh(x), ANY, 20),
+    unary("tanh", np.tanh, lambda x, r: 1.0 - r * r, ANY, 20),
+    unary("asinh", np.arcsinh, lambda x, r: 1.0 / sqrt(1.0 + x * x), ANY, 20),
+    unary("acosh", np.arccosh, lambda x, r: 1.0 / sqrt((x - 1.0) * (x + 1.0)), ((1.3,), (2.5,)), 20),
+    unary("atanh", np.arctanh, lambda x, r: 1.0 / ((1.0 - x) * (1.0 + x)), UNIT, 20),
+    unary("erf", math.erf, lambda x, r: TWO_OVER_SQRT_PI * exp(-(x * x)), ANY, 20),
+    unary("erfc", math.erfc, lambda x, r: -TWO_OVER_SQRT_PI * exp(-(x * x)), ANY, 20),
+    unary("gamma", math.gamma, lambda x, r: r * polygamma(0, x), POSITIVE, 60, libm("tgamma")),
+    unary("lgamma", _lgamma, lambda x, r: polygamma(0, x), POSITIVE, 40, libm("lgamma")),
+    Op("polygamma", _one, evaluate_polygamma, lambda x, r, order: (polygamma(order + 1, x),), lower=lower_polygamma, samples=POSITIVE, cost=60.0),
+    unary("floor", np.floor, None, ANY, 1, intrinsic("floor")),
+    unary("ceil", np.ceil, None, ANY, 1, intrinsic("ceil")),
+    unary("trunc", np.trunc, None, ANY, 1, intrinsic("trunc")),
+    unary("rint", np.rint, None, ANY, 1, intrinsic("rint")),
+    unary("sign", np.sign, None, ANY, 2, lower_sign),
+    Op("atan2", _two, quiet(np.arctan2), lambda y, x, r: (x / (x * x + y * y), -(y / (x * x + y * y))),
+       lower=libm("atan2"), samples=PAIRS, cost=25.0),
+    Op("hypot", _two, quiet(np.hypot), lambda x, y, r: (x / r, y / r), lower=libm("hypot"), samples=PAIRS, cost=20.0),
+    Op("fmod", _two, quiet(np.fmod), _fmod_partials, lower=libm("fmod"), samples=PAIRS, cost=20.0),
+    Op("copysign", _two, quiet(np.copysign), _copysign_partials, lower=intrinsic("copysign"), samples=PAIRS),
+)  # fmt: skip
+
+__all__ = ["OPS", "evaluate_polygamma", "log", "power"]

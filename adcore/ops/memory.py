@@ -1,0 +1,181 @@
+"""Arrays, storage for the reverse sweep, checks and control flow.
+
+Arrays are descriptors with a root (a parameter or an `alloc`); views keep their root. In the interpreter an array is a
+NumPy array, a list of arrays is a Python list.
+
+`view` maps each source axis: attribute `axes` is a string with "i" (an index operand: the axis is dropped) or "s"
+(three operands start, count, step: the axis is kept) per source axis; operands follow in axis order.
+Index and count operands are normalised (non-negative, checked) before they reach a memory op.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adcore.ir.core import Attributes
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, SCALARS, ArrayType, ListType, Type
+from adcore.ops.define import Op, OpTypeError, element_of
+
+
+def _indices(types: tuple[Type, ...], count: int, name: str) -> None:
+    if types != (I64,) * count:
+        raise OpTypeError(f"{name} takes {count} integer subscripts, not ({', '.join(map(str, types))})")
+
+
+def load_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    array = types[0]
+    element = element_of(array)
+    assert isinstance(array, ArrayType)
+    _indices(types[1:], array.rank, "load")
+    return (element,)
+
+
+def store_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    value, array = types[:2]
+    if element_of(array) != value:
+        raise OpTypeError(f"cannot put {value} into {array}")
+    assert isinstance(array, ArrayType)
+    _indices(types[2:], array.rank, "store")
+    return ()
+
+
+def evaluate_load(array: Any, *index: int) -> Any:
+    value = array[index]
+    return value if value.dtype == np.float32 else value.item()
+
+
+def evaluate_store(value: Any, array: Any, *index: int) -> None:
+    array[index] = value
+
+
+def evaluate_accumulate(value: Any, array: Any, *index: int) -> None:
+    array[index] += value
+
+
+def dim_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    if len(types) != 1 or not isinstance(types[0], ArrayType) or not 0 <= attrs["axis"] < types[0].rank:
+        raise OpTypeError(f"dim does not accept ({', '.join(map(str, types))}) with {attrs}")
+    return (I64,)
+
+
+def view_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    array, axes = types[0], attrs["axes"]
+    if not isinstance(array, ArrayType) or len(axes) != array.rank or set(axes) - set("is"):
+        raise OpTypeError(f"view with axes {axes!r} of {array}")
+    _indices(types[1:], axes.count("i") + 3 * axes.count("s"), "view")
+    dropped_only_in_front = array.layout == "C" and axes == "i" * axes.count("i") + "s" * axes.count("s")
+    whole = bool(attrs.get("whole")) and dropped_only_in_front
+    return (ArrayType(array.element, axes.count("s"), "C" if whole or not axes.count("s") else "S"),)
+
+
+def evaluate_view(array: Any, *operands: int, axes: str, whole: bool = False) -> Any:
+    position, key = 0, []
+    for axis in axes:
+        if axis == "i":
+            key.append(slice(operands[position], operands[position] + 1))
+            position += 1
+        else:
+            start, count, step = operands[position : position + 3]
+            stop = start + count * step
+            key.append(slice(start, stop if stop >= 0 else None, step) if count else slice(0, 0))
+            position += 3
+    return np.squeeze(array[tuple(key)], axis=tuple(k for k, axis in enumerate(axes) if axis == "i"))
+
+
+def transpose_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    (array,) = types
+    if not isinstance(array, ArrayType) or sorted(attrs["permutation"]) != list(range(array.rank)):
+        raise OpTypeError(f"transpose by {attrs['permutation']} of {array}")
+    same = tuple(attrs["permutation"]) == tuple(range(array.rank))
+    return (ArrayType(array.element, array.rank, array.layout if same else "S"),)
+
+
+def alloc_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    _indices(types, len(types), "alloc")
+    return (ArrayType(SCALARS[attrs["element"]], len(types), "C"),)
+
+
+def evaluate_alloc(*shape: int, element: str, zero: bool = False, role: str = "") -> Any:
+    if any(n < 0 for n in shape):
+        raise ValueError("negative dimensions are not allowed")
+    if zero:
+        return np.zeros(shape, NUMPY_NAMES[element])
+    # Not zero, so that a program (or a pass) that reads what nothing wrote is noticed.
+    return np.full(shape, np.nan if element[0] == "f" else 1, NUMPY_NAMES[element])
+
+
+def item_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    if len(types) != 2 or not isinstance(types[0], ListType) or types[1] != I64:
+        raise OpTypeError(f"item does not accept ({', '.join(map(str, types))})")
+    return (ArrayType(types[0].element, types[0].rank, types[0].layout),)
+
+
+def count_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    if len(types) != 1 or not isinstance(types[0], ListType):
+        raise OpTypeError("count takes a list of arrays")
+    return (I64,)
+
+
+def index_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    _indices(types, 2, "index")
+    return (I64,)
+
+
+def evaluate_index(i: int, n: int, axis: int = 0) -> int:
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for axis {axis} with size {n}")
+    return i + n if i < 0 else i
+
+
+def check_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    if not types or types[0] != BOOL:
+        raise OpTypeError("check takes a condition")
+    return ()
+
+
+FAULTS: dict[str, type[Exception]] = {
+    "IndexError": IndexError, "ZeroDivisionError": ZeroDivisionError, "ValueError": ValueError,
+    "OverflowError": OverflowError, "TypeError": TypeError,
+}  # fmt: skip
+
+
+def evaluate_check(condition: bool, *details: int, error: str, message: str) -> None:
+    if not condition:
+        raise FAULTS[error](message.format(*details))
+
+
+def any_types(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    return ()
+
+
+def pop_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    return tuple(SCALARS[name] for name in attrs["types"])
+
+
+OPS = (
+    Op("load", load_type, evaluate_load, cost=2.0),
+    Op("store", store_type, evaluate_store, cost=2.0, pure=False),
+    # `accumulate v, a, i...` is a[i] += v with no order that the user could see: it may be reassociated.
+    Op("accumulate", store_type, evaluate_accumulate, cost=3.0, pure=False),
+    Op("dim", dim_type, lambda array, axis: int(array.shape[axis]), cost=0.0),
+    Op("view", view_type, evaluate_view, cost=0.0),
+    Op("transpose", transpose_type, lambda array, permutation: array.transpose(permutation), cost=0.0),
+    # `alloc n... [element, zero, role]`: scoped to its region; role says what it is for ("": the user's own array,
+    # "shadow", "stored").
+    Op("alloc", alloc_type, evaluate_alloc, cost=8.0, pure=False, may_raise="always"),
+    Op("item", item_type, lambda arrays, k: arrays[k], cost=0.0),
+    Op("count", count_type, len, cost=0.0),
+    # `index i, n [axis]`: a subscript as Python takes it: negative counts from the end, outside raises IndexError.
+    Op("index", index_type, evaluate_index, may_raise="always"),
+    # `check ok, detail... [error, message]` raises `error` with `message` (format fields: details) unless ok.
+    Op("check", check_type, evaluate_check, pure=False, may_raise="always"),
+    # A stack in the workspace for values whose number is not known beforehand: last in, first out.
+    Op("push", any_types, None, pure=False, may_raise="always"),
+    Op("pop", pop_type, None, pure=False),
+    Op("for", any_types, None, pure=False),
+    Op("while", any_types, None, pure=False),
+    Op("if", any_types, None, pure=False),
+    Op("call", any_types, None, pure=False),
+)  # fmt: skip

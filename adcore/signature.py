@@ -3,14 +3,13 @@
 Frontend and runtime agree through this module: the runtime describes actual arguments with it and flattens them to
 leaves, the frontend gives each leaf one IR parameter. Leaves come in depth-first order.
 
-| Python value | tree | leaves |
-|---|---|---|
-| float, int, bool, NumPy scalar | ScalarArg | one scalar |
-| NumPy array | ArrayArg | one array |
-| list or tuple of arrays of one dtype and rank, of records that agree so, or list of scalars of one type | UniformArg | as many as one item has, each one level up: scalars become a rank-1 array, arrays a list of arrays |
-| other tuple or list | SequenceArg | those of the items, in order |
-| named tuple, dataclass instance | RecordArg | those of the fields, in order |
-| None, str, function, module, ... | StaticArg | none: its value is part of the signature |
+- float, int, bool, NumPy scalar: ScalarArg, one scalar leaf.
+- NumPy array: ArrayArg, one array leaf.
+- list or tuple of arrays of one dtype and rank, or of records that agree so, or list of numbers of one type:
+  UniformArg, as many leaves as one item has, each lifted: numbers become a rank-1 array, arrays a list of arrays.
+- other tuple or list: SequenceArg, the leaves of the items, in order.
+- named tuple, dataclass instance: RecordArg, the leaves of the fields, in order.
+- None, str, function, module, ...: StaticArg, no leaf: its value is part of the signature.
 """
 
 from __future__ import annotations

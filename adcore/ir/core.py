@@ -37,6 +37,18 @@ from adcore.source import Span
 Attributes = Mapping[str, Any]
 
 
+ANNOTATIONS = frozenset({"flags", "exact"})
+"""Attributes that any instruction may carry and that license code rather than change meaning.
+
+`flags`: "adjoint" or "sum", see `adcore.lower` for the floating-point freedom that each gives; `exact`: the integer
+result is known to fit."""
+
+
+def meaning(attrs: Attributes) -> dict[str, Any]:
+    """The attributes that belong to the op itself."""
+    return {key: value for key, value in attrs.items() if key not in ANNOTATIONS}
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Value:
     """An SSA value. `hint` is the user's name for it where there is one; it has no meaning."""

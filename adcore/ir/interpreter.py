@@ -1,4 +1,4 @@
-"""The reference interpreter: what the IR means, slowly and plainly. It is the oracle for every pass and for lowering."""
+"""The reference interpreter: what the IR means, slowly and plainly; the oracle for every pass and for lowering."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adcore.ir.builder import OpTable
-from adcore.ir.core import Function, Instr, Module, Region, Value
+from adcore.ir.core import Function, Instr, Module, Region, Value, meaning
 
 Environment = dict[Value, Any]
 
@@ -47,7 +47,7 @@ class _Interpreter:
             return tuple(structured(instr, operands, env))
         evaluate = self.ops[instr.op].evaluate
         assert evaluate is not None, instr.op
-        result = evaluate(*operands, **instr.attrs)
+        result = evaluate(*operands, **meaning(instr.attrs))
         return (normal(instr.results[0], result),) if instr.results else ()
 
     def _call(self, instr: Instr, operands: list[Any], env: Environment) -> tuple[Any, ...]:

@@ -55,8 +55,8 @@ class Op:
     """One op.
 
     `evaluate(*operands, **attrs)` is the meaning, on Python or NumPy scalars (or arrays, for memory ops).
-    `partials(*operands, result, **attrs)` gives, as expressions, the derivative of the result by each operand (None where it
-    is zero by definition): the tangent is their weighted sum, the adjoint of each operand its partial times the
+    `partials(*operands, result, **attrs)` gives, as expressions, the derivative of the result by each operand (None
+    where it is zero by definition): the tangent is their weighted sum, the adjoint of each operand its partial times the
     adjoint of the result. They are written in the form that reads the fewest primal values. Ops that choose or
     convert rather than multiply give `tangent(*operands, result, tangents, **attrs)` (tangents may be None) and
     `adjoint(*operands, result, cotangent, **attrs)` (one expression or None per operand) themselves.

@@ -1,0 +1,108 @@
+"""Which values and which memory carry derivatives: varied (depends on a differentiated input) and useful (reaches a
+differentiated output). Only what is both is differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from adcore.analysis.dependence import Dependence
+from adcore.ir.core import Instr, Value
+from adcore.ir.types import ArrayType, ListType, carries_derivative, is_float
+from adcore.ops import Table
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Scalars and roots (parameters, lists, allocations) that carry derivatives."""
+
+    values: frozenset[Value]
+    roots: frozenset[Value]
+
+
+def activity(
+    dependence: Dependence, ops: Table, inputs: Iterable[Value], outputs: Iterable[Value], visible: Iterable[Value]
+) -> Activity:
+    """Activity for the differentiated parameters `inputs` and results `outputs`; `visible` are the array parameters
+    whose shadow the caller reads or seeds."""
+    instrs = dependence.structure.instructions()
+    varied = _Spread(dependence, ops, instrs, [*inputs, *visible])
+    varied.forward()
+    useful = _Spread(dependence, ops, instrs, [*outputs, *visible])
+    useful.backward()
+    both = varied.marked & useful.marked
+    return Activity(
+        frozenset(v for v in both if is_float(v.type)),
+        frozenset(v for v in both if isinstance(v.type, (ArrayType, ListType))),
+    )
+
+
+class _Spread:
+    """A set of marked values that grows along (or against) the data flow until nothing changes."""
+
+    def __init__(self, dependence: Dependence, ops: Table, instrs: list[Instr], start: Iterable[Value]) -> None:
+        self.dependence, self.ops, self.instrs = dependence, ops, instrs
+        self.marked: set[Value] = set()
+        self.grew = False
+        for value in start:
+            self.mark(value)
+
+    def mark(self, value: Value) -> None:
+        if not carries_derivative(value.type):
+            return
+        targets = [value]
+        if not is_float(value.type):
+            root = self.dependence.root(value)
+            classes = self.dependence.classes
+            targets = [root, *(p for p in classes if self.dependence.may_overlap(root, p))]
+        for target in targets:
+            if target not in self.marked and carries_derivative(target.type):
+                self.marked.add(target)
+                self.grew = True
+
+    def has(self, value: Value) -> bool:
+        return (value if is_float(value.type) else self.dependence.root(value)) in self.marked
+
+    def forward(self) -> None:
+        self.grew = True
+        while self.grew:
+            self.grew = False
+            for instr in self.instrs:
+                for source, target in self.flows(instr):
+                    if self.has(source):
+                        self.mark(target)
+
+    def backward(self) -> None:
+        self.grew = True
+        while self.grew:
+            self.grew = False
+            for instr in reversed(self.instrs):
+                for source, target in self.flows(instr):
+                    if self.has(target):
+                        self.mark(source)
+
+    def flows(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
+        """(source, target) pairs: the derivative of the target depends on that of the source."""
+        if instr.op in ("store", "accumulate"):
+            return [(instr.operands[0], instr.operands[1])]
+        if instr.op == "load":
+            return [(instr.operands[0], instr.result)]
+        if instr.op in ("for", "while", "if"):
+            return self._structured(instr)
+        if not instr.results or not self.ops[instr.op].differentiable:
+            return []
+        return [(v, instr.result) for v in instr.operands if is_float(v.type)]
+
+    def _structured(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
+        flows: list[tuple[Value, Value]] = []
+        if instr.op == "if":
+            for region in instr.regions:
+                flows += zip(region.yields, instr.results, strict=True)
+            return flows
+        body = instr.regions[-1]
+        inits = instr.operands[len(instr.operands) - len(body.yields) :]
+        for k, y in enumerate(body.yields):
+            for region in instr.regions:
+                flows += [(inits[k], region.params[k + 1]), (y, region.params[k + 1])]
+            flows += [(inits[k], instr.results[k]), (y, instr.results[k])]
+        return flows

@@ -1,0 +1,111 @@
+"""The primal values that the reverse sweep reads (to be recorded, TBR), and what reads them.
+
+y = x * k         with x active, k not:   the adjoint of x reads k; nothing reads x
+z = exp(y)        the adjoint of y reads z
+a[i] = z          the adjoint addresses the shadow of a with i
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from adcore.analysis.activity import Activity
+from adcore.analysis.dependence import ACCESSES, Dependence
+from adcore.ir.core import Instr, Region, Value, walk
+from adcore.ir.types import ArrayType, ListType, is_float
+from adcore.ops import Table
+from adcore.ops.rules import adjoint_needs
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """`values` maps each needed primal scalar to the instructions whose adjoint reads it; `working` holds the regions
+    that contain anything to reverse."""
+
+    values: dict[Value, tuple[Instr, ...]]
+    working: frozenset[Region]
+
+
+def needs(dependence: Dependence, active: Activity, ops: Table) -> Needs:
+    """The needed set of a function."""
+    structure = dependence.structure
+    working: set[Region] = set()
+    for instr in structure.instructions():
+        if has_adjoint(dependence, active, instr):
+            working.update(structure.chain(structure.home[instr]))
+    readers: dict[Value, list[Instr]] = {}
+    for instr in structure.instructions():
+        if has_adjoint(dependence, active, instr) or any(r in working for r in instr.regions):
+            for value in _reads(dependence, active, ops, instr):
+                readers.setdefault(value, []).append(instr)
+    return Needs({v: tuple(users) for v, users in readers.items()}, frozenset(working))
+
+
+def has_adjoint(dependence: Dependence, active: Activity, instr: Instr) -> bool:
+    """Whether the reverse sweep does anything for `instr` itself (not for what it holds)."""
+    if instr.op in ACCESSES:
+        array = instr.operands[ACCESSES[instr.op]]
+        if dependence.root(array) not in active.roots:
+            return False
+        return instr.op != "load" or instr.result in active.values
+    return any(r in active.values for r in instr.results)
+
+
+def _reads(dependence: Dependence, active: Activity, ops: Table, instr: Instr) -> Iterator[Value]:
+    if instr.op in ACCESSES:
+        at = ACCESSES[instr.op]
+        yield from instr.operands[at + 1 :]
+        yield from address(dependence, instr.operands[at])
+    elif instr.op == "if":
+        yield instr.operands[0]
+    elif instr.op == "for":
+        yield from instr.operands[:2]
+    elif instr.op == "while":
+        yield instr.results[-1]
+    else:
+        yield from adjoint_needs(ops, instr, [v in active.values for v in instr.operands])
+    if instr.regions:
+        for region in instr.regions:
+            yield from _sizes(active, region)
+
+
+def _sizes(active: Activity, region: Region) -> Iterator[Value]:
+    """Sizes of the shadows of arrays that live inside `region`."""
+    for instr in region.body:
+        if instr.op == "alloc" and instr.result in active.roots:
+            yield from instr.operands
+
+
+def address(dependence: Dependence, array: Value) -> Iterator[Value]:
+    """The integers that the views between a root and `array` are made with."""
+    instr = dependence.structure.definition.get(array)
+    if instr is not None and instr.op in ("view", "transpose", "item"):
+        yield from instr.operands[1:]
+        yield from address(dependence, instr.operands[0])
+
+
+def is_array(value: Value) -> bool:
+    return isinstance(value.type, (ArrayType, ListType))
+
+
+def active_free_values(region: Region, active: Activity) -> list[Value]:
+    """Active scalars from outside that `region` uses, in order of first use."""
+    inside: set[Value] = set(region.params)
+    found: dict[Value, None] = {}
+    for instr in walk(region):
+        inside.update(instr.results)
+        for nested in instr.regions:
+            inside.update(nested.params)
+    for values in [*(i.operands for i in walk(region)), *_yields(region)]:
+        for value in values:
+            if value not in inside and value in active.values and is_float(value.type):
+                found[value] = None
+    return list(found)
+
+
+def _yields(region: Region) -> Iterator[tuple[Value, ...]]:
+    yield region.yields
+    for instr in walk(region):
+        for nested in instr.regions:
+            yield nested.yields

@@ -1,0 +1,35 @@
+"""Count the native allocations of any code, attributed and with proof that the counter was alive.
+
+    report = measure(function, argument)             # any callable; function pointers are driven by native code
+    report = measure_native(address, frame, calls=100)
+    with record() as allocations: ...
+    with forbid(): ...
+
+Relocation slots of every loaded library lead to hooks that are compiled in-process; hardware breakpoints are the
+second witness. A count that cannot be vouched for is ``HooksDead``, an error. ``available()`` says whether this
+platform has a backend, and why not.
+"""
+
+from pytest_adalloc.hooks.errors import AllocationForbidden, HooksBusy, HooksDead, HooksUnavailable
+from pytest_adalloc.hooks.install import available, hook_addresses
+from pytest_adalloc.hooks.observe import Recording, forbid, measure, measure_native, record
+from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Frame, Site, Witness
+
+__all__ = [
+    "AllocationForbidden",
+    "AllocationReport",
+    "DomainCount",
+    "Frame",
+    "HooksBusy",
+    "HooksDead",
+    "HooksUnavailable",
+    "Recording",
+    "Site",
+    "Witness",
+    "available",
+    "forbid",
+    "hook_addresses",
+    "measure",
+    "measure_native",
+    "record",
+]

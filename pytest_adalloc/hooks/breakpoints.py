@@ -1,0 +1,239 @@
+"""The second witness: the processor itself counts entries into libc's allocator, whatever pointer led there.
+
+Execution breakpoints of ``perf_event_open`` need no privilege at ``perf_event_paranoid`` 2 and cost nothing until they
+are hit. Four fit at once, so a few calls are repeated in several passes. Each pass is an ordinary window: hooks and
+breakpoints watch the very same calls and are compared function by function. A breakpoint that does not see a call made
+to prove it is no witness.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import platform
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from ctypes import c_long, c_void_p
+from typing import TYPE_CHECKING, Any
+
+from pytest_adalloc.hooks.entries import ENTRIES, NAMES
+from pytest_adalloc.hooks.errors import HooksDead
+from pytest_adalloc.hooks.report import Witness
+
+if TYPE_CHECKING:
+    from pytest_adalloc.hooks.install import Hooks
+    from pytest_adalloc.hooks.observe import Driver
+
+NAME = "hardware breakpoints"
+AT_ONCE = 4
+SYSTEM_CALL = {"x86_64": 298, "aarch64": 241}
+TYPE_BREAKPOINT, EXECUTE = 5, 4
+ATTRIBUTE_BYTES = 128
+DISABLED, EXCLUDE_KERNEL, EXCLUDE_HYPERVISOR = 1 << 0, 1 << 5, 1 << 6
+RESET, ENABLE, DISABLE = 0x2403, 0x2400, 0x2401
+
+# Entries that enter another one inside libc: realloc(NULL) and small alignments go on to malloc.
+LEADS_TO_MALLOC = ("realloc", "aligned_alloc", "memalign", "posix_memalign", "valloc", "pvalloc")
+MAPS = tuple(entry.name for entry in ENTRIES if entry.kind == "map")
+
+
+def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
+    """Let breakpoints and hooks watch the same calls, and say whether they agree.
+
+    Raises ``HooksDead`` when the hooks die in one of these windows, as in any other.
+    """
+    places = _places(hooks)
+    seen: dict[str, int] = {}
+    hooked: dict[str, int] = {}
+    try:
+        for group in _groups(list(places.items())):
+            breakpoint_counts, slot_counts = _pass(hooks, driver, calls, group)
+            seen.update(breakpoint_counts)
+            for name, count in slot_counts.items():
+                hooked[name] = max(hooked.get(name, 0), count)
+            wrong = _unseen(breakpoint_counts, slot_counts, places)
+            if wrong:
+                detail = ", ".join(f"{name} x {count}" for name, count in wrong.items())
+                return Witness(
+                    NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", wrong
+                )
+            missed = _missed(breakpoint_counts, slot_counts, places)
+            if missed:
+                return Witness(NAME, "disagrees", f"the hooks counted more than the processor: {missed}")
+    except OSError as error:
+        return Witness(NAME, "unavailable", _explained(error))
+    total = sum(seen.values())
+    return Witness(NAME, "agrees", f"{total} entries of {len(places)} functions in {calls} calls")
+
+
+def available() -> tuple[bool, str]:
+    """Whether this process may set execution breakpoints, and why not."""
+    try:
+        with _breakpoint(_address_of_getpid()):
+            return True, ""
+    except OSError as error:
+        return False, _explained(error)
+
+
+def _pass(
+    hooks: Hooks, driver: Driver, calls: int, group: Sequence[tuple[int, list[str]]]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Run one window under the breakpoints of a group; counts of the breakpoints and of the hooks, canaries
+    subtracted.
+    """
+    from pytest_adalloc.hooks.observe import by_function, vouched_window
+
+    with ExitStack() as stack:
+        files = {names[0]: stack.enter_context(_breakpoint(address)) for address, names in group}
+        for address, names in group:
+            _prove(files[names[0]], address, names[0])
+        events = tuple(files.values())
+        for file in events:
+            _ioctl(file, RESET)
+        _, window, _ = vouched_window(hooks, driver, calls, events=events)
+        counts = {name: _read(file) for name, file in files.items()}
+    if "malloc" in counts:
+        counts["malloc"] -= window.after.canaries - window.before.canaries
+    return counts, by_function(window.raw())
+
+
+def _places(hooks: Hooks) -> dict[int, list[str]]:
+    """Addresses to watch with the names that share each, malloc first."""
+    places: dict[int, list[str]] = {}
+    for name in NAMES:
+        entry = ENTRIES[NAMES.index(name)]
+        if entry.counts and name in hooks.slots.originals:
+            places.setdefault(hooks.slots.originals[name], []).append(name)
+    return places
+
+
+def _groups(places: list[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
+    for start in range(0, len(places), AT_ONCE):
+        yield places[start : start + AT_ONCE]
+
+
+def _unseen(counts: dict[str, int], hooked: dict[str, int], places: dict[int, list[str]]) -> dict[str, int]:
+    """Entries that the breakpoints saw beyond what the hooks explain."""
+    explained = {names[0]: sum(hooked.get(name, 0) for name in names) for names in places.values()}
+    explained["malloc"] += sum(hooked.get(name, 0) for name in LEADS_TO_MALLOC)
+    if any(hooked.values()):
+        # The allocator maps and trims memory on its own account; the call that made it do so is counted.
+        counts = {name: count for name, count in counts.items() if name not in MAPS}
+    return {name: extra for name, count in counts.items() if (extra := count - explained[name]) > 0}
+
+
+def _missed(counts: dict[str, int], hooked: dict[str, int], places: dict[int, list[str]]) -> str:
+    short = []
+    for names in places.values():
+        expected = sum(hooked.get(name, 0) for name in names)
+        if names[0] in counts and counts[names[0]] < expected:
+            short.append(f"{names[0]}: {expected} and {counts[names[0]]}")
+    return ", ".join(short)
+
+
+@contextmanager
+def _breakpoint(address: int) -> Iterator[int]:
+    attribute = ctypes.create_string_buffer(_attribute(address), ATTRIBUTE_BYTES)
+    number = SYSTEM_CALL.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, "the number of perf_event_open is not known here")
+    file = _system()(number, attribute, 0, -1, c_long(-1), c_long(0))
+    if file < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    try:
+        yield int(file)
+    finally:
+        os.close(file)
+
+
+def _attribute(address: int) -> bytes:
+    """A perf_event_attr: count user-mode execution of one address on this thread, switched off at first."""
+    raw = bytearray(ATTRIBUTE_BYTES)
+    struct.pack_into("<II", raw, 0, TYPE_BREAKPOINT, ATTRIBUTE_BYTES)
+    struct.pack_into("<Q", raw, 40, DISABLED | EXCLUDE_KERNEL | EXCLUDE_HYPERVISOR)
+    struct.pack_into("<I", raw, 52, EXECUTE)
+    struct.pack_into("<QQ", raw, 56, address, ctypes.sizeof(c_long))
+    return bytes(raw)
+
+
+def _prove(file: int, address: int, name: str) -> None:
+    """Enter the function once, harmlessly, and see the breakpoint count it."""
+    _ioctl(file, RESET)
+    _ioctl(file, ENABLE)
+    _enter(name, address)
+    _ioctl(file, DISABLE)
+    seen = _read(file)
+    if seen < 1:
+        raise OSError(errno.EIO, f"a breakpoint on {name} did not count a call that was made to prove it")
+    _ioctl(file, RESET)
+
+
+def _enter(name: str, address: int) -> None:
+    """Call an entry so that nothing is left behind. Mapping calls are given arguments that fail or ask for nothing."""
+    pointer = c_void_p()
+    arguments: dict[str, tuple[Any, ...]] = {
+        "posix_memalign": (ctypes.byref(pointer), 16, 16),
+        "mmap": (None, 0, 0, 0, -1, 0),
+        "mremap": (None, 0, 0, 0, None),
+        "sbrk": (0,),
+        "brk": (None,),
+        "realloc": (None, 16),
+        "calloc": (1, 16),
+        "memalign": (16, 16),
+        "aligned_alloc": (16, 16),
+    }
+    types: list[Any] = [c_void_p if value is None else c_long for value in arguments.get(name, (16,))]
+    if name == "posix_memalign":
+        types[0] = c_void_p
+    function: Callable[..., Any] = ctypes.PYFUNCTYPE(c_void_p, *types)(address)
+    result = function(*arguments.get(name, (16,)))
+    if name == "posix_memalign":
+        _free()(pointer)
+    elif name not in MAPS:
+        _free()(c_void_p(result))
+
+
+def _read(file: int) -> int:
+    return int(struct.unpack("<q", os.read(file, 8))[0])
+
+
+def _ioctl(file: int, request: int) -> None:
+    import fcntl
+
+    fcntl.ioctl(file, request, 0)
+
+
+def _explained(error: OSError) -> str:
+    text = error.strerror or str(error)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"perf_event_open was refused ({text}): a container's filter, or perf_event_paranoid above 2"
+    if error.errno in (errno.ENOSYS, errno.ENOENT, errno.EOPNOTSUPP):
+        return f"this kernel or virtual machine offers no hardware breakpoints ({text})"
+    if error.errno in (errno.ENOSPC, errno.EBUSY):
+        return f"a debugger or another tool holds the processor's breakpoints ({text})"
+    return text
+
+
+def _address_of_getpid() -> int:
+    address = ctypes.cast(ctypes.PyDLL(None).getpid, c_void_p).value
+    if not address:
+        raise HooksDead("the C library has no getpid")
+    return address
+
+
+@functools.cache
+def _system() -> Any:
+    function = ctypes.CDLL(None, use_errno=True).syscall
+    function.restype = c_long
+    return function
+
+
+@functools.cache
+def _free() -> Any:
+    function = ctypes.PyDLL(None).free
+    function.restype, function.argtypes = None, [c_void_p]
+    return function

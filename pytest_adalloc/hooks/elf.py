@@ -1,0 +1,286 @@
+"""The ELF objects of this process as the loader sees them: their symbols and the words that the loader bound.
+
+``loaded_objects()`` lists them, ``relocation_slots(object, names)`` finds the words that were bound to a symbol,
+``definition(object, name)`` the address that an object itself gives to a name. Everything is read from memory; no file
+is opened.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import functools
+import platform
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from ctypes import c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass
+from typing import Any, Literal
+
+PT_LOAD, PT_DYNAMIC, PT_GNU_RELRO = 1, 2, 0x6474E552
+DT_PLTRELSZ, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_STRSZ = 2, 4, 5, 6, 7, 8, 10
+DT_PLTREL, DT_JMPREL, DT_GNU_HASH, DT_RELACOUNT = 20, 23, 0x6FFFFEF5, 0x6FFFFFF9
+SYMBOL_SIZE = RELOCATION_SIZE = 24
+STT_FUNC, STT_GNU_IFUNC = 2, 10
+WRITABLE, EXECUTABLE = 2, 1
+
+SlotKind = Literal["jump", "data", "absolute"]
+RELOCATION_KINDS: dict[str, dict[int, SlotKind]] = {
+    "x86_64": {7: "jump", 6: "data", 1: "absolute"},
+    "aarch64": {1026: "jump", 1025: "data", 257: "absolute"},
+}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One program header, with addresses of this process."""
+
+    kind: int
+    flags: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class LoadedObject:
+    """One object of the loader's list; ``name`` is empty for the main program."""
+
+    name: str
+    base: int
+    segments: tuple[Segment, ...]
+
+    def span(self) -> tuple[int, int]:
+        """Lowest and highest address of its segments."""
+        loads = [s for s in self.segments if s.kind == PT_LOAD]
+        return min((s.start for s in loads), default=0), max((s.end for s in loads), default=0)
+
+    def holds_code(self, address: int) -> bool:
+        """Whether the address lies in an executable segment of this object."""
+        return any(s.kind == PT_LOAD and s.flags & EXECUTABLE and s.start <= address < s.end for s in self.segments)
+
+    @property
+    def relro(self) -> tuple[tuple[int, int], ...]:
+        """Ranges that the loader made read-only after it had relocated them."""
+        return tuple((s.start, s.end) for s in self.segments if s.kind == PT_GNU_RELRO)
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the path."""
+        return self.name.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A word that the loader fills with the address of ``symbol``."""
+
+    address: int
+    symbol: str
+    kind: SlotKind
+    owner: LoadedObject
+
+
+def loader_generation() -> tuple[int, int]:
+    """How many objects were ever loaded and unloaded: unchanged numbers mean an unchanged set of objects."""
+    seen: list[tuple[int, int]] = []
+
+    def first(info: Any) -> int:
+        seen.append((info.adds, info.subs))
+        return 1
+
+    _iterate(first)
+    return seen[0]
+
+
+def loaded_objects() -> tuple[tuple[LoadedObject, ...], tuple[int, int]]:
+    """Every object in load order, and the loader's generation at that moment."""
+    found: list[LoadedObject] = []
+    generations: list[tuple[int, int]] = []
+
+    def note(info: Any) -> int:
+        headers = ctypes.string_at(info.headers, 56 * info.header_count)
+        segments = tuple(
+            Segment(kind, flags, info.base + start, info.base + start + size)
+            for kind, flags, _, start, _, _, size, _ in struct.iter_unpack("<IIQQQQQQ", headers)
+            if kind in (PT_LOAD, PT_DYNAMIC, PT_GNU_RELRO)
+        )
+        found.append(LoadedObject((info.name or b"").decode("utf-8", "replace"), info.base, segments))
+        generations.append((info.adds, info.subs))
+        return 0
+
+    _iterate(note)
+    return tuple(found), generations[0]
+
+
+def relocation_slots(owner: LoadedObject, names: Iterable[str]) -> list[Slot]:
+    """The words of ``owner`` that relocations bind to one of ``names``; words with an addend are no plain pointers and
+    left out.
+    """
+    dynamic = _Dynamic.of(owner)
+    if dynamic is None:
+        return []
+    wanted = {index: name for name in names for index in dynamic.indices(name)}
+    wanted.update(dynamic.undefined(set(names)))
+    kinds = RELOCATION_KINDS[platform.machine()]
+    keys = {(index << 32) | kind: (name, kinds[kind]) for index, name in wanted.items() for kind in kinds}
+    slots = []
+    for table in dynamic.relocation_tables() if keys else ():
+        for position, info in enumerate(table[1::3]):
+            if info in keys and table[3 * position + 2] == 0:
+                symbol, slot_kind = keys[info]
+                slots.append(Slot(owner.base + table[3 * position], symbol, slot_kind, owner))
+    return slots
+
+
+def definition(owner: LoadedObject, name: str) -> int | None:
+    """The address at which ``owner`` itself defines the function ``name``; None when it does not.
+
+    An indirect function has no address of its own before it is resolved, so it is reported as absent.
+    """
+    dynamic = _Dynamic.of(owner)
+    if dynamic is None:
+        return None
+    for index in dynamic.indices(name):
+        _, info, _, section, value, _ = dynamic.symbol(index)
+        if section and info & 15 == STT_FUNC:
+            return owner.base + value
+    return None
+
+
+def first_definition(objects: Iterable[LoadedObject], name: str) -> int | None:
+    """The definition that the loader binds to: the first one in load order.
+
+    ``dlsym`` would answer with the procedure-linkage entry of a non-PIE main program, which jumps through a slot that
+    we patch.
+    """
+    found = (definition(owner, name) for owner in objects if not is_loader(owner))
+    return next((address for address in found if address), None)
+
+
+def is_loader(owner: LoadedObject) -> bool:
+    """The dynamic loader and the kernel's own page: neither is patched."""
+    return owner.file_name.startswith(("ld-linux", "ld-musl", "ld.so", "ld64", "linux-vdso", "linux-gate"))
+
+
+@dataclass(frozen=True)
+class _Dynamic:
+    """The dynamic section of an object with the addresses of its tables made absolute."""
+
+    owner: LoadedObject
+    tags: dict[int, int]
+
+    @classmethod
+    def of(cls, owner: LoadedObject) -> _Dynamic | None:
+        segment = next((s for s in owner.segments if s.kind == PT_DYNAMIC), None)
+        if segment is None or owner.file_name.startswith("linux-"):
+            return None
+        tags: dict[int, int] = {}
+        for tag, value in struct.iter_unpack("<qQ", ctypes.string_at(segment.start, segment.end - segment.start)):
+            if tag == 0:
+                break
+            tags.setdefault(tag, value)
+        return cls(owner, tags) if DT_SYMTAB in tags and DT_STRTAB in tags else None
+
+    def table(self, tag: int) -> int:
+        # glibc stores absolute addresses here, musl leaves the file's own offsets.
+        value = self.tags[tag]
+        return value if value >= self.owner.base else value + self.owner.base
+
+    def symbol(self, index: int) -> tuple[int, int, int, int, int, int]:
+        raw = ctypes.string_at(self.table(DT_SYMTAB) + SYMBOL_SIZE * index, SYMBOL_SIZE)
+        name, info, other, section, value, size = struct.unpack("<IBBHQQ", raw)
+        return name, info, other, section, value, size
+
+    def named(self, index: int, name: str) -> bool:
+        encoded = name.encode() + b"\0"
+        offset = self.symbol(index)[0]
+        in_table = offset + len(encoded) <= self.tags[DT_STRSZ]
+        return in_table and ctypes.string_at(self.table(DT_STRTAB) + offset, len(encoded)) == encoded
+
+    def indices(self, name: str) -> Iterator[int]:
+        """Symbols that the hash table lists under ``name``: in GNU's format the defined ones, every version of them."""
+        if DT_GNU_HASH not in self.tags:
+            return
+        table = self.table(DT_GNU_HASH)
+        buckets, first, blooms, shift = struct.unpack("<IIII", ctypes.string_at(table, 16))
+        value = gnu_hash(name)
+        bloom = c_uint64.from_address(table + 16 + 8 * ((value // 64) % blooms)).value if blooms else 0
+        if not buckets or not (bloom >> (value % 64)) & (bloom >> ((value >> shift) % 64)) & 1:
+            return
+        chains = table + 16 + 8 * blooms + 4 * buckets
+        index = _word32(table + 16 + 8 * blooms + 4 * (value % buckets))
+        while index >= first:
+            chained = _word32(chains + 4 * (index - first))
+            if chained | 1 == value | 1 and self.named(index, name):
+                yield index
+            if chained & 1:
+                return
+            index += 1
+
+    def undefined(self, names: set[str]) -> dict[int, str]:
+        """Symbols before the hashed ones, which are all the undefined ones (or all symbols, under the old hash)."""
+        count = self._unhashed_count()
+        if count <= 1:
+            return {}
+        strings = ctypes.string_at(self.table(DT_STRTAB), self.tags[DT_STRSZ])
+        offsets = {offset: name for name in names for offset in _occurrences(strings, name.encode() + b"\0")}
+        fields = array.array("I", ctypes.string_at(self.table(DT_SYMTAB), SYMBOL_SIZE * count))[0::6]
+        return {index: offsets[offset] for index, offset in enumerate(fields) if offset in offsets}
+
+    def _unhashed_count(self) -> int:
+        if DT_GNU_HASH in self.tags:
+            return _word32(self.table(DT_GNU_HASH) + 4)
+        return _word32(self.table(DT_HASH) + 4) if DT_HASH in self.tags else 0
+
+    def relocation_tables(self) -> Iterator[array.array[int]]:
+        """Relocations with a symbol. The first DT_RELACOUNT entries of DT_RELA have none and are skipped."""
+        for start, size in ((DT_RELA, DT_RELASZ), (DT_JMPREL, DT_PLTRELSZ)):
+            if start not in self.tags or (start == DT_JMPREL and self.tags.get(DT_PLTREL) != DT_RELA):
+                continue
+            skipped = RELOCATION_SIZE * self.tags.get(DT_RELACOUNT, 0) if start == DT_RELA else 0
+            yield array.array("Q", ctypes.string_at(self.table(start) + skipped, self.tags[size] - skipped))
+
+
+@functools.cache
+def gnu_hash(name: str) -> int:
+    """The hash of GNU's symbol table."""
+    return functools.reduce(lambda value, byte: (value * 33 + byte) & 0xFFFFFFFF, name.encode(), 5381)
+
+
+def _occurrences(text: bytes, pattern: bytes) -> Iterator[int]:
+    """Offsets of a string in a string table; the tail of a longer string counts, because linkers share tails."""
+    at = text.find(pattern)
+    while at >= 0:
+        yield at
+        at = text.find(pattern, at + 1)
+
+
+def _word32(address: int) -> int:
+    return c_uint32.from_address(address).value
+
+
+class _Info(ctypes.Structure):
+    _fields_ = (
+        ("base", c_uint64),
+        ("name", c_char_p),
+        ("headers", c_void_p),
+        ("header_count", c_uint16),
+        ("adds", c_uint64),
+        ("subs", c_uint64),
+    )
+
+
+_Visitor = ctypes.PYFUNCTYPE(c_int, ctypes.POINTER(_Info), c_size_t, c_void_p)
+
+
+def _iterate(visit: Callable[[Any], int]) -> None:
+    # Through PyDLL, so that the interpreter's lock stays with us: a thread that waits for it while it holds the
+    # loader's lock would meet an importing thread that holds it and waits for the loader.
+    callback = _Visitor(lambda info, _size, _data: visit(info.contents))
+    _loader()(callback, None)
+
+
+@functools.cache
+def _loader() -> Any:
+    function = ctypes.PyDLL(None).dl_iterate_phdr
+    function.argtypes = [_Visitor, c_void_p]
+    return function

@@ -1,0 +1,55 @@
+"""The one table of hooked entry points; hooks, counters, breakpoints and the preload library all read it.
+
+Not here on purpose: ``reallocarray`` and ``operator new`` end in an entry of this table and would count twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["allocate", "map", "release", "unmap"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One C entry point, typed in LLVM's spelling.
+
+    The bytes of a call are the product of the parameters listed in ``size`` (none: the call has no size).
+    ``behind`` is the name under which glibc exports the same function for those who replace it.
+    """
+
+    name: str
+    result: str
+    params: tuple[str, ...]
+    size: tuple[int, ...]
+    kind: Kind
+    behind: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether a call is an allocation, so that it enters the count of a call."""
+        return self.kind in ("allocate", "map")
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry("malloc", "ptr", ("i64",), (0,), "allocate", "__libc_malloc"),
+    Entry("calloc", "ptr", ("i64", "i64"), (0, 1), "allocate", "__libc_calloc"),
+    Entry("realloc", "ptr", ("ptr", "i64"), (1,), "allocate", "__libc_realloc"),
+    Entry("free", "void", ("ptr",), (), "release", "__libc_free"),
+    Entry("posix_memalign", "i32", ("ptr", "i64", "i64"), (2,), "allocate"),
+    Entry("aligned_alloc", "ptr", ("i64", "i64"), (1,), "allocate", "__libc_memalign"),
+    Entry("memalign", "ptr", ("i64", "i64"), (1,), "allocate", "__libc_memalign"),
+    Entry("valloc", "ptr", ("i64",), (0,), "allocate", "__libc_valloc"),
+    Entry("pvalloc", "ptr", ("i64",), (0,), "allocate", "__libc_pvalloc"),
+    Entry("mmap", "ptr", ("ptr", "i64", "i32", "i32", "i32", "i64"), (1,), "map"),
+    Entry("mmap64", "ptr", ("ptr", "i64", "i32", "i32", "i32", "i64"), (1,), "map"),
+    Entry("mremap", "ptr", ("ptr", "i64", "i64", "i32", "ptr"), (2,), "map"),
+    Entry("sbrk", "ptr", ("i64",), (0,), "map"),
+    Entry("brk", "i32", ("ptr",), (), "map"),
+    Entry("munmap", "i32", ("ptr", "i64"), (1,), "unmap"),
+)
+
+NAMES: tuple[str, ...] = tuple(entry.name for entry in ENTRIES)
+BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}
+NUMBER: dict[str, int] = {entry.name: number for number, entry in enumerate(ENTRIES)}

@@ -1,0 +1,198 @@
+"""Bring the hooks to life, once per process, and lend them to one thread at a time.
+
+``installed()`` compiles or loads the native code and patches every loaded library; afterwards the hooks stay in place,
+disarmed. ``opened()`` lends them for a window: it refuses a second thread and starts the table of sites afresh for the
+outermost window.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import platform
+import struct
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ctypes import c_uint64, c_void_p
+from dataclasses import dataclass, field
+
+from pytest_adalloc.hooks import caller, code, elf, layout, sites
+from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
+from pytest_adalloc.hooks.errors import HooksBusy, HooksDead, HooksUnavailable
+from pytest_adalloc.hooks.slots import Slots, linked_address
+
+CANARY_TEXT = b"a canary of the allocator hooks " * 39  # a size that nothing else asks for
+CANARY_BYTES = len(CANARY_TEXT) + 1
+
+
+@dataclass(eq=False)
+class Hooks:
+    """The running native code: its addresses, its memory and the slots that lead to it."""
+
+    core: dict[str, int]
+    layers: list[dict[str, int]]
+    words: memoryview
+    slots: Slots
+    begin: Callable[[int], None]
+    end: Callable[[int], None]
+    calls: Callable[[int], None]
+    window: Callable[[int], None]
+    locked_calls: Callable[[int], None]
+    locked_window: Callable[[int], None]
+    thread: Callable[[], int]
+    canary_keys: frozenset[int] = frozenset()
+    ranges_fit: bool = True
+    domains_in_place: bool = False
+    numpy_capsule: object = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _depth: int = 0
+    _seen: tuple[int, int] = (-1, -1)
+
+    def refresh(self) -> None:
+        """Patch what was loaded since the last time and tell the hooks which code is the interpreter's."""
+        self.slots.patch()
+        if self._seen != self.slots.generation:
+            self.ranges_fit = caller.write_ranges(self.words, self.slots.objects, self.slots.originals["malloc"])
+            self._seen = self.slots.generation
+            sites.forget()
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the hooks for one window; nested windows of the same thread share the counters."""
+        if not self._lock.acquire(timeout=0):
+            raise HooksBusy("another thread is measuring; one thread measures at a time")
+        try:
+            if self._depth == 0:
+                self._forget_sites()
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+        finally:
+            self._lock.release()
+
+    def disarm(self) -> None:
+        """Stop counting at once, whoever is counted."""
+        self.words[layout.ARMED] = 0
+        self.words[layout.UNWINDING] = 0
+
+    def _forget_sites(self) -> None:
+        base = self.core["adalloc_state"]
+        ctypes.memset(base + 8 * layout.SITES, 0, 8 * (layout.WORDS - layout.SITES))
+        self.words[layout.CANARIES] = 0
+        self.words[layout.LOST] = 0
+
+
+def available() -> tuple[bool, str]:
+    """Whether allocations can be watched on this platform, and why not."""
+    if not sys.platform.startswith("linux"):
+        return False, f"the allocator hooks need Linux; this is {sys.platform}"
+    if platform.machine() not in elf.RELOCATION_KINDS or struct.calcsize("P") != 8 or sys.byteorder != "little":
+        return False, f"the allocator hooks know x86-64 and 64-bit ARM; this is {platform.machine()}"
+    try:
+        import llvmlite.binding  # noqa: F401
+    except ImportError as error:
+        return False, f"the allocator hooks are compiled with llvmlite, which cannot be imported: {error}"
+    if linked_address("dl_iterate_phdr") is None:
+        return False, "the C library has no dl_iterate_phdr, so the loaded libraries cannot be listed"
+    return True, ""
+
+
+def hook_addresses() -> dict[str, int]:
+    """The hook of each allocator entry, for code that is linked at run time and so has no relocation slot to patch."""
+    hooks = installed()
+    hooks.refresh()
+    first = hooks.layers[0]
+    return {name: first[f"adalloc_hook_{name}"] for name in hooks.slots.originals}
+
+
+@functools.cache
+def installed() -> Hooks:
+    """The hooks of this process, in place and disarmed."""
+    works, reason = available()
+    if not works:
+        raise HooksUnavailable(reason)
+    hooks = _load()
+    hooks.refresh()
+    hooks.canary_keys = _learn_canary(hooks)
+    os.register_at_fork(after_in_child=hooks.disarm)
+    return hooks
+
+
+def _load() -> Hooks:
+    from pytest_adalloc.hooks import machine
+
+    triple = machine.triple()
+    core = machine.link([machine.object_code(code.core_text(triple))], code.CORE_SYMBOLS)
+    block = (c_uint64 * layout.WORDS).from_address(core["adalloc_state"])
+    layer_code = machine.object_code(code.hooks_text(triple))
+    shared = {name: core[name] for name in ("adalloc_state", "adalloc_note")}
+    layers: list[dict[str, int]] = []
+
+    def hook_for(name: str, original: int) -> int:
+        for layer in layers:
+            held = c_uint64.from_address(layer["adalloc_originals"] + 8 * NUMBER[name])
+            if held.value in (0, original):
+                break
+        else:
+            layer = machine.link([layer_code], code.HOOK_SYMBOLS, shared)
+            layers.append(layer)
+            held = c_uint64.from_address(layer["adalloc_originals"] + 8 * NUMBER[name])
+        # Written before any slot leads here.
+        held.value = original
+        return layer[f"adalloc_hook_{name}"]
+
+    slots = Slots(hook_for)
+    slots.find_originals()
+    for entry in ENTRIES:
+        if entry.name in slots.originals:
+            hook_for(entry.name, slots.originals[entry.name])
+    _write_libc(core, slots)
+    window = ctypes.CFUNCTYPE(None, c_void_p)
+    locked = ctypes.PYFUNCTYPE(None, c_void_p)
+    return Hooks(
+        core=core,
+        layers=layers,
+        words=memoryview(block).cast("B").cast("Q"),
+        slots=slots,
+        begin=locked(core["adalloc_begin"]),
+        end=locked(core["adalloc_end"]),
+        calls=window(core["adalloc_calls"]),
+        window=window(core["adalloc_window"]),
+        locked_calls=locked(core["adalloc_calls"]),
+        locked_window=locked(core["adalloc_window"]),
+        thread=ctypes.PYFUNCTYPE(c_uint64)(core["adalloc_thread"]),
+    )
+
+
+def _write_libc(core: dict[str, int], slots: Slots) -> None:
+    """Fill in the functions that the native code calls. Without ``backtrace`` (musl) sites are known by return address
+    alone.
+    """
+    for position, name in enumerate(layout.LIBC):
+        address = slots.originals.get(name) or linked_address(name) or 0
+        c_uint64.from_address(core["adalloc_libc"] + 8 * position).value = address
+    if backtrace := linked_address("backtrace"):
+        # Its first call opens a library; let that happen now and not inside a hook.
+        frames = (c_void_p * 4)()
+        ctypes.CFUNCTYPE(ctypes.c_int, c_void_p, ctypes.c_int)(backtrace)(ctypes.addressof(frames), 4)
+
+
+def _learn_canary(hooks: Hooks) -> frozenset[int]:
+    """The sites that the canary leaves, from a window in which nothing else runs."""
+    from pytest_adalloc.hooks.window import Plan
+
+    with hooks.opened():
+        plan = Plan()
+        hooks.begin(plan.address)
+        hooks.end(plan.address)
+        if not plan.canary_lives():
+            raise HooksDead(plan.obituary())
+        found = sites.read_sites(hooks.words).values()
+    return frozenset(
+        site.key for site in found if site.kind == layout.NATIVE and site.bytes == CANARY_BYTES * site.count
+    )

@@ -1,0 +1,68 @@
+"""Where the native code keeps what it counts: word offsets into one block of memory that Python reads and the hooks
+write.
+
+All offsets are in 64-bit words. Counters only ever grow while a window is open, so nested windows subtract what they
+found.
+"""
+
+from __future__ import annotations
+
+ARMED = 0  # 0: idle; a thread pointer: that thread is counted; EVERY_THREAD: all are
+UNWINDING = 1  # thread pointer of the thread inside backtrace(), whose own allocations are not counted
+ALLOCATIONS = 2  # allocations by native code
+BYTES = 3  # bytes that these asked for
+LOST = 4  # events that found the table of sites full
+INTERPRETER_RANGES = 5  # how many address ranges are in use
+THROUGH_RANGES = 6
+CANARIES = 7  # how many canaries asked for memory
+DOMAINS = 8  # per Python domain: calls, bytes, frees
+DOMAIN_WORDS = 3
+OTHERS = 32  # calls of other threads, by entry number
+RANGES = 64  # interpreter: pairs of start and end
+INTERPRETER_CAPACITY = 224
+THROUGH = RANGES + 2 * INTERPRETER_CAPACITY
+THROUGH_CAPACITY = 32
+SITES = 1024
+SITE_COUNT = 2048  # a power of two; one more entry takes what does not fit
+SITE_WORDS = 24
+WORDS = SITES + (SITE_COUNT + 1) * SITE_WORDS
+
+EVERY_THREAD = 2**64 - 1
+
+# A site.
+KEY, CULPRIT, ENTRY, CLASS, COUNT, SITE_BYTES, FRAME_COUNT, CALLER, FRAMES = range(9)
+FRAME_CAPACITY = SITE_WORDS - FRAMES
+
+# Who allocates. Through: a library such as libc that allocates on behalf of its caller.
+NATIVE, INTERPRETER, PASSED_THROUGH = 1, 2, 3
+
+# What the native code calls, always through pointers, so that the object has no undefined symbol to resolve.
+LIBC = ("backtrace", "strdup", "free", "ioctl", "memcpy")
+
+# The plan of a window: what to call and where to leave the results.
+PLAN = (
+    "kernel",  # int32 kernel(frame)
+    "frame",
+    "calls",
+    "restores",  # how many triples (destination, source, bytes) are copied before each call
+    "restore_table",
+    "counts",  # 0: do not count, as in a warm-up
+    "bytes",
+    "canary",  # a C string
+    "canary_size",  # its bytes with the final zero
+    "owner",  # 0: the calling thread
+    "events",  # how many file descriptors of hardware breakpoints
+    "event_table",
+    "mirror",  # armed word of the preloaded library, or 0
+    "status",
+    "done",
+    "first_canary_calls",
+    "first_canary_bytes",
+    "last_canary_calls",
+    "last_canary_bytes",
+    "armed_before",
+)
+SLOT_OF_PLAN = {name: number for number, name in enumerate(PLAN)}
+
+DOMAIN_NAMES = ("raw", "mem", "obj", "numpy")
+DOMAIN_CALLS = ("malloc", "calloc", "realloc", "free")

@@ -1,0 +1,367 @@
+"""Count the native allocations of calls, one by one, in a window that proves on both ends that the counters live.
+
+    report = measure_native(address, frame, calls=100)      # int32 kernel(void *frame), driven by native code alone
+    report = measure(function, argument, calls=100)          # any callable
+    with record() as allocations: ...                        # whatever the block does
+    with forbid(): ...                                       # fails on the first allocation
+
+A window is: patch what was loaded since, warm up, arm, canary, calls, canary, disarm, read every slot back. A dead
+canary or a lost slot is ``HooksDead``. When libraries came or went meanwhile, the window is void and measured again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from ctypes import c_uint64, c_void_p
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pytest_adalloc.hooks import layout, sites
+from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
+from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
+from pytest_adalloc.hooks.install import CANARY_BYTES, Hooks, installed
+from pytest_adalloc.hooks.python_domains import DomainColumns, counted_domains
+from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Site, Witness
+from pytest_adalloc.hooks.sites import AddressRow, RawSite
+from pytest_adalloc.hooks.window import Plan, Restore
+
+Scope = Literal["thread", "process"]
+
+VOID_WINDOWS = 5  # how often a window is repeated because libraries came or went
+WITNESS_CALLS = 8  # calls per pass of the second witness: every hit costs a trap of the processor
+
+RAW_SYSTEM_CALLS = "memory taken by raw system calls, and allocators that hand out memory which they took earlier"
+
+
+def measure_native(
+    address: int,
+    frame: int,
+    *,
+    calls: int,
+    warmup: int = 1,
+    restore: Sequence[Restore] = (),
+    scope: Scope = "thread",
+    address_table: Sequence[AddressRow] | None = None,
+    witness: bool = True,
+) -> AllocationReport:
+    """Count the allocations of native code ``int32 kernel(void *frame)``, call by call.
+
+    Before each call every block of ``restore`` (destination, source, bytes) is copied back, outside the count. A call
+    that returns something other than zero ends the loop: it is the last one counted, and its value is the report's
+    ``status``. Raises ``HooksDead`` when the count cannot be vouched for, ``ValueError`` for a negative number of
+    calls.
+    """
+    driver = Driver(address, frame, tuple(restore))
+    return observe(driver, calls=calls, warmup=warmup, scope=scope, address_table=address_table, witness=witness)
+
+
+def measure(
+    call: Callable[..., object],
+    *args: object,
+    calls: int = 100,
+    warmup: int = 1,
+    scope: Scope = "thread",
+    witness: bool = True,
+) -> AllocationReport:
+    """Count the native allocations of ``call(*args)``, call by call.
+
+    Function pointers (of ctypes or cffi, Numba's ``cfunc``, SciPy's ``LowLevelCallable``) are called by native code
+    alone. Anything else is called from Python; then the interpreter's own allocations are told apart by caller and
+    reported under ``interpreter``.
+    """
+    from pytest_adalloc.hooks.pointers import as_kernel
+
+    kernel = as_kernel(call, args)
+    if kernel is not None:
+        driver = Driver(kernel.address, 0, locked=kernel.needs_interpreter, kept=kernel)
+    else:
+        driver = python_driver(installed(), call, args)
+    return observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
+
+
+class Recording:
+    """The report of a ``record()`` block, complete when the block has ended; attributes are those of
+    ``AllocationReport``.
+    """
+
+    report: AllocationReport | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self.report is None:
+            raise AttributeError(f"{name}: the recording has not ended yet")
+        return getattr(self.report, name)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a Recording is no boolean: compare .allocs_per_call or .by_function instead")
+
+    def __str__(self) -> str:
+        return "a recording that has not ended yet" if self.report is None else str(self.report)
+
+
+@contextmanager
+def record(*, scope: Scope = "thread", address_table: Sequence[AddressRow] | None = None) -> Iterator[Recording]:
+    """Record the native allocations of a block, as one call. The block's own Python is not counted, only what native
+    code does.
+    """
+    hooks = installed()
+    recording = Recording()
+    with hooks.opened(), counted_domains(hooks) as domains:
+        hooks.refresh()
+        plan, before = Plan(calls=1, scope=scope), Snapshot.take(hooks)
+        hooks.begin(plan.address)
+        count, size = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
+        try:
+            yield recording
+        finally:
+            plan.counts[0], plan.sizes[0] = hooks.words[layout.ALLOCATIONS] - count, hooks.words[layout.BYTES] - size
+            hooks.end(plan.address)
+        after = Snapshot.take(hooks)
+        spots = blind_spots(hooks, after)
+        if hooks.slots.unchanged():
+            vouch(hooks, plan)
+        else:
+            spots = (
+                *spots,
+                "libraries were loaded or unloaded inside the block; calls out of new ones were not watched",
+            )
+            _canary_or_die(plan)
+        seen = Window(hooks, before, after, address_table)
+        recording.report = AllocationReport(
+            (plan.counts[0],), (plan.sizes[0],), **seen.fields(), **_setting(scope, "python", domains, (), spots)
+        )
+
+
+@contextmanager
+def forbid(*, scope: Scope = "thread") -> Iterator[Recording]:
+    """Fail when native code allocates inside the block: ``AllocationForbidden`` with the place and its backtrace,
+    raised at the end.
+
+    An exception of the block itself passes through unchanged.
+    """
+    with record(scope=scope) as recording:
+        yield recording
+    report = recording.report
+    if report is None or not report.allocs:
+        return
+    site = report.sites[0] if report.sites else None
+    stack = "".join(f"\n    {frame}" for frame in site.stack) if site else ""
+    raise AllocationForbidden(f"{report}\n  first seen at{stack}")
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What a window calls: native code, with the memory that is restored before each call and the objects that it
+    needs alive.
+    """
+
+    address: int
+    frame: int
+    restore: tuple[Restore, ...] = ()
+    name: str = "native"
+    locked: bool = False  # keep the interpreter's lock during the calls
+    kept: object = None
+
+    def plan(self, calls: int, **options: Any) -> Plan:
+        """The plan of a window over so many calls."""
+        return Plan(kernel=self.address, frame=self.frame, calls=calls, restore=self.restore, **options)
+
+    def warm_up(self, hooks: Hooks, calls: int) -> None:
+        """Call without counting."""
+        plan = self.plan(calls, counted=False)
+        (hooks.locked_calls if self.locked else hooks.calls)(plan.address)
+
+    def drive(self, hooks: Hooks, plan: Plan) -> None:
+        """Call inside the window; an exception of a Python callable comes out here."""
+        with _collector_off():
+            (hooks.locked_window if self.locked else hooks.window)(plan.address)
+
+
+def python_driver(hooks: Hooks, call: Callable[..., object], args: tuple[object, ...]) -> Driver:
+    """A Python callable, called by the native loop through the interpreter's C API: no Python of ours runs between the
+    calls.
+    """
+    api = ctypes.pythonapi
+    addresses = (ctypes.cast(function, c_void_p).value or 0 for function in (api.PyObject_Call, api.Py_DecRef))
+    frame = (c_uint64 * 4)(id(call), id(args), *addresses)
+    return Driver(
+        hooks.core["adalloc_python"], ctypes.addressof(frame), name="python", locked=True, kept=(call, args, frame)
+    )
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    # What the collector would free or finalize is no part of the call, and comes at any time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def observe(
+    driver: Driver,
+    *,
+    calls: int,
+    warmup: int,
+    scope: Scope,
+    address_table: Sequence[AddressRow] | None = None,
+    witness: bool = True,
+) -> AllocationReport:
+    """One vouched window over ``calls`` calls, and the second witness over a few more."""
+    if calls < 1 or warmup < 0:
+        raise ValueError(f"calls must be at least 1 and warmup at least 0, not {calls} and {warmup}")
+    if scope not in ("thread", "process"):
+        raise ValueError(f"scope must be 'thread' or 'process', not {scope!r}")
+    hooks = installed()
+    with hooks.opened(), counted_domains(hooks) as domains:
+        hooks.refresh()
+        driver.warm_up(hooks, warmup)
+        plan, window, repeats = vouched_window(hooks, driver, calls, domains=domains, scope=scope)
+        fields = replace(window, table=address_table).fields()
+        done = plan["done"]
+        counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
+        spots = blind_spots(hooks, window.after)
+        witnesses = _second_witness(hooks, driver, min(calls, WITNESS_CALLS), plan.status) if witness else ()
+        setting = _setting(scope, driver.name, domains, witnesses, spots)
+        return AllocationReport(counts, sizes, **fields, **setting, status=plan.status, repeats=repeats)
+
+
+def vouched_window(
+    hooks: Hooks, driver: Driver, calls: int, *, domains: DomainColumns | None = None, **options: Any
+) -> tuple[Plan, Window, int]:
+    """A window whose count is complete, and how many void ones came before it."""
+    for void in range(VOID_WINDOWS):
+        hooks.refresh()
+        plan, before = driver.plan(calls, **options), Snapshot.take(hooks)
+        if domains:
+            domains.start()
+        driver.drive(hooks, plan)
+        if domains:
+            domains.stop()
+        after = Snapshot.take(hooks)
+        if hooks.slots.unchanged():
+            vouch(hooks, plan)
+            return plan, Window(hooks, before, after), void
+    raise HooksDead(f"libraries were loaded or unloaded in each of {VOID_WINDOWS} windows; no count is complete")
+
+
+def vouch(hooks: Hooks, plan: Plan) -> None:
+    """Raise ``HooksDead`` unless both canaries were seen and every slot still leads to a hook."""
+    _canary_or_die(plan)
+    astray = hooks.slots.astray()
+    if astray:
+        raise HooksDead(
+            f"{len(astray)} relocation slots lost their hook while the window was open: {', '.join(astray[:5])}. "
+            "Something else rewrites them; calls through these slots were not counted"
+        )
+
+
+def _canary_or_die(plan: Plan) -> None:
+    if not plan.canary_lives():
+        raise HooksDead(plan.obituary())
+
+
+def _setting(
+    scope: str, driven: str, domains: DomainColumns, witnesses: tuple[Witness, ...], spots: tuple[str, ...]
+) -> dict[str, Any]:
+    python: Mapping[str, DomainCount] = domains.counts()
+    return {
+        "scope": scope,
+        "driven": driven,
+        "python": python,
+        "witnesses": witnesses,
+        "blind_spots": (*spots, *domains.blind_spots),
+    }
+
+
+def _second_witness(hooks: Hooks, driver: Driver, calls: int, status: int) -> tuple[Witness, ...]:
+    from pytest_adalloc.hooks.breakpoints import cross_examine
+
+    if status:
+        return (Witness("hardware breakpoints", "not asked", "the measured call failed"),)
+    return (cross_examine(hooks, driver, calls),)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The counters at one moment."""
+
+    sites: dict[int, RawSite]
+    others: tuple[int, ...]
+    canaries: int
+    lost: int
+
+    @classmethod
+    def take(cls, hooks: Hooks) -> Snapshot:
+        words = hooks.words
+        others = tuple(words[layout.OTHERS : layout.OTHERS + len(ENTRIES)].tolist())
+        return cls(sites.read_sites(words), others, words[layout.CANARIES], words[layout.LOST])
+
+
+@dataclass(frozen=True)
+class Window:
+    """What happened between two snapshots, without the canaries."""
+
+    hooks: Hooks
+    before: Snapshot
+    after: Snapshot
+    table: Sequence[AddressRow] | None = None
+
+    def raw(self) -> list[RawSite]:
+        """The sites of the window, of every class."""
+        canaries = self.after.canaries - self.before.canaries
+        found = (self._difference(site, canaries) for site in self.after.sites.values())
+        return [site for site in found if site.count > 0]
+
+    def fields(self) -> dict[str, Any]:
+        """The part of a report that comes from the sites."""
+        raw = self.raw()
+        native = [site for site in raw if site.kind == layout.NATIVE]
+        counted = [site for site in native if ENTRIES[site.entry].counts]
+        named: tuple[Site, ...] = sites.attribute(counted, self.table)
+        return {
+            "by_function": by_function(counted),
+            "frees": sum(site.count for site in native if not ENTRIES[site.entry].counts),
+            "sites": named,
+            "interpreter": by_function(
+                site for site in raw if site.kind == layout.INTERPRETER and ENTRIES[site.entry].counts
+            ),
+            "other_threads": {
+                name: after - before
+                for name, before, after in zip(NAMES, self.before.others, self.after.others, strict=False)
+                if after > before and BY_NAME[name].counts
+            },
+        }
+
+    def _difference(self, site: RawSite, canaries: int) -> RawSite:
+        old = self.before.sites.get(site.key)
+        own = canaries if site.key in self.hooks.canary_keys else 0
+        count = site.count - (old.count if old else 0) - own
+        size = site.bytes - (old.bytes if old else 0) - own * CANARY_BYTES
+        return RawSite(site.key, site.entry, site.kind, site.culprit, site.caller, count, size, site.frames)
+
+
+def by_function(raw: Iterable[RawSite]) -> dict[str, int]:
+    """Calls per entry point, the most frequent first."""
+    totals: dict[str, int] = {}
+    for site in raw:
+        name = NAMES[site.entry]
+        totals[name] = totals.get(name, 0) + site.count
+    return dict(sorted(totals.items(), key=lambda pair: -pair[1]))
+
+
+def blind_spots(hooks: Hooks, after: Snapshot) -> tuple[str, ...]:
+    """What the slots of this process cannot see."""
+    spots = [RAW_SYSTEM_CALLS]
+    if after.lost:
+        spots.append(f"{after.lost} calls found the table of sites full; they are counted but not attributed")
+    if not hooks.ranges_fit:
+        spots.append(
+            "more libraries than the caller's table holds; some of the interpreter's own calls count as native"
+        )
+    return tuple(spots)

@@ -1,0 +1,135 @@
+"""Who allocated: from return addresses to library, function and, for generated code, the user's line."""
+
+from __future__ import annotations
+
+import bisect
+import ctypes
+import functools
+from collections.abc import Iterable, Sequence
+from ctypes import c_char_p, c_void_p
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.entries import NAMES
+from pytest_adalloc.hooks.report import Frame, Site
+
+# Start and end address, function, file, line, and optionally the phase (such as "reverse sweep") of a piece of
+# generated code.
+AddressRow = tuple[int, int, str, str, int] | tuple[int, int, str, str, int, str]
+
+
+@dataclass(frozen=True)
+class RawSite:
+    """A site as the hooks left it: addresses and sums."""
+
+    key: int
+    entry: int
+    kind: int
+    culprit: int
+    caller: int
+    count: int
+    bytes: int
+    frames: tuple[int, ...]
+
+
+def read_sites(words: memoryview) -> dict[int, RawSite]:
+    """Every site that has counted something, by key."""
+    start, size = layout.SITES, layout.SITE_WORDS
+    counts = words[start + layout.COUNT : layout.WORDS : size].tolist()
+    rows = (words[start + size * i : start + size * (i + 1)].tolist() for i, count in enumerate(counts) if count)
+    return {row[layout.KEY]: _raw(row) for row in rows}
+
+
+def _raw(row: list[int]) -> RawSite:
+    frames = row[layout.FRAMES : layout.FRAMES + row[layout.FRAME_COUNT]]
+    # The first frames are those of the hook itself.
+    start = frames.index(row[layout.CALLER]) if row[layout.CALLER] in frames else len(frames)
+    return RawSite(
+        key=row[layout.KEY],
+        entry=row[layout.ENTRY],
+        kind=row[layout.CLASS],
+        culprit=row[layout.CULPRIT],
+        caller=row[layout.CALLER],
+        count=row[layout.COUNT],
+        bytes=row[layout.SITE_BYTES],
+        frames=tuple(frames[start:]) or (row[layout.CALLER],),
+    )
+
+
+def attribute(raw: Iterable[RawSite], table: Sequence[AddressRow] | None = None) -> tuple[Site, ...]:
+    """Sites with names, the most frequent first; places that resolve to the same name are one site."""
+    lines = AddressTable(table or ())
+    merged: dict[tuple[str, str, str, str, int], Site] = {}
+    for item in raw:
+        site = _site(item, lines)
+        place = (site.function, site.library, site.symbol, site.file, site.line)
+        known = merged.get(place)
+        count, size = (known.count, known.bytes) if known else (0, 0)
+        first = known or site
+        merged[place] = Site(*place, count + site.count, size + site.bytes, first.phase, first.stack)
+    return tuple(sorted(merged.values(), key=lambda site: (-site.count, -site.bytes, site.symbol)))
+
+
+def _site(item: RawSite, lines: AddressTable) -> Site:
+    stack = tuple(lines.frame(address) for address in item.frames)
+    # Generated code is what the user can change, so it is named before the library that it called.
+    own = next((frame for frame in stack if frame.file), None)
+    culprit = own or _named_culprit(stack, lines.frame(item.culprit))
+    library = culprit.library or "generated code"
+    symbol = culprit.symbol or (f"+{culprit.offset:#x}" if culprit.library else "")
+    return Site(
+        NAMES[item.entry], library, symbol, culprit.file, culprit.line, item.count, item.bytes, culprit.phase, stack
+    )
+
+
+def _named_culprit(stack: tuple[Frame, ...], culprit: Frame) -> Frame:
+    """The frame to name: below libffi it is the function that libffi was asked to call."""
+    callee = next((inner for inner, outer in pairwise(stack) if outer.address == culprit.address), culprit)
+    return callee if culprit.library.startswith("libffi") else culprit
+
+
+class AddressTable:
+    """Looks a return address up in the caller's table of generated code, then in the loader's symbols."""
+
+    def __init__(self, rows: Sequence[AddressRow]) -> None:
+        self._rows = sorted(rows, key=lambda row: row[0])
+        self._starts = [row[0] for row in self._rows]
+
+    def frame(self, address: int) -> Frame:
+        """Name one return address; it lies one past its call, which may end the function."""
+        position = bisect.bisect_right(self._starts, address - 1) - 1
+        if position >= 0 and address - 1 < self._rows[position][1]:
+            start, _, symbol, file, line, *phase = self._rows[position]
+            return Frame(address, "generated code", symbol, address - start, file, line, phase[0] if phase else "")
+        return _named(address)
+
+
+class _DlInfo(ctypes.Structure):
+    _fields_ = (("file", c_char_p), ("base", c_void_p), ("symbol", c_char_p), ("start", c_void_p))
+
+
+@functools.lru_cache(maxsize=4096)
+def _dladdr(address: int) -> tuple[str, str, int]:
+    info = _DlInfo()
+    if not _process().dladdr(c_void_p(address), ctypes.byref(info)):
+        return "", "", 0
+    library = (info.file or b"").decode("utf-8", "replace").rsplit("/", 1)[-1]
+    symbol = (info.symbol or b"").decode("utf-8", "replace")
+    return library, symbol, address - ((info.start if symbol else info.base) or 0)
+
+
+def _named(address: int) -> Frame:
+    library, symbol, offset = _dladdr(address - 1)
+    return Frame(address, library, symbol, offset + 1 if library else 0)
+
+
+def forget() -> None:
+    """Drop remembered names: libraries came or went, and an address may now mean another function."""
+    _dladdr.cache_clear()
+
+
+@functools.cache
+def _process() -> Any:
+    return ctypes.PyDLL(None)

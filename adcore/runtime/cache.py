@@ -1,0 +1,119 @@
+"""The object cache on disk: machine code under a key that holds everything it depends on.
+
+Linking damaged machine code may crash or, worse, compute something else, so every entry starts with a checksum that is
+verified before anyone sees the code; what does not verify is removed and compiled again. A checksum is no protection
+against someone else's code: entries and the folder must belong to this user, with no write access for others.
+
+`ADCORE_CACHE` names another folder; `ADCORE_CACHE=off` (or `0`, or empty) switches the cache off.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+MAGIC = b"adcore-object-1\n"
+DIGEST = 32
+OFF = ("", "0", "off", "no")
+SUFFIX = ".o"
+
+
+def key(*parts: object) -> str:
+    """The name of an entry: a hash of `parts` (texts, options) and of the versions and the CPU they are compiled for."""
+    digest = hashlib.blake2b(digest_size=20)
+    for part in (*_environment(), *parts):
+        text = str(part).encode()
+        # Lengths keep ("ab", "c") apart from ("a", "bc").
+        digest.update(len(text).to_bytes(8, "little") + text)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _environment() -> tuple[object, ...]:
+    import llvmlite.binding as llvm
+
+    try:
+        own = importlib.metadata.version("pytest-adalloc")
+    except importlib.metadata.PackageNotFoundError:
+        own = "source"
+    return (
+        MAGIC, own, importlib.metadata.version("llvmlite"), llvm.llvm_version_info, sys.version_info[:2],
+        sys.implementation.name, np.__version__.split(".")[0], sys.platform, llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+    )  # fmt: skip
+
+
+def folder() -> Path | None:
+    """Where entries are kept, made if need be; None where the cache is off or the folder is not this user's alone."""
+    chosen = os.environ.get("ADCORE_CACHE")
+    if chosen is not None and chosen.lower() in OFF:
+        return None
+    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adcore"
+    try:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return base if _ours(base.stat()) else None
+    except (OSError, RuntimeError):
+        return None
+
+
+def _ours(status: os.stat_result) -> bool:
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def fetch(name: str) -> bytes | None:
+    """The code stored under `name`; None where there is none, or none that can be trusted."""
+    base = folder()
+    if base is None:
+        return None
+    path = base / (name + SUFFIX)
+    try:
+        with open(path, "rb") as file:
+            trusted = _ours(os.fstat(file.fileno()))
+            data = file.read()
+    except OSError:
+        return None
+    head = len(MAGIC) + DIGEST
+    code = data[head:]
+    if trusted and data[: len(MAGIC)] == MAGIC and data[len(MAGIC) : head] == _checksum(name, code):
+        return code
+    remove(name)
+    return None
+
+
+def store(name: str, code: bytes) -> None:
+    """Keep `code` under `name`. Readers see the whole entry or none; a cache that cannot be written is no error."""
+    base = folder()
+    if base is None:
+        return
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=base, prefix=name[:8], suffix=".tmp")
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + _checksum(name, code) + code)
+        os.replace(temporary, base / (name + SUFFIX))
+    except OSError:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def remove(name: str) -> None:
+    """Forget an entry."""
+    base = folder()
+    if base is not None:
+        try:
+            (base / (name + SUFFIX)).unlink(missing_ok=True)
+        except OSError:
+            return
+
+
+def _checksum(name: str, code: bytes) -> bytes:
+    # The name takes part: an intact entry under another name is as wrong as a damaged one.
+    return hashlib.blake2b(name.encode() + code, digest_size=DIGEST).digest()

@@ -1,0 +1,142 @@
+"""The call frame: the block of 8-byte words through which a kernel is given its arguments and gives its results.
+
+    words 0, 1    details of a fault
+    words 2, 3    first and last address of the workspace
+    word  4       bytes of workspace that the call used (written by the kernel)
+    word  5       reserved
+    then          parameters in order, then results in order
+
+A scalar takes one word (f32 in its low half, a bool as 0 or 1); an array its base, its dimensions and its strides in
+bytes; a list of arrays the address and the length of a table that holds the same words for each item. The native entry
+is `i32 kernel(ptr frame)`: 0, or the number of the fault, counted from 1.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adcore.ir.types import NUMPY_NAMES, ArrayType, ListType, Scalar, Type
+from adcore.runtime.leaves import Array, LeafValue
+
+HEADER = 6
+DETAILS, WORKSPACE, WORKSPACE_END, USED = 0, 2, 3, 4
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
+
+_SCALAR_FORMATS = {"f64": "<d", "f32": "<fxxxx", "bool": "<q"}
+
+
+@dataclass(frozen=True)
+class FrameLayout:
+    """Where each parameter and each result sits, as a word number; `size` in words."""
+
+    params: tuple[Type, ...]
+    results: tuple[Type, ...]
+    param_words: tuple[int, ...]
+    result_words: tuple[int, ...]
+    size: int
+
+    @staticmethod
+    def of(params: Sequence[Type], results: Sequence[Type]) -> FrameLayout:
+        position, starts = HEADER, []
+        for type_ in (*params, *results):
+            starts.append(position)
+            position += width(type_)
+        return FrameLayout(
+            tuple(params), tuple(results), tuple(starts[: len(params)]), tuple(starts[len(params) :]), position
+        )
+
+
+def width(type_: Type) -> int:
+    """Words that a value of `type_` takes in a frame."""
+    if isinstance(type_, ArrayType):
+        return 1 + 2 * type_.rank
+    return 2 if isinstance(type_, ListType) else 1
+
+
+class Frame:
+    """One frame with its contents; keeps alive what it points at."""
+
+    def __init__(self, layout: FrameLayout) -> None:
+        self.layout = layout
+        self.words: Words = np.zeros(layout.size, np.int64)
+        self.address: int = self.words.__array_interface__["data"][0]
+        self.pinned: dict[int, Any] = {}
+
+    def set_workspace(self, base: int, end: int) -> None:
+        """Where the kernel may put what it stores."""
+        self.words[WORKSPACE], self.words[WORKSPACE_END] = base, end
+
+    @property
+    def used(self) -> int:
+        """Bytes of workspace that the last call used."""
+        return int(self.words[USED])
+
+    @property
+    def details(self) -> tuple[int, int]:
+        """The two numbers that a fault reports."""
+        return int(self.words[DETAILS]), int(self.words[DETAILS + 1])
+
+    def set_param(self, k: int, value: LeafValue) -> None:
+        """Put parameter `k`: a number, an array or a tuple of arrays, of the layout's type."""
+        type_, at = self.layout.params[k], self.layout.param_words[k]
+        if isinstance(type_, Scalar):
+            pack_scalar(self.words, at, type_, value)
+            return
+        if isinstance(type_, ArrayType):
+            self.words[at : at + width(type_)] = array_words(value)
+            self.pinned[k] = value
+            return
+        table = np.array([array_words(item) for item in value], np.int64)
+        self.words[at], self.words[at + 1] = table.__array_interface__["data"][0], len(value)
+        self.pinned[k] = (table, value)
+
+    def result(self, k: int) -> Any:
+        """Result `k`: a Python number, or an array copied out of the memory where the kernel left it."""
+        type_, at = self.layout.results[k], self.layout.result_words[k]
+        if isinstance(type_, Scalar):
+            return read_scalar(self.words, at, type_)
+        assert isinstance(type_, ArrayType), "a kernel does not make lists of arrays"
+        return view_at(self.words[at : at + width(type_)], type_).copy()
+
+
+def array_words(array: Array) -> list[int]:
+    """Base, dimensions and strides of an array."""
+    return [array.__array_interface__["data"][0], *array.shape, *array.strides]
+
+
+def pack_scalar(words: Words, at: int, type_: Scalar, value: Any) -> None:
+    """Write a number as `type_` into word `at`."""
+    if type_.name in _SCALAR_FORMATS:
+        struct.pack_into(_SCALAR_FORMATS[type_.name], memoryview(words).cast("B"), 8 * at, value)
+    else:
+        words[at] = int(value) - (1 << 64 if int(value) >= 1 << 63 else 0)
+
+
+def read_scalar(words: Words, at: int, type_: Scalar) -> Any:
+    """The number of `type_` in word `at`: float, int or bool; NumPy's float32 for f32, which is no Python type."""
+    element = words[at : at + 1].view(NUMPY_NAMES[type_.name])[0]
+    return element if type_.name == "f32" else element.item()
+
+
+class _Memory:
+    """Memory at an address, as NumPy's array protocol wants it described."""
+
+    def __init__(self, interface: dict[str, Any]) -> None:
+        self.__array_interface__ = interface
+
+
+def view_at(words: Sequence[int] | Words, type_: ArrayType) -> Array:
+    """The array that base, dimensions and strides in `words` describe; a view of foreign memory: copy it at once."""
+    base, *rest = (int(word) for word in words)
+    shape, strides = tuple(rest[: type_.rank]), tuple(rest[type_.rank :])
+    dtype = np.dtype(NUMPY_NAMES[type_.element.name])
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    interface = {"data": (base, False), "shape": shape, "strides": strides, "typestr": dtype.str, "version": 3}
+    return np.asarray(_Memory(interface))

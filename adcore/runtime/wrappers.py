@@ -1,0 +1,435 @@
+"""The native wrappers as LLVM IR: two `vectorcall` functions, driven by a block of words, that serve every kernel.
+
+Tables rather than code per signature: compiled once, cached, shared by all handles, and within a few nanoseconds of
+specialised code. Neither function allocates; what they return is made by CPython's own constructors.
+
+The block of a callable (8-byte words):
+
+    0 kernel   1 frame   2 fallback   3 on_fault   4 finish   5 status (written before on_fault is called)
+    6 kind of the result: 0 None, 1 a float, 2 a tuple of floats, 3 whatever `finish()` returns
+    7 address of the first result word (kinds 1 and 2)   8 number of floats (kind 2)   9 number of entries
+    10 ... entries
+
+`fallback` is called with the untouched arguments whenever anything is not exactly as expected; it decides what that
+means. Entries of `bound`: array object, address of its first frame word, rank, flags that it must have. Entries of
+`called`: kind (0 float, 1 numpy.float64, 2 int, 3 bool, 4 array), address of the first frame word, rank, dtype object,
+dtype number, flags, whether the kernel writes there, bytes of an element.
+
+Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
+"""
+
+from __future__ import annotations
+
+import string
+
+ENTRIES = 10
+BOUND_ENTRY = 4
+CALLED_ENTRY = 8
+MOST_ARRAYS = 32
+"""More arrays than this and the call goes to the fallback: the wrapper keeps their ranges on the stack."""
+
+TABLE = (
+    "PyFloat_FromDouble", "vectorcall", "PyTuple_New", "PyLong_AsLongLongAndOverflow",
+    "None", "True", "False", "float", "int", "float64", "ndarray",
+)  # fmt: skip
+
+
+def wrapper_ir(none_is_immortal: bool) -> str:
+    """The module's text. Before Python 3.12 `None` is counted like any other object."""
+    loads = {name: f"load ptr, ptr getelementptr ([{len(TABLE)} x ptr], ptr @table, i64 0, i64 {k})"
+             for k, name in enumerate(TABLE)}  # fmt: skip
+    count_none = "" if none_is_immortal else _COUNT_NONE
+    text = string.Template(_TEXT).substitute(size=len(TABLE), most=MOST_ARRAYS, count_none=count_none, **loads)
+    return text
+
+
+_COUNT_NONE = """
+  %count = load i64, ptr %none
+  %counted = add i64 %count, 1
+  store i64 %counted, ptr %none"""
+
+_TEXT = """
+@table = dso_local global [$size x ptr] zeroinitializer
+
+define internal ptr @word(ptr %block, i64 %k) alwaysinline {
+  %at = getelementptr i64, ptr %block, i64 %k
+  %value = load ptr, ptr %at
+  ret ptr %value
+}
+
+define internal i64 @number(ptr %block, i64 %k) alwaysinline {
+  %at = getelementptr i64, ptr %block, i64 %k
+  %value = load i64, ptr %at
+  ret i64 %value
+}
+
+define internal i1 @same_words(ptr %a, ptr %b, i64 %n) alwaysinline {
+entry:
+  br label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %body, label %done
+body:
+  %x = call i64 @number(ptr %a, i64 %k)
+  %y = call i64 @number(ptr %b, i64 %k)
+  %equal = icmp eq i64 %x, %y
+  %next = add i64 %k, 1
+  br i1 %equal, label %head, label %done
+done:
+  %result = phi i1 [ true, %head ], [ false, %body ]
+  ret i1 %result
+}
+
+define internal void @copy_words(ptr %to, ptr %from, i64 %n) alwaysinline {
+entry:
+  br label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %body, label %done
+body:
+  %x = call i64 @number(ptr %from, i64 %k)
+  %at = getelementptr i64, ptr %to, i64 %k
+  store i64 %x, ptr %at
+  %next = add i64 %k, 1
+  br label %head
+done:
+  ret void
+}
+
+define internal ptr @ask(ptr %callable) noinline {
+  %vectorcall = $vectorcall
+  %result = call ptr %vectorcall(ptr %callable, ptr null, i64 0, ptr null)
+  ret ptr %result
+}
+
+define internal ptr @run(ptr %block) alwaysinline {
+  %kernel = call ptr @word(ptr %block, i64 0)
+  %frame = call ptr @word(ptr %block, i64 1)
+  %status = call i32 %kernel(ptr %frame)
+  %fine = icmp eq i32 %status, 0
+  br i1 %fine, label %good, label %fault, !prof !0
+fault:
+  %wide = zext i32 %status to i64
+  %status_at = getelementptr i64, ptr %block, i64 5
+  store i64 %wide, ptr %status_at
+  %on_fault = call ptr @word(ptr %block, i64 3)
+  %raised = call ptr @ask(ptr %on_fault)
+  ret ptr %raised
+good:
+  %kind = call i64 @number(ptr %block, i64 6)
+  switch i64 %kind, label %other [ i64 0, label %nothing
+                                   i64 1, label %one
+                                   i64 2, label %many ]
+nothing:
+  %none = $None$count_none
+  ret ptr %none
+one:
+  %first = call ptr @word(ptr %block, i64 7)
+  %x = load double, ptr %first
+  %new_float = $PyFloat_FromDouble
+  %float = tail call ptr %new_float(double %x)
+  ret ptr %float
+many:
+  %base = call ptr @word(ptr %block, i64 7)
+  %n = call i64 @number(ptr %block, i64 8)
+  %new_tuple = $PyTuple_New
+  %tuple = call ptr %new_tuple(i64 %n)
+  %no_tuple = icmp eq ptr %tuple, null
+  br i1 %no_tuple, label %lost, label %head
+head:
+  %k = phi i64 [ 0, %many ], [ %next, %body ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %body, label %full
+body:
+  %from = getelementptr double, ptr %base, i64 %k
+  %y = load double, ptr %from
+  %make = $PyFloat_FromDouble
+  %item = call ptr %make(double %y)
+  %place = add i64 %k, 3
+  %to = getelementptr ptr, ptr %tuple, i64 %place
+  store ptr %item, ptr %to
+  %next = add i64 %k, 1
+  br label %head
+full:
+  ret ptr %tuple
+lost:
+  ret ptr null
+other:
+  %finish = call ptr @word(ptr %block, i64 4)
+  %finished = call ptr @ask(ptr %finish)
+  ret ptr %finished
+}
+
+define internal i1 @unchanged(ptr %entry_at) alwaysinline {
+entry:
+  %array = call ptr @word(ptr %entry_at, i64 0)
+  %words = call ptr @word(ptr %entry_at, i64 1)
+  %rank = call i64 @number(ptr %entry_at, i64 2)
+  %needed = call i64 @number(ptr %entry_at, i64 3)
+  %data = call i64 @number(ptr %array, i64 2)
+  %was = load i64, ptr %words
+  %data_ok = icmp eq i64 %data, %was
+  %flags = call i64 @number(ptr %array, i64 8)
+  %masked = and i64 %flags, %needed
+  %flags_ok = icmp eq i64 %masked, %needed
+  %rank_at = getelementptr i8, ptr %array, i64 24
+  %rank_now = load i32, ptr %rank_at
+  %rank_wide = sext i32 %rank_now to i64
+  %rank_ok = icmp eq i64 %rank_wide, %rank
+  %a = and i1 %data_ok, %flags_ok
+  %b = and i1 %a, %rank_ok
+  br i1 %b, label %shape, label %no, !prof !0
+shape:
+  %dims = call ptr @word(ptr %array, i64 4)
+  %dims_were = getelementptr i64, ptr %words, i64 1
+  %dims_ok = call i1 @same_words(ptr %dims, ptr %dims_were, i64 %rank)
+  br i1 %dims_ok, label %step, label %no, !prof !0
+step:
+  %strides = call ptr @word(ptr %array, i64 5)
+  %strides_were = getelementptr i64, ptr %dims_were, i64 %rank
+  %strides_ok = call i1 @same_words(ptr %strides, ptr %strides_were, i64 %rank)
+  ret i1 %strides_ok
+no:
+  ret i1 false
+}
+
+define dso_local ptr @bound(ptr %self, ptr %args, i64 %nargs, ptr %names) {
+entry:
+  %block = call ptr @word(ptr %self, i64 3)
+  %positional = and i64 %nargs, 9223372036854775807
+  %no_args = icmp eq i64 %positional, 0
+  %no_names = icmp eq ptr %names, null
+  %plain = and i1 %no_args, %no_names
+  %n = call i64 @number(ptr %block, i64 9)
+  %first = getelementptr i64, ptr %block, i64 10
+  br i1 %plain, label %head, label %fallback, !prof !0
+head:
+  %k = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %body, label %go
+body:
+  %offset = mul i64 %k, 4
+  %entry_at = getelementptr i64, ptr %first, i64 %offset
+  %ok = call i1 @unchanged(ptr %entry_at)
+  %next = add i64 %k, 1
+  br i1 %ok, label %head, label %fallback, !prof !0
+go:
+  %result = call ptr @run(ptr %block)
+  ret ptr %result
+fallback:
+  %callable = call ptr @word(ptr %block, i64 2)
+  %vectorcall = $vectorcall
+  %general = tail call ptr %vectorcall(ptr %callable, ptr %args, i64 %nargs, ptr %names)
+  ret ptr %general
+}
+
+define internal i1 @take_array(ptr %entry_at, ptr %object, ptr %range) alwaysinline {
+entry:
+  %type = call ptr @word(ptr %object, i64 1)
+  %ndarray = $ndarray
+  %type_ok = icmp eq ptr %type, %ndarray
+  br i1 %type_ok, label %array, label %no, !prof !0
+array:
+  %words = call ptr @word(ptr %entry_at, i64 1)
+  %rank = call i64 @number(ptr %entry_at, i64 2)
+  %rank_at = getelementptr i8, ptr %object, i64 24
+  %rank_now = load i32, ptr %rank_at
+  %rank_wide = sext i32 %rank_now to i64
+  %rank_ok = icmp eq i64 %rank_wide, %rank
+  %flags = call i64 @number(ptr %object, i64 8)
+  %needed = call i64 @number(ptr %entry_at, i64 5)
+  %masked = and i64 %flags, %needed
+  %flags_ok = icmp eq i64 %masked, %needed
+  %a = and i1 %rank_ok, %flags_ok
+  br i1 %a, label %dtype, label %no, !prof !0
+dtype:
+  %descr = call ptr @word(ptr %object, i64 7)
+  %expected = call ptr @word(ptr %entry_at, i64 3)
+  %same = icmp eq ptr %descr, %expected
+  br i1 %same, label %fill, label %alike, !prof !0
+alike:
+  %number_at = getelementptr i8, ptr %descr, i64 28
+  %number_now = load i32, ptr %number_at
+  %number_wide = sext i32 %number_now to i64
+  %number = call i64 @number(ptr %entry_at, i64 4)
+  %number_ok = icmp eq i64 %number_wide, %number
+  %order_at = getelementptr i8, ptr %descr, i64 26
+  %order = load i8, ptr %order_at
+  %order_ok = icmp eq i8 %order, 61
+  %both = and i1 %number_ok, %order_ok
+  br i1 %both, label %fill, label %no
+fill:
+  %data = call i64 @number(ptr %object, i64 2)
+  store i64 %data, ptr %words
+  %dims = call ptr @word(ptr %object, i64 4)
+  %dims_to = getelementptr i64, ptr %words, i64 1
+  call void @copy_words(ptr %dims_to, ptr %dims, i64 %rank)
+  %strides = call ptr @word(ptr %object, i64 5)
+  %strides_to = getelementptr i64, ptr %dims_to, i64 %rank
+  call void @copy_words(ptr %strides_to, ptr %strides, i64 %rank)
+  %item = call i64 @number(ptr %entry_at, i64 7)
+  br label %size_head
+size_head:
+  %k = phi i64 [ 0, %fill ], [ %k_next, %size_body ]
+  %bytes = phi i64 [ %item, %fill ], [ %bytes_next, %size_body ]
+  %more = icmp slt i64 %k, %rank
+  br i1 %more, label %size_body, label %done
+size_body:
+  %n = call i64 @number(ptr %dims, i64 %k)
+  %bytes_next = mul i64 %bytes, %n
+  %k_next = add i64 %k, 1
+  br label %size_head
+done:
+  %end = add i64 %data, %bytes
+  store i64 %data, ptr %range
+  %end_at = getelementptr i64, ptr %range, i64 1
+  store i64 %end, ptr %end_at
+  %written = call i64 @number(ptr %entry_at, i64 6)
+  %written_at = getelementptr i64, ptr %range, i64 2
+  store i64 %written, ptr %written_at
+  ret i1 true
+no:
+  ret i1 false
+}
+
+define internal i1 @take_scalar(ptr %entry_at, i64 %kind, ptr %object, ptr %overflow) alwaysinline {
+entry:
+  %word_at = call ptr @word(ptr %entry_at, i64 1)
+  %type = call ptr @word(ptr %object, i64 1)
+  switch i64 %kind, label %no [ i64 0, label %python_float
+                                i64 1, label %numpy_float
+                                i64 2, label %integer
+                                i64 3, label %truth ]
+python_float:
+  %float = $float
+  %is_float = icmp eq ptr %type, %float
+  br i1 %is_float, label %payload, label %no, !prof !0
+numpy_float:
+  %float64 = $float64
+  %is_float64 = icmp eq ptr %type, %float64
+  br i1 %is_float64, label %payload, label %no, !prof !0
+payload:
+  %x = call i64 @number(ptr %object, i64 2)
+  store i64 %x, ptr %word_at
+  ret i1 true
+integer:
+  %int = $int
+  %is_int = icmp eq ptr %type, %int
+  br i1 %is_int, label %convert, label %no, !prof !0
+convert:
+  %as_long = $PyLong_AsLongLongAndOverflow
+  %i = call i64 %as_long(ptr %object, ptr %overflow)
+  store i64 %i, ptr %word_at
+  %over = load i32, ptr %overflow
+  %fits = icmp eq i32 %over, 0
+  ret i1 %fits
+truth:
+  %true = $True
+  %false = $False
+  %is_true = icmp eq ptr %object, %true
+  %is_false = icmp eq ptr %object, %false
+  %is_bool = or i1 %is_true, %is_false
+  %bit = zext i1 %is_true to i64
+  store i64 %bit, ptr %word_at
+  ret i1 %is_bool
+no:
+  ret i1 false
+}
+
+define internal i1 @disjoint(ptr %ranges, i64 %n) alwaysinline {
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 1, %entry ], [ %i_next, %outer_next ]
+  %more = icmp slt i64 %i, %n
+  br i1 %more, label %first, label %yes
+first:
+  %i_offset = mul i64 %i, 3
+  %a = getelementptr i64, ptr %ranges, i64 %i_offset
+  %a_low = call i64 @number(ptr %a, i64 0)
+  %a_high = call i64 @number(ptr %a, i64 1)
+  %a_written = call i64 @number(ptr %a, i64 2)
+  br label %inner
+inner:
+  %j = phi i64 [ 0, %first ], [ %j_next, %inner_next ]
+  %before = icmp slt i64 %j, %i
+  br i1 %before, label %pair, label %outer_next
+pair:
+  %j_offset = mul i64 %j, 3
+  %b = getelementptr i64, ptr %ranges, i64 %j_offset
+  %b_low = call i64 @number(ptr %b, i64 0)
+  %b_high = call i64 @number(ptr %b, i64 1)
+  %b_written = call i64 @number(ptr %b, i64 2)
+  %written = or i64 %a_written, %b_written
+  %matters = icmp ne i64 %written, 0
+  %c = icmp ult i64 %a_low, %b_high
+  %d = icmp ult i64 %b_low, %a_high
+  %meet = and i1 %c, %d
+  %bad = and i1 %meet, %matters
+  br i1 %bad, label %no, label %inner_next
+inner_next:
+  %j_next = add i64 %j, 1
+  br label %inner
+outer_next:
+  %i_next = add i64 %i, 1
+  br label %outer
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}
+
+define dso_local ptr @called(ptr %self, ptr %args, i64 %nargs, ptr %names) {
+entry:
+  %ranges = alloca [$most x [3 x i64]]
+  %overflow = alloca i32
+  %block = call ptr @word(ptr %self, i64 3)
+  %positional = and i64 %nargs, 9223372036854775807
+  %n = call i64 @number(ptr %block, i64 9)
+  %enough = icmp eq i64 %positional, %n
+  %no_names = icmp eq ptr %names, null
+  %plain = and i1 %enough, %no_names
+  %first = getelementptr i64, ptr %block, i64 10
+  br i1 %plain, label %head, label %fallback, !prof !0
+head:
+  %k = phi i64 [ 0, %entry ], [ %k_array, %array_taken ], [ %k_scalar, %scalar ]
+  %arrays = phi i64 [ 0, %entry ], [ %arrays_next, %array_taken ], [ %arrays, %scalar ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %body, label %compare
+body:
+  %offset = mul i64 %k, 8
+  %entry_at = getelementptr i64, ptr %first, i64 %offset
+  %object = call ptr @word(ptr %args, i64 %k)
+  %kind = call i64 @number(ptr %entry_at, i64 0)
+  %is_array = icmp eq i64 %kind, 4
+  br i1 %is_array, label %array, label %scalar
+array:
+  %range_offset = mul i64 %arrays, 3
+  %range = getelementptr i64, ptr %ranges, i64 %range_offset
+  %array_ok = call i1 @take_array(ptr %entry_at, ptr %object, ptr %range)
+  %arrays_next = add i64 %arrays, 1
+  %k_array = add i64 %k, 1
+  br i1 %array_ok, label %array_taken, label %fallback, !prof !0
+array_taken:
+  br label %head
+scalar:
+  %scalar_ok = call i1 @take_scalar(ptr %entry_at, i64 %kind, ptr %object, ptr %overflow)
+  %k_scalar = add i64 %k, 1
+  br i1 %scalar_ok, label %head, label %fallback, !prof !0
+compare:
+  %apart = call i1 @disjoint(ptr %ranges, i64 %arrays)
+  br i1 %apart, label %go, label %fallback, !prof !0
+go:
+  %result = call ptr @run(ptr %block)
+  ret ptr %result
+fallback:
+  %callable = call ptr @word(ptr %block, i64 2)
+  %vectorcall = $vectorcall
+  %general = tail call ptr %vectorcall(ptr %callable, ptr %args, i64 %nargs, ptr %names)
+  ret ptr %general
+}
+
+!0 = !{!"branch_weights", i32 2000, i32 1}
+"""

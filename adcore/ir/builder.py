@@ -79,6 +79,10 @@ class Builder:
         self.span = span
         return result
 
+    def open_values(self) -> Iterator[Value]:
+        """Values defined so far in the innermost open region."""
+        return (value for instr in self._bodies[-1] for value in instr.results)
+
     @contextmanager
     def region(self, params: Sequence[Value] = ()) -> Iterator[OpenRegion]:
         """Open a nested region; close it with `OpenRegion.close(yields)` inside the `with` block."""

@@ -5,13 +5,15 @@
     with record() as allocations: ...
     with forbid(): ...
 
-Relocation slots of every loaded library lead to hooks that are compiled in-process; hardware breakpoints are the
-second witness. A count that cannot be vouched for is ``HooksDead``, an error. ``available()`` says whether this
-platform has a backend, and why not.
+Relocation slots of every loaded library lead to hooks that are compiled in-process; hardware breakpoints are the second
+witness, and under ``strict`` a preloaded library is the third. A count that cannot be vouched for is ``HooksDead``, an
+error. ``available()`` says whether this platform has a backend, and why not.
 """
 
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksBusy, HooksDead, HooksUnavailable
+from pytest_adalloc.hooks.growth import GrowthReport, growth, measure_growth
 from pytest_adalloc.hooks.install import available, hook_addresses
+from pytest_adalloc.hooks.link_check import check_link_path
 from pytest_adalloc.hooks.observe import Recording, forbid, measure, measure_native, record
 from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Frame, Site, Witness
 
@@ -20,6 +22,7 @@ __all__ = [
     "AllocationReport",
     "DomainCount",
     "Frame",
+    "GrowthReport",
     "HooksBusy",
     "HooksDead",
     "HooksUnavailable",
@@ -27,9 +30,12 @@ __all__ = [
     "Site",
     "Witness",
     "available",
+    "check_link_path",
     "forbid",
+    "growth",
     "hook_addresses",
     "measure",
+    "measure_growth",
     "measure_native",
     "record",
 ]

@@ -199,6 +199,7 @@ class _Dynamic:
     def indices(self, name: str) -> Iterator[int]:
         """Symbols that the hash table lists under ``name``: in GNU's format the defined ones, every version of them."""
         if DT_GNU_HASH not in self.tags:
+            yield from self._by_old_hash(name)
             return
         table = self.table(DT_GNU_HASH)
         buckets, first, blooms, shift = struct.unpack("<IIII", ctypes.string_at(table, 16))
@@ -215,6 +216,11 @@ class _Dynamic:
             if chained & 1:
                 return
             index += 1
+
+    def _by_old_hash(self, name: str) -> Iterator[int]:
+        # Few objects have this table alone, and all of them small: look at every symbol.
+        count = self._unhashed_count()
+        yield from (index for index in range(1, count) if self.named(index, name))
 
     def undefined(self, names: set[str]) -> dict[int, str]:
         """Symbols before the hashed ones, which are all the undefined ones (or all symbols, under the old hash)."""

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from ctypes import c_uint64, c_void_p
 from dataclasses import dataclass, field
 
-from pytest_adalloc.hooks import caller, code, elf, layout, sites
+from pytest_adalloc.hooks import caller, elf, layout, native, sites, strict
 from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
 from pytest_adalloc.hooks.errors import HooksBusy, HooksDead, HooksUnavailable
 from pytest_adalloc.hooks.slots import Slots, linked_address
@@ -43,6 +43,7 @@ class Hooks:
     locked_calls: Callable[[int], None]
     locked_window: Callable[[int], None]
     thread: Callable[[], int]
+    mirror: int = 0  # the armed word of the preloaded library, where there is one
     canary_keys: frozenset[int] = frozenset()
     ranges_fit: bool = True
     domains_in_place: bool = False
@@ -127,9 +128,9 @@ def _load() -> Hooks:
     from pytest_adalloc.hooks import machine
 
     triple = machine.triple()
-    core = machine.link([machine.object_code(code.core_text(triple))], code.CORE_SYMBOLS)
+    core = machine.link([machine.object_code(native.core_text(triple))], native.CORE_SYMBOLS)
     block = (c_uint64 * layout.WORDS).from_address(core["adalloc_state"])
-    layer_code = machine.object_code(code.hooks_text(triple))
+    layer_code = machine.object_code(native.hooks_text(triple))
     shared = {name: core[name] for name in ("adalloc_state", "adalloc_note")}
     layers: list[dict[str, int]] = []
 
@@ -139,7 +140,7 @@ def _load() -> Hooks:
             if held.value in (0, original):
                 break
         else:
-            layer = machine.link([layer_code], code.HOOK_SYMBOLS, shared)
+            layer = machine.link([layer_code], native.HOOK_SYMBOLS, shared)
             layers.append(layer)
             held = c_uint64.from_address(layer["adalloc_originals"] + 8 * NUMBER[name])
         # Written before any slot leads here.
@@ -166,6 +167,7 @@ def _load() -> Hooks:
         locked_calls=locked(core["adalloc_calls"]),
         locked_window=locked(core["adalloc_window"]),
         thread=ctypes.PYFUNCTYPE(c_uint64)(core["adalloc_thread"]),
+        mirror=strict.state_address(),
     )
 
 
@@ -187,7 +189,7 @@ def _learn_canary(hooks: Hooks) -> frozenset[int]:
     from pytest_adalloc.hooks.window import Plan
 
     with hooks.opened():
-        plan = Plan()
+        plan = Plan(mirror=hooks.mirror)
         hooks.begin(plan.address)
         hooks.end(plan.address)
         if not plan.canary_lives():

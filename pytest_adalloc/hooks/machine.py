@@ -30,7 +30,7 @@ _serial = itertools.count()
 def object_code(text: str, *, cache: Path | None = None) -> bytes:
     """A relocatable object for the IR, position independent and for any processor of this architecture."""
     directory = cache_directory() if cache is None else cache
-    path = directory / f"{_key(text)}.o" if directory else None
+    path = directory / f"{digest(text)}.o" if directory else None
     return (path and _stored(path)) or _kept(compiled(text), path)
 
 
@@ -87,7 +87,8 @@ def _private(directory: Path) -> bool:
     return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid() and not others_write
 
 
-def _key(text: str) -> str:
+def digest(text: str) -> str:
+    """A name for the object that this compiler makes of the IR."""
     version = ".".join(map(str, llvm.llvm_version_info))
     return hashlib.sha256(f"{llvmlite.__version__} {version}\n{text}".encode()).hexdigest()
 
@@ -106,20 +107,21 @@ def _stored(path: Path) -> bytes | None:
 
 def _kept(code: bytes, path: Path | None) -> bytes:
     if path is not None:
-        _store(path, hashlib.sha256(code).digest() + code)
+        with contextlib.suppress(OSError):
+            replace_file(path, hashlib.sha256(code).digest() + code)
     return code
 
 
-def _store(path: Path, raw: bytes) -> None:
-    # Written aside and renamed: two sessions that start together must never read half an object.
-    with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix="new-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(raw)
-            os.replace(name, path)
-        except OSError:
-            os.unlink(name)
+def replace_file(path: Path, raw: bytes) -> None:
+    """Write a file whole: two sessions that start together must never read half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix="new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+        os.replace(name, path)
+    except OSError:
+        os.unlink(name)
+        raise
 
 
 def _target_machine() -> Any:

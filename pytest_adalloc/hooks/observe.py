@@ -19,7 +19,7 @@ from ctypes import c_uint64, c_void_p
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pytest_adalloc.hooks import layout, sites
+from pytest_adalloc.hooks import layout, sites, strict
 from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
 from pytest_adalloc.hooks.install import CANARY_BYTES, Hooks, installed
@@ -110,7 +110,7 @@ def record(*, scope: Scope = "thread", address_table: Sequence[AddressRow] | Non
     recording = Recording()
     with hooks.opened(), counted_domains(hooks) as domains:
         hooks.refresh()
-        plan, before = Plan(calls=1, scope=scope), Snapshot.take(hooks)
+        plan, before = Plan(calls=1, scope=scope, mirror=hooks.mirror), Snapshot.take(hooks)
         hooks.begin(plan.address)
         count, size = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
         try:
@@ -164,13 +164,15 @@ class Driver:
     locked: bool = False  # keep the interpreter's lock during the calls
     kept: object = None
 
-    def plan(self, calls: int, **options: Any) -> Plan:
+    def plan(self, hooks: Hooks, calls: int, **options: Any) -> Plan:
         """The plan of a window over so many calls."""
-        return Plan(kernel=self.address, frame=self.frame, calls=calls, restore=self.restore, **options)
+        return Plan(
+            kernel=self.address, frame=self.frame, restore=self.restore, calls=calls, mirror=hooks.mirror, **options
+        )
 
     def warm_up(self, hooks: Hooks, calls: int) -> None:
         """Call without counting."""
-        plan = self.plan(calls, counted=False)
+        plan = self.plan(hooks, calls, counted=False)
         (hooks.locked_calls if self.locked else hooks.calls)(plan.address)
 
     def drive(self, hooks: Hooks, plan: Plan) -> None:
@@ -226,7 +228,7 @@ def observe(
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
-        witnesses = _second_witness(hooks, driver, min(calls, WITNESS_CALLS), plan.status) if witness else ()
+        witnesses = _witnesses(hooks, driver, window, plan, min(calls, WITNESS_CALLS)) if witness else ()
         setting = _setting(scope, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, **setting, status=plan.status, repeats=repeats)
 
@@ -237,7 +239,7 @@ def vouched_window(
     """A window whose count is complete, and how many void ones came before it."""
     for void in range(VOID_WINDOWS):
         hooks.refresh()
-        plan, before = driver.plan(calls, **options), Snapshot.take(hooks)
+        plan, before = driver.plan(hooks, calls, **options), Snapshot.take(hooks)
         if domains:
             domains.start()
         driver.drive(hooks, plan)
@@ -279,12 +281,13 @@ def _setting(
     }
 
 
-def _second_witness(hooks: Hooks, driver: Driver, calls: int, status: int) -> tuple[Witness, ...]:
-    from pytest_adalloc.hooks.breakpoints import cross_examine
+def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, calls: int) -> tuple[Witness, ...]:
+    from pytest_adalloc.hooks.breakpoints import NAME, cross_examine
 
-    if status:
-        return (Witness("hardware breakpoints", "not asked", "the measured call failed"),)
-    return (cross_examine(hooks, driver, calls),)
+    preloaded = (strict.testify(window),) if hooks.mirror and plan.scope == "thread" else ()
+    if plan.status:
+        return (*preloaded, Witness(NAME, "not asked", "the measured call failed"))
+    return (*preloaded, cross_examine(hooks, driver, calls))
 
 
 @dataclass(frozen=True)
@@ -295,12 +298,13 @@ class Snapshot:
     others: tuple[int, ...]
     canaries: int
     lost: int
+    preloaded: dict[str, int]
 
     @classmethod
     def take(cls, hooks: Hooks) -> Snapshot:
         words = hooks.words
         others = tuple(words[layout.OTHERS : layout.OTHERS + len(ENTRIES)].tolist())
-        return cls(sites.read_sites(words), others, words[layout.CANARIES], words[layout.LOST])
+        return cls(sites.read_sites(words), others, words[layout.CANARIES], words[layout.LOST], strict.counts())
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,185 @@
+"""From a relocatable object to a shared library, without a linker: enough of ELF for one small x86-64 library.
+
+``shared_object`` lays out two segments, code and data, resolves the references between them, exports symbols under the
+old hash table (the dynamic loader still reads it) and leaves one table of pointers for the loader to fill.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECTION = struct.Struct("<IIQQQQIIQQ")
+SYMBOL = struct.Struct("<IBBHQQ")
+RELOCATION = struct.Struct("<QQq")
+HEADER_BYTES, PROGRAM_HEADERS, PAGE = 64, 4, 4096
+SHT_RELA = 4
+PC32, PLT32, ABSOLUTE_64 = 2, 4, 1
+FUNCTION, OBJECT = 0x12, 0x11
+DEFINED = 1  # any section index: the loader only tells zero from the rest
+DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_RELAENT = 1, 4, 5, 6, 7, 8, 9
+DT_STRSZ, DT_SYMENT, DT_FLAGS, DT_FLAGS_1, BIND_NOW, NOW = 10, 11, 30, 0x6FFFFFFB, 8, 1
+LOAD, DYNAMIC, STACK = 1, 2, 0x6474E551
+
+
+def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, Sequence[str]], needed: str) -> bytes:
+    """Link an object with a ``.text`` and a ``.data`` section.
+
+    ``pointers`` names a table in ``.data`` and the symbols of the library ``needed`` whose addresses the loader writes
+    into it. Raises ``ValueError`` for an object with anything that is not handled here.
+    """
+    source = _Object.parse(code)
+    table, imported = pointers
+    strings = _Strings()
+    names = [*imported, *exports]
+    offsets = {name: strings.add(name) for name in [*names, needed]}
+
+    at = HEADER_BYTES + 56 * PROGRAM_HEADERS
+    symbols_at = _aligned(at, 16)
+    strings_at = symbols_at + SYMBOL.size * (1 + len(names))
+    hash_at = _aligned(strings_at + len(strings.raw), 8)
+    relocations_at = _aligned(hash_at + 4 * (3 + 1 + len(names)), 8)
+    text_at = _aligned(relocations_at + RELOCATION.size * len(imported), 64)
+    data_at = _aligned(text_at + len(source.text), PAGE)
+    dynamic_at = _aligned(data_at + len(source.data), 16)
+
+    text, places = source.placed(text_at, data_at)
+    table_at = places[table].address
+    symbols = b"".join(
+        [
+            bytes(SYMBOL.size),
+            *(SYMBOL.pack(offsets[name], FUNCTION, 0, 0, 0, 0) for name in imported),
+            *(_exported(offsets[name], places[name]) for name in exports),
+        ]
+    )
+    relocations = b"".join(
+        RELOCATION.pack(table_at + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(len(imported))
+    )
+    tags = [(DT_NEEDED, offsets[needed]), (DT_HASH, hash_at), (DT_STRTAB, strings_at), (DT_SYMTAB, symbols_at)]
+    tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL.size), (DT_RELA, relocations_at)]
+    tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION.size)]
+    tags += [(DT_FLAGS, BIND_NOW), (DT_FLAGS_1, NOW), (0, 0)]
+    dynamic = b"".join(struct.pack("<qQ", *tag) for tag in tags)
+    end = dynamic_at + len(dynamic)
+    segments = [
+        (LOAD, 5, 0, text_at + len(text)),
+        (LOAD, 6, data_at, end - data_at),
+        (DYNAMIC, 6, dynamic_at, len(dynamic)),
+        (STACK, 6, 0, 0),
+    ]
+    parts = {0: _header(segments), symbols_at: symbols, strings_at: bytes(strings.raw)}
+    parts |= {hash_at: _hash_table(len(names)), relocations_at: relocations}
+    parts |= {text_at: text, data_at: source.data, dynamic_at: dynamic}
+    image = bytearray(end)
+    for start, part in parts.items():
+        image[start : start + len(part)] = part
+    return bytes(image)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A symbol in the finished library."""
+
+    address: int
+    size: int
+    is_code: bool
+
+
+@dataclass(frozen=True)
+class _Object:
+    """The parts of a relocatable object that matter."""
+
+    text: bytes
+    data: bytes
+    text_index: int
+    data_index: int
+    symbols: tuple[tuple[str, int, int, int], ...]  # name, section, value, size
+    relocations: tuple[tuple[int, int, int, int], ...]  # offset in the code, symbol, kind, addend
+
+    @classmethod
+    def parse(cls, code: bytes) -> _Object:
+        (table_at,) = struct.unpack_from("<Q", code, 40)
+        count, names_index = struct.unpack_from("<HH", code, 60)
+        sections = [SECTION.unpack_from(code, table_at + SECTION.size * i) for i in range(count)]
+
+        def content(index: int) -> bytes:
+            return code[sections[index][4] : sections[index][4] + sections[index][5]]
+
+        named = {_text_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
+        unknown = [name for name, i in named.items() if sections[i][2] & 2 and name not in _KNOWN and sections[i][5]]
+        if unknown:
+            raise ValueError(f"the object has sections that a library cannot take over: {', '.join(unknown)}")
+        table = sections[named[".symtab"]]
+        strings = content(table[6])
+        raw = list(SYMBOL.iter_unpack(content(named[".symtab"])))
+        text_index, data_index = named[".text"], named[".data"]
+        return cls(
+            text=content(text_index),
+            data=content(data_index),
+            text_index=text_index,
+            data_index=data_index,
+            symbols=tuple((_text_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
+            relocations=tuple(
+                (offset, info >> 32, info & 0xFFFFFFFF, addend)
+                for i, section in enumerate(sections)
+                if section[1] == SHT_RELA and section[7] == text_index
+                for offset, info, addend in RELOCATION.iter_unpack(content(i))
+            ),
+        )
+
+    def placed(self, text_at: int, data_at: int) -> tuple[bytes, dict[str, _Place]]:
+        """The code with its references filled in, and where every symbol lies."""
+        bases = {self.text_index: text_at, self.data_index: data_at}
+        text = bytearray(self.text)
+        for offset, number, kind, addend in self.relocations:
+            _, section, value, _ = self.symbols[number]
+            if kind not in (PC32, PLT32) or section not in bases:
+                raise ValueError(f"the object refers to {self.symbols[number][0]!r} by relocation {kind}")
+            struct.pack_into("<i", text, offset, bases[section] + value + addend - (text_at + offset))
+        places = {
+            name: _Place(bases[section] + value, size, section == self.text_index)
+            for name, section, value, size in self.symbols
+            if name and section in bases
+        }
+        return bytes(text), places
+
+
+_KNOWN = (".text", ".data", ".eh_frame", ".rela.eh_frame")
+
+
+class _Strings:
+    """A string table under construction."""
+
+    def __init__(self) -> None:
+        self.raw = bytearray(1)
+
+    def add(self, text: str) -> int:
+        offset = len(self.raw)
+        self.raw += text.encode() + b"\0"
+        return offset
+
+
+def _exported(name: int, place: _Place) -> bytes:
+    return SYMBOL.pack(name, FUNCTION if place.is_code else OBJECT, 0, DEFINED, place.address, place.size)
+
+
+def _hash_table(names: int) -> bytes:
+    """One bucket with every symbol in a chain: a search reads them all, and finds."""
+    return struct.pack(f"<{names + 4}I", 1, names + 1, names, 0, *range(names))
+
+
+def _header(segments: Sequence[tuple[int, int, int, int]]) -> bytes:
+    identity = b"\x7fELF\x02\x01\x01" + bytes(9)
+    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, 62, 1, 0, HEADER_BYTES, 0, 0, 64, 56, len(segments), 64, 0, 0)
+    for kind, flags, start, size in segments:
+        head += struct.pack("<IIQQQQQQ", kind, flags, start, start, start, size, size, PAGE if kind == LOAD else 8)
+    return head
+
+
+def _aligned(value: int, alignment: int) -> int:
+    return (value + alignment - 1) & -alignment
+
+
+def _text_at(strings: bytes, offset: int) -> str:
+    return strings[offset : strings.index(b"\0", offset)].decode()

@@ -1,0 +1,68 @@
+"""The native half in LLVM's own language: hooks, the table of sites, the measuring loop, the Python domains' shims.
+
+Two modules. ``hooks_text()`` is one layer of hooks; there is a layer per distinct original, so that a foreign hook is
+called and not bypassed. ``core_text()`` is everything else. Neither has an undefined symbol but the state and
+``note``, so that the objects can be cached and linked at any address.
+"""
+
+from __future__ import annotations
+
+from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.entries import ENTRIES
+from pytest_adalloc.hooks.native.domains import domains
+from pytest_adalloc.hooks.native.hooks import hook
+from pytest_adalloc.hooks.native.sites import note, sites
+from pytest_adalloc.hooks.native.spelling import FUNCTION
+from pytest_adalloc.hooks.native.window import window
+
+CORE_SYMBOLS = (
+    "adalloc_state",
+    "adalloc_libc",
+    "adalloc_domain_originals",
+    "adalloc_note",
+    "adalloc_thread",
+    "adalloc_begin",
+    "adalloc_end",
+    "adalloc_calls",
+    "adalloc_window",
+    "adalloc_canary",
+    "adalloc_python",
+    *(f"adalloc_{domain}_{call}" for domain in layout.DOMAIN_NAMES for call in layout.DOMAIN_CALLS),
+)
+HOOK_SYMBOLS = ("adalloc_originals", *(f"adalloc_hook_{entry.name}" for entry in ENTRIES))
+
+
+def hooks_text(triple: str) -> str:
+    """One layer of hooks as LLVM IR; the caller links it and fills ``adalloc_originals``, by entry number."""
+    head = f"""
+target triple = "{triple}"
+@adalloc_state = external global [{layout.WORDS} x i64]
+@adalloc_originals = dso_local global [{len(ENTRIES)} x ptr] zeroinitializer
+declare void @adalloc_note(i64, i64, i64, i64)
+declare ptr @llvm.returnaddress(i32)
+!0 = !{{!"branch_weights", i32 1000, i32 1}}
+"""
+    return head + "".join(map(hook, ENTRIES))
+
+
+def core_text(triple: str) -> str:
+    """State, table of sites, measuring loop and Python shims as LLVM IR."""
+    head = f"""
+target triple = "{triple}"
+@adalloc_state = dso_local global [{layout.WORDS} x i64] zeroinitializer, align 64
+@adalloc_libc = dso_local global [{len(layout.LIBC)} x ptr] zeroinitializer
+@adalloc_domain_originals = dso_local global [{5 * len(layout.DOMAIN_NAMES)} x ptr] zeroinitializer
+declare ptr @llvm.thread.pointer.p0()
+declare i64 @llvm.umin.i64(i64, i64)
+!0 = !{{!"branch_weights", i32 1000, i32 1}}
+"""
+    return head + _THREAD + sites() + note() + window() + "".join(domains())
+
+
+_THREAD = f"""
+define i64 @adalloc_thread() {FUNCTION} {{
+  %pointer = call ptr @llvm.thread.pointer.p0()
+  %thread = ptrtoint ptr %pointer to i64
+  ret i64 %thread
+}}
+"""

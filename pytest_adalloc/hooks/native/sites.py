@@ -1,0 +1,295 @@
+"""The table of sites and ``note``, which a hook calls while a window is open.
+
+A site is an entry point and the code that called it. Its class is decided at its first call and kept: native code, the
+interpreter, or a library that allocates for its callers. For the last kind the backtrace of every call decides.
+"""
+
+from __future__ import annotations
+
+from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
+from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
+
+
+def sites() -> str:
+    """The table of sites: open addressing, a site per entry and caller; one last site takes what does not fit."""
+    overflow = layout.SITES + layout.SITE_COUNT * layout.SITE_WORDS
+    return f"""
+define internal i64 @class_of(i64 %address) {FUNCTION} {{
+entry:
+  %through = load i64, ptr {word(layout.THROUGH_RANGES)}
+  %passed = call i1 @within(i64 %address, ptr {word(layout.THROUGH)}, i64 %through)
+  br i1 %passed, label %is_through, label %ask
+ask:
+  %own = load i64, ptr {word(layout.INTERPRETER_RANGES)}
+  %interpreter = call i1 @within(i64 %address, ptr {word(layout.RANGES)}, i64 %own)
+  %class = select i1 %interpreter, i64 {layout.INTERPRETER}, i64 {layout.NATIVE}
+  ret i64 %class
+is_through:
+  ret i64 {layout.PASSED_THROUGH}
+}}
+
+define internal i1 @within(i64 %address, ptr %ranges, i64 %count) {FUNCTION} {{
+entry:
+  br label %next
+next:
+  %i = phi i64 [0, %entry], [%j, %look]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %look, label %no
+look:
+  %at = mul i64 %i, 2
+  %low.at = getelementptr i64, ptr %ranges, i64 %at
+  %low = load i64, ptr %low.at
+  %high.at = getelementptr i64, ptr %low.at, i64 1
+  %high = load i64, ptr %high.at
+  %above = icmp uge i64 %address, %low
+  %below = icmp ult i64 %address, %high
+  %inside = and i1 %above, %below
+  %j = add i64 %i, 1
+  br i1 %inside, label %yes, label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}
+
+; The site of a key, or the free one that it may claim, or the overflow site.
+define internal ptr @probe(i64 %key) {FUNCTION} {{
+entry:
+  %mixed = mul i64 %key, -7046029254386353131
+  %start = lshr i64 %mixed, {64 - (layout.SITE_COUNT - 1).bit_length()}
+  br label %next
+next:
+  %i = phi i64 [0, %entry], [%j, %step]
+  %sum = add i64 %start, %i
+  %index = and i64 %sum, {layout.SITE_COUNT - 1}
+  %offset = mul i64 %index, {layout.SITE_WORDS}
+  %site = getelementptr i64, ptr {word(layout.SITES)}, i64 %offset
+  %held = load atomic i64, ptr %site monotonic, align 8
+  %same = icmp eq i64 %held, %key
+  %free = icmp eq i64 %held, 0
+  %stop = or i1 %same, %free
+  br i1 %stop, label %found, label %step
+step:
+  %j = add i64 %i, 1
+  %full = icmp eq i64 %j, {layout.SITE_COUNT}
+  br i1 %full, label %overflow, label %next
+found:
+  ret ptr %site
+overflow:
+  %lost = atomicrmw add ptr {word(layout.LOST)}, i64 1 monotonic
+  ret ptr {word(overflow)}
+}}
+
+; Who is responsible for a call out of a library that allocates for its caller: the first frame beyond such libraries.
+define internal i64 @culprit_of(i64 %caller, ptr %frames, i64 %count) {FUNCTION} {{
+entry:
+  br label %seek
+seek:
+  %i = phi i64 [0, %entry], [%i.next, %seek.step]
+  %i.more = icmp ult i64 %i, %count
+  br i1 %i.more, label %seek.step, label %none
+seek.step:
+  %i.at = getelementptr i64, ptr %frames, i64 %i
+  %i.frame = load i64, ptr %i.at
+  %i.next = add i64 %i, 1
+  %here = icmp eq i64 %i.frame, %caller
+  br i1 %here, label %climb, label %seek
+climb:
+  %k = phi i64 [%i, %seek.step], [%k.next, %climb.step]
+  %k.more = icmp ult i64 %k, %count
+  br i1 %k.more, label %climb.step, label %none
+climb.step:
+  %k.at = getelementptr i64, ptr %frames, i64 %k
+  %frame = load i64, ptr %k.at
+  %k.next = add i64 %k, 1
+  %class = call i64 @class_of(i64 %frame)
+  %through = icmp eq i64 %class, {layout.PASSED_THROUGH}
+  br i1 %through, label %climb, label %found
+found:
+  ret i64 %frame
+none:
+  ret i64 %caller
+}}
+
+define internal i64 @unwind(ptr %frames, i64 %thread) {FUNCTION} {{
+  %taken = cmpxchg ptr {word(layout.UNWINDING)}, i64 0, i64 %thread monotonic monotonic
+  %mine = extractvalue {{i64, i1}} %taken, 1
+  br i1 %mine, label %walk, label %busy
+walk:
+  %backtrace = load ptr, ptr {element("adalloc_libc", layout.LIBC.index("backtrace"))}
+  %absent = icmp eq ptr %backtrace, null
+  br i1 %absent, label %give.up, label %ask
+give.up:
+  store atomic i64 0, ptr {word(layout.UNWINDING)} monotonic, align 8
+  ret i64 0
+ask:
+  %found = call i32 %backtrace(ptr %frames, i32 {layout.FRAME_CAPACITY})
+  store atomic i64 0, ptr {word(layout.UNWINDING)} monotonic, align 8
+  %count = zext i32 %found to i64
+  ret i64 %count
+busy:
+  ret i64 0
+}}
+
+define internal void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 %class, ptr %frames, i64 %count)
+    {FUNCTION} {{
+start:
+{_store_fields(ENTRY="%entry", CALLER="%caller", CULPRIT="%culprit", FRAME_COUNT="%count", CLASS="%class")}
+  br label %next
+next:
+  %i = phi i64 [0, %start], [%j, %copy]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %copy, label %done
+copy:
+  %from = getelementptr i64, ptr %frames, i64 %i
+  %frame = load i64, ptr %from
+  %at = add i64 %i, {layout.FRAMES}
+  %to = getelementptr i64, ptr %site, i64 %at
+  store i64 %frame, ptr %to
+  %j = add i64 %i, 1
+  br label %next
+done:
+  ret void
+}}
+"""
+
+
+def _store_fields(**fields: str) -> str:
+    lines = []
+    for field, value in fields.items():
+        lines.append(f"  %{field}.at = getelementptr i64, ptr %site, i64 {getattr(layout, field)}")
+        lines.append(f"  store atomic i64 {value}, ptr %{field}.at monotonic, align 8")
+    return "\n".join(lines)
+
+
+def note() -> str:
+    """What a hook calls while a window is open. Entry numbers sit in the key's top bits, which no user address has."""
+    counted = [entry for entry in ENTRIES if entry.counts]
+    mask = sum(1 << NUMBER[entry.name] for entry in counted)
+    return f"""
+define void @adalloc_note(i64 %entry, i64 %size, i64 %caller, i64 %armed) noinline {FUNCTION} {{
+start:
+  %thread = call i64 @adalloc_thread()
+  %same = icmp eq i64 %armed, %thread
+  %every = icmp eq i64 %armed, -1
+  %counted = or i1 %same, %every
+  br i1 %counted, label %mine, label %others
+others:
+  %other.at = getelementptr i64, ptr {word(layout.OTHERS)}, i64 %entry
+  %other = atomicrmw add ptr %other.at, i64 1 monotonic
+  ret void
+mine:
+  %unwinding = load atomic i64, ptr {word(layout.UNWINDING)} monotonic, align 8
+  %nested = icmp eq i64 %unwinding, %thread
+  br i1 %nested, label %leave, label %find
+leave:
+  ret void
+find:
+  %tag = shl i64 %entry, 59
+  %key = xor i64 %caller, %tag
+  %near = call ptr @probe(i64 %key)
+  %near.key = load atomic i64, ptr %near monotonic, align 8
+  %known = icmp eq i64 %near.key, %key
+  %near.class.at = getelementptr i64, ptr %near, i64 {layout.CLASS}
+  br i1 %known, label %read, label %first
+first:
+  call void @claim(ptr %near, i64 %key, i64 %entry, i64 %caller, i64 %thread)
+  br label %read
+read:
+  %class = load atomic i64, ptr %near.class.at monotonic, align 8
+  %through = icmp eq i64 %class, {layout.PASSED_THROUGH}
+  br i1 %through, label %beyond, label %count
+beyond:
+  %far = call ptr @deep(i64 %entry, i64 %caller, i64 %thread)
+  br label %count
+count:
+  %site = phi ptr [%near, %read], [%far, %beyond]
+  %count.at = getelementptr i64, ptr %site, i64 {layout.COUNT}
+  %bytes.at = getelementptr i64, ptr %site, i64 {layout.SITE_BYTES}
+  %site.class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
+  %site.class = load atomic i64, ptr %site.class.at monotonic, align 8
+  %own = icmp eq i64 %site.class, {layout.INTERPRETER}
+  %bit = shl i64 1, %entry
+  %masked = and i64 %bit, {mask}
+  %release = icmp eq i64 %masked, 0
+  %silent = or i1 %own, %release
+  br i1 %every, label %shared, label %single
+shared:
+  %s0 = atomicrmw add ptr %count.at, i64 1 monotonic
+  %s1 = atomicrmw add ptr %bytes.at, i64 %size monotonic
+  br i1 %silent, label %leave, label %shared.total
+shared.total:
+  %s2 = atomicrmw add ptr {word(layout.ALLOCATIONS)}, i64 1 monotonic
+  %s3 = atomicrmw add ptr {word(layout.BYTES)}, i64 %size monotonic
+  ret void
+single:
+{_add("%count.at", "1", "c")}{_add("%bytes.at", "%size", "b")}
+  br i1 %silent, label %leave, label %single.total
+single.total:
+{_add(word(layout.ALLOCATIONS), "1", "tc")}{_add(word(layout.BYTES), "%size", "tb")}
+  ret void
+}}
+
+; First call of a site. Its class is found here once; the backtrace is taken for native code only.
+define internal void @claim(ptr %site, i64 %key, i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+  %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
+  %class = call i64 @class_of(i64 %caller)
+  %native = icmp eq i64 %class, {layout.NATIVE}
+  br i1 %native, label %walk, label %enter
+walk:
+  %walked = call i64 @unwind(ptr %frames, i64 %thread)
+  br label %enter
+enter:
+  %count = phi i64 [0, %0], [%walked, %walk]
+  %spill = icmp eq ptr %site, {word(layout.SITES + layout.SITE_COUNT * layout.SITE_WORDS)}
+  br i1 %spill, label %full, label %take
+take:
+  %taken = cmpxchg ptr %site, i64 0, i64 %key monotonic monotonic
+  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 %class, ptr %frames, i64 %count)
+  ret void
+full:
+  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 {layout.NATIVE}, ptr %frames, i64 0)
+  ret void
+}}
+
+; A call out of a library that allocates for others: one site per path through that library.
+define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+  %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
+  %count = call i64 @unwind(ptr %frames, i64 %thread)
+  %culprit = call i64 @culprit_of(i64 %caller, ptr %frames, i64 %count)
+  %seen = call i64 @class_of(i64 %culprit)
+  %own = icmp eq i64 %seen, {layout.INTERPRETER}
+  %class = select i1 %own, i64 {layout.INTERPRETER}, i64 {layout.NATIVE}
+  %spread = mul i64 %culprit, 6364136223846793005
+  %mixed = xor i64 %spread, %caller
+  %low = lshr i64 %mixed, 5
+  %odd = or i64 %low, 1
+  %tag = shl i64 %entry, 59
+  %key = xor i64 %odd, %tag
+  %site = call ptr @probe(i64 %key)
+  %held = load atomic i64, ptr %site monotonic, align 8
+  %known = icmp eq i64 %held, %key
+  br i1 %known, label %give, label %fill
+fill:
+  %spill = icmp eq ptr %site, {word(layout.SITES + layout.SITE_COUNT * layout.SITE_WORDS)}
+  br i1 %spill, label %full, label %take
+take:
+  %taken = cmpxchg ptr %site, i64 0, i64 %key monotonic monotonic
+  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 %class, ptr %frames, i64 %count)
+  br label %give
+full:
+  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 {layout.NATIVE}, ptr %frames, i64 0)
+  br label %give
+give:
+  ret ptr %site
+}}
+"""
+
+
+def _add(address: str, amount: str, name: str) -> str:
+    # A plain addition: the armed thread is the only writer, and a locked one would cost more than the rest of the hook.
+    return f"""  %{name}.old = load i64, ptr {address}, align 8
+  %{name}.new = add i64 %{name}.old, {amount}
+  store i64 %{name}.new, ptr {address}, align 8
+"""

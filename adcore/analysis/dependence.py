@@ -168,7 +168,7 @@ class Dependence:
 
     def _later(self, loop: Instr, rename_x: Callable[[Form], Form], rename_y: Callable[[Form], Form]) -> Form:
         """The second instance runs in a later iteration of `loop`."""
-        counter = {loop.regions[-1].params[0]: 1}
+        counter: Form = {loop.regions[-1].params[0]: 1}
         forward = loop.op == "while" or (loop.attrs["step"] > 0) != bool(loop.attrs.get("reverse"))
         difference = plus(rename_y(counter), rename_x(counter), -1)
         return plus(scaled(difference, 1 if forward else -1), {1: -1})
@@ -215,8 +215,8 @@ class Dependence:
     def _bounds(self, loop: Instr) -> list[tuple[Form, bool]]:
         i: Form = {loop.regions[0].params[0]: 1}
         step = loop.attrs["step"]
-        start, stop = ("max", "min") if step > 0 else ("min", "max")
-        lower, upper = self.limits(loop.operands[0], start), self.limits(loop.operands[1], stop)
+        nearest, farthest = ("max", "min") if step > 0 else ("min", "max")
+        lower, upper = self.limits(loop.operands[0], nearest), self.limits(loop.operands[1], farthest)
         direction = 1 if step > 0 else -1
         rows = [(scaled(plus(i, low, -1), direction), False) for low in lower]
         rows += [(plus(scaled(plus(high, i, -1), direction), {1: -1}), False) for high in upper]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Attributes, Instr, Value, meaning
+from adcore.ir.types import Type
 from adcore.ops.define import Op, Table
 from adcore.ops.expr import Expr
 
@@ -67,7 +69,9 @@ def adjoint_needs(ops: Table, instr: Instr, active: Sequence[bool]) -> tuple[Val
 
 
 @lru_cache(maxsize=4096)
-def _probe(ops: Table, name: str, types: tuple, result: object, attrs: tuple, active: tuple[bool, ...]) -> tuple[int, ...]:  # type: ignore[type-arg]  # fmt: skip
+def _probe(
+    ops: Table, name: str, types: tuple[Type, ...], result: Type, attrs: tuple[Any, ...], active: tuple[bool, ...]
+) -> tuple[int, ...]:
     """Positions of the stand-ins (operands, then result) that survive in the code of the rule."""
     builder = Builder(ops)
     stand_ins = [Value(t) for t in (*types, result)]

@@ -95,7 +95,7 @@ class Simplifier:
             return None
         try:
             typed = [normal(v, n) for v, n in zip(operands, numbers, strict=True)]
-            result = normal(instr.result, op.evaluate(*typed, **meaning(instr.attrs)))
+            result: Any = normal(instr.result, op.evaluate(*typed, **meaning(instr.attrs)))
         except Exception:
             return None  # it raises at run time: leave it to raise there
         return self.const(float(result) if is_float(type_) else result, type_)
@@ -109,20 +109,20 @@ class Simplifier:
         """The existing value of an equal instruction in scope, or a new instruction as far out as it may stand."""
         key = self.key(instr, operands)
         for table in reversed(self.numbers):
-            if key in table:
-                return table[key]
+            if (known := table.get(key)) is not None:
+                return known
         depth = self.target_depth(instr, operands)
         (result,) = self.fresh(instr.results)
         moved = replace(instr, operands=tuple(operands), results=(result,))
-        with self.builder.at(depth):
-            self.builder.append(moved)
+        with self.builder.at(depth) as builder:
+            builder.append(moved)
         self.depth[result] = depth
         self.definition[result] = moved
         self.numbers[depth][key] = result
         return result
 
     def key(self, instr: Instr, operands: Sequence[Value]) -> tuple[Any, ...]:
-        order: Sequence[Any] = operands
+        order: Sequence[Value] = operands
         if self.ops[instr.op].commutative:
             order = sorted(operands, key=id)
         attrs = tuple(sorted((k, repr(v)) for k, v in instr.attrs.items()))
@@ -147,7 +147,7 @@ class Simplifier:
     def root(self, array: Value) -> Value:
         """The parameter, list or allocation that `array` is a view of."""
         while (instr := self.definition.get(array)) is not None and instr.op in ("view", "transpose", "item"):
-            array = instr.operands[0]
+            (array, *_) = instr.operands
         return array
 
     def version(self, array: Value) -> tuple[int, int]:
@@ -309,6 +309,17 @@ def _of_view(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | 
     return None
 
 
+def _not_negative(position: int) -> Rewrite:
+    """max(n, 0) is n for a dimension n, on either side."""
+
+    def rewrite(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
+        source = s.definition.get(operands[position])
+        is_size = source is not None and source.op in ("dim", "count")
+        return operands[position] if is_size and s.constant(operands[1 - position]) == 0 else None
+
+    return rewrite
+
+
 def _same_transpose(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
     permutation = tuple(instr.attrs["permutation"])
     if permutation == tuple(range(len(permutation))):
@@ -375,6 +386,7 @@ _REWRITES: dict[str, tuple[Rewrite, ...]] = {
     "pow": (_power_of_constant,),
     "dim": (_of_view,),
     "transpose": (_same_transpose,),
+    "maximum": (_not_negative(0), _not_negative(1)),
     "not": (_not_not,),
     "and": (_logic(True),),
     "or": (_logic(False),),

@@ -1,0 +1,202 @@
+"""What to store and what to recompute for the reverse sweep: one minimum cut over the needed primal values.
+
+Each needed value is stored (bytes x trips x price) or follows its rule: recomputed from its operands, loaded again
+where no later store can reach, or reloaded from where a store of the program put it. A rule implies that its operands
+are available; all constraints are implications, so the cheapest plan is a minimum cut (a maximum-weight closure,
+Picard 1976). Under `workspace=0` storing is infinitely dear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Literal
+
+from adcore.analysis.activity import Activity
+from adcore.analysis.dependence import ACCESSES, Dependence
+from adcore.analysis.mincut import FlowNetwork
+from adcore.analysis.record import Needs, address
+from adcore.analysis.sizes import Sizes
+from adcore.ir.core import Instr, Value
+from adcore.ir.types import Scalar, is_float
+from adcore.ops import Table
+
+Why = Literal["free", "carried", "overwritten", "temporary", "loop result", "trip count", "decision", "dearer"]
+
+BYTE_PRICE = 1.0
+"""Cost of a stored byte, written once and read once, in additions: a stored double costs as much as 8 additions or
+4 loads, so storing never beats a legal load."""
+
+STORE_AND_LOAD = 3
+"""Bytes' worth of the two instructions that keeping any value takes: a stored bit is not cheaper than a compare."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The alternatives for one value: `store` is the cost of storing it; `operands` are what its rule needs (None:
+    there is no rule, for the reason `why`); `source` is the store to reload it from."""
+
+    store: float
+    cost: float = 0.0
+    operands: tuple[Value, ...] | None = None
+    source: Instr | None = None
+    why: Why = "free"
+    killers: tuple[Instr, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """`stored` values are kept; all others in `choices` follow their rule. `readers` says whose adjoint needs what."""
+
+    stored: tuple[Value, ...]
+    choices: dict[Value, Choice] = field(repr=False)
+    needs: Needs = field(repr=False)
+    cost: float = 0.0
+
+
+class Impossible(Exception):
+    """No plan without storing; `chains` lead from a needed value to one that has no rule."""
+
+    def __init__(self, chains: Sequence[Sequence[Value]], planner: Planner) -> None:
+        super().__init__("values must be stored")
+        self.chains, self.planner = chains, planner
+
+
+class Planner:
+    """The table of choices of one function, and the cut over it."""
+
+    def __init__(self, dependence: Dependence, active: Activity, needs: Needs, ops: Table) -> None:
+        self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
+        self.structure = dependence.structure
+        self.sizes = Sizes(self.structure, dependence.affine)
+        instrs = self.structure.instructions()
+        self.stores = [i for i in instrs if i.op in ("store", "accumulate")]
+        self.choices: dict[Value, Choice] = {}
+        self._exact: dict[Value, bool] = {}
+        todo = list(needs.values)
+        while todo:
+            value = todo.pop()
+            if value in self.choices or self.is_free(value):
+                continue
+            self.choices[value] = self.choice(value)
+            todo += self.choices[value].operands or ()
+
+    def is_free(self, value: Value) -> bool:
+        """Constants, parameters and loop counters are at hand in the reverse sweep."""
+        instr = self.structure.definition.get(value)
+        if instr is not None:
+            return instr.op == "const"
+        owner = self.structure.owner[self.structure.home[value]]
+        return owner is None or value is owner.regions[0].params[0] or value is owner.regions[-1].params[0]
+
+    # Rules
+
+    def choice(self, value: Value) -> Choice:
+        home = self.structure.home[value]
+        times = self.sizes.estimate(home)
+        outside = self.structure.depth(home) == 0
+        assert isinstance(value.type, Scalar)
+        store = 0.0 if outside else (value.type.bytes + STORE_AND_LOAD) * times
+        instr = self.structure.definition.get(value)
+        if instr is None:
+            return Choice(store, why="carried")
+        if instr.op == "while" and value is instr.results[-1]:
+            return Choice(store, why="trip count")
+        if (source := self.kept_by_program(value)) is not None:
+            at = ACCESSES[source.op]
+            operands = (*source.operands[at + 1 :], *address(self.dependence, source.operands[at]))
+            return Choice(store, 2.0 * times, operands, source)
+        if instr.op in ("for", "while", "if"):
+            return Choice(store, why="loop result" if instr.op != "if" else "decision")
+        if instr.op == "load":
+            return self.load(instr, store, times)
+        if not is_float(value.type) and not self.is_exact(value):
+            return Choice(store, why="decision")
+        scalars = tuple(v for v in instr.operands if isinstance(v.type, Scalar))
+        arrays = [a for v in instr.operands if v not in scalars for a in address(self.dependence, v)]
+        return Choice(store, self.ops[instr.op].cost * times, (*scalars, *arrays), why="dearer")
+
+    def load(self, instr: Instr, store: float, times: float) -> Choice:
+        array = instr.operands[0]
+        root = self.dependence.root(array)
+        if self.structure.home[root] is not self.structure.function.region:
+            return Choice(store, why="temporary")
+        killers = tuple(s for s in self.stores if self.dependence.levels(instr, s))
+        if killers:
+            return Choice(store, why="overwritten", killers=killers)
+        operands = (*instr.operands[1:], *address(self.dependence, array))
+        return Choice(store, self.ops["load"].cost * times, operands, why="dearer")
+
+    def kept_by_program(self, value: Value) -> Instr | None:
+        """A store of `value` in its own region, to an array that lives to the end, that nothing overwrites later."""
+        home = self.structure.home[value]
+        for user in self.structure.users.get(value, ()):
+            if user.op != "store" or user.operands[0] is not value or self.structure.home[user] is not home:
+                continue
+            access = self.dependence.access(user)
+            lives = self.structure.home[access.root] is self.structure.function.region
+            found = lives and None not in access.subscripts and value not in user.operands[1:]
+            if found and not any(self.dependence.levels(user, s) for s in self.stores):
+                return user
+        return None
+
+    def is_exact(self, value: Value) -> bool:
+        """Whether recomputing gives the identical bits however the arithmetic is compiled: loads, integers, compares.
+
+        A condition recomputed with other roundings could take the other branch.
+        """
+        if value not in self._exact:
+            instr = self.structure.definition.get(value)
+            self._exact[value] = True  # carried values and parameters are given, not computed
+            if instr is not None and instr.op not in ("load", "const", "for", "while", "if", "dim", "count"):
+                arithmetic = is_float(value.type) and instr.op not in ("neg", "abs", "minimum", "maximum", "select")
+                scalars = [v for v in instr.operands if isinstance(v.type, Scalar)]
+                self._exact[value] = not arithmetic and all(self.is_exact(v) for v in scalars)
+        return self._exact[value]
+
+    # The cut
+
+    def plan(self, price: float = BYTE_PRICE) -> Plan:
+        """The cheapest plan when a stored byte costs `price` (infinite: nothing inside loops may be stored).
+
+        Raises Impossible if no finite plan exists."""
+        network = FlowNetwork()
+        for value in self.needs.values:
+            if value in self.choices:
+                network.arc("source", value, inf)
+        for value, choice in self.choices.items():
+            store = choice.store * price if choice.store else 0.0
+            if choice.operands is None:
+                network.arc(value, "sink", store)
+                continue
+            network.arc(value, (value, "rule"), store)
+            network.arc((value, "rule"), "sink", choice.cost)
+            for operand in choice.operands:
+                if operand in self.choices:
+                    network.arc((value, "rule"), operand, inf)
+        cost, reached = network.cut("source", "sink")
+        if cost == inf:
+            raise Impossible(self._chains(), self)
+        stored = tuple(v for v in self.choices if v in reached and (v, "rule") not in reached)
+        return Plan(stored, self.choices, self.needs, cost)
+
+    def _chains(self) -> list[list[Value]]:
+        """From each needed value that cannot be had without storing, the way to a value without a rule."""
+        chains = []
+        for value in self.needs.values:
+            chain = self._blocked(value, frozenset())
+            if chain:
+                chains.append(chain)
+        return chains
+
+    def _blocked(self, value: Value, seen: frozenset[Value]) -> list[Value]:
+        choice = self.choices.get(value)
+        if choice is None or choice.store == 0 or value in seen:
+            return []
+        if choice.operands is None:
+            return [value]
+        for operand in choice.operands:
+            if chain := self._blocked(operand, seen | {value}):
+                return [value, *chain]
+        return []

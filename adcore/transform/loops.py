@@ -1,0 +1,38 @@
+"""Small pieces of loop code that passes emit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from adcore.ir.builder import Builder
+from adcore.ir.core import Instr, Value
+from adcore.ir.types import I64, ArrayType
+
+
+def trip_count(builder: Builder, loop: Instr) -> Value:
+    """The number of iterations of a `for`, from its bounds (which must be in scope)."""
+    lo, hi = loop.operands[:2]
+    step = loop.attrs["step"]
+    distance = builder.emit("sub", hi, lo, exact=True) if step > 0 else builder.emit("sub", lo, hi, exact=True)
+    if abs(step) > 1:
+        rounded = builder.emit("add", distance, builder.const(abs(step) - 1), exact=True)
+        distance = builder.emit("floordiv", rounded, builder.const(abs(step)), exact=True)
+    return builder.emit("maximum", distance, builder.const(0))
+
+
+def emit_loop_nest(builder: Builder, array: Value, body: Callable[[Builder, Sequence[Value]], None]) -> None:
+    """Loops over all elements of `array` in C order; `body(builder, index)` appends what is done with one."""
+    assert isinstance(array.type, ArrayType)
+
+    def nest(axis: int, index: list[Value]) -> None:
+        assert isinstance(array.type, ArrayType)
+        if axis == array.type.rank:
+            body(builder, index)
+            return
+        zero, count = builder.const(0), builder.emit("dim", array, axis=axis)
+        counter = Value(I64)
+        with builder.region((counter,)) as opened:
+            nest(axis + 1, [*index, counter])
+        builder.emit_many("for", (zero, count), {"step": 1}, (opened.region,), ())
+
+    nest(0, [])

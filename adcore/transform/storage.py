@@ -1,0 +1,70 @@
+"""Where the stored values of a plan live.
+
+Outside all loops a value stays an SSA value: it is in scope in the reverse sweep, handed out of branches where it
+stands in one. Inside a nest of `for` loops whose trip counts are known before the nest, a buffer with one dimension per
+loop (it vectorises). Otherwise the values of a region are pushed together at its end and popped at the start of its
+reverse image: forward and reverse sweep mirror each other, so one stack serves all.
+"""
+
+from __future__ import annotations
+
+from adcore.analysis.plan import Plan
+from adcore.analysis.structure import Structure
+from adcore.ir.core import Instr, Region, Value
+from adcore.source import Span
+
+
+class Storage:
+    """Places of the values that a plan stores, and of those outside loops that the reverse sweep needs."""
+
+    def __init__(self, structure: Structure, plan: Plan) -> None:
+        self.structure = structure
+        self._indexed: dict[Instr, list[Value]] = {}
+        self._pushed: dict[Region, list[Value]] = {}
+        self._exports: dict[Instr, list[Value]] = {}
+        for value in plan.stored:
+            home = structure.home[value]
+            if home is structure.function.region:
+                continue
+            if structure.depth(home) == 0:
+                self._export(value, home)
+            elif self.is_rectangular(home):
+                self._indexed.setdefault(self._outermost(home), []).append(value)
+            else:
+                self._pushed.setdefault(home, []).append(value)
+
+    def _export(self, value: Value, home: Region) -> None:
+        for region in self.structure.chain(home):
+            owner = self.structure.owner[region]
+            if owner is not None:
+                self._exports.setdefault(owner, []).append(value)
+
+    def _outermost(self, home: Region) -> Instr:
+        owner = self.structure.owner[self.structure.chain(home)[-2]]
+        assert owner is not None
+        return owner
+
+    def is_rectangular(self, home: Region) -> bool:
+        """Whether the bounds of all loops around `home` are known before the outermost instruction around it."""
+        top = self.structure.function.region
+        for loop in self.structure.loops(home):
+            if loop.op != "for" or any(self.structure.home[v] is not top for v in loop.operands[:2]):
+                return False
+        return True
+
+    def indexed_under(self, instr: Instr) -> list[Value]:
+        """Values inside `instr` (an instruction of the function's own region) that are kept in buffers."""
+        return self._indexed.get(instr, [])
+
+    def pushed(self, region: Region) -> list[Value]:
+        """Values of `region` that are pushed at its end."""
+        return self._pushed.get(region, [])
+
+    def exports(self, instr: Instr) -> list[Value]:
+        """Values that a branch outside all loops hands out."""
+        return self._exports.get(instr, [])
+
+    def span(self, value: Value) -> Span | None:
+        """The user's line that computes `value` (of the loop, if it is carried by one)."""
+        instr = self.structure.definition.get(value) or self.structure.owner[self.structure.home[value]]
+        return instr.span if instr is not None else None

@@ -1,0 +1,73 @@
+"""The alias facts that loads and stores carry as metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcore.ir.core import Function, Instr, Value
+from adcore.ir.types import ArrayType, ListType
+from adcore.lower.descriptors import Array
+from adcore.lower.roots import Root, alias_classes, roots
+from adcore.lower.writer import Module
+
+
+class Aliasing:
+    """Roots and alias classes of one function, and the metadata nodes made from them.
+
+    `open_groups` are the access groups of the loops being lowered that are proved parallel.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        alias_groups: tuple[tuple[int, ...], ...],
+        module: Module,
+        parallel: frozenset[Instr],
+    ) -> None:
+        self.known = roots(function)
+        self.module, self.parallel = module, parallel
+        self.open_groups: list[str] = []
+        self._classes = alias_classes(function, alias_groups)
+        self._scopes: dict[int, str] = {}
+        self._suffixes: dict[frozenset[int], str] = {}
+
+    def roots(self, value: Value) -> frozenset[Root]:
+        return self.known.get(value, frozenset())
+
+    def suffix(self, array: Array) -> str:
+        """What follows the address of a load or store through `array`."""
+        align = min((_alignment(root) for root in array.roots), default=1)
+        classes = frozenset(self._classes[root] for root in array.roots)
+        if classes not in self._suffixes:
+            self._suffixes[classes] = self._facts(classes)
+        groups = ""
+        if len(self.open_groups) == 1:
+            groups = f", !llvm.access.group {self.open_groups[0]}"
+        elif self.open_groups:
+            groups = f", !llvm.access.group {self._list(self.open_groups)}"
+        return f", align {align}{self._suffixes[classes]}{groups}"
+
+    def _facts(self, classes: frozenset[int]) -> str:
+        everything = sorted(set(self._classes.values()))
+        if not classes or len(everything) < 2:
+            return ""
+        scopes = [self._scope(c) for c in sorted(classes)]
+        others = [self._scope(c) for c in everything if c not in classes]
+        noalias = f", !noalias {self._list(others)}" if others else ""
+        return f", !alias.scope {self._list(scopes)}{noalias}"
+
+    def _list(self, nodes: Sequence[str]) -> str:
+        return self.module.node("!{" + ", ".join(nodes) + "}")
+
+    def _scope(self, number: int) -> str:
+        if not self._scopes:
+            self._domain = self.module.distinct()
+        if number not in self._scopes:
+            self._scopes[number] = self.module.distinct(self._domain)
+        return self._scopes[number]
+
+
+def _alignment(root: Root) -> int:
+    """What the addresses of a root's elements satisfy: NumPy vouches for it only where it says C-contiguous and aligned."""
+    assert isinstance(root.type, (ArrayType, ListType))
+    return root.type.element.bytes if root.type.layout == "C" else 1

@@ -1,0 +1,109 @@
+"""The proof, on the emitted object, that a kernel cannot allocate.
+
+Code can reach an allocator only through a symbol that it does not define or through a computed address. So the proof
+has three parts: every undefined symbol is on the list below; the optimised LLVM IR contains no indirect call; and the
+object takes no function's address (the relocations of code towards undefined symbols are all direct calls). What is
+not on the list is *not proven*, and the reason says so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from adcore.lower import elf
+
+ELEMENTARY = "glibc computes it in registers and constant tables; it keeps no state and takes no memory"
+VECTOR = "libmvec: the same computation in vector registers; lanes outside its range fall back to the scalar function"
+BYTES = "moves or fills the bytes that it is given"
+
+_SCALAR = ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "erf", "erfc", "exp", "exp2", "exp10", "expm1", "fmod", "hypot", "log", "log10", "log1p", "log2", "pow", "sin", "sincos", "sinh", "tan", "tanh", "fabs", "floor", "ceil", "trunc", "rint", "round", "roundeven", "nearbyint", "copysign", "sqrt", "fma", "fmin", "fmax", "ldexp", "frexp", "fminimum", "fmaximum"]
+_SPECIAL = {
+    "lgamma": "glibc computes it by series; its only state is the integer `signgam`",
+    "tgamma": "glibc computes it by series and exp, pow; it keeps no state and takes no memory",
+}
+_MEMORY = ("memcpy", "memmove", "memset", "bcmp", "memcmp")
+_VECTOR_NAME = re.compile(r"_ZGV[bcde]N\d+v+_(?P<scalar>\w+)")
+
+ALLOCATORS = frozenset(
+    ["malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc", "mmap", "munmap", "mremap", "brk", "sbrk", "strdup", "strndup", "asprintf", "_Znwm", "_Znam", "_ZdlPv", "_ZdaPv"]
+)
+
+DIRECT_CALLS = {62: frozenset({2, 4}), 183: frozenset({282, 283})}
+"""ELF machine -> relocation kinds of direct calls and jumps (x86-64: PC32, PLT32; aarch64: JUMP26, CALL26)."""
+
+
+def reason(symbol: str) -> str:
+    """Why a function outside the object is known not to allocate; empty if it is not known."""
+    vector = _VECTOR_NAME.fullmatch(symbol)
+    if vector:
+        return VECTOR if _scalar_reason(vector["scalar"]) else ""
+    return BYTES if symbol in _MEMORY else _scalar_reason(symbol)
+
+
+def _scalar_reason(symbol: str) -> str:
+    for name in (symbol, symbol[:-1] if symbol.endswith("f") else symbol):
+        if name in _SCALAR:
+            return ELEMENTARY
+        if name in _SPECIAL:
+            return _SPECIAL[name]
+    return ""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """`proven`: nothing in the object can allocate. Otherwise `unproven` holds the reasons."""
+
+    proven: bool
+    external_symbols: tuple[str, ...]
+    unproven: tuple[str, ...] = ()
+    indirect_calls: int = 0
+
+    def __str__(self) -> str:
+        calls = ", ".join(self.external_symbols) or "nothing"
+        if self.proven:
+            return f"proven not to allocate; calls {calls}"
+        return "\n".join(["not proven:", *(f"  - {r}" for r in self.unproven), f"  calls {calls}"])
+
+
+def certify(object_code: bytes, llvm_ir: str) -> Certificate:
+    """The certificate of an object and the optimised LLVM IR that it was made from."""
+    obj = elf.read(object_code)
+    external = tuple(s for s in obj.undefined() if s != "_GLOBAL_OFFSET_TABLE_")
+    unproven = [_refusal(symbol) for symbol in external if not reason(symbol)]
+    indirect = indirect_calls(llvm_ir)
+    if indirect:
+        unproven.append(f"{len(indirect)} indirect call{'s' * (len(indirect) > 1)}: {indirect[0]}")
+    unproven += _address_uses(obj)
+    return Certificate(not unproven, external, tuple(unproven), len(indirect))
+
+
+def _refusal(symbol: str) -> str:
+    return f"calls {symbol}, {'an allocator' if symbol in ALLOCATORS else 'which is not known not to allocate'}"
+
+
+def _address_uses(obj: elf.Object) -> list[str]:
+    """Undefined symbols whose address the object takes rather than calls: it could call it later, unseen."""
+    direct = DIRECT_CALLS.get(obj.machine)
+    if direct is None:
+        return [f"relocations of machine {obj.machine} are not known"]
+    taken = {r.symbol.name for r in obj.relocations if not r.symbol.defined and r.symbol.name
+             and not (r.in_code and r.kind in direct)}  # fmt: skip
+    return [f"takes the address of {name}" for name in sorted(taken - {"_GLOBAL_OFFSET_TABLE_"})]
+
+
+_CALL = re.compile(r"^.*\b(?:call|invoke|callbr)\b.*$", re.MULTILINE)
+_CALLEE = re.compile(r"\b(?:call|invoke|callbr)\b[^@%(]*(?:\([^()]*\)[^@%(]*|<[^>]*>[^@%(]*)*(?P<sigil>[@%]|asm\b)")
+
+
+def indirect_calls(llvm_ir: str) -> list[str]:
+    """The calls of LLVM IR whose callee is not a named function, inline assembly included."""
+    found = []
+    for match in _CALL.finditer(llvm_ir):
+        line = match.group().strip()
+        if line.startswith((";", "declare", "attributes", "define", "source_filename", "!")):
+            continue
+        callee = _CALLEE.search(line)
+        if callee is None or callee["sigil"] != "@":
+            found.append(line)
+    return found

@@ -1,0 +1,123 @@
+"""Array descriptors as LLVM values: base, dims and strides, with whatever is constant kept as a literal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adcore.ir.types import ArrayType, ListType, Scalar, Type
+from adcore.lower.roots import Root
+from adcore.lower.writer import Writer
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array: `dims` and `strides` (in bytes) are i64 texts."""
+
+    type: ArrayType
+    base: str
+    dims: tuple[str, ...]
+    strides: tuple[str, ...]
+    roots: frozenset[Root]
+
+
+@dataclass(frozen=True)
+class List:
+    """A list of arrays: the address of its table, and its length."""
+
+    type: ListType
+    table: str
+    count: str
+    roots: frozenset[Root]
+
+
+Operand = str | Array | List
+"""What a value becomes: the LLVM text of a scalar, or a descriptor."""
+
+
+def register(type_: Scalar) -> str:
+    """The LLVM type of a scalar in a register."""
+    if type_.kind == "f":
+        return "double" if type_.bytes == 8 else "float"
+    return "i1" if type_.kind == "b" else f"i{8 * type_.bytes}"
+
+
+def memory(type_: Scalar) -> str:
+    """The LLVM type of a scalar in memory."""
+    return "i8" if type_.kind == "b" else register(type_)
+
+
+def contiguous(w: Writer, type_: ArrayType, dims: Sequence[str]) -> tuple[str, ...]:
+    """Strides of a C-contiguous array."""
+    strides: list[str] = []
+    stride = str(type_.element.bytes)
+    for n in reversed(dims):
+        strides.insert(0, stride)
+        if len(strides) < len(dims):
+            stride = w.mul(n, stride)
+    return tuple(strides)
+
+
+def element_address(w: Writer, array: Array, index: Sequence[str]) -> str:
+    """The address of one element, which is known to lie inside."""
+    pointer, size = array.base, str(array.type.element.bytes)
+    for i, stride in zip(index, array.strides, strict=True):
+        if i == "0":
+            continue
+        if stride == size:
+            pointer = w.let(f"getelementptr inbounds {memory(array.type.element)}, ptr {pointer}, i64 {i}")
+        else:
+            pointer = w.let(f"getelementptr inbounds i8, ptr {pointer}, i64 {w.mul(i, stride)}")
+    return pointer
+
+
+def view(w: Writer, array: Array, type_: ArrayType, operands: Sequence[str], axes: str) -> Array:
+    """`view`: drop or restrict axes. The address of an empty view may lie outside, so nothing is `inbounds`."""
+    dims, strides, offset, position = [], [], "0", 0
+    for axis, stride in zip(axes, array.strides, strict=True):
+        start = operands[position]
+        offset = w.add(offset, w.mul(start, stride))
+        if axis == "s":
+            count, step = operands[position + 1 : position + 3]
+            dims.append(count)
+            strides.append(w.mul(step, stride))
+        position += 1 if axis == "i" else 3
+    base = array.base if offset == "0" else w.let(f"getelementptr i8, ptr {array.base}, i64 {offset}")
+    return Array(type_, base, tuple(dims), tuple(strides), array.roots)
+
+
+def transpose(array: Array, type_: ArrayType, permutation: Sequence[int]) -> Array:
+    """`transpose`: the same elements, axes in another order."""
+    dims = tuple(array.dims[k] for k in permutation)
+    return replace(array, type=type_, dims=dims, strides=tuple(array.strides[k] for k in permutation))
+
+
+def components(value: Operand, type_: Type) -> list[tuple[str, str]]:
+    """The LLVM (type, text) pairs that control flow has to carry for a value."""
+    if isinstance(value, str):
+        assert isinstance(type_, Scalar)
+        return [(register(type_), value)]
+    if isinstance(value, List):
+        return [("ptr", value.table), ("i64", value.count)]
+    strides = value.strides if value.type.layout == "S" else ()
+    return [("ptr", value.base), *(("i64", text) for text in (*value.dims, *strides))]
+
+
+def rebuilt(w: Writer, type_: Type, texts: Sequence[str], roots: frozenset[Root]) -> Operand:
+    """The value whose components are `texts`."""
+    if isinstance(type_, Scalar):
+        return texts[0]
+    if isinstance(type_, ListType):
+        return List(type_, texts[0], texts[1], roots)
+    dims = tuple(texts[1 : 1 + type_.rank])
+    strides = tuple(texts[1 + type_.rank :]) if type_.layout == "S" else contiguous(w, type_, dims)
+    return Array(type_, texts[0], dims, strides, roots)
+
+
+def component_types(type_: Type) -> list[str]:
+    """The LLVM types of a value's components."""
+    if isinstance(type_, Scalar):
+        return [register(type_)]
+    if isinstance(type_, ListType):
+        return ["ptr", "i64"]
+    return ["ptr"] + ["i64"] * (type_.rank * (2 if type_.layout == "S" else 1))

@@ -1,0 +1,75 @@
+"""The frame: how a native entry `i32 NAME(ptr frame)` receives its arguments and hands back its results.
+
+    word   0, 1   details of a fault, written when the status is not 0
+           2, 3   first byte of the workspace arena, and the byte after its last
+           4      most workspace bytes in use at any moment of the call, written when the kernel leaves
+           5      reserved
+           6...   parameters in order, then results in order
+
+A word has 8 bytes. A scalar takes one (f32 in the low half, bool as 0 or 1, integers extended to 64 bits). An array takes
+its base, its dims and its strides in bytes (for layout C the strides are not read). A list takes the address of a
+table and a count; the table holds base, dims and strides of each item. Result arrays are written by the kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from adcore.ir.core import Function
+from adcore.ir.types import ArrayType, Scalar, Type
+
+DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, RESERVED, FIRST = range(7)
+
+
+def words(type_: Type) -> int:
+    """How many words a value of this type takes."""
+    if isinstance(type_, Scalar):
+        return 1
+    return 1 + 2 * type_.rank if isinstance(type_, ArrayType) else 2
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one parameter or result stands."""
+
+    type: Type
+    offset: int
+
+    @property
+    def words(self) -> int:
+        return words(self.type)
+
+
+@dataclass(frozen=True)
+class FrameLayout:
+    """Word offsets of everything in a frame."""
+
+    param_types: tuple[Type, ...]
+    result_types: tuple[Type, ...]
+
+    @classmethod
+    def of(cls, function: Function) -> FrameLayout:
+        """The layout that a function's parameter and result types determine."""
+        return cls(tuple(v.type for v in function.params), tuple(v.type for v in function.results))
+
+    @cached_property
+    def params(self) -> tuple[Slot, ...]:
+        return _place(self.param_types, FIRST)
+
+    @cached_property
+    def results(self) -> tuple[Slot, ...]:
+        return _place(self.result_types, FIRST + sum(map(words, self.param_types)))
+
+    @cached_property
+    def total(self) -> int:
+        """Words in the whole frame."""
+        return FIRST + sum(map(words, (*self.param_types, *self.result_types)))
+
+
+def _place(types: tuple[Type, ...], offset: int) -> tuple[Slot, ...]:
+    slots = []
+    for type_ in types:
+        slots.append(Slot(type_, offset))
+        offset += words(type_)
+    return tuple(slots)

@@ -1,0 +1,312 @@
+"""IR to LLVM IR, as text.
+
+    %t: f64 = for %lo, %hi, %s [step=1] {      ->     %v1 = icmp slt i64 LO, HI
+    (%i: i64, %acc: f64):                             br i1 %v1, label %before2, label %after4
+      %x: f64 = load %a, %i                         before2: ...
+      %n: f64 = add %acc, %x                        body3:
+      yield %n                                        %v5 = phi i64 [LO, %before2], [%v9, %body3]
+    }                                                 ...
+
+Control flow becomes blocks and phis. Arrays never exist at run time: their base, dims and strides are LLVM values, and
+whatever is constant among them stays a literal. Failing checks branch to cold blocks that give everything back and
+return the number of the fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.types import ArrayType, ListType, Scalar, Type
+from adcore.lower import control, descriptors, frame, vectormath
+from adcore.lower.aliasing import Aliasing
+from adcore.lower.descriptors import Array, List, Operand, components, memory, rebuilt, register
+from adcore.lower.emitter import Emitter, Fault
+from adcore.lower.frame import FrameLayout
+from adcore.lower.roots import kept
+from adcore.lower.storage import CELLS, AllocationSite, Storage, Workspace
+from adcore.lower.vectormath import VectorMath
+from adcore.lower.writer import Module, Writer
+from adcore.ops import TABLE, Table
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """LLVM IR of one native entry, and what its caller must know.
+
+    Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call malloc.
+    """
+
+    text: str
+    name: str
+    layout: FrameLayout
+    faults: tuple[Fault, ...] = ()
+    allocation_sites: tuple[AllocationSite, ...] = ()
+    uses_workspace: bool = False
+
+
+def lower(
+    function: Function,
+    *,
+    name: str = "kernel",
+    alias_groups: tuple[tuple[int, ...], ...] = (),
+    workspace: Workspace = "arena",
+    fastmath: bool = False,
+    stack_limit: int = 16384,
+    ops: Table = TABLE,
+    parallel: Collection[Instr] = (),
+    vector_math: VectorMath | None = None,
+) -> Lowered:
+    """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.lower.frame`).
+
+    Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint. `parallel`
+    are loops whose iterations are proved not to depend on each other through memory. `vector_math` defaults to the host's.
+    """
+    module, writer = Module(), Writer()
+    emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
+    storage = Storage(emitter, name, workspace, stack_limit)
+    lowering = Lowering(emitter, storage, Aliasing(function, alias_groups, module, frozenset(parallel)), ops, fastmath)
+    layout = FrameLayout.of(function)
+    lowering.whole(function, layout)
+    module_text = module.text(_definition(name, emitter, storage))
+    return Lowered(module_text, name, layout, tuple(emitter.faults), tuple(storage.sites), storage.uses_arena)
+
+
+def _definition(name: str, emitter: Emitter, storage: Storage) -> str:
+    """The text of the entry function."""
+    # Vector calls spill whole vectors; without a frame pointer LLVM 22 spills them unaligned.
+    attributes = emitter.module.attributes('nounwind "frame-pointer"="all" "prefer-vector-width"="256"')
+    cells = [f"  %{cell} = alloca {ty}" for cell, ty in CELLS.items()]
+    w = emitter.writer
+    prologue, epilogue = storage.prologue(), storage.epilogue()
+    return "\n".join(
+        [f"define i32 @{name}(ptr noalias %frame) {attributes} {{", "entry:", *cells, *w.entry, *prologue]
+        + ["  br label %start", "start:", *w.lines, "leave:", *epilogue, "  %result = load i32, ptr %status",
+           "  ret i32 %result", *w.cold, "}"]
+    )  # fmt: skip
+
+
+class Lowering:
+    """Lowers the regions of one function; `values` maps what is in scope."""
+
+    def __init__(self, emitter: Emitter, storage: Storage, aliasing: Aliasing, ops: Table, fastmath: bool) -> None:
+        self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
+        self.writer = emitter.writer
+        self.plain_mode = "fast" if fastmath else ""
+        self.values: dict[Value, Operand] = {}
+        self.handlers = {
+            op: getattr(self, f"_{op}")
+            for op in ("load", "store", "accumulate", "dim", "view", "transpose", "alloc", "item", "count", "index",
+                       "check", "push", "pop")
+        } | {"for": control.lower_for, "while": control.lower_while, "if": control.lower_if}  # fmt: skip
+
+    def whole(self, function: Function, layout: FrameLayout) -> None:
+        """Read the parameters, run the body, write the results, leave."""
+        w = self.writer
+        w.block = "start"
+        for value, slot in zip(function.params, layout.params, strict=True):
+            self.values[value] = self._parameter(value, slot)
+        self.region(function.region)
+        for value, slot in zip(function.results, layout.results, strict=True):
+            self._result(value, slot)
+        w.do("store i32 0, ptr %status")
+        w.jump("leave")
+
+    # Frame.
+
+    def _word(self, offset: int, type_: str) -> str:
+        return self._word_at("%frame", offset, type_, "")
+
+    def _word_at(self, base: str, offset: int, type_: str, suffix: str) -> str:
+        w = self.writer
+        return w.let(f"load {type_}, ptr {w.let(f'getelementptr i64, ptr {base}, i64 {offset}')}{suffix}")
+
+    def _parameter(self, value: Value, slot: frame.Slot) -> Operand:
+        type_, w = slot.type, self.writer
+        if isinstance(type_, Scalar):
+            if type_.kind == "f":
+                return self._word(slot.offset, register(type_))
+            word = self._word(slot.offset, "i64")
+            if type_.kind == "b":
+                return w.let(f"icmp ne i64 {word}, 0")
+            return word if type_.bytes == 8 else w.let(f"trunc i64 {word} to {register(type_)}")
+        if isinstance(type_, ListType):
+            table, count = self._word(slot.offset, "ptr"), self._size("%frame", slot.offset + 1, "")
+            return List(type_, table, count, self.aliasing.roots(value))
+        return self._descriptor(type_, "%frame", slot.offset, value, "")
+
+    def _size(self, base: str, offset: int, suffix: str) -> str:
+        """A dim or a count: LLVM is told that it is neither negative nor beyond any memory."""
+        node = self.emitter.module.node("!{i64 0, i64 281474976710656}")
+        return self._word_at(base, offset, "i64", f", !range {node}{suffix}")
+
+    def _descriptor(self, type_: ArrayType, base: str, offset: int, value: Value, suffix: str) -> Array:
+        """The array whose words start at `offset` from `base`."""
+        address = self._word_at(base, offset, "ptr", suffix)
+        dims = tuple(self._size(base, offset + 1 + k, suffix) for k in range(type_.rank))
+        first_stride = offset + 1 + type_.rank
+        if type_.layout == "C":
+            strides = descriptors.contiguous(self.writer, type_, dims)
+        else:
+            strides = tuple(self._word_at(base, first_stride + k, "i64", suffix) for k in range(type_.rank))
+        return Array(type_, address, dims, strides, self.aliasing.roots(value))
+
+    def _result(self, value: Value, slot: frame.Slot) -> None:
+        lowered = self.values[value]
+        if isinstance(lowered, Array):
+            words = [("ptr", lowered.base), *(("i64", text) for text in (*lowered.dims, *lowered.strides))]
+        elif isinstance(lowered, List):
+            words = [("ptr", lowered.table), ("i64", lowered.count)]
+        else:
+            words = [self._scalar_word(value.type, lowered)]
+        w = self.writer
+        for k, (type_, text) in enumerate(words):
+            w.do(f"store {type_} {text}, ptr {w.let(f'getelementptr i64, ptr %frame, i64 {slot.offset + k}')}")
+
+    def _scalar_word(self, type_: Type, text: str) -> tuple[str, str]:
+        assert isinstance(type_, Scalar)
+        if type_.kind == "f":
+            return register(type_), text
+        if type_.bytes == 8:
+            return "i64", text
+        return "i64", self.writer.let(f"{'sext' if type_.kind == 'i' else 'zext'} {register(type_)} {text} to i64")
+
+    # Regions and values.
+
+    def region(self, region: Region) -> None:
+        """Lower the body; the parameters are in `values` already."""
+        outermost = self.writer.block == "start"
+        keeps = bool(kept(region, self.aliasing.known)) or outermost
+        with self.storage.region(region, keeps):
+            for instr in region.body:
+                self.instr(instr, region)
+
+    def instr(self, instr: Instr, region: Region) -> None:
+        self.emitter.span = instr.span
+        handler = self.handlers.get(instr.op)
+        self.emitter.mode = instr.attrs.get("flags", "") if self.plain_mode == "" else self.plain_mode
+        if handler is not None:
+            handler(self, instr) if instr.regions else handler(instr, region)
+            return
+        rule = self.ops[instr.op].lower
+        assert rule is not None, f"{instr.op} cannot be lowered"
+        types = tuple(v.type for v in instr.operands)
+        attrs = {k: v for k, v in instr.attrs.items() if k != "flags"}
+        self.values[instr.result] = rule(self.emitter, types, instr.result.type, self.texts(instr.operands), attrs)
+
+    def text(self, value: Value) -> str:
+        """The LLVM text of a scalar."""
+        lowered = self.values[value]
+        assert isinstance(lowered, str)
+        return lowered
+
+    def texts(self, values: Sequence[Value]) -> list[str]:
+        return [self.text(v) for v in values]
+
+    def array(self, value: Value) -> Array:
+        lowered = self.values[value]
+        assert isinstance(lowered, Array)
+        return lowered
+
+    def components(self, values: Sequence[Value]) -> list[str]:
+        """What control flow carries for these values, flattened."""
+        return [text for v in values for _, text in components(self.values[v], v.type)]
+
+    def bind(self, values: Sequence[Value], texts: Sequence[str]) -> None:
+        """Define `values` by their flattened components."""
+        position = 0
+        for value in values:
+            count = len(descriptors.component_types(value.type))
+            part = texts[position : position + count]
+            self.values[value] = rebuilt(self.writer, value.type, part, self.aliasing.known.get(value, frozenset()))
+            position += count
+
+    # Memory.
+
+    def _access(self, array: Array, index: Sequence[Value]) -> tuple[str, str, str]:
+        """LLVM element type, address, and the suffix with alignment and alias facts."""
+        address = descriptors.element_address(self.writer, array, self.texts(index))
+        return memory(array.type.element), address, self.aliasing.suffix(array)
+
+    def _load(self, instr: Instr, region: Region) -> None:
+        array, w = self.array(instr.operands[0]), self.writer
+        ty, address, suffix = self._access(array, instr.operands[1:])
+        text = w.let(f"load {ty}, ptr {address}{suffix}")
+        self.values[instr.result] = w.let(f"icmp ne i8 {text}, 0") if array.type.element.kind == "b" else text
+
+    def _store(self, instr: Instr, region: Region) -> None:
+        array, text, w = self.array(instr.operands[1]), self.text(instr.operands[0]), self.writer
+        ty, address, suffix = self._access(array, instr.operands[2:])
+        if array.type.element.kind == "b":
+            text = w.let(f"zext i1 {text} to i8")
+        w.do(f"store {ty} {text}, ptr {address}{suffix}")
+
+    def _accumulate(self, instr: Instr, region: Region) -> None:
+        array, text, w = self.array(instr.operands[1]), self.text(instr.operands[0]), self.writer
+        ty, address, suffix = self._access(array, instr.operands[2:])
+        old = w.let(f"load {ty}, ptr {address}{suffix}")
+        if array.type.element.kind == "f":
+            new = w.let(f"fadd reassoc nsz contract {ty} {old}, {text}")
+        else:
+            new = w.let(f"add {ty} {old}, {text}")
+        w.do(f"store {ty} {new}, ptr {address}{suffix}")
+
+    def _dim(self, instr: Instr, region: Region) -> None:
+        self.values[instr.result] = self.array(instr.operands[0]).dims[instr.attrs["axis"]]
+
+    def _view(self, instr: Instr, region: Region) -> None:
+        type_, operands = instr.result.type, self.texts(instr.operands[1:])
+        assert isinstance(type_, ArrayType)
+        source = self.array(instr.operands[0])
+        self.values[instr.result] = descriptors.view(self.writer, source, type_, operands, instr.attrs["axes"])
+
+    def _transpose(self, instr: Instr, region: Region) -> None:
+        type_ = instr.result.type
+        assert isinstance(type_, ArrayType)
+        source = self.array(instr.operands[0])
+        self.values[instr.result] = descriptors.transpose(source, type_, instr.attrs["permutation"])
+
+    def _item(self, instr: Instr, region: Region) -> None:
+        items = self.values[instr.operands[0]]
+        type_ = instr.result.type
+        assert isinstance(items, List)
+        assert isinstance(type_, ArrayType)
+        w = self.writer
+        row = w.mul(self.text(instr.operands[1]), str(8 * frame.words(type_)))
+        address = w.let(f"getelementptr i8, ptr {items.table}, i64 {row}")
+        constant = f", !invariant.load {self.emitter.module.node('!{}')}"
+        self.values[instr.result] = self._descriptor(type_, address, 0, instr.result, constant)
+
+    def _count(self, instr: Instr, region: Region) -> None:
+        items = self.values[instr.operands[0]]
+        assert isinstance(items, List)
+        self.values[instr.result] = items.count
+
+    def _alloc(self, instr: Instr, region: Region) -> None:
+        escapes = instr.result in kept(region, self.aliasing.known)
+        roots = self.aliasing.roots(instr.result)
+        self.values[instr.result] = self.storage.alloc(instr, self.texts(instr.operands), roots, escapes)
+
+    def _push(self, instr: Instr, region: Region) -> None:
+        self.storage.push(instr, self.texts(instr.operands))
+
+    def _pop(self, instr: Instr, region: Region) -> None:
+        self.values.update(zip(instr.results, self.storage.pop(instr), strict=True))
+
+    # Checks.
+
+    def _index(self, instr: Instr, region: Region) -> None:
+        w, (i, n) = self.writer, self.texts(instr.operands)
+        negative = w.let(f"icmp slt i64 {i}, 0")
+        wrapped = w.let(f"select i1 {negative}, i64 {w.let(f'add i64 {i}, {n}')}, i64 {i}")
+        message = f"index {{0}} is out of bounds for axis {instr.attrs.get('axis', 0)} with size {{1}}"
+        outside = w.let(f"icmp uge i64 {wrapped}, {n}")
+        self.emitter.leave_if(outside, Fault("IndexError", message, instr.span), (i, n))
+        self.values[instr.result] = wrapped
+
+    def _check(self, instr: Instr, region: Region) -> None:
+        condition, *details = self.texts(instr.operands)
+        assert len(details) <= 2, "a frame has room for two details"
+        fault = Fault(instr.attrs["error"], instr.attrs["message"], instr.span)
+        self.emitter.leave_if(self.writer.let(f"xor i1 {condition}, true"), fault, details)

@@ -1,0 +1,114 @@
+"""LLVM IR to an object file for this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from adcore.lower import elf
+from adcore.lower.certificate import Certificate, certify
+from adcore.lower.lowering import Lowered
+
+
+@dataclass(frozen=True)
+class Options:
+    """How object code is made. `cpu` and `features` None: this machine's."""
+
+    cpu: str | None = None
+    features: str | None = None
+    level: int = 2
+    ordered_reductions: bool = True
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Object code and what is known about it. Listings are made when they are asked for."""
+
+    object_code: bytes = field(repr=False)
+    llvm_ir: str = field(repr=False)
+    options: Options = field(default_factory=Options)
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The proof, or the reasons why there is none, that the code cannot allocate."""
+        return certify(self.object_code, self.llvm_ir)
+
+    @cached_property
+    def symbols(self) -> dict[str, int]:
+        """Size in bytes of every function that the object defines and others can see."""
+        return {s.name: s.size for s in elf.read(self.object_code).symbols if s.defined and s.binding != elf.LOCAL}
+
+    @cached_property
+    def assembly(self) -> str:
+        """The machine code as assembly text."""
+        binding = _llvm()
+        module = binding.parse_assembly(self.llvm_ir)
+        return str(target_machine(self.options).emit_assembly(module))
+
+
+def emit(lowered: Lowered | str, options: Options | None = None) -> Artifact:
+    """Optimise and compile `lowered` (or LLVM text)."""
+    options = options or Options()
+    text = lowered if isinstance(lowered, str) else lowered.text
+    module, machine = optimised(text, options), target_machine(options)
+    return Artifact(machine.emit_object(module), str(module), options)
+
+
+def optimised(text: str, options: Options) -> Any:
+    """The LLVM module of `text` after the standard pipeline."""
+    binding, machine = _llvm(), target_machine(options)
+    module = binding.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    module.verify()
+    tuning = binding.create_pipeline_tuning_options(speed_level=options.level)
+    # Superword vectorisation costs up to ten times the rest of the pipeline and gained nothing on the kernels measured.
+    tuning.loop_vectorization, tuning.slp_vectorization = True, False
+    tuning.loop_interleaving = tuning.loop_unrolling = True
+    with _ordered_reductions(options.ordered_reductions):
+        builder = binding.create_pass_builder(machine, tuning)
+        builder.getModulePassManager().run(module, builder)
+    return module
+
+
+@contextmanager
+def _ordered_reductions(on: bool) -> Iterator[None]:
+    """Let LLVM vectorise sums in the user's order. The switch is process-wide, so it is put back."""
+    if not on:
+        yield
+        return
+    _llvm().set_option("adcore", "-force-ordered-reductions=true")
+    try:
+        yield
+    finally:
+        _llvm().set_option("adcore", "-force-ordered-reductions=false")
+
+
+@lru_cache(maxsize=1)
+def _llvm() -> Any:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
+
+
+@lru_cache(maxsize=1)
+def host() -> tuple[str, str]:
+    """CPU name and feature string of this machine."""
+    binding = _llvm()
+    return str(binding.get_host_cpu_name()), str(binding.get_host_cpu_features().flatten())
+
+
+@lru_cache(maxsize=8)
+def target_machine(options: Options) -> Any:
+    """The target machine for `options`: position-independent and small, so that every call is a direct one."""
+    binding = _llvm()
+    cpu = options.cpu if options.cpu is not None else host()[0]
+    features = options.features if options.features is not None else host()[1] if options.cpu is None else ""
+    target = binding.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=cpu, features=features, opt=options.level, reloc="pic", codemodel="small", jit=True
+    )

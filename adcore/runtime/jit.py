@@ -1,0 +1,147 @@
+"""Object code into this process, by LLVM's linker.
+
+Every symbol that an object does not define is resolved here, in Python, and handed over explicitly: left alone, the linker
+would bind silently to whatever the process has, and a missing symbol would end the process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import struct
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+LIBRARIES = ("libm.so.6", "libmvec.so.1", "libc.so.6")
+
+
+class LinkError(Exception):
+    """Object code that cannot be loaded: a symbol that nothing defines, or an export that it does not have."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Addresses of a loaded object's exports; the code stays as long as this is referenced."""
+
+    addresses: Mapping[str, int]
+    _keep: Any = field(repr=False, default=None)
+
+    def __getitem__(self, name: str) -> int:
+        return self.addresses[name]
+
+
+def load(
+    object_code: bytes,
+    exports: Sequence[str],
+    imports: Mapping[str, int] | None = None,
+    undefined: Iterable[str] | None = None,
+) -> Loaded:
+    """Link `object_code` and give the addresses of `exports`.
+
+    `imports` overrides what undefined symbols resolve to (an allocator hook for malloc, say). `undefined` are the object's
+    undefined symbols, where the caller knows them.
+    """
+    given = dict(imports or {})
+    names = undefined_symbols(object_code) if undefined is None else undefined
+    addresses = {name: given.get(name) or resolve(name) for name in names if name != "_GLOBAL_OFFSET_TABLE_"}
+    with _lock:
+        return _link(object_code, exports, addresses)
+
+
+def _link(object_code: bytes, exports: Sequence[str], addresses: Mapping[str, int]) -> Loaded:
+    from llvmlite import binding
+
+    builder = binding.JITLibraryBuilder().add_object_img(object_code)
+    for name in exports:
+        builder.export_symbol(name)
+    for name, address in addresses.items():
+        builder.import_symbol(name, address)
+    engine = _engine()
+    try:
+        tracker = builder.link(engine, f"adcore.{next(_numbers)}")
+    except RuntimeError as error:
+        raise LinkError(f"cannot load object code: {error}") from error
+    return Loaded({name: tracker[name] for name in exports}, (engine, tracker))
+
+
+def resolve(name: str) -> int:
+    """The address of a C library function; LinkError if there is none."""
+    for library in _libraries():
+        try:
+            address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        except AttributeError:
+            continue
+        if address:
+            return address
+    raise LinkError(f"object code needs {name}, which no library here defines")
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[ctypes.CDLL, ...]:
+    found = [ctypes.CDLL(None)]
+    for name in LIBRARIES:
+        try:
+            found.append(ctypes.CDLL(name))
+        except OSError:
+            continue
+    # The named libraries first: a symbol of the process itself may be an unrelated one of the same name.
+    return (*found[1:], found[0])
+
+
+def undefined_symbols(object_code: bytes) -> tuple[str, ...]:
+    """Names that an ELF object expects others to define."""
+    (start,), (count,) = struct.unpack_from("<Q", object_code, 40), struct.unpack_from("<H", object_code, 60)
+    sections = [struct.unpack_from("<IIQQQQI", object_code, start + 64 * k) for k in range(count)]
+    names = []
+    for _, kind, _, _, offset, size, link in sections:
+        for at in range(offset, offset + size, 24) if kind == _SYMBOL_TABLE else ():
+            name, _, _, section = struct.unpack_from("<IBBH", object_code, at)
+            begin = sections[link][4] + name
+            if section == 0 and name:
+                names.append(object_code[begin : object_code.index(b"\0", begin)].decode())
+    return tuple(names)
+
+
+_SYMBOL_TABLE = 2
+_lock = threading.RLock()
+_numbers = itertools.count()
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Any:
+    """The process's one linker, for ever: code that it has loaded may be running."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small", jit=True
+    )
+    return binding.create_lljit_compiler(machine)
+
+
+_held_for_fork: list[Any] = []
+
+
+def _before_fork() -> None:
+    """Wait until no thread is inside LLVM: its state, and llvmlite's lock, would be copied half-way into the child."""
+    locks = [_lock]
+    ffi = sys.modules.get("llvmlite.binding.ffi")
+    if ffi is not None:
+        locks.append(ffi.lib._lock._lock)
+    for lock in locks:
+        lock.acquire()
+    _held_for_fork.extend(locks)
+
+
+def _after_fork() -> None:
+    while _held_for_fork:
+        _held_for_fork.pop().release()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -14,7 +14,7 @@ import dataclasses
 import enum
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -39,7 +39,7 @@ PYTHON_SCALARS: Mapping[type, str] = {float: "f64", int: "i64", bool: "bool"}
 STATIC = (type(None), str, bytes, type, types.ModuleType, enum.Enum, type(Ellipsis))
 
 LONGEST_UNROLLED = 256
-"""A tuple or list of unlike items becomes one IR parameter per leaf; beyond this many items that is surely a mistake."""
+"""Unlike items become one IR parameter per leaf; more of them than this is surely a mistake."""
 
 WIDEST = (-(2**63), 2**63 - 1)
 
@@ -80,7 +80,8 @@ def describe(value: Any, path: str) -> ArgType:
         return StaticArg(value)
     if isinstance(value, (float, int)):  # subclasses: IntEnum was caught above, others behave as numbers
         return _python_scalar(value, path)
-    refuse(f"argument `{path}` is {_article(kind.__name__)}, which can't be compiled", help=_instead(value))
+    title = f"argument `{path}` is {_article(kind.__name__)}, which can't be compiled"
+    raise ArgumentError([Diagnostic(title, None, help=_instead(value))])
 
 
 def refuse(title: str, notes: tuple[str, ...] = (), help: str = "") -> NoReturn:
@@ -130,7 +131,7 @@ def _dtype(dtype: np.dtype[Any], path: str, what: str) -> str:
 def _array(value: np.ndarray[Any, Any], path: str) -> ArrayArg:
     if type(value) is not np.ndarray and not isinstance(value, np.memmap):
         refuse(
-            f"argument `{path}` is {_article(type(value).__name__)}, whose operators may mean something else than an array's",
+            f"argument `{path}` is {_article(type(value).__name__)}, whose operators need not mean what an array's do",
             help=f"pass np.asarray({path})",
         )
     dtype = _dtype(value.dtype, path, "array")
@@ -150,7 +151,7 @@ def _record(value: Any, names: Iterable[str], path: str) -> RecordArg:
 
 
 def _items(value: Sequence[Any], path: str) -> UniformArg | SequenceArg:
-    kind = "list" if isinstance(value, list) else "tuple"
+    kind: Literal["list", "tuple"] = "list" if isinstance(value, list) else "tuple"
     if kind == "list" and value and type(value[0]) in PYTHON_SCALARS and len(set(map(type, value))) == 1:
         return UniformArg("list", _uniform_numbers(value, path))
     if len(value) > LONGEST_UNROLLED and not isinstance(value[0], np.ndarray) and not _is_record(value[0]):

@@ -27,7 +27,7 @@ SUFFIX = ".o"
 
 
 def key(*parts: object) -> str:
-    """The name of an entry: a hash of `parts` (texts, options) and of the versions and the CPU they are compiled for."""
+    """The name of an entry: a hash of `parts` (texts, options), of the versions and of the CPU."""
     digest = hashlib.blake2b(digest_size=20)
     for part in (*_environment(), *parts):
         text = str(part).encode()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import CodeType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
+from adcore.errors import Diagnostic, WorkspaceError
 from adcore.source import Span
 
 ERRORS: dict[str, type[Exception]] = {
@@ -14,23 +14,27 @@ ERRORS: dict[str, type[Exception]] = {
 }
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Protocol):
     """What a non-zero status means. `message` has `{0}` and `{1}` for the details that the kernel left behind."""
 
-    error: str
-    message: str
-    span: Span | None
-    function: str = "<compiled>"
+    @property
+    def error(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def span(self) -> Span | None: ...
 
 
-def raise_fault(fault: Fault, details: tuple[int, int]) -> NoReturn:
-    """Raise the fault's exception; the innermost frame of its traceback is the user's line."""
-    error = ERRORS[fault.error](fault.message.format(*details))
+def raise_fault(fault: Fault, details: tuple[int, int], function: str) -> NoReturn:
+    """Raise the fault's exception; the innermost frame of its traceback is the user's line, in `function`."""
+    message = fault.message.format(*details)
+    if fault.error == WorkspaceError.__name__:
+        raise WorkspaceError([Diagnostic(message, fault.span)])
+    error = ERRORS[fault.error](message)
     if fault.span is None:
         raise error
     error.span = fault.span  # type: ignore[attr-defined]
-    exec(_raising(fault.span, fault.function), {"__name__": "adcore", "__error__": error})
+    exec(_raising(fault.span, function), {"__name__": "adcore", "__error__": error})
     raise AssertionError("unreachable")
 
 

@@ -113,7 +113,7 @@ def array_words(array: Array) -> list[int]:
 def pack_scalar(words: Words, at: int, type_: Scalar, value: Any) -> None:
     """Write a number as `type_` into word `at`."""
     if type_.name in _SCALAR_FORMATS:
-        struct.pack_into(_SCALAR_FORMATS[type_.name], memoryview(words).cast("B"), 8 * at, value)
+        struct.pack_into(_SCALAR_FORMATS[type_.name], words.data.cast("B"), 8 * at, value)
     else:
         words[at] = int(value) - (1 << 64 if int(value) >= 1 << 63 else 0)
 

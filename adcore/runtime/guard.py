@@ -63,7 +63,8 @@ def share_memory(a: Array, b: Array) -> bool:
     if not a.size or not b.size:
         return False
     try:
-        return bool(np.shares_memory(a, b, max_work=EFFORT))
+        # NumPy's stubs know only two of the bounds that it accepts.
+        return bool(np.shares_memory(a, b, max_work=EFFORT))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 

@@ -7,7 +7,6 @@ function writes into them, back out of it by `Packed.write_back`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -166,8 +165,3 @@ def arrays(value: LeafValue) -> tuple[Array, ...]:
     if isinstance(value, tuple):
         return value
     return (value,) if isinstance(value, np.ndarray) else ()
-
-
-def is_dataclass_instance(value: Any) -> bool:
-    """True for instances, not for dataclasses themselves."""
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)

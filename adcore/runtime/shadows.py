@@ -9,7 +9,7 @@ import numpy as np
 
 from adcore.errors import ArgumentError
 from adcore.runtime.arguments import describe, refuse
-from adcore.runtime.guard import extent, overlaps_itself, share_memory
+from adcore.runtime.guard import alias_groups, extent, overlaps_itself, share_memory
 from adcore.runtime.leaves import Array, LeafValue, arrays
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg
 
@@ -80,6 +80,9 @@ def check_overlaps(
     Where two arguments share memory, their shadows may share memory in the same way, and must if the function writes
     there: it is one location, with one derivative.
     """
+    # A sweep over sorted ranges first: comparing all pairs of a list of thousands of matrices takes seconds.
+    if not alias_groups([*primals, *(shadow if shadow is not None else 0.0 for shadow in shadows)]):
+        return
     flat = [(k, j, a) for k, value in enumerate(primals) for j, a in enumerate(arrays(value)) if a.size]
     own = [
         (k, j, a) for k, value in enumerate(shadows) if value is not None for j, a in enumerate(arrays(value)) if a.size

@@ -39,8 +39,7 @@ def wrapper_ir(none_is_immortal: bool) -> str:
     loads = {name: f"load ptr, ptr getelementptr ([{len(TABLE)} x ptr], ptr @table, i64 0, i64 {k})"
              for k, name in enumerate(TABLE)}  # fmt: skip
     count_none = "" if none_is_immortal else _COUNT_NONE
-    text = string.Template(_TEXT).substitute(size=len(TABLE), most=MOST_ARRAYS, count_none=count_none, **loads)
-    return text
+    return string.Template(_TEXT).substitute(size=len(TABLE), most=MOST_ARRAYS, count_none=count_none, **loads)
 
 
 _COUNT_NONE = """

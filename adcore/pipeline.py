@@ -1,0 +1,220 @@
+"""The stages from a Python function to machine code, as data: run in order, verified in between, each one printable.
+
+    python -> ir -> inlined -> simplified -> derived -> plan -> gradient -> llvm -> optimised -> assembly
+
+`compile_request` runs the stages that `Request` asks for and gives a `Build`, which keeps what every stage made.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.explain import Explanation, explain, refusal
+from adcore.analysis.plan import BYTE_PRICE, Impossible
+from adcore.frontend import compile_function
+from adcore.errors import WorkspaceError
+from adcore.ir.core import Function, walk
+from adcore.ir.printer import print_function, print_module
+from adcore.ir.verifier import verify
+from adcore.lower import Lowered, lower
+from adcore.lower.object_code import Artifact, Options, emit
+from adcore.lower.roots import roots
+from adcore.ops import TABLE, Table
+from adcore.runtime import cache
+from adcore.signature import Signature
+from adcore.transform.forward import forward
+from adcore.transform.inline import inline
+from adcore.transform.reverse import Derivative, reverse
+from adcore.transform.simplify import simplify
+
+Groups = tuple[tuple[int, ...], ...]
+Products = Mapping[str, Any]
+
+ENTRY = "kernel"
+"""The name of the native entry in every object."""
+
+NO_PLAN = "No reverse sweep: nothing is kept."
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One differentiation: `kinds` per parameter ("const", "active", "duplicated"); for reverse, `seeds` per result:
+    whether it is differentiated. `aliases` groups the parameters whose memory overlaps."""
+
+    sweep: Literal["forward", "reverse"]
+    kinds: tuple[str, ...]
+    seeds: tuple[bool, ...] = ()
+    aliases: Groups = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compile. `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the
+    parameters of the last one. `storing=False`: nothing may be stored (what `workspace=0` says)."""
+
+    function: Callable[..., Any]
+    signature: Signature
+    sweeps: tuple[Sweep, ...] = ()
+    aliases: Groups = ()
+    storing: bool = True
+    heap: bool = False
+    fastmath: bool = False
+    boundscheck: bool = True
+    budget: str = "workspace=0"
+    ops: Table = field(default=TABLE, compare=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step: `run` makes its product from the request and the products before it, `show` prints that product."""
+
+    name: str
+    claim: str
+    run: Callable[[Request, Products], Any]
+    show: Callable[[Any], str]
+
+
+def _source(request: Request, products: Products) -> str:
+    return inspect.getsource(inspect.unwrap(request.function))
+
+
+def _ir(request: Request, products: Products) -> Any:
+    return compile_function(request.function, request.signature, request.ops)
+
+
+def _inlined(request: Request, products: Products) -> Function:
+    return _verified(inline(products["ir"].module), request)
+
+
+def _simplified(request: Request, products: Products) -> Function:
+    return _verified(simplify(products["inlined"], request.ops), request)
+
+
+def _derived(request: Request, products: Products) -> Derivative:
+    """The last derivative, with the plan of its reverse sweep."""
+    derived = Derivative(products["simplified"])
+    for sweep in request.sweeps:
+        aliases = AliasClasses(sweep.aliases)
+        if sweep.sweep == "forward":
+            function = forward(derived.function, sweep.kinds, request.ops, aliases)
+            derived = replace(derived, function=function)
+            continue
+        price = BYTE_PRICE if request.storing else math.inf
+        try:
+            derived = reverse(derived.function, sweep.kinds, sweep.seeds, request.ops, aliases, price)
+        except Impossible as impossible:
+            raise WorkspaceError(refusal(impossible, request.budget)) from None
+        # Each sweep gets valid and lean input: what the first leaves dead, the second would differentiate.
+        derived = replace(derived, function=simplify(_verified(derived.function, request), request.ops))
+    return replace(derived, function=_verified(derived.function, request))
+
+
+def _plan(request: Request, products: Products) -> Explanation | None:
+    derived = products["derived"]
+    if derived.planner is None or derived.plan is None:
+        return None
+    return explain(derived.planner, derived.plan)
+
+
+def _gradient(request: Request, products: Products) -> Function:
+    return _verified(simplify(products["derived"].function, request.ops), request)
+
+
+def _llvm(request: Request, products: Products) -> Lowered:
+    return lower(
+        products["gradient"],
+        name=ENTRY,
+        alias_groups=request.aliases,
+        workspace="heap" if request.heap else "arena",
+        fastmath=request.fastmath,
+        ops=request.ops,
+    )
+
+
+def _optimised(request: Request, products: Products) -> Artifact:
+    """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
+    text, options = products["llvm"].text, Options()
+    name = cache.key("kernel", text, options)
+    stored = cache.fetch(name)
+    if stored is not None:
+        size = int.from_bytes(stored[:8], "little")
+        return Artifact(stored[8 : 8 + size], zlib.decompress(stored[8 + size :]).decode(), options)
+    artifact = emit(products["llvm"], options)
+    listing = zlib.compress(artifact.llvm_ir.encode(), 1)
+    cache.store(name, len(artifact.object_code).to_bytes(8, "little") + artifact.object_code + listing)
+    return artifact
+
+
+STAGES = (
+    Stage("python", "the source", _source, str),
+    Stage("ir", "the source as IR", _ir, lambda program: print_module(program.module)),
+    Stage("inlined", "one function without calls", _inlined, print_function),
+    Stage("simplified", "what is differentiated", _simplified, print_function),
+    Stage("derived", "the derivative, as the rules give it", _derived, lambda derived: print_function(derived.function)),
+    Stage("plan", "what is kept for the reverse sweep, and why", _plan, lambda plan: str(plan or NO_PLAN)),
+    Stage("gradient", "the derivative, simplified", _gradient, print_function),
+    Stage("llvm", "LLVM IR before optimisation", _llvm, lambda lowered: str(lowered.text)),
+    Stage("optimised", "LLVM IR after optimisation", _optimised, lambda artifact: str(artifact.llvm_ir)),
+    Stage("assembly", "machine code", lambda _, products: products["optimised"], lambda artifact: artifact.assembly),
+)
+
+
+@dataclass(frozen=True)
+class Build:
+    """What every stage made of a request, and how long each took, in seconds."""
+
+    request: Request
+    products: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+    def stage(self, name: str) -> str:
+        """The product of stage `name` as text."""
+        for stage in STAGES:
+            if stage.name == name:
+                return stage.show(self.products[name])
+        raise KeyError(f"no stage {name!r}: the stages are {', '.join(s.name for s in STAGES)}")
+
+    @property
+    def artifact(self) -> Artifact:
+        artifact: Artifact = self.products["optimised"]
+        return artifact
+
+    @property
+    def lowered(self) -> Lowered:
+        lowered: Lowered = self.products["llvm"]
+        return lowered
+
+
+def compile_request(request: Request, known: Mapping[str, Any] | None = None, until: str | None = None) -> Build:
+    """Run the stages, up to and including `until`; products in `known` are taken as they are.
+
+    Raises CompileError for what the language does not have, WorkspaceError where the plan needs too much.
+    """
+    products: dict[str, Any] = dict(known or {})
+    seconds: dict[str, float] = {}
+    for stage in STAGES:
+        if stage.name not in products:
+            started = time.perf_counter()
+            products[stage.name] = stage.run(request, products)
+            seconds[stage.name] = time.perf_counter() - started
+        if stage.name == until:
+            break
+    return Build(request, products, seconds)
+
+
+def written_params(function: Function) -> frozenset[int]:
+    """Numbers of the parameters that `function` (without calls) writes into."""
+    known = roots(function)
+    targets = {root for i in walk(function.region) if i.op in ("store", "accumulate") for root in known[i.operands[1]]}
+    return frozenset(k for k, param in enumerate(function.params) if param in targets)
+
+
+def _verified(function: Function, request: Request) -> Function:
+    return verify(function, request.ops)

@@ -1,0 +1,154 @@
+"""Calling a kernel: the general path through a frame, and bound calls that run without Python in between."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adcore.ir.types import ArrayType, ListType
+from adcore.runtime.arena import Arena, arena
+from adcore.runtime.faults import Fault, raise_fault
+from adcore.runtime.frames import Frame, FrameLayout
+from adcore.runtime.leaves import Array, LeafValue
+from adcore.runtime.native import Block, wrapper_addresses
+from adcore.runtime.wrappers import MOST_ARRAYS
+
+# A PYFUNCTYPE keeps the GIL: frames and the arena belong to one call at a time.
+_ENTRY = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+
+C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
+
+
+class Kernel:
+    """A native entry with everything needed to call it: where arguments go, what its faults mean.
+
+    `written` holds the numbers of the parameters that it writes into; `keep` keeps the code in memory.
+    """
+
+    def __init__(
+        self, address: int, layout: FrameLayout, faults: Sequence[Fault], name: str, written: frozenset[int], keep: Any
+    ) -> None:
+        self.address, self.layout, self.faults, self.name = address, layout, tuple(faults), name
+        self.written = written
+        self._entry = _ENTRY(address)
+        self._keep = keep
+
+    def frame(self, values: Sequence[LeafValue], workspace: Arena | None = None) -> Frame:
+        """A frame with these arguments, ready to call."""
+        frame = Frame(self.layout)
+        own = workspace or arena()
+        frame.set_workspace(own.base, own.end)
+        for k, value in enumerate(values):
+            frame.set_param(k, value)
+        return frame
+
+    def run(self, frame: Frame) -> None:
+        """Call the kernel. Raises what the user's program raises, at the user's line."""
+        status = self._entry(frame.address)
+        if status:
+            self.fail(status, frame)
+        arena().note(frame.used)
+
+    def fail(self, status: int, frame: Frame) -> None:
+        """Raise the exception that a status stands for."""
+        raise_fault(self.faults[status - 1], frame.details, self.name)
+
+    def __call__(self, values: Sequence[LeafValue]) -> tuple[Any, ...]:
+        """All results for these arguments: numbers, and arrays as fresh copies."""
+        frame = self.frame(values)
+        self.run(frame)
+        return tuple(frame.result(k) for k in range(len(self.layout.results)))
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a native call hands back: None, consecutive float results from number `first`, or what `finish` makes.
+
+    `floats`: None for a general result; 0 for None; otherwise how many. `single`: one float, not a tuple of one.
+    """
+
+    floats: int | None
+    first: int = 0
+    single: bool = False
+
+    def words(self, frame: Frame) -> tuple[int, int, int]:
+        """Words 6 to 8 of a wrapper's block."""
+        if self.floats is None:
+            return 3, 0, 0
+        if self.floats == 0:
+            return 0, 0, 0
+        return 1 if self.single else 2, frame.address + 8 * frame.layout.result_words[self.first], self.floats
+
+
+def bound_block(
+    kernel: Kernel, frame: Frame, held: Sequence[LeafValue], returned: Returned, fallback: Callable[..., Any],
+    finish: Callable[[], Any],
+) -> tuple[int, Block]:  # fmt: skip
+    """The native function and the block for a call of `kernel` on the arrays of `held`, one value per parameter."""
+    entries = []
+    for k, (type_, value) in enumerate(zip(kernel.layout.params, held, strict=True)):
+        at = frame.address + 8 * kernel.layout.param_words[k]
+        flags = ALIGNED | (WRITEABLE if k in kernel.written else 0)
+        if isinstance(type_, ArrayType):
+            entries.append(_held(value, at, flags | (C_CONTIGUOUS if type_.layout == "C" else 0)))
+        elif isinstance(type_, ListType):
+            table = frame.pinned[k][0].__array_interface__["data"][0]
+            step = 8 * (1 + 2 * type_.rank)
+            flags |= C_CONTIGUOUS if type_.layout == "C" else 0
+            entries += [_held(item, table + step * j, flags) for j, item in enumerate(value)]
+    block = _block(kernel, frame, returned, fallback, finish, entries, held)
+    return wrapper_addresses()["bound"], block
+
+
+def _held(array: Array, words: int, flags: int) -> list[int]:
+    return [id(array), words, array.ndim, flags]
+
+
+def called_block(
+    kernel: Kernel, frame: Frame, order: Sequence[tuple[int, str]], returned: Returned, fallback: Callable[..., Any],
+    finish: Callable[[], Any],
+) -> tuple[int, Block] | None:  # fmt: skip
+    """The native function and the block for calls with fresh positional arguments.
+
+    `order` gives for each argument the parameter that it fills and its kind ("float", "float64", "int", "bool",
+    "array"). None where the wrapper cannot serve the signature.
+    """
+    kinds = ("float", "float64", "int", "bool", "array")
+    entries, keep = [], []
+    for parameter, kind in order:
+        at = frame.address + 8 * kernel.layout.param_words[parameter]
+        entry = [kinds.index(kind), at, 0, 0, 0, 0, 0, 0]
+        if kind == "array":
+            type_ = kernel.layout.params[parameter]
+            if not isinstance(type_, ArrayType) or type_.layout != "C":
+                return None
+            dtype = np.dtype(f"{type_.element.kind}{type_.element.bytes}" if type_.element.kind != "b" else "bool")
+            writes = parameter in kernel.written
+            flags = C_CONTIGUOUS | ALIGNED | (WRITEABLE if writes else 0)
+            entry[2:] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize]
+            keep.append(dtype)
+        entries.append(entry)
+    if len(keep) > MOST_ARRAYS:
+        return None
+    return wrapper_addresses()["called"], _block(kernel, frame, returned, fallback, finish, entries, keep)
+
+
+def _block(
+    kernel: Kernel, frame: Frame, returned: Returned, fallback: Callable[..., Any], finish: Callable[[], Any],
+    entries: Sequence[Sequence[int]], keep: Any,
+) -> Block:  # fmt: skip
+    def on_fault() -> None:
+        kernel.fail(block.status, frame)
+
+    block = Block(
+        kernel.address, frame.address, fallback, on_fault, finish, returned.words(frame), entries,
+        (kernel, frame, keep),
+    )  # fmt: skip
+    return block
+
+
+__all__ = ["Kernel", "Returned", "bound_block", "called_block"]

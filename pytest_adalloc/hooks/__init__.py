@@ -11,11 +11,11 @@ error. ``available()`` says whether this platform has a backend, and why not.
 """
 
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksBusy, HooksDead, HooksUnavailable
-from pytest_adalloc.hooks.growth import GrowthReport, growth, measure_growth
 from pytest_adalloc.hooks.install import available, hook_addresses
 from pytest_adalloc.hooks.link_check import check_link_path
 from pytest_adalloc.hooks.observe import Recording, forbid, measure, measure_native, record
 from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Frame, Site, Witness
+from pytest_adalloc.hooks.trend import GrowthReport, growth, measure_growth
 
 __all__ = [
     "AllocationForbidden",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pytest_adalloc.hooks import machine
 from pytest_adalloc.hooks.errors import HooksDead
 from pytest_adalloc.hooks.install import hook_addresses
 from pytest_adalloc.hooks.observe import measure_native
@@ -26,8 +25,10 @@ def check_link_path(link: Callable[[bytes, Mapping[str, int]], int], *, symbol: 
     ``imports``, and returns the address of ``symbol``, which is ``int32 kernel(void *)``. The code must stay loaded
     until this function returns.
     """
+    from pytest_adalloc.hooks import machine
+
     imports = {name: address for name, address in hook_addresses().items() if name in (*PER_CALL, "free")}
-    address = link(machine.object_code(_text(symbol)), imports)
+    address = link(machine.object_code(_text(symbol, machine.triple())), imports)
     report = measure_native(address, 0, calls=CALLS, witness=False)
     expected = {name: CALLS * count for name, count in PER_CALL.items()}
     if dict(report.by_function) != expected or report.frees != CALLS * FREES_PER_CALL:
@@ -38,10 +39,10 @@ def check_link_path(link: Callable[[bytes, Mapping[str, int]], int], *, symbol: 
         )
 
 
-def _text(symbol: str) -> str:
+def _text(symbol: str, triple: str) -> str:
     # Emitted without an optimizer, which would drop a pair of malloc and free.
     return f"""
-target triple = "{machine.triple()}"
+target triple = "{triple}"
 declare ptr @malloc(i64)
 declare ptr @calloc(i64, i64)
 declare ptr @realloc(ptr, i64)

@@ -13,7 +13,7 @@ import ctypes
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from ctypes import c_int, c_size_t, c_uint64, c_void_p
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,7 +61,7 @@ class Slots:
             self._before[slot.address] = _read(slot.address)
             writes.append((slot.address, hook))
         if writes:
-            with _writable([address for address, _ in writes], self.objects):
+            with self.opened(address for address, _ in writes):
                 for address, hook in writes:
                     c_uint64.from_address(address).value = hook
         return len(writes)
@@ -87,14 +87,19 @@ class Slots:
         self._scan()
         live = {slot.address for slot in self._slots}
         back = [(at, old) for at, old in self._before.items() if at in live and _read(at) in self._mine]
-        with _writable([address for address, _ in back], self.objects):
+        with self.opened(address for address, _ in back):
             for address, old in back:
                 c_uint64.from_address(address).value = old
         self._before.clear()
         return len(back)
 
-    def __len__(self) -> int:
-        return len(self._slots)
+    def watched(self) -> tuple[Slot, ...]:
+        """Every word that leads to an allocator entry, as of the last ``patch()``."""
+        return tuple(self._slots)
+
+    def opened(self, addresses: Iterable[int]) -> AbstractContextManager[None]:
+        """Make the pages of these words writable for the length of a block."""
+        return _writable(addresses, self.objects)
 
     def _scan(self) -> None:
         if self.unchanged():

@@ -1,0 +1,32 @@
+/* The reference: an LD_PRELOAD library that counts entries of the allocator, written without regard to the hooks under test. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stddef.h>
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+extern void *__libc_memalign(size_t, size_t), *__libc_valloc(size_t), *__libc_pvalloc(size_t);
+
+enum { MALLOC, CALLOC, REALLOC, POSIX_MEMALIGN, ALIGNED_ALLOC, MEMALIGN, VALLOC, PVALLOC, KINDS };
+static long counts[KINDS];
+static int watching;
+#define COUNT(kind) (counts[kind] += watching)
+
+void *malloc(size_t n) { COUNT(MALLOC); return __libc_malloc(n); }
+void *calloc(size_t n, size_t m) { COUNT(CALLOC); return __libc_calloc(n, m); }
+void *realloc(void *p, size_t n) { COUNT(REALLOC); return __libc_realloc(p, n); }
+void *aligned_alloc(size_t a, size_t n) { COUNT(ALIGNED_ALLOC); return __libc_memalign(a, n); }
+void *memalign(size_t a, size_t n) { COUNT(MEMALIGN); return __libc_memalign(a, n); }
+void *valloc(size_t n) { COUNT(VALLOC); return __libc_valloc(n); }
+void *pvalloc(size_t n) { COUNT(PVALLOC); return __libc_pvalloc(n); }
+int posix_memalign(void **out, size_t a, size_t n) {
+    COUNT(POSIX_MEMALIGN);
+    *out = __libc_memalign(a, n);
+    return *out ? 0 : ENOMEM;
+}
+
+void counter_watch(int on) {
+    if (on)
+        for (int i = 0; i < KINDS; i++) counts[i] = 0;
+    watching = on;
+}
+long counter_read(int kind) { return counts[kind]; }

@@ -66,12 +66,20 @@ class Impossible(Exception):
 class Planner:
     """The table of choices of one function, and the cut over it."""
 
-    def __init__(self, dependence: Dependence, active: Activity, needs: Needs, ops: Table) -> None:
+    def __init__(
+        self,
+        dependence: Dependence,
+        active: Activity,
+        needs: Needs,
+        ops: Table,
+        without: frozenset[Instr] = frozenset(),
+    ) -> None:
+        """`without`: stores to disregard, to see what a program without them would need."""
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
-        self.stores = [i for i in instrs if i.op in ("store", "accumulate")]
+        self.stores = [i for i in instrs if i.op in ("store", "accumulate") and i not in without]
         self.choices: dict[Value, Choice] = {}
         self._exact: dict[Value, bool] = {}
         todo = list(needs.values)

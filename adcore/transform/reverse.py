@@ -258,10 +258,9 @@ class _Reverse:
             assert root is not None, f"no shadow of {array!r}"
             return root
         source = instr.operands[0]
-        base = self.array(source) if known is self.materialised else self.shadow(source)
-        operands = [self.primal(v) for v in instr.operands[1:]]
-        depth = self.opened.get(self.structure.home[array], self.builder.depth)
-        with self.builder.at(depth):
+        with self.builder.at(self.opened[self.structure.home[array]]):
+            base = self.array(source) if known is self.materialised else self.shadow(source)
+            operands = [self.primal(v) for v in instr.operands[1:]]
             known[array] = self.builder.emit(instr.op, base, *operands, **instr.attrs)
         return known[array]
 
@@ -365,7 +364,8 @@ class _Reverse:
         """Carried values are carried backwards; adjoints of values from outside accumulate."""
         body = instr.regions[-1]
         inits = instr.operands[len(instr.operands) - len(body.yields) :]
-        carried = [k for k, p in enumerate(body.params[1:]) if p in self.active.values]
+        live = self.active.values
+        carried = [k for k, p in enumerate(body.params[1:]) if p in live or instr.results[k] in live]
         outgoing = [adjoints.pop(r, None) for r in instr.results]
         used = active_free_values(body, self.active)
         start = [outgoing[k] or self.zero(body.params[k + 1]) for k in carried]

@@ -109,7 +109,8 @@ class Simplifier:
         """The existing value of an equal instruction in scope, or a new instruction as far out as it may stand."""
         key = self.key(instr, operands)
         for table in reversed(self.numbers):
-            if (known := table.get(key)) is not None:
+            known: Value | None = table.get(key)
+            if known is not None:
                 return known
         depth = self.target_depth(instr, operands)
         (result,) = self.fresh(instr.results)

@@ -1,0 +1,276 @@
+"""The plan in the user's terms: what is kept for the reverse sweep, where, why, how many bytes, what would avoid it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcore.analysis.plan import Choice, Impossible, Plan, Planner
+from adcore.analysis.polynomial import Polynomial
+from adcore.analysis.sizes import Unknown
+from adcore.errors import Diagnostic
+from adcore.ir.core import Instr, Value
+from adcore.ir.types import Scalar
+from adcore.source import Span
+
+PROBE = 64
+"""Every quantity's value when two formulas are compared, to see which is smaller."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One kept value.
+
+    `value` is its source text (or the user's name), `reason` a sentence, `overwritten_by` the lines that destroy it in
+    memory, `needed_by` the lines whose adjoint reads it, `formula` its bytes in shapes and trip counts, `bytes` the
+    number for the shapes at hand (None if only a run can tell), `fix` a change of the program that was checked to make
+    the bytes fall (empty if none is known).
+    """
+
+    value: str
+    span: Span | None
+    why: str
+    reason: str
+    needed_by: tuple[Span, ...]
+    overwritten_by: tuple[Span, ...]
+    formula: str
+    bytes: int | None
+    fix: str
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that a gradient keeps. Prints as text; `stored` holds the records behind it."""
+
+    name: str
+    span: Span | None
+    stored: tuple[Stored, ...]
+    formula: str
+    bytes: int | None
+    notes: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        place = f" ({self.span})" if self.span else ""
+        if not self.stored:
+            lines = [f"The gradient of {self.name}{place} keeps nothing for its reverse sweep."]
+        else:
+            amount = f"{self.bytes} bytes ({self.formula})" if self.bytes is not None else f"{self.formula} bytes"
+            lines = [f"The gradient of {self.name}{place} keeps {amount} for its reverse sweep:"]
+        for record in self.stored:
+            lines += _record_lines(record)
+        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+
+def explain(planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None) -> Explanation:
+    """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes."""
+    total = Polynomial()
+    records = []
+    for value, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
+        assert isinstance(value.type, Scalar)
+        amount = planner.sizes.total(value.type.bytes, planner.structure.home[value])
+        total = total + amount
+        records.append(_record(planner, plan, value, readers, amount, arguments))
+    function = planner.structure.function
+    return Explanation(
+        function.name,
+        function.span,
+        tuple(records),
+        planner.sizes.text(total),
+        _bytes(planner, total, arguments),
+        _aliasing_notes(planner, plan),
+    )
+
+
+def workspace(planner: Planner, plan: Plan) -> Polynomial:
+    """Bytes that the plan keeps, as a polynomial."""
+    total = Polynomial()
+    for value in kept(plan, planner):
+        assert isinstance(value.type, Scalar)
+        total = total + planner.sizes.total(value.type.bytes, planner.structure.home[value])
+    return total
+
+
+def kept(plan: Plan, planner: Planner) -> dict[Value, tuple[Instr, ...]]:
+    """Values that take workspace, with the instructions whose adjoint needs them (directly or through others)."""
+    stored = set(plan.stored)
+    readers: dict[Value, dict[Instr, None]] = {}
+    for needed, users in plan.needs.values.items():
+        todo, seen = [needed], set()
+        while todo:
+            value = todo.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            if value in stored:
+                readers.setdefault(value, {}).update(dict.fromkeys(users))
+            elif value in plan.choices:
+                todo += plan.choices[value].operands or ()
+    depth = planner.structure.depth
+    return {v: tuple(r) for v, r in readers.items() if depth(planner.structure.home[v])}
+
+
+def _order(planner: Planner, value: Value) -> tuple[int, int]:
+    span = span_of(planner, value)
+    return (span.line, span.column) if span else (0, 0)
+
+
+def _bytes(planner: Planner, amount: Polynomial, arguments: Sequence[Any] | None) -> int | None:
+    if arguments is None and amount.atoms():
+        return None
+    try:
+        return planner.sizes.evaluate(amount, arguments or ())
+    except Unknown:
+        return None
+
+
+def span_of(planner: Planner, value: Value) -> Span | None:
+    """Where the user computes `value`; for a carried value, the loop."""
+    structure = planner.structure
+    instr = structure.definition.get(value) or structure.owner[structure.home[value]]
+    return instr.span if instr is not None else None
+
+
+def described(planner: Planner, value: Value) -> str:
+    """The user's text for `value`: the source of its expression, or its name."""
+    instr = planner.structure.definition.get(value)
+    if instr is not None and instr.span is not None and instr.op not in ("for", "while", "if"):
+        span = instr.span
+        if span.line == span.end_line:
+            import linecache
+
+            line = linecache.getline(span.file, span.line).encode()
+            text = line[span.column : span.end_column].decode(errors="replace").strip()
+            if text and len(text) <= 60 and not text.endswith(":"):
+                return text
+    return value.hint or (instr.op if instr is not None else "a carried value")
+
+
+def _record(
+    planner: Planner,
+    plan: Plan,
+    value: Value,
+    readers: Sequence[Instr],
+    amount: Polynomial,
+    arguments: Sequence[Any] | None,
+) -> Stored:
+    choice = plan.choices[value]
+    return Stored(
+        described(planner, value),
+        span_of(planner, value),
+        choice.why,
+        reason(planner, value, choice),
+        _spans(readers),
+        _spans(choice.killers),
+        planner.sizes.text(amount),
+        _bytes(planner, amount, arguments),
+        fix(planner, value, choice),
+    )
+
+
+def _spans(instrs: Iterable[Instr]) -> tuple[Span, ...]:
+    return tuple(dict.fromkeys(i.span for i in instrs if i.span is not None))
+
+
+def reason(planner: Planner, value: Value, choice: Choice) -> str:
+    """Why the value cannot (or should not) be computed again."""
+    text = described(planner, value)
+    if choice.why == "overwritten":
+        lines = ", ".join(str(s.line) for s in _spans(choice.killers))
+        sentence = f"`{text}` is overwritten (line {lines}) before the reverse sweep comes back to it"
+        aliases = _aliased_names(planner, value, choice)
+        return sentence + (f": {' and '.join(aliases)} share memory in this call" if aliases else "")
+    name = value.hint or text
+    return {
+        "carried": f"`{name}` is carried from one iteration to the next: backwards, only a copy can bring it back",
+        "temporary": f"`{text}` is read from an array that lives only inside the loop",
+        "loop result": f"`{name}` is the result of an inner loop: storing it is cheaper than running that loop again",
+        "trip count": "the number of iterations of this `while` is known only after it ran",
+        "decision": f"`{name}` decides a branch or an index and rests on rounded arithmetic, so it is not recomputed",
+        "dearer": f"computing `{text}` again costs more than keeping it; workspace=0 recomputes it",
+        "free": "",
+    }[choice.why]
+
+
+def _aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
+    load = planner.structure.definition[value]
+    root = planner.dependence.root(load.operands[0])
+    others = {planner.dependence.root(s.operands[1]) for s in choice.killers} - {root}
+    return [f"`{v.hint}`" for v in (root, *others)] if others else []
+
+
+def fix(planner: Planner, value: Value, choice: Choice) -> str:
+    """A change that makes the bytes fall, verified by planning the changed program; empty if there is none."""
+    if choice.why != "overwritten":
+        return ""
+    without = frozenset(choice.killers)
+    changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, without)
+    if _probe(planner, workspace(changed, changed.plan())) >= _probe(planner, workspace(planner, planner.plan())):
+        return ""
+    array = planner.dependence.root(planner.structure.definition[value].operands[0]).hint
+    if aliased := _aliased_names(planner, value, choice):
+        return f"pass buffers that do not overlap for {' and '.join(aliased)}"
+    lines = ", ".join(str(s.line) for s in _spans(choice.killers))
+    return (
+        f"on line {lines} write to another array instead of `{array}`, or write to `{array}` in a loop after this one"
+    )
+
+
+def _probe(planner: Planner, amount: Polynomial) -> float:
+    return float(amount.evaluate(lambda atom: PROBE))
+
+
+def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
+    """What was assumed about overlap, where it mattered: a read array next to a written one."""
+    dependence = planner.dependence
+    roots = {dependence.root(s.operands[1]) for s in planner.stores}
+    written = [p for p in planner.structure.function.params if p in roots]
+    instrs = planner.structure.instructions()
+    loaded = {dependence.root(i.operands[0]) for i in instrs if i.op == "load"}
+    read = [p for p in planner.structure.function.params if p in loaded]
+    pairs = [(w, r) for w in written for r in read if w is not r and not dependence.may_overlap(w, r)]
+    names = dict.fromkeys(f"`{w.hint}` and `{r.hint}`" for w, r in pairs)
+    if not names:
+        return ()
+    return (f"Checked at each call: the buffers of {'; '.join(names)} do not overlap, so writing one cannot change the "
+            "other. Overlapping buffers get a version of their own.",)  # fmt: skip
+
+
+def _record_lines(record: Stored) -> list[str]:
+    amount = f"{record.bytes} bytes ({record.formula})" if record.bytes is not None else f"{record.formula} bytes"
+    lines = [f"  {record.span or '?'}: `{record.value}`, {amount}", f"      why: {record.reason}"]
+    for label, spans in (("needed by", record.needed_by), ("overwritten by", record.overwritten_by)):
+        lines += [f"      {label}: line {s.line}: {s.text()}" for s in spans]
+    return [*lines, f"      to avoid it: {record.fix}"] if record.fix else lines
+
+
+def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
+    """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable."""
+    planner = impossible.planner
+    blamed: dict[Value, dict[Instr, None]] = {}
+    for chain in impossible.chains:
+        readers = planner.needs.values[chain[0]]
+        blamed.setdefault(chain[-1], {}).update(dict.fromkeys(readers))
+    diagnostics = []
+    for value, needing in blamed.items():
+        choice = planner.choices[value]
+        notes = [f"needed by line {s.line}: {s.text()}" for s in _spans(needing)]
+        notes += [f"overwritten by line {s.line}: {s.text()}" for s in _spans(choice.killers)]
+        advice = fix_without_storing(planner, value, choice)
+        title = f"the reverse sweep needs `{described(planner, value)}`, and {budget} does not allow to keep it"
+        why = reason(planner, value, choice)
+        diagnostics.append(Diagnostic(title, span_of(planner, value), "must be kept", (why, *notes), advice))
+    return diagnostics
+
+
+def fix_without_storing(planner: Planner, value: Value, choice: Choice) -> str:
+    """Advice for a refused value."""
+    if choice.why == "overwritten":
+        array = planner.dependence.root(planner.structure.definition[value].operands[0]).hint
+        aliased = _aliased_names(planner, value, choice)
+        if aliased:
+            return f"pass buffers that do not overlap for {' and '.join(aliased)}, or allow a workspace"
+        return f"write to another array than `{array}`, or after the loop; or allow a workspace"
+    if choice.why == "carried":
+        return "write it as a closed form of the loop variable, or allow a workspace"
+    return "allow a workspace: workspace='auto' is reused by every call and never calls an allocator"

@@ -119,8 +119,8 @@ def _python_floordiv(x: Any, y: Any) -> Any:
     quotient = (float(x) - r) / y
     if r and (y < 0) != (r < 0):
         quotient -= 1.0
-    if not quotient:
-        return math.copysign(0.0, x / y)
+    if not quotient or math.isinf(quotient):
+        return quotient or math.copysign(0.0, x / y)
     floor = math.floor(quotient)
     return float(floor + 1) if quotient - floor > 0.5 else float(floor)
 
@@ -150,7 +150,9 @@ def lower_remainder(
         kept = e.let(f"select i1 {e.let(f'fcmp oeq {ty} {r}, 0.0')}, {ty} "
                      f"{e.intrinsic('copysign', result, ('0.0', y))}, {ty} {r}")  # fmt: skip
         return e.let(f"select i1 {wrap}, {ty} {shifted}, {ty} {kept}")
-    x, y = _guard_division(e, ty, x, y)
+    e.fail_if(e.let(f"icmp eq {ty} {y}, 0"), "integer division by zero")
+    # The remainder by -1 is 0 as it is by 1; but the machine traps on the lowest integer by -1.
+    y = e.let(f"select i1 {e.let(f'icmp eq {ty} {y}, -1')}, {ty} 1, {ty} {y}")
     r = e.let(f"srem {ty} {x}, {y}")
     return e.let(f"select i1 {_differ(e, ty, r, y)}, {ty} {e.let(f'add {ty} {r}, {y}')}, {ty} {r}")
 
@@ -200,6 +202,11 @@ def _integer_power(x: int, y: int) -> int:
     if abs(x) > 1 and y > 64:
         raise OverflowError("integer result does not fit in 64 bits")
     return int(x**y)
+
+
+def _float_power(x: Any, y: Any) -> Any:
+    """C's pow. NumPy takes a square root for a scalar exponent of 0.5, which differs at -0.0 and minus infinity."""
+    return np.power(np.array([x, x]), np.array([y, y]))[0]
 
 
 def _power_partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr]:
@@ -337,7 +344,7 @@ def evaluate_cast(x: Any, type: str) -> Any:
         return bool(x)
     if isinstance(x, (float, np.floating)):
         return exact_integer(int(x))
-    return int(x) if target.bytes == 8 else np.array(x).astype(f"{target.kind}{target.bytes}").item()
+    return np.array(x).astype(f"{target.kind}{target.bytes}").item()
 
 
 def lower_cast(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
@@ -366,9 +373,9 @@ def _lower_from_float(e: Emitter, source: Scalar, result: Scalar, x: str) -> str
     if result.kind == "f":
         return e.let(f"{'fpext' if result.bytes > source.bytes else 'fptrunc'} {a} {x} to {b}")
     e.fail_if(e.let(f"fcmp uno {a} {x}, 0.0"), "NaN to integer")
-    limit = "0x43E0000000000000"  # 2**63
-    outside = e.let(f"fcmp oge {a} {e.intrinsic('fabs', source, (x,))}, {limit}")
-    e.fail_if(outside, "float to integer overflow")
+    above = e.let(f"fcmp oge {a} {x}, 0x43E0000000000000")  # 2**63
+    below = e.let(f"fcmp olt {a} {x}, 0xC3E0000000000000")
+    e.fail_if(e.let(f"or i1 {above}, {below}"), "float to integer overflow")
     return e.let(f"fptosi {a} {x} to {b}")
 
 
@@ -426,7 +433,7 @@ OPS = (
     Op("mod", _two, by_kind(_python_remainder, _divides(lambda x, y: x % y)),
        lambda x, y, r: (r.lift(1.0), -x.apply("floordiv", y)), lower=lower_remainder, samples=PAIRS, cost=20.0,
        may_raise="integers"),
-    Op("pow", _two, by_kind(np.power, _integer_power), _power_partials, lower=lower_pow,
+    Op("pow", _two, by_kind(_float_power, _integer_power), _power_partials, lower=lower_pow,
        samples=((0.7, 1.9), (1.3, -0.4), (2.5, 3.0)), cost=30.0, may_raise="integers"),
     Op("neg", same(number, 1), by_kind(np.negative, lambda x: -x), lambda x, r: (r.lift(-1.0),), lower=lower_neg,
        samples=((0.3,), (-2.0,)), may_raise="integers"),

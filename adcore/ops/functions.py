@@ -29,10 +29,10 @@ _two = same(is_float, 2)
 def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` without floating-point warnings; Python's domain errors become NaN, overflow infinity."""
 
-    def evaluate(*operands: Any) -> Any:
+    def evaluate(*operands: Any, **attrs: Any) -> Any:
         with np.errstate(all="ignore"):
             try:
-                return function(*operands)
+                return function(*operands, **attrs)
             except ValueError:
                 return np.float64(np.nan)
             except OverflowError:
@@ -76,7 +76,8 @@ def lower_sign(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     (x,) = operands
     ty = "double" if result.bytes == 8 else "float"
     ordered = e.let(f"fcmp one {ty} {x}, 0.0")
-    return e.let(f"select i1 {ordered}, {ty} {e.intrinsic('copysign', result, ('1.0', x))}, {ty} {x}")
+    other = e.let(f"fadd {ty} {x}, 0.0")  # makes 0.0 of -0.0, keeps NaN
+    return e.let(f"select i1 {ordered}, {ty} {e.intrinsic('copysign', result, ('1.0', x))}, {ty} {other}")
 
 
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
@@ -86,8 +87,8 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 
 def evaluate_polygamma(x: float, order: int) -> float:
     """Derivative of order `order` of digamma: upward recurrence, then the asymptotic series (Abramowitz & Stegun
     6.3.5, 6.3.18, 6.4.6, 6.4.11)."""
-    x = float(x)
-    if math.isnan(x) or (x <= 0 and x == math.floor(x)) or x < -1e6:
+    x = np.float64(x)
+    if math.isnan(x) or x < -1e6 or (x <= 0 and x == math.floor(x)):
         return math.nan
     sign = 1.0 if order % 2 else -1.0
     factorial = float(math.factorial(order))
@@ -101,7 +102,7 @@ def evaluate_polygamma(x: float, order: int) -> float:
         tail = sign * (math.factorial(order - 1) / x**order + 0.5 * factorial / x ** (order + 1))
     for coefficient, exponent in polygamma_series(order):
         tail += coefficient / x**exponent
-    return total + tail
+    return float(total + tail)
 
 
 def polygamma_series(order: int) -> list[tuple[float, int]]:
@@ -121,6 +122,7 @@ def lower_polygamma(
     order = attrs["order"]
     name = f"adcore.polygamma{order}"
     e.helper("llvm.log.f64", "declare double @llvm.log.f64(double)")
+    e.helper("llvm.floor.f64", "declare double @llvm.floor.f64(double)")
     e.helper(name, polygamma_text(name, order))
     single = result.bytes == 4
     x = e.let(f"fpext float {operands[0]} to double") if single else operands[0]
@@ -169,6 +171,10 @@ def _hex(value: float) -> str:
     return f"0x{np.float64(value).view(np.uint64):016X}"
 
 
+def _gamma(x: float) -> float:
+    return math.copysign(math.inf, x) if x == 0 else math.gamma(x)
+
+
 def _lgamma(x: float) -> float:
     return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
 
@@ -205,9 +211,9 @@ OPS = (
     unary("atanh", np.arctanh, lambda x, r: 1.0 / ((1.0 - x) * (1.0 + x)), UNIT, 20),
     unary("erf", math.erf, lambda x, r: TWO_OVER_SQRT_PI * exp(-(x * x)), ANY, 20),
     unary("erfc", math.erfc, lambda x, r: -TWO_OVER_SQRT_PI * exp(-(x * x)), ANY, 20),
-    unary("gamma", math.gamma, lambda x, r: r * polygamma(0, x), POSITIVE, 60, libm("tgamma")),
+    unary("gamma", _gamma, lambda x, r: r * polygamma(0, x), POSITIVE, 60, libm("tgamma")),
     unary("lgamma", _lgamma, lambda x, r: polygamma(0, x), POSITIVE, 40, libm("lgamma")),
-    Op("polygamma", _one, evaluate_polygamma, lambda x, r, order: (polygamma(order + 1, x),),
+    Op("polygamma", _one, quiet(evaluate_polygamma), lambda x, r, order: (polygamma(order + 1, x),),
        lower=lower_polygamma, samples=POSITIVE, cost=60.0),
     unary("floor", np.floor, None, ANY, 1, intrinsic("floor")),
     unary("ceil", np.ceil, None, ANY, 1, intrinsic("ceil")),

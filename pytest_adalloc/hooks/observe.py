@@ -23,6 +23,7 @@ from pytest_adalloc.hooks import layout, sites, strict
 from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
 from pytest_adalloc.hooks.install import CANARY_BYTES, Hooks, installed
+from pytest_adalloc.hooks.lines import Line, python_lines
 from pytest_adalloc.hooks.python_domains import DomainColumns, counted_domains
 from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Site, Witness
 from pytest_adalloc.hooks.sites import AddressRow, RawSite
@@ -224,7 +225,7 @@ def observe(
         hooks.refresh()
         driver.warm_up(hooks, warmup)
         plan, window, repeats = vouched_window(hooks, driver, calls, domains=domains, scope=scope)
-        fields = replace(window, table=address_table).fields()
+        fields = replace(window, table=address_table).fields(_lines(hooks, driver, plan))
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
@@ -281,6 +282,12 @@ def _setting(
     }
 
 
+def _lines(hooks: Hooks, driver: Driver, plan: Plan) -> dict[int, Line]:
+    if driver.name != "python" or not any(plan.counts):
+        return {}
+    return python_lines(hooks, lambda: driver.drive(hooks, driver.plan(hooks, 1)))
+
+
 def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, calls: int) -> tuple[Witness, ...]:
     from pytest_adalloc.hooks.breakpoints import NAME, cross_examine
 
@@ -322,12 +329,12 @@ class Window:
         found = (self._difference(site, canaries) for site in self.after.sites.values())
         return [site for site in found if site.count > 0]
 
-    def fields(self) -> dict[str, Any]:
-        """The part of a report that comes from the sites."""
+    def fields(self, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
+        """The part of a report that comes from the sites; ``lines`` are lines of Python by the key of a site."""
         raw = self.raw()
         native = [site for site in raw if site.kind == layout.NATIVE]
         counted = [site for site in native if ENTRIES[site.entry].counts]
-        named: tuple[Site, ...] = sites.attribute(counted, self.table)
+        named: tuple[Site, ...] = sites.attribute(counted, self.table, lines)
         return {
             "by_function": by_function(counted),
             "frees": sum(site.count for site in native if not ENTRIES[site.entry].counts),

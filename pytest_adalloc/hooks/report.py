@@ -46,9 +46,10 @@ class Site:
     stack: tuple[Frame, ...] = ()
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.file else self.library
-        name = f"{self.symbol} ({where})" if self.symbol else where
-        return f"{self.function} x {self.count}, {self.bytes} bytes: {name}"
+        code = " in ".join(part for part in (self.symbol, self.library) if part)
+        line = f", {self.file}:{self.line}" if self.file else ""
+        phase = f", {self.phase}" if self.phase else ""
+        return f"{self.function} x {self.count}, {self.bytes} bytes: {code}{line}{phase}"
 
 
 @dataclass(frozen=True)

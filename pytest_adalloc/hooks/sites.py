@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import ctypes
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_char_p, c_void_p
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,12 +58,19 @@ def _raw(row: list[int]) -> RawSite:
     )
 
 
-def attribute(raw: Iterable[RawSite], table: Sequence[AddressRow] | None = None) -> tuple[Site, ...]:
-    """Sites with names, the most frequent first; places that resolve to the same name are one site."""
-    lines = AddressTable(table or ())
+def attribute(
+    raw: Iterable[RawSite],
+    table: Sequence[AddressRow] | None = None,
+    lines: Mapping[int, tuple[str, int]] | None = None,
+) -> tuple[Site, ...]:
+    """Sites with names, the most frequent first; places that resolve to the same name are one site.
+
+    ``table`` names generated code by address, ``lines`` gives lines of Python by the key of a site.
+    """
+    named = AddressTable(table or ())
     merged: dict[tuple[str, str, str, str, int], Site] = {}
     for item in raw:
-        site = _site(item, lines)
+        site = _site(item, named, (lines or {}).get(item.key, ("", 0)))
         place = (site.function, site.library, site.symbol, site.file, site.line)
         known = merged.get(place)
         count, size = (known.count, known.bytes) if known else (0, 0)
@@ -72,16 +79,15 @@ def attribute(raw: Iterable[RawSite], table: Sequence[AddressRow] | None = None)
     return tuple(sorted(merged.values(), key=lambda site: (-site.count, -site.bytes, site.symbol)))
 
 
-def _site(item: RawSite, lines: AddressTable) -> Site:
-    stack = tuple(lines.frame(address) for address in item.frames)
+def _site(item: RawSite, named: AddressTable, line: tuple[str, int]) -> Site:
+    stack = tuple(named.frame(address) for address in item.frames)
     # Generated code is what the user can change, so it is named before the library that it called.
     own = next((frame for frame in stack if frame.file), None)
-    culprit = own or _named_culprit(stack, lines.frame(item.culprit))
+    culprit = own or _named_culprit(stack, named.frame(item.culprit))
     library = culprit.library or "generated code"
     symbol = culprit.symbol or (f"+{culprit.offset:#x}" if culprit.library else "")
-    return Site(
-        NAMES[item.entry], library, symbol, culprit.file, culprit.line, item.count, item.bytes, culprit.phase, stack
-    )
+    place = (culprit.file, culprit.line) if culprit.file else line
+    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, culprit.phase, stack)
 
 
 def _named_culprit(stack: tuple[Frame, ...], culprit: Frame) -> Frame:

@@ -40,6 +40,7 @@ target triple = "{triple}"
 @adalloc_originals = dso_local global [{len(ENTRIES)} x ptr] zeroinitializer
 declare void @adalloc_note(i64, i64, i64, i64)
 declare ptr @llvm.returnaddress(i32)
+declare ptr @llvm.thread.pointer.p0()
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
     return head + "".join(map(hook, ENTRIES))

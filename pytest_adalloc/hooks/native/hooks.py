@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import NUMBER, Entry
-from pytest_adalloc.hooks.native.spelling import FUNCTION, element
+from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
 
 
 def hook(entry: Entry) -> str:
-    """The hook of one entry point and the function behind it that counts."""
-    # Two functions: the first has no frame and costs a load, a compare and a jump; the second is entered by a jump
-    # too, so that its return address is still the caller's.
+    """The hook of one entry point and the functions behind it.
+
+    Three functions, each entered by a jump so that the return address stays the caller's. The first two have no frame:
+    one serves the idle hooks, the other the threads that nobody measures. The last one counts.
+    """
     parameters = ", ".join(f"{kind} %p{i}" for i, kind in enumerate(entry.params))
     original = f"load ptr, ptr {element('adalloc_originals', NUMBER[entry.name])}"
     return f"""
@@ -25,6 +28,21 @@ watch:
 }}
 define internal {entry.result} @watched_{entry.name}({parameters}) noinline {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
+  %pointer = call ptr @llvm.thread.pointer.p0()
+  %thread = ptrtoint ptr %pointer to i64
+  %same = icmp eq i64 %armed, %thread
+  %every = icmp eq i64 %armed, -1
+  %counted = or i1 %same, %every
+  br i1 %counted, label %count, label %other
+count:
+  {_jump(entry.result, f"@counted_{entry.name}", parameters, "c")}
+other:
+{_count_other(entry)}
+  %original = {original}
+  {_jump(entry.result, "%original", parameters, "r")}
+}}
+define internal {entry.result} @counted_{entry.name}({parameters}) noinline {FUNCTION} {{
+  %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
   %returns = call ptr @llvm.returnaddress(i32 0)
   %caller = ptrtoint ptr %returns to i64
 {_size(entry)}
@@ -33,6 +51,13 @@ define internal {entry.result} @watched_{entry.name}({parameters}) noinline {FUN
   {_jump(entry.result, "%original", parameters, "r")}
 }}
 """
+
+
+def _count_other(entry: Entry) -> str:
+    # A locked addition is most of what another thread pays, so what no report shows is not counted.
+    if not entry.counts:
+        return ""
+    return f"  %before = atomicrmw add ptr {word(layout.OTHERS + NUMBER[entry.name])}, i64 1 monotonic"
 
 
 def _jump(result: str, target: str, parameters: str, name: str) -> str:

@@ -171,15 +171,7 @@ def note() -> str:
 define void @adalloc_note(i64 %entry, i64 %size, i64 %caller, i64 %armed) noinline {FUNCTION} {{
 start:
   %thread = call i64 @adalloc_thread()
-  %same = icmp eq i64 %armed, %thread
   %every = icmp eq i64 %armed, -1
-  %counted = or i1 %same, %every
-  br i1 %counted, label %mine, label %others
-others:
-  %other.at = getelementptr i64, ptr {word(layout.OTHERS)}, i64 %entry
-  %other = atomicrmw add ptr %other.at, i64 1 monotonic
-  ret void
-mine:
   %unwinding = load atomic i64, ptr {word(layout.UNWINDING)} monotonic, align 8
   %nested = icmp eq i64 %unwinding, %thread
   br i1 %nested, label %leave, label %find

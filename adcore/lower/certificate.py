@@ -13,21 +13,31 @@ from dataclasses import dataclass
 
 from adcore.lower import elf
 
-ELEMENTARY = "glibc computes it in registers and constant tables; it keeps no state and takes no memory"
-VECTOR = "libmvec: the same computation in vector registers; lanes outside its range fall back to the scalar function"
-BYTES = "moves or fills the bytes that it is given"
+VECTOR = "libmvec: the same computation in vector registers; lanes outside its range call the scalar function"
 
-_SCALAR = ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "erf", "erfc", "exp", "exp2", "exp10", "expm1", "fmod", "hypot", "log", "log10", "log1p", "log2", "pow", "sin", "sincos", "sinh", "tan", "tanh", "fabs", "floor", "ceil", "trunc", "rint", "round", "roundeven", "nearbyint", "copysign", "sqrt", "fma", "fmin", "fmax", "ldexp", "frexp", "fminimum", "fmaximum"]
-_SPECIAL = {
-    "lgamma": "glibc computes it by series; its only state is the integer `signgam`",
-    "tgamma": "glibc computes it by series and exp, pow; it keeps no state and takes no memory",
+ALLOWED = {
+    reason: frozenset(names.split())
+    for reason, names in {
+        "computed in registers and constant tables; keeps no state and takes no memory": """
+            acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 exp10 expm1 hypot log log10 log1p log2
+            pow sin sincos sinh tan tanh""",
+        "exact arithmetic on the bits of its operands": """
+            fabs floor ceil trunc rint round roundeven nearbyint copysign sqrt fma fmin fmax fmod ldexp frexp""",
+        "computed by series; its only state is the integer `signgam`": "lgamma",
+        "computed by series and the elementary functions; keeps no state and takes no memory": "tgamma",
+    }.items()
 }
-_MEMORY = ("memcpy", "memmove", "memset", "bcmp", "memcmp")
+"""Why a function of the C mathematics library cannot allocate -> names (each with its float version, `f` appended)."""
+
+BYTES = "moves, fills or compares the bytes that it is given"
+BYTE_FUNCTIONS = frozenset({"memcpy", "memmove", "memset", "memcmp", "bcmp"})
 _VECTOR_NAME = re.compile(r"_ZGV[bcde]N\d+v+_(?P<scalar>\w+)")
 
-ALLOCATORS = frozenset(
-    ["malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc", "mmap", "munmap", "mremap", "brk", "sbrk", "strdup", "strndup", "asprintf", "_Znwm", "_Znam", "_ZdlPv", "_ZdaPv"]
-)
+ALLOCATORS = frozenset({
+    "malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc",
+    "pvalloc", "mmap", "munmap", "mremap", "brk", "sbrk", "strdup", "strndup", "asprintf", "_Znwm", "_Znam", "_ZdlPv", "_ZdaPv",
+})  # fmt: skip
+"""Names that the refusal can call by what they are; any other unknown name is refused just the same."""
 
 DIRECT_CALLS = {62: frozenset({2, 4}), 183: frozenset({282, 283})}
 """ELF machine -> relocation kinds of direct calls and jumps (x86-64: PC32, PLT32; aarch64: JUMP26, CALL26)."""
@@ -38,16 +48,12 @@ def reason(symbol: str) -> str:
     vector = _VECTOR_NAME.fullmatch(symbol)
     if vector:
         return VECTOR if _scalar_reason(vector["scalar"]) else ""
-    return BYTES if symbol in _MEMORY else _scalar_reason(symbol)
+    return BYTES if symbol in BYTE_FUNCTIONS else _scalar_reason(symbol)
 
 
 def _scalar_reason(symbol: str) -> str:
-    for name in (symbol, symbol[:-1] if symbol.endswith("f") else symbol):
-        if name in _SCALAR:
-            return ELEMENTARY
-        if name in _SPECIAL:
-            return _SPECIAL[name]
-    return ""
+    single = symbol[:-1] if symbol.endswith("f") else symbol
+    return next((reason for reason, names in ALLOWED.items() if symbol in names or single in names), "")
 
 
 @dataclass(frozen=True)

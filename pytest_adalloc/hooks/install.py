@@ -46,7 +46,7 @@ class Hooks:
     mirror: int = 0  # the armed word of the preloaded library, where there is one
     canary_keys: frozenset[int] = frozenset()
     ranges_fit: bool = True
-    domains_in_place: bool = False
+    domains_in_place: tuple[str, ...] = ()
     numpy_capsule: object = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _depth: int = 0

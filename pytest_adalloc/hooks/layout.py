@@ -17,6 +17,7 @@ THROUGH_RANGES = 6
 CANARIES = 7  # how many canaries asked for memory
 DOMAINS = 8  # per Python domain: calls, bytes, frees
 DOMAIN_WORDS = 3
+DOMAIN_COUNT = 4
 OTHERS = 32  # calls of other threads, by entry number
 RANGES = 64  # interpreter: pairs of start and end
 INTERPRETER_CAPACITY = 224
@@ -54,6 +55,8 @@ PLAN = (
     "events",  # how many file descriptors of hardware breakpoints
     "event_table",
     "mirror",  # armed word of the preloaded library, or 0
+    "domains_before",  # copies of the counters of Python's domains, taken at both ends of the window
+    "domains_after",
     "status",
     "done",
     "first_canary_calls",

@@ -131,7 +131,7 @@ def record(*, scope: Scope = "thread", address_table: Sequence[AddressRow] | Non
             _canary_or_die(plan)
         seen = Window(hooks, before, after, address_table)
         recording.report = AllocationReport(
-            (plan.counts[0],), (plan.sizes[0],), **seen.fields(), **_setting(scope, "python", domains, (), spots)
+            (plan.counts[0],), (plan.sizes[0],), **seen.fields(), **_setting(plan, "python", domains, (), spots)
         )
 
 
@@ -224,28 +224,22 @@ def observe(
     with hooks.opened(), counted_domains(hooks) as domains:
         hooks.refresh()
         driver.warm_up(hooks, warmup)
-        plan, window, repeats = vouched_window(hooks, driver, calls, domains=domains, scope=scope)
+        plan, window, repeats = vouched_window(hooks, driver, calls, scope=scope)
         fields = replace(window, table=address_table).fields(_lines(hooks, driver, plan))
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
         witnesses = _witnesses(hooks, driver, window, plan, min(calls, WITNESS_CALLS)) if witness else ()
-        setting = _setting(scope, driver.name, domains, witnesses, spots)
+        setting = _setting(plan, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, **setting, status=plan.status, repeats=repeats)
 
 
-def vouched_window(
-    hooks: Hooks, driver: Driver, calls: int, *, domains: DomainColumns | None = None, **options: Any
-) -> tuple[Plan, Window, int]:
+def vouched_window(hooks: Hooks, driver: Driver, calls: int, **options: Any) -> tuple[Plan, Window, int]:
     """A window whose count is complete, and how many void ones came before it."""
     for void in range(VOID_WINDOWS):
         hooks.refresh()
         plan, before = driver.plan(hooks, calls, **options), Snapshot.take(hooks)
-        if domains:
-            domains.start()
         driver.drive(hooks, plan)
-        if domains:
-            domains.stop()
         after = Snapshot.take(hooks)
         if hooks.slots.unchanged():
             vouch(hooks, plan)
@@ -270,11 +264,11 @@ def _canary_or_die(plan: Plan) -> None:
 
 
 def _setting(
-    scope: str, driven: str, domains: DomainColumns, witnesses: tuple[Witness, ...], spots: tuple[str, ...]
+    plan: Plan, driven: str, domains: DomainColumns, witnesses: tuple[Witness, ...], spots: tuple[str, ...]
 ) -> dict[str, Any]:
-    python: Mapping[str, DomainCount] = domains.counts()
+    python: Mapping[str, DomainCount] = domains.counts(plan)
     return {
-        "scope": scope,
+        "scope": plan.scope,
         "driven": driven,
         "python": python,
         "witnesses": witnesses,

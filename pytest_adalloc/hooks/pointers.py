@@ -43,9 +43,10 @@ class _Pointer:
 
 def as_kernel(call: object, args: Sequence[object]) -> Kernel | None:
     """The call as a kernel, or None when Python has to make it."""
-    own = call if isinstance(call, CFuncPtr) else getattr(call, "ctypes", None)
-    if isinstance(own, CFuncPtr):
-        return _from_ctypes(own, args)
+    # Numba and compiled gradients offer the function as .ctypes, SciPy's wrapper keeps it as .function.
+    for own in (call, getattr(call, "ctypes", None), getattr(call, "function", None)):
+        if isinstance(own, CFuncPtr):
+            return _from_ctypes(own, args)
     pointer = _cffi_pointer(call) or _low_level_pointer(call)
     return _compiled(pointer, args, kept=(call,)) if pointer else None
 
@@ -64,7 +65,12 @@ def _from_ctypes(call: Any, args: Sequence[object]) -> Kernel | None:
 
 def _default_type(arg: object) -> Any:
     """What ctypes makes of an argument without a declared type."""
-    known = {int: ctypes.c_int, bytes: ctypes.c_char_p, type(None): c_void_p}
+    known: dict[type, Any] = {
+        int: ctypes.c_int,
+        bytes: ctypes.c_char_p,
+        type(None): c_void_p,
+        type(ctypes.byref(c_void_p())): c_void_p,
+    }
     return known.get(type(arg), type(arg))
 
 
@@ -118,7 +124,7 @@ def _low_level_pointer(call: object) -> _Pointer | None:
     result, parameters = _c_type(match[1]), [_c_type(part) for part in spelled]
     if result is None or None in parameters:
         return None
-    return _Pointer(_capsule_address(call[0]), result, tuple(map(str, parameters)))
+    return _Pointer(_capsule_address(tuple.__getitem__(call, 0)), result, tuple(map(str, parameters)))
 
 
 def _capsule_address(capsule: object) -> int:
@@ -229,8 +235,9 @@ def _cffi_address(value: object) -> int | None:
 
 
 def _passed_address(value: object) -> int | None:
-    """The address inside ``byref(...)`` and other things that ctypes passes as an argument."""
+    """The address inside ``byref(...)`` and inside what NumPy's pointer types convert an array to."""
     target = getattr(value, "_obj", None)
-    return (
-        ctypes.addressof(target) if isinstance(target, (ctypes._SimpleCData, ctypes.Structure, ctypes.Array)) else None
-    )
+    if isinstance(target, (ctypes._SimpleCData, ctypes.Structure, ctypes.Array)):
+        return ctypes.addressof(target)
+    passed = getattr(value, "_as_parameter_", None)
+    return _address(passed) if isinstance(passed, (int, c_void_p)) else None

@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import c_char, c_char_p, c_uint8, c_void_p, py_object
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.hooks import layout
@@ -22,6 +22,7 @@ from pytest_adalloc.hooks.report import DomainCount
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks.install import Hooks
+    from pytest_adalloc.hooks.window import Plan
 
 DOMAINS = ("raw", "mem", "obj")
 NUMPY_SET_HANDLER, NUMPY_GET_HANDLER = 304, 305  # positions in NumPy's table of C functions, fixed since 1.22
@@ -37,59 +38,38 @@ class _NumpyHandler(ctypes.Structure):
 
 @dataclass
 class DomainColumns:
-    """Counts of the domains between ``start`` and ``stop``, and what could not be counted."""
+    """Which domains are counted, and what could not be."""
 
-    hooks: Hooks
-    blind_spots: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    _before: list[int] = field(default_factory=list)
-    _after: list[int] = field(default_factory=list)
+    blind_spots: tuple[str, ...] = ()
 
-    def start(self) -> None:
-        """Count from now on."""
-        self._before = self._read()
-
-    def stop(self) -> None:
-        """Count until now."""
-        self._after = self._read()
-
-    def counts(self) -> dict[str, DomainCount]:
-        """Per domain what was requested and given back."""
-        after = self._after or self._read()
-        rows = [now - then for then, now in zip(self._before, after, strict=True)]
-        size = layout.DOMAIN_WORDS
-        places = {name: size * layout.DOMAIN_NAMES.index(name) for name in self.names}
-        return {name: DomainCount(*rows[at : at + size]) for name, at in places.items()}
-
-    def _read(self) -> list[int]:
-        end = layout.DOMAINS + layout.DOMAIN_WORDS * len(layout.DOMAIN_NAMES)
-        return list(self.hooks.words[layout.DOMAINS : end])
+    def counts(self, plan: Plan) -> dict[str, DomainCount]:
+        """Per domain what was requested and given back during a window."""
+        rows = [now - then for then, now in zip(plan.domains_before, plan.domains_after, strict=True)]
+        places = {name: layout.DOMAIN_WORDS * layout.DOMAIN_NAMES.index(name) for name in self.names}
+        return {name: DomainCount(*rows[at : at + layout.DOMAIN_WORDS]) for name, at in places.items()}
 
 
 @contextmanager
 def counted_domains(hooks: Hooks) -> Iterator[DomainColumns]:
     """Put the shims in place and take them out again; inside another window they are there already."""
-    columns = DomainColumns(hooks)
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        columns.blind_spots = ("Python's own allocators: this interpreter runs without its lock",)
-        columns.start()
-        yield columns
+        yield DomainColumns(blind_spots=("Python's own allocators: this interpreter runs without its lock",))
         return
-    outermost = not hooks.domains_in_place
-    restore = [_install(hooks, number, name) for number, name in enumerate(DOMAINS)] if outermost else []
-    numpy = _NumpyShim.install(hooks) if outermost else None
-    hooks.domains_in_place = True
-    columns.names = (*DOMAINS, "numpy") if numpy or (not outermost and _numpy_table() is not None) else DOMAINS
-    columns.start()
+    if hooks.domains_in_place:
+        yield DomainColumns(hooks.domains_in_place)
+        return
+    restore = [_install(hooks, number, name) for number, name in enumerate(DOMAINS)]
+    numpy = _NumpyShim.install(hooks)
+    hooks.domains_in_place = (*DOMAINS, "numpy") if numpy else DOMAINS
     try:
-        yield columns
+        yield DomainColumns(hooks.domains_in_place)
     finally:
-        if outermost:
-            if numpy:
-                numpy.remove()
-            for number, original, shim in reversed(restore):
-                _put_back(number, original, shim)
-            hooks.domains_in_place = False
+        hooks.domains_in_place = ()
+        if numpy:
+            numpy.remove()
+        for number, original, shim in reversed(restore):
+            _put_back(number, original, shim)
 
 
 def _install(hooks: Hooks, number: int, name: str) -> tuple[int, _Allocator, _Allocator]:

@@ -10,6 +10,8 @@ from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.install import CANARY_BYTES, CANARY_TEXT
 from pytest_adalloc.hooks.layout import SLOT_OF_PLAN
 
+DOMAIN_TOTAL = layout.DOMAIN_WORDS * layout.DOMAIN_COUNT
+
 Restore = tuple[int, int, int]  # destination, source, bytes
 
 
@@ -35,6 +37,7 @@ class Plan:
         self._events = _table(events)
         self.counts = _table([0] * calls)
         self.sizes = _table([0] * calls)
+        self.domains_before, self.domains_after = (_table([0] * DOMAIN_TOTAL) for _ in range(2))
         self._write(
             kernel=kernel,
             frame=frame,
@@ -49,6 +52,8 @@ class Plan:
             events=len(events),
             event_table=ctypes.addressof(self._events),
             mirror=mirror,
+            domains_before=ctypes.addressof(self.domains_before),
+            domains_after=ctypes.addressof(self.domains_after),
         )
         self.scope = scope
 

@@ -72,10 +72,20 @@ watch:
   %calls = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["first_canary_calls"]}
   %bytes = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["first_canary_bytes"]}
   call void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes)
+{_plan("domains_before", "copy", "ptr")}
+  call void @copy_domains(ptr %copy)
+  ret void
+}}
+
+define internal void @copy_domains(ptr %copy) {FUNCTION} {{
+  %memcpy = load ptr, ptr {element("adalloc_libc", layout.LIBC.index("memcpy"))}
+  %r = call ptr %memcpy(ptr %copy, ptr {word(layout.DOMAINS)}, i64 {8 * layout.DOMAIN_WORDS * layout.DOMAIN_COUNT})
   ret void
 }}
 
 define void @adalloc_end(ptr %plan) {FUNCTION} {{
+{_plan("domains_after", "copy", "ptr")}
+  call void @copy_domains(ptr %copy)
   %calls = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["last_canary_calls"]}
   %bytes = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["last_canary_bytes"]}
   call void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes)

@@ -1,0 +1,70 @@
+"""A leak of a KiB a call is growth, a flat run is none, and what cannot be told is refused."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import pytest
+
+from pytest_adalloc.hooks import GrowthReport, growth, measure_growth, trend
+
+
+def test_a_native_leak_grows(paths: Any) -> None:
+    leak = paths.functions.s_leak_kib
+    report = measure_growth(leak, None)
+    assert report.verdict == "grows"
+    assert 700 < report.uss_per_call < 1600
+    assert "grows" in str(report)
+
+
+def test_balanced_native_code_is_flat(paths: Any) -> None:
+    assert measure_growth(paths.functions.p_realloc, None).verdict == "flat"
+
+
+def test_a_python_leak_grows() -> None:
+    kept: list[bytearray] = []
+    assert measure_growth(lambda: kept.append(bytearray(1024))).verdict == "grows"
+
+
+def test_a_batch_may_be_a_native_loop(paths: Any) -> None:
+    churn = paths.functions.f_churn
+    churn.restype, churn.argtypes = None, [ctypes.c_long]
+    assert growth(churn, calls=64_000).verdict == "flat"
+
+
+@pytest.mark.parametrize(
+    ("memory", "verdict"),
+    [
+        ([10 << 20] * 9, "flat"),
+        ([(10 << 20) + 4096 * (i % 2) for i in range(9)], "flat"),
+        ([10 << 20] * 4 + [20 << 20] * 5, "flat"),
+        ([(10 << 20) + 102_400 * i for i in range(9)], "grows"),
+    ],
+)
+def test_verdicts(monkeypatch: pytest.MonkeyPatch, memory: list[int], verdict: str) -> None:
+    samples = iter(memory)
+    monkeypatch.setattr(trend, "_memory", lambda: ((value := next(samples)), value))
+    assert growth(lambda n: None, calls=800, batches=8).verdict == verdict
+
+
+def test_one_sided_growth_is_unclear(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = iter(range(100))
+    monkeypatch.setattr(trend, "_memory", lambda: ((10 << 20) + 102_400 * next(steps), 5 << 20))
+    assert growth(lambda n: None, calls=800, batches=8).verdict == "unclear"
+
+
+def test_systems_that_do_not_tell_unshared_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trend, "_memory", lambda: (5 << 20, None))
+    report = growth(lambda n: None, calls=800, batches=8)
+    assert (report.verdict, report.uss) == ("flat", ())
+
+
+def test_too_few_calls_to_tell() -> None:
+    with pytest.raises(ValueError, match="cannot show"):
+        growth(lambda n: None, calls=16)
+
+
+def test_a_growth_report_is_no_boolean() -> None:
+    with pytest.raises(TypeError, match="no boolean"):
+        bool(GrowthReport(1, (), (), 0.0, 0.0, "flat"))

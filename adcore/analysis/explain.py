@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adcore.analysis.plan import Choice, Impossible, Plan, Planner
+from adcore.analysis.plan import Choice, Impossible, Node, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.errors import Diagnostic
@@ -66,11 +66,10 @@ def explain(planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None
     """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes."""
     total = Polynomial()
     records = []
-    for value, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
-        assert isinstance(value.type, Scalar)
-        amount = planner.sizes.total(value.type.bytes, planner.structure.home[value])
+    for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
+        amount = amount_of(planner, node)
         total = total + amount
-        records.append(_record(planner, plan, value, readers, amount, arguments))
+        records.append(_record(planner, plan, node, readers, amount, arguments))
     function = planner.structure.function
     return Explanation(
         function.name,
@@ -85,32 +84,39 @@ def explain(planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None
 def workspace(planner: Planner, plan: Plan) -> Polynomial:
     """Bytes that the plan keeps, as a polynomial."""
     total = Polynomial()
-    for value in kept(plan, planner):
-        assert isinstance(value.type, Scalar)
-        total = total + planner.sizes.total(value.type.bytes, planner.structure.home[value])
+    for node in kept(plan, planner):
+        total = total + amount_of(planner, node)
     return total
 
 
-def kept(plan: Plan, planner: Planner) -> dict[Value, tuple[Instr, ...]]:
-    """Values that take workspace, with the instructions whose adjoint needs them (directly or through others)."""
-    stored = set(plan.stored)
-    readers: dict[Value, dict[Instr, None]] = {}
+def amount_of(planner: Planner, node: Node) -> Polynomial:
+    """Bytes that keeping one value, or logging one store, takes."""
+    type_ = node.type if isinstance(node, Value) else node.operands[0].type
+    assert isinstance(type_, Scalar)
+    return planner.sizes.total(type_.bytes, planner.structure.home[node])
+
+
+def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
+    """Values and logs that take workspace, with the instructions whose adjoint needs them, directly or not."""
+    held: set[Node] = {*plan.stored, *plan.logged}
+    readers: dict[Node, dict[Instr, None]] = {}
     for needed, users in plan.needs.values.items():
-        todo, seen = [needed], set()
+        todo: list[Node] = [needed]
+        seen: set[Node] = set()
         while todo:
-            value = todo.pop()
-            if value in seen:
+            node = todo.pop()
+            if node in seen:
                 continue
-            seen.add(value)
-            if value in stored:
-                readers.setdefault(value, {}).update(dict.fromkeys(users))
-            elif value in plan.choices:
-                todo += plan.choices[value].operands or ()
+            seen.add(node)
+            if node in held:
+                readers.setdefault(node, {}).update(dict.fromkeys(users))
+            elif node in plan.choices:
+                todo += plan.choices[node].operands or ()
     depth = planner.structure.depth
-    return {v: tuple(r) for v, r in readers.items() if depth(planner.structure.home[v])}
+    return {n: tuple(r) for n, r in readers.items() if depth(planner.structure.home[n])}
 
 
-def _order(planner: Planner, value: Value) -> tuple[int, int]:
+def _order(planner: Planner, value: Node) -> tuple[int, int]:
     span = span_of(planner, value)
     return (span.line, span.column) if span else (0, 0)
 
@@ -124,15 +130,19 @@ def _bytes(planner: Planner, amount: Polynomial, arguments: Sequence[Any] | None
         return None
 
 
-def span_of(planner: Planner, value: Value) -> Span | None:
+def span_of(planner: Planner, value: Node) -> Span | None:
     """Where the user computes `value`; for a carried value, the loop."""
+    if isinstance(value, Instr):
+        return value.span
     structure = planner.structure
     instr = structure.definition.get(value) or structure.owner[structure.home[value]]
     return instr.span if instr is not None else None
 
 
-def described(planner: Planner, value: Value) -> str:
-    """The user's text for `value`: the source of its expression, or its name."""
+def described(planner: Planner, value: Node) -> str:
+    """The user's text for `value`: the source of its expression, or its name; for a log, the statement."""
+    if isinstance(value, Instr):
+        return value.span.text() if value.span is not None else value.op
     instr = planner.structure.definition.get(value)
     if instr is not None and instr.span is not None and instr.op not in ("for", "while", "if"):
         span = instr.span
@@ -149,7 +159,7 @@ def described(planner: Planner, value: Value) -> str:
 def _record(
     planner: Planner,
     plan: Plan,
-    value: Value,
+    value: Node,
     readers: Sequence[Instr],
     amount: Polynomial,
     arguments: Sequence[Any] | None,
@@ -172,7 +182,7 @@ def _spans(instrs: Iterable[Instr]) -> tuple[Span, ...]:
     return tuple(dict.fromkeys(i.span for i in instrs if i.span is not None))
 
 
-def reason(planner: Planner, value: Value, choice: Choice) -> str:
+def reason(planner: Planner, value: Node, choice: Choice) -> str:
     """Why the value cannot (or should not) be computed again."""
     text = described(planner, value)
     if choice.why == "overwritten":
@@ -180,6 +190,8 @@ def reason(planner: Planner, value: Value, choice: Choice) -> str:
         sentence = f"`{text}` is overwritten (line {lines}) before the reverse sweep comes back to it"
         aliases = _aliased_names(planner, value, choice)
         return sentence + (f": {' and '.join(aliases)} share memory in this call" if aliases else "")
+    if isinstance(value, Instr):
+        return f"`{text}` overwrites values that the reverse sweep reads: the old ones are kept and put back on the way"
     name = value.hint or text
     return {
         "carried": f"`{name}` is carried from one iteration to the next: backwards, only a copy can bring it back",
@@ -192,16 +204,17 @@ def reason(planner: Planner, value: Value, choice: Choice) -> str:
     }[choice.why]
 
 
-def _aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
+def _aliased_names(planner: Planner, value: Node, choice: Choice) -> list[str]:
+    assert isinstance(value, Value)
     load = planner.structure.definition[value]
     root = planner.dependence.root(load.operands[0])
     others = {planner.dependence.root(s.operands[1]) for s in choice.killers} - {root}
     return [f"`{v.hint}`" for v in (root, *others)] if others else []
 
 
-def fix(planner: Planner, value: Value, choice: Choice) -> str:
+def fix(planner: Planner, value: Node, choice: Choice) -> str:
     """A change that makes the bytes fall, verified by planning the changed program; empty if there is none."""
-    if choice.why != "overwritten":
+    if choice.why != "overwritten" or not isinstance(value, Value):
         return ""
     without = frozenset(choice.killers)
     changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, without)
@@ -247,9 +260,11 @@ def _record_lines(record: Stored) -> list[str]:
 def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
     """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable."""
     planner = impossible.planner
-    blamed: dict[Value, dict[Instr, None]] = {}
+    blamed: dict[Node, dict[Instr, None]] = {}
     for chain in impossible.chains:
-        readers = planner.needs.values[chain[0]]
+        first = chain[0]
+        assert isinstance(first, Value)
+        readers = planner.needs.values[first]
         blamed.setdefault(chain[-1], {}).update(dict.fromkeys(readers))
     diagnostics = []
     for value, needing in blamed.items():
@@ -263,9 +278,9 @@ def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
     return diagnostics
 
 
-def fix_without_storing(planner: Planner, value: Value, choice: Choice) -> str:
+def fix_without_storing(planner: Planner, value: Node, choice: Choice) -> str:
     """Advice for a refused value."""
-    if choice.why == "overwritten":
+    if choice.why == "overwritten" and isinstance(value, Value):
         array = planner.dependence.root(planner.structure.definition[value].operands[0]).hint
         aliased = _aliased_names(planner, value, choice)
         if aliased:

@@ -1,9 +1,11 @@
-"""What to store and what to recompute for the reverse sweep: one minimum cut over the needed primal values.
+"""What to store, recompute or undo for the reverse sweep: one minimum cut over the needed primal values.
 
-Each needed value is stored (bytes x trips x price) or follows its rule: recomputed from its operands, loaded again
-where no later store can reach, or reloaded from where a store of the program put it. A rule implies that its operands
-are available; all constraints are implications, so the cheapest plan is a minimum cut (a maximum-weight closure,
-Picard 1976). Under `workspace=0` storing is infinitely dear.
+Each needed value is stored (bytes x trips x price) or follows its rule: recomputed from its operands, loaded again,
+reloaded from where a store of the program put it, or taken from the copy of the carried value that it becomes in the
+next iteration. A load may be repeated once the reverse sweep has rolled back all later stores that can reach it: each
+such store logs what it overwrites, one log for all loads that it serves. A rule implies its prerequisites; all
+constraints are implications, so the cheapest plan is a minimum cut (a maximum-weight closure, Picard 1976). Under
+`workspace=0` storing and logging are infinitely dear.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Literal
 
 from adcore.analysis.activity import Activity
 from adcore.analysis.dependence import ACCESSES, Dependence
+from adcore.analysis.kills import Kills
 from adcore.analysis.mincut import FlowNetwork
 from adcore.analysis.record import Needs, address
 from adcore.analysis.sizes import Sizes
@@ -22,7 +25,10 @@ from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
 
-Why = Literal["free", "carried", "overwritten", "temporary", "loop result", "trip count", "decision", "dearer"]
+Why = Literal["free", "carried", "overwritten", "temporary", "loop result", "trip count", "decision", "dearer", "log"]
+
+Node = Value | Instr
+"""A needed value, or a store that is to be undone."""
 
 BYTE_PRICE = 1.0
 """Cost of a stored byte, written once and read once, in additions: a stored double costs as much as 8 additions or
@@ -34,31 +40,40 @@ STORE_AND_LOAD = 3
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The alternatives for one value: `store` is the cost of storing it; `operands` are what its rule needs (None:
-    there is no rule, for the reason `why`); `source` is the store to reload it from."""
+    """The alternatives for one node: `store` is the cost of storing (or logging) it; `operands` are what its rule needs
+    (None: there is no rule, for the reason `why`); `source` is the store to reload it from, `shift` the loop and the
+    position of the carried value that it becomes; `killers` are the stores that may overwrite what a load read,
+    those among them that nothing can undo in time being `between`."""
 
     store: float
     cost: float = 0.0
-    operands: tuple[Value, ...] | None = None
+    operands: tuple[Node, ...] | None = None
     source: Instr | None = None
+    shift: tuple[Instr, int] | None = None
     why: Why = "free"
     killers: tuple[Instr, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """`stored` values are kept; all others in `choices` follow their rule. `readers` says whose adjoint needs what."""
+    """`stored` values and the old values of `logged` stores are kept; all other nodes in `choices` follow their rule.
+    `undone` stores are rolled back in the reverse sweep: from their log, or from the value that they overwrote and
+    that is kept anyway (`old`)."""
 
     stored: tuple[Value, ...]
-    choices: dict[Value, Choice] = field(repr=False)
+    choices: dict[Node, Choice] = field(repr=False)
     needs: Needs = field(repr=False)
     cost: float = 0.0
+    logged: tuple[Instr, ...] = ()
+    undone: tuple[Instr, ...] = ()
+    old: dict[Instr, Value] = field(default_factory=dict, repr=False)
+    demanded: frozenset[Node] = frozenset()
 
 
 class Impossible(Exception):
     """No plan without storing; `chains` lead from a needed value to one that has no rule."""
 
-    def __init__(self, chains: Sequence[Sequence[Value]], planner: Planner) -> None:
+    def __init__(self, chains: Sequence[Sequence[Node]], planner: Planner) -> None:
         super().__init__("values must be stored")
         self.chains, self.planner = chains, planner
 
@@ -80,15 +95,16 @@ class Planner:
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
         self.stores = [i for i in instrs if i.op in ("store", "accumulate") and i not in without]
-        self.choices: dict[Value, Choice] = {}
+        self.kills = Kills(dependence, self.stores)
+        self.choices: dict[Node, Choice] = {}
         self._exact: dict[Value, bool] = {}
-        todo = list(needs.values)
+        todo: list[Node] = list(needs.values)
         while todo:
-            value = todo.pop()
-            if value in self.choices or self.is_free(value):
+            node = todo.pop()
+            if node in self.choices or (isinstance(node, Value) and self.is_free(node)):
                 continue
-            self.choices[value] = self.choice(value)
-            todo += self.choices[value].operands or ()
+            self.choices[node] = self.choice(node) if isinstance(node, Value) else self.undo(node)
+            todo += self.choices[node].operands or ()
 
     def is_free(self, value: Value) -> bool:
         """Constants, parameters and loop counters are at hand in the reverse sweep."""
@@ -115,13 +131,18 @@ class Planner:
             at = ACCESSES[source.op]
             operands = (*source.operands[at + 1 :], *address(self.dependence, source.operands[at]))
             return Choice(store, 2.0 * times, operands, source)
+        if (shift := self.kills.shifts.get(value)) is not None and not outside:
+            loop, k = shift
+            return Choice(
+                store, 2.0 * times, (loop.regions[-1].params[k + 1], loop.results[k]), shift=shift, why="carried"
+            )
         if instr.op in ("for", "while", "if"):
             return Choice(store, why="loop result" if instr.op != "if" else "decision")
         if instr.op == "load":
             return self.load(instr, store, times)
         if not is_float(value.type) and not self.is_exact(value):
             return Choice(store, why="decision")
-        scalars = tuple(v for v in instr.operands if isinstance(v.type, Scalar))
+        scalars: tuple[Node, ...] = tuple(v for v in instr.operands if isinstance(v.type, Scalar))
         arrays = [a for v in instr.operands if v not in scalars for a in address(self.dependence, v)]
         return Choice(store, self.ops[instr.op].cost * times, (*scalars, *arrays), why="dearer")
 
@@ -130,11 +151,25 @@ class Planner:
         root = self.dependence.root(array)
         if self.structure.home[root] is not self.structure.function.region:
             return Choice(store, why="temporary")
-        killers = tuple(s for s in self.stores if self.dependence.levels(instr, s))
-        if killers:
+        between, after = self.kills.of(instr)
+        killers = (*between, *after)
+        contracted = instr in self.kills.overwriting
+        if between or contracted or not all(self.kills.can_be_undone(s) for s in after):
             return Choice(store, why="overwritten", killers=killers)
-        operands = (*instr.operands[1:], *address(self.dependence, array))
-        return Choice(store, self.ops["load"].cost * times, operands, why="dearer")
+        operands: tuple[Node, ...] = (*instr.operands[1:], *address(self.dependence, array), *after)
+        why: Why = "overwritten" if killers else "dearer"
+        return Choice(store, self.ops["load"].cost * times, operands, why=why, killers=killers)
+
+    def undo(self, store: Instr) -> Choice:
+        """Rolling `store` back: its old value is a value that is kept anyway, or it is logged."""
+        old = self.kills.old.get(store)
+        if old is not None:
+            return Choice(inf, 0.0, (old,), why="log")
+        value = store.operands[0]
+        assert isinstance(value.type, Scalar)
+        home = self.structure.home[store]
+        # The log is written, read, and swapped back at the end.
+        return Choice((value.type.bytes + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
 
     def kept_by_program(self, value: Value) -> Instr | None:
         """A store of `value` in its own region, to an array that lives to the end, that nothing overwrites later."""
@@ -173,23 +208,52 @@ class Planner:
         for value in self.needs.values:
             if value in self.choices:
                 network.arc("source", value, inf)
-        for value, choice in self.choices.items():
+        for node, choice in self.choices.items():
             store = choice.store * price if choice.store else 0.0
             if choice.operands is None:
-                network.arc(value, "sink", store)
+                network.arc(node, "sink", store)
                 continue
-            network.arc(value, (value, "rule"), store)
-            network.arc((value, "rule"), "sink", choice.cost)
+            network.arc(node, (node, "rule"), store)
+            network.arc((node, "rule"), "sink", choice.cost)
             for operand in choice.operands:
                 if operand in self.choices:
-                    network.arc((value, "rule"), operand, inf)
+                    network.arc((node, "rule"), operand, inf)
         cost, reached = network.cut("source", "sink")
         if cost == inf:
             raise Impossible(self._chains(), self)
-        stored = tuple(v for v in self.choices if v in reached and (v, "rule") not in reached)
-        return Plan(stored, self.choices, self.needs, cost)
+        kept = frozenset(n for n in self.choices if n in reached and (n, "rule") not in reached)
+        return self.plan_keeping(kept)
 
-    def _chains(self) -> list[list[Value]]:
+    def plan_keeping(self, kept: frozenset[Node]) -> Plan:
+        """The plan that stores (or logs) the nodes `kept`, as far as they are demanded, and follows the rules of all
+        others."""
+        demanded: dict[Node, None] = {}
+        todo: list[Node] = [v for v in self.needs.values if v in self.choices]
+        cost = 0.0
+        while todo:
+            node = todo.pop()
+            if node in demanded or node not in self.choices:
+                continue
+            demanded[node] = None
+            choice = self.choices[node]
+            if node in kept:
+                cost += choice.store
+            else:
+                assert choice.operands is not None, f"{node!r} has no rule"
+                cost += choice.cost
+                todo += choice.operands
+        return Plan(
+            stored=tuple(n for n in demanded if n in kept and isinstance(n, Value)),
+            choices=self.choices,
+            needs=self.needs,
+            cost=cost,
+            logged=tuple(n for n in demanded if n in kept and isinstance(n, Instr)),
+            undone=tuple(n for n in demanded if isinstance(n, Instr)),
+            old=self.kills.old,
+            demanded=frozenset(demanded),
+        )
+
+    def _chains(self) -> list[list[Node]]:
         """From each needed value that cannot be had without storing, the way to a value without a rule."""
         chains = []
         for value in self.needs.values:
@@ -198,7 +262,7 @@ class Planner:
                 chains.append(chain)
         return chains
 
-    def _blocked(self, value: Value, seen: frozenset[Value]) -> list[Value]:
+    def _blocked(self, value: Node, seen: frozenset[Node]) -> list[Node]:
         choice = self.choices.get(value)
         if choice is None or choice.store == 0 or value in seen:
             return []

@@ -45,6 +45,12 @@ class Structure:
         """Number of loops around `region`."""
         return len(self.loops(region))
 
+    def rectangular(self, region: Region) -> bool:
+        """Whether all loops around `region` are `for` loops whose bounds are known before the whole nest."""
+        top = self.function.region
+        loops = self.loops(region)
+        return all(loop.op == "for" and all(self.home[v] is top for v in loop.operands[:2]) for loop in loops)
+
     def inside(self, region: Region, outer: Region) -> bool:
         """Whether `region` is `outer` or nested in it."""
         return outer in self.chain(region)

@@ -20,6 +20,13 @@ def trip_count(builder: Builder, loop: Instr) -> Value:
     return builder.emit("maximum", distance, builder.const(0))
 
 
+def iteration_number(builder: Builder, loop: Instr, counter: Value) -> Value:
+    """The number (from 0) of the iteration of a `for` in which its variable is `counter`."""
+    lo, step = loop.operands[0], loop.attrs["step"]
+    distance = builder.emit("sub", counter, lo, exact=True)
+    return distance if step == 1 else builder.emit("floordiv", distance, builder.const(step), exact=True)
+
+
 def emit_loop_nest(builder: Builder, array: Value, body: Callable[[Builder, Sequence[Value]], None]) -> None:
     """Loops over all elements of `array` in C order; `body(builder, index)` appends what is done with one."""
     assert isinstance(array.type, ArrayType)

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field
 
 from adcore.analysis.activity import Activity, activity
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.plan import BYTE_PRICE, Plan, Planner
-from adcore.analysis.record import active_free_values, has_adjoint, needs
+from adcore.analysis.plan import BYTE_PRICE, Node, Plan, Planner
+from adcore.analysis.record import active_free_values, has_adjoint, is_array, needs
 from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import BOOL, I64, ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import adjoint
-from adcore.transform.loops import emit_loop_nest, trip_count
+from adcore.source import Span
+from adcore.transform.loops import emit_loop_nest, iteration_number, trip_count
+from adcore.transform.redo import redo
 from adcore.transform.storage import Storage
 
 
@@ -64,7 +66,11 @@ def reverse(
     Raises Impossible if `price` is infinite and something inside a loop would have to be stored.
     """
     planner = analyse(function, kinds, seeds, aliases or AliasClasses(), ops)
-    plan = planner.plan(price)
+    return emit_reverse(planner, planner.plan(price), kinds, seeds, ops)
+
+
+def emit_reverse(planner: Planner, plan: Plan, kinds: Sequence[str], seeds: Sequence[bool], ops: Table) -> Derivative:
+    """The gradient function under any feasible plan."""
     return Derivative(_Reverse(planner, plan, kinds, seeds, ops).run(), planner, plan)
 
 
@@ -81,10 +87,13 @@ class _Reverse:
         self.builder = Builder(ops)
         self.storage = Storage(self.structure, plan)
         self.exported: dict[Value, Value] = {}
-        self.buffers: dict[Value, Value] = {}
+        self.buffers: dict[Node, Value] = {}
+        self.swapped: dict[Instr, Value] = {}
         self.materialised: dict[Value, Value] = {}
         self.shadows: dict[Value, Value] = {}
         self.opened: dict[Region, int] = {}
+        owners = [self.structure.owner[r] for s in plan.undone for r in self.structure.chain(self.structure.home[s])]
+        self.undoing = frozenset(o for o in owners if o is not None)
 
     def run(self) -> Function:
         function, top = self.function, self.function.region
@@ -102,6 +111,7 @@ class _Reverse:
         for result, seed in zip(seeded, seed_params, strict=True):
             self.seed(result, seed, adjoints)
         self.reverse_region(top, adjoints)
+        redo(self.builder, self.structure, self.rolled_back())
         results = list(function.results)
         for param, kind in zip(function.params, self.kinds, strict=True):
             if kind == "active":
@@ -142,6 +152,8 @@ class _Reverse:
             self.builder.span = instr.span
             if region is self.function.region:
                 self.allocate_buffers(instr)
+            if instr in self.plan.logged:
+                self.log(instr)
             if instr.regions:
                 self.forward_structured(instr)
             else:
@@ -164,32 +176,41 @@ class _Reverse:
     def allocate_buffers(self, instr: Instr) -> None:
         """Buffers for what is stored in the loops of `instr`, one dimension per loop."""
         for value in self.storage.indexed_under(instr):
-            loops = self.structure.loops(self.structure.home[value])
-            dims = [trip_count(self.builder, loop) for loop in loops]
-            assert isinstance(value.type, Scalar)
-            element = value.type.name
-            with_span, self.builder.span = self.builder.span, self.storage.span(value)
-            self.buffers[value] = self.builder.emit(
-                "alloc", *dims, element=element, zero=False, role="stored", hint=f"kept_{value.hint}"
-            )
-            self.builder.span = with_span
+            self.allocate_buffer(value, value, self.storage.span(value))
+        for store in self.storage.logged_under(instr):
+            self.allocate_buffer(store, store.operands[0], store.span)
+
+    def allocate_buffer(self, node: Node, value: Value, span: Span | None) -> None:
+        loops = self.structure.loops(self.structure.home[node])
+        dims = [trip_count(self.builder, loop) for loop in loops]
+        assert isinstance(value.type, Scalar)
+        attrs = {"element": value.type.name, "zero": False, "role": "stored"}
+        saved, self.builder.span = self.builder.span, span
+        self.buffers[node] = self.builder.emit("alloc", *dims, hint=f"kept_{value.hint}", **attrs)
+        self.builder.span = saved
 
     def keep(self, value: Value) -> None:
         """Store `value` in its buffer, if it has one, at this iteration."""
         if value in self.buffers:
-            counters = {loop: loop.regions[0].params[0] for loop in self.structure.loops(self.structure.home[value])}
-            index = [self.iteration(loop, counter) for loop, counter in counters.items()]
-            self.builder.emit_many("store", (value, self.buffers[value], *index), {})
+            self.builder.emit_many("store", (value, self.buffers[value], *self.here(value)), {})
 
-    def iteration(self, loop: Instr, counter: Value) -> Value:
-        """The number of the iteration (from 0) in which the loop variable is `counter`."""
-        lo, step = loop.operands[0], loop.attrs["step"]
-        b = self.builder
-        distance = b.emit("sub", counter, self.bound(lo), exact=True)
-        return distance if step == 1 else b.emit("floordiv", distance, b.const(step), exact=True)
+    def log(self, store: Instr) -> None:
+        """Keep what `store` is about to overwrite."""
+        old = self.builder.emit("load", *store.operands[1:])
+        if store in self.buffers:
+            self.builder.emit_many("store", (old, self.buffers[store], *self.here(store)), {})
+        else:
+            self.swapped[store] = old
 
-    def bound(self, value: Value) -> Value:
-        return value  # bounds of rectangular nests are in scope everywhere
+    def here(self, node: Node) -> list[Value]:
+        """The place of this iteration in the buffer of `node`, in the forward sweep."""
+        loops = self.structure.loops(self.structure.home[node])
+        return [iteration_number(self.builder, loop, loop.regions[0].params[0]) for loop in loops]
+
+    def there(self, node: Node) -> list[Value]:
+        """The place of this iteration in the buffer of `node`, in the reverse sweep."""
+        loops = self.structure.loops(self.structure.home[node])
+        return [iteration_number(self.builder, loop, self.primal(loop.regions[0].params[0])) for loop in loops]
 
     def forward_structured(self, instr: Instr) -> None:
         regions = []
@@ -230,17 +251,30 @@ class _Reverse:
 
     def materialise(self, value: Value, instr: Instr | None) -> Value:
         if value in self.buffers:
-            loops = self.structure.loops(self.structure.home[value])
-            index = [self.iteration(loop, self.primal(loop.regions[0].params[0])) for loop in loops]
-            return self.builder.emit("load", self.buffers[value], *index)
+            return self.builder.emit("load", self.buffers[value], *self.there(value))
         assert instr is not None, f"{value!r} was not kept"
-        choice = self.plan.choices[value]
-        if choice.source is not None:
-            at = ACCESSES[choice.source.op]
-            index = [self.primal(v) for v in choice.source.operands[at + 1 :]]
-            return self.builder.emit("load", self.array(choice.source.operands[at]), *index)
+        choice = self.plan.choices.get(value)
+        if choice is not None and choice.source is not None:
+            return self.builder.emit("load", *self.location(choice.source))
+        if choice is not None and choice.shift is not None:
+            return self.shifted(*choice.shift)
         operands = [self.primal(v) if isinstance(v.type, Scalar) else self.array(v) for v in instr.operands]
         return self.builder.emit(instr.op, *operands, hint=value.hint, **instr.attrs)
+
+    def location(self, store: Instr) -> list[Value]:
+        """Array and subscripts of a store, in the reverse sweep."""
+        at = ACCESSES[store.op]
+        return [self.array(store.operands[at]), *(self.primal(v) for v in store.operands[at + 1 :])]
+
+    def shifted(self, loop: Instr, k: int) -> Value:
+        """The k-th yield of `loop`: what was kept of the carried value for the next iteration, or the loop's result."""
+        b = self.builder
+        param, result = loop.regions[-1].params[k + 1], self.primal(loop.results[k])
+        *outer, here = self.there(param)
+        last = b.emit("sub", trip_count(b, loop), b.const(1), exact=True)
+        following = b.emit("minimum", b.emit("add", here, b.const(1), exact=True), last)
+        kept = b.emit("load", self.buffers[param], *outer, following)
+        return b.emit("select", b.emit("lt", here, last), kept, result)
 
     def array(self, array: Value) -> Value:
         """A primal array in the reverse sweep: views are made again."""
@@ -294,6 +328,8 @@ class _Reverse:
             self.reverse_instr(instr, adjoints)
 
     def reverse_instr(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
+        if instr in self.plan.undone:
+            self.roll_back(instr)
         if instr.op in ("for", "while"):
             if self.works(instr):
                 self.reverse_loop(instr, adjoints)
@@ -305,9 +341,38 @@ class _Reverse:
             handle.get(instr.op, self.reverse_scalar)(instr, adjoints)
 
     def works(self, instr: Instr) -> bool:
-        return any(r in self.plan.needs.working for r in instr.regions) or any(
-            v in self.active.values for v in instr.results
-        )
+        """Whether the reverse sweep has anything to do for a loop or branch."""
+        inside = any(r in self.plan.needs.working for r in instr.regions)
+        return inside or any(v in self.active.values for v in instr.results) or instr in self.undoing
+
+    def roll_back(self, store: Instr) -> None:
+        """Swap what `store` wrote with what it overwrote; what it wrote is put back after the sweep."""
+        for value, choice in self.plan.choices.items():
+            if choice.source is store and isinstance(value, Value) and value in self.plan.demanded:
+                self.primal(value)
+        location = self.location(store)
+        written = self.builder.emit("load", *location)
+        kept: Node = self.plan.old.get(store, store)
+        if kept in self.buffers:
+            index = self.there(kept)
+            old = (
+                self.primal(kept) if isinstance(kept, Value) else self.builder.emit("load", self.buffers[kept], *index)
+            )
+            self.builder.emit_many("store", (written, self.buffers[kept], *index), {})
+        else:
+            old = self.primal(kept) if isinstance(kept, Value) else self.swapped[kept]
+            self.swapped[store] = written
+        self.builder.emit_many("store", (old, *location), {})
+
+    def rolled_back(self) -> dict[Instr, Value]:
+        """Undone stores to memory that outlives the call, with the buffer (or value) that holds what they wrote."""
+        lasting = {*self.function.params, *(self.dependence.root(r) for r in self.function.results if is_array(r))}
+        held = {}
+        for store in self.plan.undone:
+            if self.dependence.root(store.operands[1]) in lasting:
+                buffer = self.buffers.get(self.plan.old.get(store, store))
+                held[store] = self.swapped[store] if buffer is None else buffer
+        return held
 
     def reverse_scalar(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         cotangent = adjoints.pop(instr.result, None)

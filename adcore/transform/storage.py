@@ -22,13 +22,18 @@ class Storage:
         self._indexed: dict[Instr, list[Value]] = {}
         self._pushed: dict[Region, list[Value]] = {}
         self._exports: dict[Instr, list[Value]] = {}
+        self._logged: dict[Instr, list[Instr]] = {}
+        for store in plan.logged:
+            home = structure.home[store]
+            if home is not structure.function.region:
+                self._logged.setdefault(self._outermost(home), []).append(store)
         for value in plan.stored:
             home = structure.home[value]
             if home is structure.function.region:
                 continue
             if structure.depth(home) == 0:
                 self._export(value, home)
-            elif self.is_rectangular(home):
+            elif structure.rectangular(home):
                 self._indexed.setdefault(self._outermost(home), []).append(value)
             else:
                 self._pushed.setdefault(home, []).append(value)
@@ -44,17 +49,13 @@ class Storage:
         assert owner is not None
         return owner
 
-    def is_rectangular(self, home: Region) -> bool:
-        """Whether the bounds of all loops around `home` are known before the outermost instruction around it."""
-        top = self.structure.function.region
-        for loop in self.structure.loops(home):
-            if loop.op != "for" or any(self.structure.home[v] is not top for v in loop.operands[:2]):
-                return False
-        return True
-
     def indexed_under(self, instr: Instr) -> list[Value]:
         """Values inside `instr` (an instruction of the function's own region) that are kept in buffers."""
         return self._indexed.get(instr, [])
+
+    def logged_under(self, instr: Instr) -> list[Instr]:
+        """Stores inside `instr` (an instruction of the function's own region) that log what they overwrite."""
+        return self._logged.get(instr, [])
 
     def pushed(self, region: Region) -> list[Value]:
         """Values of `region` that are pushed at its end."""

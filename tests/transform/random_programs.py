@@ -102,7 +102,7 @@ class Generator:
             for v, _, c in terms:
                 total = b.emit("add", total, b.emit("mul", v, b.const(c)) if c != 1 else v)
             if r.random() < 0.06 and self.loops:
-                v, top = r.choice(self.loops)
+                v, _ = r.choice(self.loops)
                 return b.emit("mod", b.emit("add", b.emit("mul", v, v), total), b.const(size))
             return total
         return b.const(r.randrange(size))

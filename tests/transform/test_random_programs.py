@@ -1,0 +1,183 @@
+"""Every pass, on random programs: simplification changes nothing, reverse agrees with forward, every plan is right."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.plan import Node, Planner
+from adcore.ir import Function, Instr, Value, interpret, verify
+from adcore.ops import TABLE
+from adcore.transform.forward import forward
+from adcore.transform.reverse import analyse, emit_reverse
+from adcore.transform.simplify import simplify
+from tests.transform.random_programs import random_program
+
+KINDS = ("duplicated", "duplicated", "duplicated", "active", "const")
+SEED = 0.7
+
+
+class Problem:
+    """A random program with arguments, directions for the inputs and weights for the outputs."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        shapes = [(12,), (12,), (5, 6)]
+        self.program = verify(random_program(seed), TABLE)
+        self.arguments: list[Any] = [*(rng.normal(size=s) for s in shapes), float(rng.normal()), 4]
+        self.directions: list[Any] = [*(rng.normal(size=s) for s in shapes), float(rng.normal())]
+        self.weights = [rng.normal(size=s) for s in shapes]
+
+    def run(self, function: Function, extra: Sequence[Any] = ()) -> tuple[tuple[Any, ...], list[Any]]:
+        """Results and the arguments afterwards."""
+        arguments = copies(self.arguments)
+        return interpret(function, TABLE, [*arguments, *extra]), arguments[:3]
+
+    def tangent(self) -> float:
+        """The weighted derivative of all outputs, by forward mode."""
+        shadows = copies(self.directions)
+        results, _ = self.run(verify(forward(self.program, KINDS, TABLE), TABLE), shadows)
+        return float(results[1] * SEED + sum((w * t).sum() for w, t in zip(self.weights, shadows, strict=False)))
+
+    def adjoint(self, function: Function) -> float:
+        """The same by reverse mode, after checking that the primal's results and arrays are as they should be."""
+        shadows = copies(self.weights)
+        results, arrays = self.run(function, [*shadows, SEED])
+        expected, expected_arrays = self.run(self.program)
+        assert results[0] == expected[0]
+        for array, want in zip(arrays, expected_arrays, strict=True):
+            np.testing.assert_array_equal(array, want)
+        pairs = zip([*shadows, results[1]], self.directions, strict=True)
+        return float(sum(np.sum(s * d) for s, d in pairs))
+
+
+def copies(values: Sequence[Any]) -> list[Any]:
+    return [v.copy() if isinstance(v, np.ndarray) else v for v in values]
+
+
+def close(a: float, b: float) -> bool:
+    return abs(a - b) <= 1e-11 * max(1.0, abs(a), abs(b))
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=60, deadline=None)
+def test_simplification_keeps_every_bit(seed: int) -> None:
+    problem = Problem(seed)
+    expected, arrays = problem.run(problem.program)
+    results, simplified = problem.run(verify(simplify(problem.program, TABLE), TABLE))
+    assert results == expected
+    for array, want in zip(simplified, arrays, strict=True):
+        np.testing.assert_array_equal(array, want)
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=60, deadline=None)
+def test_forward_agrees_with_differences(seed: int) -> None:
+    problem = Problem(seed)
+
+    def value(step: float) -> float:
+        moved = [x + step * d for x, d in zip(problem.arguments, problem.directions, strict=False)]
+        (result,) = interpret(problem.program, TABLE, [*moved, 4])
+        return float(result * SEED + sum((w * x).sum() for w, x in zip(problem.weights, moved, strict=False)))
+
+    steps = (1e-4, 1e-5)
+    estimates = [(value(h) - value(-h)) / (2 * h) for h in steps]
+    if abs(estimates[0] - estimates[1]) > 1e-5 * max(1.0, abs(estimates[0])):
+        return  # a branch or an iteration count changes within the step: differences mean nothing here
+    assert abs(problem.tangent() - estimates[1]) <= 1e-4 * max(1.0, abs(estimates[1]))
+
+
+@given(st.integers(0, 10**9), st.sampled_from([0.02, 1.0, 20.0]))
+@settings(max_examples=120, deadline=None)
+def test_reverse_agrees_with_forward(seed: int, price: float) -> None:
+    """At prices from "store everything" to "recompute what can be"; before and after simplification."""
+    problem = Problem(seed)
+    program = simplify(problem.program, TABLE)
+    planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
+    gradient = verify(emit_reverse(planner, planner.plan(price), KINDS, [True], TABLE).function, TABLE)
+    expected = problem.tangent()
+    assert close(problem.adjoint(gradient), expected)
+    assert close(problem.adjoint(verify(simplify(gradient, TABLE), TABLE)), expected)
+
+
+def demands(planner: Planner) -> list[Node]:
+    return [v for v in planner.needs.values if v in planner.choices]
+
+
+def all_plans(planner: Planner, limit: int) -> Iterator[frozenset[Node]]:
+    """Every distinct way to keep or recompute, as the set of kept nodes; up to `limit` of them."""
+
+    def extend(kept: frozenset[Node], done: frozenset[Node], todo: tuple[Node, ...]) -> Iterator[frozenset[Node]]:
+        while todo and (todo[0] in done or todo[0] not in planner.choices):
+            todo = todo[1:]
+        if not todo:
+            yield kept
+            return
+        node, rest = todo[0], todo[1:]
+        choice = planner.choices[node]
+        if choice.store < float("inf"):
+            yield from extend(kept | {node}, done | {node}, rest)
+        if choice.operands is not None:
+            yield from extend(kept, done | {node}, (*rest, *choice.operands))
+
+    yield from itertools.islice(extend(frozenset(), frozenset(), tuple(demands(planner))), limit)
+
+
+def cost(planner: Planner, kept: frozenset[Node]) -> float:
+    return planner.plan_keeping(kept).cost
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_cut_is_the_optimum(seed: int) -> None:
+    """Against all plans, where they can be listed."""
+    program = simplify(random_program(seed), TABLE)
+    planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
+    plans = list(all_plans(planner, 3000))
+    best = min(cost(planner, kept) for kept in plans)
+    found = planner.plan().cost
+    if len(plans) < 3000:
+        assert found == pytest.approx(best)
+    else:
+        assert found <= best + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_plan_gives_the_right_gradient(seed: int) -> None:
+    problem = Problem(seed)
+    program = simplify(problem.program, TABLE)
+    planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
+    plans = list(all_plans(planner, 400))
+    expected = problem.tangent()
+    for kept in random.Random(seed).sample(plans, min(8, len(plans))):
+        derivative = emit_reverse(planner, planner.plan_keeping(kept), KINDS, [True], TABLE)
+        assert close(problem.adjoint(verify(derivative.function, TABLE)), expected)
+
+
+def test_the_sample_uses_every_way_to_bring_a_value_back() -> None:
+    """The programs above are worth something only if stores, loads, reloads, shifts and undo logs all occur."""
+    seen = set()
+    for seed in range(120):
+        program = simplify(random_program(seed), TABLE)
+        planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
+        plan = planner.plan()
+        for node in plan.demanded:
+            choice = plan.choices[node]
+            if isinstance(node, Instr):
+                seen.add("log" if node in plan.logged else "contracted log")
+            elif node in plan.stored:
+                seen.add("store")
+            elif choice.source is not None:
+                seen.add("reload")
+            elif choice.shift is not None:
+                seen.add("shift")
+            else:
+                seen.add("recompute" if isinstance(node, Value) else "?")
+    assert seen >= {"store", "reload", "shift", "recompute", "log", "contracted log"}

@@ -1,0 +1,66 @@
+"""Gradients that are right and never allocate, as tests: `check`, `check_gradient`, `measure`, `forbid`, `record`.
+
+The same as methods of the fixture `adalloc`. Everything is imported on first use: pytest loads this package in every
+run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_adalloc.checking import check, check_gradient
+    from pytest_adalloc.fixture import Adalloc
+    from pytest_adalloc.hooks import (
+        AllocationForbidden,
+        AllocationReport,
+        HooksBusy,
+        HooksDead,
+        HooksUnavailable,
+        forbid,
+        measure,
+        record,
+    )
+    from pytest_adalloc.report import AdallocWarning, CheckFailed, GradReport, Worst
+
+__all__ = [
+    "Adalloc",
+    "AdallocWarning",
+    "AllocationForbidden",
+    "AllocationReport",
+    "CheckFailed",
+    "GradReport",
+    "HooksBusy",
+    "HooksDead",
+    "HooksUnavailable",
+    "Worst",
+    "check",
+    "check_gradient",
+    "forbid",
+    "measure",
+    "record",
+]
+
+_HOME = {
+    "Adalloc": "fixture",
+    "AdallocWarning": "report",
+    "CheckFailed": "report",
+    "GradReport": "report",
+    "Worst": "report",
+    "check": "checking",
+    "check_gradient": "checking",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_HOME.get(name, 'hooks')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -110,7 +110,7 @@ class Replica:
         self._blocks: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
         self._movable: dict[int, NDArray[Any]] = {}
         arrays = [k for k, leaf in enumerate(leaves) if isinstance(leaf, np.ndarray)]
-        spans = {k: _bounds(leaves[k]) for k in arrays if leaves[k].size}
+        spans = {k: bounds(leaves[k]) for k in arrays if leaves[k].size}
         for low, high, members in _merged(spans):
             pristine = np.frombuffer(ctypes.string_at(low, high - low), dtype=np.uint8)
             live = _block(low, high)
@@ -146,7 +146,8 @@ class Replica:
         return tuple(rebuilt(argument, values) for argument in self._original)
 
 
-def _bounds(array: NDArray[Any]) -> tuple[int, int]:
+def bounds(array: NDArray[Any]) -> tuple[int, int]:
+    """First address of an array's memory and the one after its last."""
     first = array.__array_interface__["data"][0]
     reach = [(extent - 1) * stride for extent, stride in zip(array.shape, array.strides, strict=True)]
     return first + sum(r for r in reach if r < 0), first + sum(r for r in reach if r > 0) + array.itemsize

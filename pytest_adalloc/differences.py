@@ -257,8 +257,10 @@ def _keep(
     left_behind = finer & np.isfinite(jump_error) & (np.abs(jump) < 0.5 * np.abs(best.jump[which]))
     better = (error < best.error[which]) | left_behind
     at = which[better]
-    for name, new in (("value", value), ("error", error), ("left", left), ("right", right)):
-        getattr(best, name)[at] = new[better]
+    best.value[at], best.error[at] = value[better], error[better]
+    for known, new in ((best.left, left), (best.right, right)):
+        update = better | np.isnan(known[which])
+        known[which[update]] = new[update]
     best.jump[at], best.jump_error[at] = jump[better], jump_error[better]
     for name, sampled in (("steps", rows), ("ahead", ahead), ("behind", behind)):
         getattr(best, name)[:, which[finer]] = sampled[:, finer]

@@ -1,0 +1,84 @@
+"""The `adalloc` fixture: the plain functions as methods, under the settings of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from pytest_adalloc.session import Recorder
+
+if TYPE_CHECKING:
+    from pytest_adalloc.hooks import AllocationReport, Recording
+    from pytest_adalloc.options import Scope
+    from pytest_adalloc.report import GradReport
+
+
+class Adalloc:
+    """Checks of gradients and counts of allocations; what they find ends up in the reports of the run."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    @property
+    def reports(self) -> tuple[GradReport, ...]:
+        """The reports of this test so far."""
+        return tuple(self._recorder.reports)
+
+    def check(
+        self, f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check`."""
+        __tracebackhide__ = True
+        return self._settled(f, args, grad, options, counted=True)
+
+    def check_gradient(
+        self, f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_gradient`."""
+        __tracebackhide__ = True
+        return self._settled(f, args, grad, options, counted=False)
+
+    def measure(
+        self,
+        call: Callable[..., object],
+        *args: object,
+        calls: int | None = None,
+        warmup: int = 1,
+        scope: Scope | None = None,
+    ) -> AllocationReport:
+        """Count the native allocations of any callable, call by call.
+
+        Raises HooksDead when the counters can't vouch for what they say.
+        """
+        from pytest_adalloc import hooks
+
+        settings = self._recorder.settings
+        return hooks.measure(call, *args, calls=calls or settings.calls, warmup=warmup, scope=scope or settings.scope)
+
+    def forbid(self) -> AbstractContextManager[object]:
+        """A block that fails on the first native allocation of this thread with AllocationForbidden."""
+        from pytest_adalloc import hooks
+
+        return hooks.forbid()
+
+    def record(self, *, scope: Scope | None = None) -> AbstractContextManager[Recording]:
+        """A block whose native allocations are recorded, as one call."""
+        from pytest_adalloc import hooks
+
+        return hooks.record(scope=scope or self._recorder.settings.scope)
+
+    def _settled(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        grad: Callable[..., Any] | None,
+        options: dict[str, Any],
+        *,
+        counted: bool,
+    ) -> GradReport:
+        __tracebackhide__ = True
+        from pytest_adalloc.checking import settled
+        from pytest_adalloc.options import Options
+
+        return settled(f, args, grad, Options.of(options), self._recorder, counted=counted)

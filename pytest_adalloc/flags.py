@@ -1,0 +1,121 @@
+"""From pytest's objects to the plugin's own: settings from flags and ini options, a recorder for a test, report
+parts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_adalloc.baseline import BaselineError, read
+from pytest_adalloc.report import CheckFailed
+from pytest_adalloc.session import Progress, Recorder, Settings, silent
+
+PATIENCE = 1.5  # seconds of silence before progress is shown
+PACE = 0.25  # seconds between two lines of progress
+
+_BASELINE: pytest.StashKey[dict[str, Any] | None] = pytest.StashKey()
+
+
+def settings_of(config: pytest.Config, flags: Any) -> Settings:
+    """The settings of a run; a flag goes before its ini option. Raises pytest.UsageError for what makes no sense."""
+    values: dict[str, Any] = {}
+    for flag, ini, kind, allowed, _ in flags:
+        given, base = config.getoption(ini), config.invocation_params.dir
+        if given is None:
+            given, base = config.getini(ini), config.rootpath
+        if given is not None and given != "":
+            name = "policy" if ini == "adalloc" else ini.removeprefix("adalloc_")
+            values[name] = _value(flag, kind, allowed, given, base)
+    settings = Settings(**values)
+    if settings.update_baseline and not settings.baseline:
+        raise pytest.UsageError("--adalloc-update-baseline: name the file with --adalloc-baseline=FILE")
+    if settings.calls < 1:
+        raise pytest.UsageError("--adalloc-calls: at least one call has to be counted")
+    if settings.seed < 0:
+        raise pytest.UsageError("--adalloc-seed: seeds are not negative")
+    return settings
+
+
+def _value(flag: str, kind: str, allowed: Any, given: Any, base: Path) -> Any:
+    if kind == "int":
+        try:
+            return int(given)
+        except ValueError:
+            raise pytest.UsageError(f"{flag}: {given!r} is no whole number") from None
+    if kind == "choice" and given not in allowed:
+        raise pytest.UsageError(f"{flag}: {given!r} is none of {', '.join(allowed)}")
+    return str(base / given) if kind == "path" else given
+
+
+def recorder_for(item: pytest.Item, settings: Settings) -> Recorder:
+    """A recorder that knows where the test stands and what the baseline says about it."""
+    path, line, _ = item.reportinfo()
+    known = None if settings.update_baseline else _known(item.config, settings)
+    return Recorder(settings, item.nodeid, str(path), (line or 0) + 1, known, _progress(item))
+
+
+def _known(config: pytest.Config, settings: Settings) -> dict[str, Any] | None:
+    if not settings.baseline:
+        return None
+    if _BASELINE not in config.stash:
+        try:
+            config.stash[_BASELINE] = read(settings.baseline)
+        except BaselineError as problem:
+            raise pytest.UsageError(str(problem)) from problem
+    return config.stash[_BASELINE]
+
+
+def attach(report: pytest.TestReport, call: pytest.CallInfo[None], recorder: Recorder, *, by_mark: bool) -> None:
+    """Put a test's new findings into its report, where they survive the way to another process."""
+    for found in recorder.unsent():
+        report.user_properties.append(("adalloc", json.dumps(found)))
+        if found["verdict"] == "passed":
+            lines = [found["headline"]]
+            if recorder.settings.explain:
+                lines += [*found["details"], found["explanation"]]
+            report.sections.append(("adalloc", "\n".join(filter(None, lines))))
+    failure = call.excinfo
+    if by_mark and failure is not None and isinstance(failure.value, CheckFailed) and not report.skipped:
+        # Nothing of the user's is on the stack: the story alone.
+        report.longrepr = failure.getrepr(style="value")
+
+
+def _progress(item: pytest.Item) -> Progress:
+    """Progress on the terminal, past the capturing of output, once a check takes longer than a moment."""
+    reporter: Any = item.config.pluginmanager.get_plugin("terminalreporter")
+    capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
+    if reporter is None or hasattr(item.config, "workerinput"):
+        return silent
+    started = shown = time.monotonic()
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - started < PATIENCE or now - shown < PACE:
+            return
+        first = shown == started
+        shown = now
+        share = f" {100 * done // total}%" if total > 1 else ""
+        if capture is not None:
+            with capture.global_and_fixture_disabled():
+                _write(reporter, item.nodeid, f"{stage}{share}", first)
+        else:
+            _write(reporter, item.nodeid, f"{stage}{share}", first)
+
+    return show
+
+
+def _write(reporter: Any, nodeid: str, text: str, first: bool) -> None:
+    if reporter.isatty:
+        reporter.rewrite(f"adalloc: {nodeid}: {text}", erase=True)
+    elif first:
+        # A log keeps every line: one is enough.
+        reporter.ensure_newline()
+        reporter.write_line(f"adalloc: {nodeid}: {text} ...")
+    sys.stdout.flush()

@@ -1,0 +1,76 @@
+"""What a check can be asked for: one table, the same names for the mark, `check` and `check_gradient`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+Mode = Literal["reverse", "forward", "both"]
+Prove = Literal["require", "report", "off"]
+Scope = Literal["thread", "process"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of one check. None: decided by the check, from the run's flags or from what is measured."""
+
+    wrt: Any = None
+    mode: Mode = "reverse"
+    max_allocs: int = 0
+    max_workspace: int | None = None
+    workspace: Any = "auto"
+    calls: int | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    domain: Any = None
+    order: int = 1
+    prove: Prove | None = None
+    seed: int | None = None
+    fastmath: bool = False
+    scope: Scope | None = None
+
+    @staticmethod
+    def of(given: dict[str, Any]) -> Options:
+        """Checked options from keywords.
+
+        Raises TypeError for an unknown name, ValueError for a value that makes no sense; both say what is possible.
+        """
+        unknown = [name for name in given if name not in NAMES]
+        if unknown:
+            raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(NAMES)}")
+        options = Options(**given)
+        _one_of("mode", options.mode, ("reverse", "forward", "both"))
+        _one_of("prove", options.prove, (None, "require", "report", "off"))
+        _one_of("scope", options.scope, (None, "thread", "process"))
+        _one_of("order", options.order, (1, 2))
+        _at_least("calls", options.calls, 1)
+        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed"):
+            _at_least(name, getattr(options, name), 0)
+        if not isinstance(options.workspace, int) and options.workspace not in ("auto", "heap"):
+            raise ValueError(f'workspace={options.workspace!r}: it is "auto", "heap" or a number of bytes')
+        return options
+
+    def completed(self, *, calls: int, seed: int, scope: Scope) -> Options:
+        """With what the run says in place of what the check leaves open."""
+        return replace(
+            self,
+            calls=calls if self.calls is None else self.calls,
+            seed=seed if self.seed is None else self.seed,
+            scope=self.scope or scope,
+        )
+
+
+NAMES = tuple(field.name for field in fields(Options))
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r}: it is one of {', '.join(repr(a) for a in allowed if a is not None)}")
+
+
+def _at_least(name: str, value: Any, least: int) -> None:
+    # NumPy numbers are fine; True is a mistake.
+    if value is None:
+        return
+    if isinstance(value, bool) or not hasattr(value, "__lt__") or isinstance(value, str) or value < least:
+        raise ValueError(f"{name}={value!r}: it is a number, at least {least}")

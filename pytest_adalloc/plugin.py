@@ -1,0 +1,195 @@
+"""The pytest plugin: hooks translate between pytest and the checks, and do nothing else.
+
+This module is loaded in every pytest run. It imports pytest alone; all else is imported by the first test that needs
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_adalloc.fixture import Adalloc
+    from pytest_adalloc.session import Recorder, Settings
+
+MARK = "no_alloc_grad"
+PROPERTY = "adalloc"
+
+# flag, ini option, kind, metavar or choices, help
+FLAGS: tuple[tuple[str, str, str, Any, str], ...] = (
+    (
+        "--adalloc",
+        "adalloc",
+        "choice",
+        ("strict", "warn", "off"),
+        "a check that is not met fails, warns, or does not run",
+    ),
+    ("--adalloc-explain", "adalloc_explain", "bool", None, "print every check with what its gradient stores, and why"),
+    ("--adalloc-calls", "adalloc_calls", "int", "N", "count the allocations of N calls (100)"),
+    ("--adalloc-seed", "adalloc_seed", "int", "N", "seed of the random directions (0)"),
+    ("--adalloc-json", "adalloc_json", "path", "FILE", "write all findings as JSON"),
+    ("--adalloc-html", "adalloc_html", "path", "FILE", "write all findings as a web page"),
+    ("--adalloc-pprof", "adalloc_pprof", "path", "DIR", "write an allocation profile of each check for pprof"),
+    ("--adalloc-github", "adalloc_github", "bool", None, "annotate failures in GitHub Actions"),
+    ("--adalloc-baseline", "adalloc_baseline", "path", "FILE", "fail where this file records fewer allocations"),
+    (
+        "--adalloc-update-baseline",
+        "adalloc_update_baseline",
+        "bool",
+        None,
+        "rewrite the baseline with this run's figures",
+    ),
+    ("--adalloc-scope", "adalloc_scope", "choice", ("thread", "process"), "count this thread, or all of them"),
+)
+
+_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+_RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
+_BY_MARK: pytest.StashKey[bool] = pytest.StashKey()
+_running: list[pytest.Item] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("adalloc", "gradients that never allocate")
+    for flag, ini, kind, values, text in FLAGS:
+        default = f"{text} [ini: {ini}]"
+        if kind == "bool":
+            parser.addini(ini, text, type="bool", default=None)
+        else:
+            parser.addini(ini, text, type="string", default=None)
+        if kind == "bool":
+            group.addoption(flag, dest=ini, action="store_const", const=True, default=None, help=default)
+        elif kind == "choice":
+            group.addoption(flag, dest=ini, choices=values, default=None, help=default)
+        else:
+            number = {"type": int} if kind == "int" else {}
+            group.addoption(flag, dest=ini, metavar=values, default=None, help=default, **number)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}(function, *args, **options): the gradient of the function (without one: of the test's body) is right "
+        "and allocates nothing; with a function named, the body runs afterwards.",
+    )
+    if config.getoption("adalloc_update_baseline") or config.getini("adalloc_update_baseline"):
+        settings(config)  # says at once if the file to update is not named
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Gathering(config), "adalloc-gathering")
+
+
+def settings(config: pytest.Config) -> Settings:
+    """The settings of the run. Raises pytest.UsageError for values that make no sense."""
+    if _SETTINGS not in config.stash:
+        from pytest_adalloc.flags import settings_of
+
+        config.stash[_SETTINGS] = settings_of(config, FLAGS)
+    return config.stash[_SETTINGS]
+
+
+def recorder_of(item: pytest.Item) -> Recorder:
+    """The recorder of a test, made on first use."""
+    if _RECORDER not in item.stash:
+        from pytest_adalloc.flags import recorder_for
+
+        item.stash[_RECORDER] = recorder_for(item, settings(item.config))
+    return item.stash[_RECORDER]
+
+
+def current_recorder() -> Recorder | None:
+    """The recorder of the test that runs now in this process, if one does."""
+    return recorder_of(_running[-1]) if _running else None
+
+
+@pytest.fixture
+def adalloc(request: pytest.FixtureRequest) -> Adalloc:
+    """Check gradients (check, check_gradient) and count native allocations (measure, forbid, record)."""
+    from pytest_adalloc.fixture import Adalloc
+
+    return Adalloc(recorder_of(request.node))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker(MARK)
+    if mark is not None:
+        from pytest_adalloc.marks import supply
+
+        supply(metafunc, mark)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.pop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    __tracebackhide__ = True
+    marks = list(item.iter_markers(MARK))
+    if marks:
+        from pytest_adalloc.marks import check_named, refuse_unittest
+
+        item.stash[_BY_MARK] = True
+        if any(not mark.args for mark in marks):
+            refuse_unittest(item)
+        for mark in reversed([mark for mark in marks if mark.args]):
+            check_named(item, mark, recorder_of(item))
+        item.stash[_BY_MARK] = not marks[0].args
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    __tracebackhide__ = True
+    mark = pyfuncitem.get_closest_marker(MARK)
+    if mark is None or mark.args:
+        return None
+    from pytest_adalloc.marks import check_body
+
+    check_body(pyfuncitem, mark, recorder_of(pyfuncitem))
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if _RECORDER in item.stash:
+        from pytest_adalloc.flags import attach
+
+        attach(report, call, item.stash[_RECORDER], by_mark=item.stash.get(_BY_MARK, False))
+    return report
+
+
+class _Gathering:
+    """Collects what the reports of all processes carry, in the process that writes files and the summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._texts: list[str] = []
+        self._lines: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._texts += [str(value) for name, value in report.user_properties if name == PROPERTY]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._texts:
+            from pytest_adalloc.outputs import write
+
+            failed, self._lines = write(self._texts, settings(self._config), self._config.rootpath)
+            if failed:
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self._lines:
+            terminalreporter.section("adalloc")
+            for line in self._lines:
+                terminalreporter.write_line(line)

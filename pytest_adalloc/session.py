@@ -1,0 +1,72 @@
+"""The run that a check belongs to: its settings, and where its findings go. Outside pytest there is none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pytest_adalloc.options import Scope
+    from pytest_adalloc.report import GradReport
+
+Policy = Literal["strict", "warn", "off"]
+Progress = Callable[[str, int, int], None]
+"""`progress(stage, done, total)`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the flags and ini options of a run say."""
+
+    policy: Policy = "strict"
+    explain: bool = False
+    calls: int = 100
+    seed: int = 0
+    json: str = ""
+    html: str = ""
+    pprof: str = ""
+    github: bool = False
+    baseline: str = ""
+    update_baseline: bool = False
+    scope: Scope = "thread"
+
+
+@dataclass
+class Recorder:
+    """The checks of one test, in order. `known` maps a check's number in the test to its entry in the baseline."""
+
+    settings: Settings
+    nodeid: str
+    file: str = ""
+    line: int = 0
+    known: dict[str, Any] | None = None
+    progress: Progress | None = None
+    reports: list[GradReport] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
+
+    sent: int = 0
+
+    def unsent(self) -> list[dict[str, Any]]:
+        """The findings since the last time that this was asked."""
+        new = self.findings[self.sent :]
+        self.sent = len(self.findings)
+        return new
+
+    @property
+    def key(self) -> str:
+        """The name of the next check in baselines and findings: the test, with a number from the second check on."""
+        number = len(self.findings)
+        return self.nodeid if not number else f"{self.nodeid}#{number + 1}"
+
+
+def current() -> Recorder | None:
+    """The recorder of the test that runs now in this process, if the plugin is active."""
+    plugin = sys.modules.get("pytest_adalloc.plugin")
+    recorder: Recorder | None = plugin.current_recorder() if plugin is not None else None
+    return recorder
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress is shown: nobody watches."""

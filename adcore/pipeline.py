@@ -18,8 +18,8 @@ from typing import Any, Literal
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Explanation, explain, refusal
 from adcore.analysis.plan import BYTE_PRICE, Impossible
-from adcore.frontend import compile_function
 from adcore.errors import WorkspaceError
+from adcore.frontend import compile_function
 from adcore.ir.core import Function, walk
 from adcore.ir.printer import print_function, print_module
 from adcore.ir.verifier import verify
@@ -56,8 +56,11 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Request:
-    """What to compile. `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the
-    parameters of the last one. `storing=False`: nothing may be stored (what `workspace=0` says)."""
+    """What to compile.
+
+    `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the parameters of
+    the last one. `storing=False`: nothing may be stored (what `workspace=0` says).
+    """
 
     function: Callable[..., Any]
     signature: Signature
@@ -82,7 +85,10 @@ class Stage:
 
 
 def _source(request: Request, products: Products) -> str:
-    return inspect.getsource(inspect.unwrap(request.function))
+    try:
+        return inspect.getsource(inspect.unwrap(request.function))
+    except (OSError, TypeError):
+        return "# the source cannot be read\n"  # the next stage says so in the user's terms
 
 
 def _ir(request: Request, products: Products) -> Any:
@@ -157,7 +163,9 @@ STAGES = (
     Stage("ir", "the source as IR", _ir, lambda program: print_module(program.module)),
     Stage("inlined", "one function without calls", _inlined, print_function),
     Stage("simplified", "what is differentiated", _simplified, print_function),
-    Stage("derived", "the derivative, as the rules give it", _derived, lambda derived: print_function(derived.function)),
+    Stage(
+        "derived", "the derivative, as the rules give it", _derived, lambda derived: print_function(derived.function)
+    ),
     Stage("plan", "what is kept for the reverse sweep, and why", _plan, lambda plan: str(plan or NO_PLAN)),
     Stage("gradient", "the derivative, simplified", _gradient, print_function),
     Stage("llvm", "LLVM IR before optimisation", _llvm, lambda lowered: str(lowered.text)),

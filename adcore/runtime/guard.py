@@ -6,17 +6,21 @@ version compiled for just those groups. So nobody promises `restrict`, and no wr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from adcore.runtime.leaves import Array, LeafValue, arrays
 
+Groups = tuple[tuple[int, ...], ...]
+
+ALIGNMENT = 64
+
 EFFORT = 1000
 """Bound on the search for a common element of two interleaved arrays; beyond it they count as overlapping."""
 
 
-def alias_groups(values: Sequence[LeafValue]) -> tuple[tuple[int, ...], ...]:
+def alias_groups(values: Sequence[LeafValue]) -> Groups:
     """Groups of leaf numbers whose buffers share memory; a group of one leaf overlaps itself.
 
     Every pair is compared only where a sweep over the sorted address ranges finds a meeting: n log n for n arrays.
@@ -80,3 +84,62 @@ def overlaps_itself(array: Array) -> bool:
             return True
         reach += stride * (n - 1)
     return False
+
+
+def detach(values: Sequence[LeafValue], chosen: frozenset[int], groups: Groups) -> list[LeafValue]:
+    """`values` with the chosen leaves copied. Leaves that share memory share their copies in the same way."""
+    return _replaced(values, chosen, groups, lambda array: array.copy(), zero=False)
+
+
+def mirror(values: Sequence[LeafValue], chosen: frozenset[int], groups: Groups) -> list[LeafValue | None]:
+    """Zero shadows for the chosen leaves (None for others), laid out in memory as the leaves of one group are."""
+    made = _replaced(values, chosen, groups, lambda array: np.zeros(array.shape, array.dtype), zero=True)
+    return [value if k in chosen else None for k, value in enumerate(made)]
+
+
+def _replaced(
+    values: Sequence[LeafValue], chosen: frozenset[int], groups: Groups, alone: Callable[[Array], Array], zero: bool
+) -> list[LeafValue]:
+    replaced = list(values)
+    for group in groups:
+        if chosen & set(group):
+            members = [(k, j, a) for k in group for j, a in enumerate(arrays(values[k]))]
+            fresh = iter(_together([a for _, _, a in members], zero))
+            for k in group:
+                copies = tuple(next(fresh) for _ in arrays(values[k]))
+                replaced[k] = copies if isinstance(values[k], tuple) else copies[0]
+    grouped = {k for group in groups for k in group}
+    for k in chosen - grouped:
+        value = values[k]
+        if isinstance(value, tuple):
+            replaced[k] = tuple(alone(a) for a in value)
+        elif isinstance(value, np.ndarray):
+            replaced[k] = alone(value)
+    return replaced
+
+
+def _together(members: Sequence[Array], zero: bool) -> list[Array]:
+    """Arrays of the same shapes and strides over fresh memory, at the same distances from each other.
+
+    Members that are far apart each get their own stretch: a group is what touches, not what lies between.
+    """
+    made: dict[int, Array] = {}
+    stretches: list[tuple[int, int, list[int]]] = []
+    for k in sorted((k for k, a in enumerate(members) if a.size), key=lambda k: extent(members[k])):
+        low, high = extent(members[k])
+        if stretches and low < stretches[-1][1]:
+            start, end, inside = stretches[-1]
+            stretches[-1] = (start, max(end, high), [*inside, k])
+        else:
+            stretches.append((low, high, [k]))
+    for low, high, inside in stretches:
+        memory = np.zeros(high - low + ALIGNMENT, np.uint8)
+        # Elements keep their alignment: the copy starts at the same remainder as the original.
+        shift = (low - memory.__array_interface__["data"][0]) % ALIGNMENT
+        for k in inside:
+            array = members[k]
+            offset = shift + array.__array_interface__["data"][0] - low
+            made[k] = np.ndarray(array.shape, array.dtype, memory.data, offset, array.strides)
+            if not zero:
+                np.copyto(made[k], array)
+    return [made[k] if k in made else a.copy() for k, a in enumerate(members)]

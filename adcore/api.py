@@ -1,0 +1,120 @@
+"""The public face: everything that `import adcore` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from adcore.activities import (
+    Active,
+    Activity,
+    BatchDuplicated,
+    Const,
+    Duplicated,
+    DuplicatedNoNeed,
+    Forward,
+    ForwardWithPrimal,
+    Mode,
+    Primal,
+    Reverse,
+    ReverseWithPrimal,
+)
+from adcore.functional import grad, jvp, value_and_grad, vjp
+from adcore.handle import Bound, Handle
+from adcore.inplace import AnnotatedCall
+from adcore.runtime.arguments import refuse
+from adcore.second import hessian, hvp, jacobian
+from adcore.versions import Options, python_function
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def differentiable(function: F) -> F:
+    """Mark a function as one that adcore compiles. It stays the plain Python function that it is; what it contains is
+    checked when it is first differentiated."""
+    python_function(function).__dict__["__adcore__"] = True
+    return function
+
+
+def autodiff(
+    mode: Mode,
+    f: Callable[..., Any],
+    *args: Any,
+    workspace: Any = "auto",
+    fastmath: bool = False,
+    boundscheck: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Differentiate one call in place, as Enzyme does; arguments are annotated, plain ones are constant.
+
+    Reverse mode adds derivatives to the shadows of Duplicated arguments, the result's own seed being 1.0, and returns
+    those of the Active ones as a tuple, None if there are none. Forward mode takes the shadows as tangents and returns
+    the tangent of the result. `ReverseWithPrimal` and `ForwardWithPrimal` return a pair with the value at its end.
+    Whatever `f` writes into its arguments is written.
+    Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.
+    """
+    options = Options(workspace, fastmath, boundscheck)
+    python = python_function(f)
+    batch = next((a for a in (*args, *kwargs.values()) if isinstance(a, BatchDuplicated)), None)
+    if batch is None:
+        return AnnotatedCall(_mode(mode), python, args, kwargs, options).run()
+    return _batch(mode, python, args, kwargs, options, len(batch.shadows))
+
+
+def _batch(mode: Mode, f: Any, args: Any, kwargs: Any, options: Options, width: int) -> tuple[Any, ...]:
+    """One forward sweep per tangent."""
+    annotated = [a for a in (*args, *kwargs.values()) if isinstance(a, BatchDuplicated)]
+    if mode.sweep != "forward":
+        refuse("BatchDuplicated arguments are for forward mode", help="one reverse sweep gives the whole gradient")
+    if any(len(a.shadows) != width for a in annotated):
+        refuse(f"BatchDuplicated arguments have {', '.join(str(len(a.shadows)) for a in annotated)} tangents")
+
+    def one(argument: Any, k: int) -> Any:
+        if isinstance(argument, BatchDuplicated):
+            return Duplicated(argument.value, argument.shadows[k])
+        return argument
+
+    found = []
+    for k in range(width):
+        own, named = [one(a, k) for a in args], {name: one(a, k) for name, a in kwargs.items()}
+        call = AnnotatedCall(mode, f, own, named, options)
+        saved = [
+            (b.array, b.array.copy()) for b in call.buffers if b.role == "argument" and b.written and k < width - 1
+        ]
+        found.append(call.run())
+        for array, before in saved:
+            array[...] = before
+    return tuple(found)
+
+
+def compile(
+    f: Callable[..., Any],
+    *args: Any,
+    mode: Mode = Reverse,
+    workspace: Any = "auto",
+    fastmath: bool = False,
+    boundscheck: bool = True,
+    **kwargs: Any,
+) -> Handle:
+    """Compile the derivative of `f` for annotated arguments of these kinds (`mode=Primal`: `f` itself).
+
+    `workspace`: "auto" keeps what the reverse sweep needs in an arena that is reserved once; a number of bytes is a
+    limit (0: nothing may be kept); "heap" calls malloc and free, as other tools do.
+    Raises CompileError, WorkspaceError, ArgumentError.
+    """
+    return Handle(_mode(mode), python_function(f), args, kwargs, Options(workspace, fastmath, boundscheck))
+
+
+def _mode(mode: Any) -> Mode:
+    if not isinstance(mode, Mode):
+        refuse(
+            f"{mode!r} is no mode", help="the modes are Reverse, ReverseWithPrimal, Forward, ForwardWithPrimal, Primal"
+        )
+    return mode
+
+
+__all__ = [
+    "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
+    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseWithPrimal", "autodiff", "compile",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
+]  # fmt: skip

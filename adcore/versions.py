@@ -1,0 +1,231 @@
+"""Which compiled version serves a call: by function, kinds of arguments, what is differentiated, and aliasing.
+
+A function is read and compiled to IR once per signature (`Primal`); numbers that it takes from outside are looked up
+again at each use, and a change means a new one. Each `Primal` keeps its compiled versions.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adcore import pipeline
+from adcore.analysis.explain import Explanation, explain
+from adcore.errors import ArgumentError, Diagnostic, WorkspaceError
+from adcore.ir.core import Function
+from adcore.ir.types import ArrayType, ListType, Type, is_float
+from adcore.ops import TABLE, Table
+from adcore.pipeline import Build, Groups, Request, Sweep, compile_request
+from adcore.runtime import jit
+from adcore.runtime.arguments import refuse
+from adcore.runtime.calls import Kernel
+from adcore.runtime.frames import FrameLayout
+from adcore.runtime.guard import alias_groups
+from adcore.runtime.leaves import Flattened, LeafValue, flatten
+from adcore.signature import Leaf, Signature
+
+Workspace = int | Literal["auto", "heap"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile."""
+
+    workspace: Workspace = "auto"
+    fastmath: bool = False
+    boundscheck: bool = True
+    ops: Table = field(default=TABLE, repr=False, hash=False, compare=False)
+
+    def __post_init__(self) -> None:
+        valid = self.workspace in ("auto", "heap") or (
+            isinstance(self.workspace, int) and not isinstance(self.workspace, bool) and self.workspace >= 0
+        )
+        if not valid:
+            refuse(f'workspace={self.workspace!r}: give "auto", "heap", or a number of bytes')
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """Compiled code and how it came about."""
+
+    build: Build
+    kernel: Kernel
+    primal: Primal
+
+    def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
+        """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
+        derived = self.build.products["derived"]
+        if derived.planner is None or derived.plan is None:
+            function = self.primal.function
+            return Explanation(function.name, function.span, (), "0", 0)
+        return explain(derived.planner, derived.plan, values)
+
+
+@dataclass(frozen=True, eq=False)
+class Primal:
+    """A function for one signature, ready to be differentiated; `written` are the parameters that it writes into."""
+
+    python: Callable[..., Any]
+    signature: Signature
+    options: Options
+    products: Mapping[str, Any]
+    written: frozenset[int]
+    versions: dict[tuple[Any, ...], Version] = field(default_factory=dict)
+
+    @property
+    def function(self) -> Function:
+        function: Function = self.products["simplified"]
+        return function
+
+    @property
+    def program(self) -> Any:
+        return self.products["ir"]
+
+    @property
+    def result_types(self) -> tuple[Type, ...]:
+        return tuple(result.type for result in self.function.results)
+
+    @functools.cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The signature's leaves, then the captured arrays."""
+        captured = [c for c in self.program.captures if c.arg is not None]
+        params = self.function.params[len(self.signature.leaves()) :]
+        extra = [Leaf(c.path, p.type, c.arg.writeable) for c, p in zip(captured, params, strict=True)]
+        return (*self.signature.leaves(), *extra)
+
+    def captured(self) -> list[Any]:
+        """The arrays that the function takes from outside, as they are now."""
+        return [capture.fetch() for capture in self.program.captures if capture.arg is not None]
+
+    def is_current(self) -> bool:
+        """Whether everything that was baked in still has its value."""
+        return all(capture.unchanged() for capture in self.program.captures)
+
+    def relevant(self, groups: Groups, writes: frozenset[int]) -> Groups:
+        """The alias groups that matter: sharing memory that nobody writes is harmless."""
+        return tuple(group for group in groups if writes & frozenset(group))
+
+    def version(self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue]) -> Version:
+        """Code for these sweeps under this aliasing; `values` are the primal leaves, for limits in bytes."""
+        key = (sweeps, aliases, self.options.fastmath, self.options.boundscheck)
+        limit = self.options.workspace
+        if not isinstance(limit, int):
+            return self._made((*key, limit), self._request(sweeps, aliases, heap=limit == "heap"))
+        if limit:
+            version = self._made((*key, "auto"), self._request(sweeps, aliases))
+            explanation = version.explain(values)
+            if explanation.bytes is not None and explanation.bytes <= limit:
+                return version
+        budget = f"workspace={limit}"
+        return self._made((*key, 0), self._request(sweeps, aliases, storing=False, budget=budget))
+
+    def _request(self, sweeps: tuple[Sweep, ...], aliases: Groups, **how: Any) -> Request:
+        options = self.options
+        return Request(
+            self.python, self.signature, sweeps, aliases, fastmath=options.fastmath, boundscheck=options.boundscheck,
+            ops=options.ops, **how,
+        )  # fmt: skip
+
+    def _made(self, key: tuple[Any, ...], request: Request) -> Version:
+        if key not in self.versions:
+            self.versions[key] = load_version(self, compile_request(request, self.products))
+        return self.versions[key]
+
+
+def load_version(primal: Primal, build: Build) -> Version:
+    """Link a build and make it callable."""
+    lowered, function = build.lowered, build.products["gradient"]
+    loaded = jit.load(build.artifact.object_code, [lowered.name])
+    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
+    assert layout.size == lowered.layout.total, "frame layouts of runtime and lowering differ"
+    kernel = Kernel(
+        loaded[lowered.name], layout, lowered.faults, primal.python.__name__, pipeline.written_params(function), loaded
+    )
+    return Version(build, kernel, primal)
+
+
+MOST_PRIMALS = 1024
+"""Compiled functions remembered: lambdas made in a loop, or ever new static values, must not grow for ever."""
+
+_primals: dict[tuple[Any, ...], Primal] = {}
+
+
+def primal_of(function: Callable[..., Any], signature: Signature, options: Options) -> Primal:
+    """`function` compiled to IR for `signature`. Raises CompileError."""
+    key = (function, signature, options, id(options.ops))
+    found = _primals.get(key)
+    if found is not None and found.is_current():
+        return found
+    request = Request(function, signature, ops=options.ops)
+    build = compile_request(request, until="simplified")
+    if len(_primals) >= MOST_PRIMALS:
+        _primals.pop(next(iter(_primals)))
+    primal = _primals[key] = Primal(
+        function, signature, options, build.products, pipeline.written_params(build.products["simplified"])
+    )
+    return primal
+
+
+def python_function(function: Any) -> Callable[..., Any]:
+    """The Python function behind a jitted or marked one. Raises ArgumentError for what is no function."""
+    inner = getattr(function, "py_func", function)
+    if isinstance(inner, type) or not callable(inner):
+        raise ArgumentError([Diagnostic(f"{inner!r} is not a function", None, help="pass a Python function")])
+    return inner  # type: ignore[no-any-return]
+
+
+def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+    """Names and values of all parameters, defaults filled in. Raises TypeError as a call would."""
+    try:
+        signature = _signature(function)
+    except (TypeError, ValueError):
+        names = [f"arg{k}" for k in range(len(args))]
+        return names, list(args)
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return list(bound.arguments), list(bound.arguments.values())
+
+
+@functools.lru_cache(maxsize=256)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A call seen by its compiled function: `values` has one entry per parameter of the primal."""
+
+    primal: Primal
+    arguments: Sequence[Any]
+    flattened: Flattened
+    values: list[LeafValue]
+
+    @property
+    def names(self) -> list[str]:
+        return [leaf.path for leaf in self.primal.leaves]
+
+
+def prepare(function: Callable[..., Any], signature: Signature, values: Sequence[Any], options: Options) -> Prepared:
+    """Compile `function` (or find it compiled) and take its arguments apart."""
+    primal = primal_of(function, signature, options)
+    flattened = flatten(signature.args, values)
+    return Prepared(primal, values, flattened, [*flattened.values, *primal.captured()])
+
+
+def groups_for(prepared: Prepared) -> Groups:
+    """Alias groups among the primal's parameters that matter to it."""
+    return prepared.primal.relevant(alias_groups(prepared.values), prepared.primal.written)
+
+
+def is_differentiable(type_: Type) -> bool:
+    """Whether a leaf or a result has a derivative."""
+    return is_float(type_) if not isinstance(type_, (ArrayType, ListType)) else is_float(type_.element)
+
+
+__all__ = [
+    "Options", "Prepared", "Primal", "Version", "WorkspaceError", "bind", "groups_for", "is_differentiable", "prepare",
+    "primal_of", "python_function",
+]  # fmt: skip

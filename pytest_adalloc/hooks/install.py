@@ -119,7 +119,7 @@ def installed() -> Hooks:
         raise HooksUnavailable(reason)
     hooks = _load()
     hooks.refresh()
-    hooks.canary_keys = _learn_canary(hooks)
+    hooks.canary_keys = learn_canary(hooks)
     os.register_at_fork(after_in_child=hooks.disarm)
     return hooks
 
@@ -184,7 +184,7 @@ def _write_libc(core: dict[str, int], slots: Slots) -> None:
         ctypes.CFUNCTYPE(ctypes.c_int, c_void_p, ctypes.c_int)(backtrace)(ctypes.addressof(frames), 4)
 
 
-def _learn_canary(hooks: Hooks) -> frozenset[int]:
+def learn_canary(hooks: Hooks) -> frozenset[int]:
     """The sites that the canary leaves, from a window in which nothing else runs."""
     from pytest_adalloc.hooks.window import Plan
 

@@ -1,0 +1,106 @@
+"""Where there is no backend, or less of one: a clear statement, and no crash on import."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_adalloc.hooks import HooksUnavailable, available, breakpoints, install, measure, measure_native, slots
+
+HAS_BACKEND = available()[0]
+needs_backend = pytest.mark.skipif(not HAS_BACKEND, reason="no backend on this platform")
+
+
+@pytest.mark.parametrize(("platform", "machine"), [("darwin", "arm64"), ("win32", "AMD64"), ("linux", "riscv64")])
+def test_other_platforms_say_what_is_missing(monkeypatch: pytest.MonkeyPatch, platform: str, machine: str) -> None:
+    monkeypatch.setattr(install.sys, "platform", platform)
+    monkeypatch.setattr(install.platform, "machine", lambda: machine)
+    works, reason = available()
+    assert not works
+    assert (platform if platform != "linux" else machine) in reason
+    monkeypatch.setattr(install, "installed", install.installed.__wrapped__)
+    with pytest.raises(HooksUnavailable, match=r"need Linux|know x86-64"):
+        install.hook_addresses()
+
+
+def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore'): sys.modules[name] = None\n"
+        "sys.platform = 'darwin'\n"
+        "import types; parent = types.ModuleType('pytest_adalloc')\n"
+        f"parent.__path__ = [{str(Path(install.__file__).parents[1])!r}]; sys.modules['pytest_adalloc'] = parent\n"
+        "import pytest_adalloc.hooks as hooks\n"
+        "print(hooks.available()[0])\n"
+        "try: hooks.measure(lambda: None)\n"
+        "except hooks.HooksUnavailable as error: print(error)\n"
+    )
+    run = python(code)
+    assert run.stdout == "False\nthe allocator hooks need Linux; this is darwin\n", run.stderr
+
+
+@needs_backend
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "refused"),
+        (errno.EPERM, "refused"),
+        (errno.ENOENT, "no hardware breakpoints"),
+        (errno.ENOSPC, "a debugger"),
+        (errno.ENOSYS, "no hardware breakpoints"),
+    ],
+)
+def test_refused_breakpoints_are_stated(monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+    def refuse(address: int) -> Any:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(breakpoints, "_breakpoint", refuse)
+    report = measure(lambda: None, calls=2)
+    (witness,) = (w for w in report.witnesses if w.name == breakpoints.NAME)
+    assert (witness.state, said in witness.detail) == ("unavailable", True)
+    assert said in str(report)
+    assert report.pattern == "none"
+    assert breakpoints.available()[0] is False
+
+
+@needs_backend
+def test_a_breakpoint_that_never_fires_is_no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breakpoints, "_enter", lambda name, address: None)
+    report = measure(lambda: None, calls=2)
+    assert [w.state for w in report.witnesses] == ["unavailable"]
+    assert "did not count a call that was made to prove it" in str(report)
+
+
+@needs_backend
+def test_without_the_kernels_list_of_mappings(monkeypatch: pytest.MonkeyPatch, paths: Any) -> None:
+    def absent() -> Any:
+        raise FileNotFoundError("/proc/self/maps")
+
+    hooks = install.installed()
+    monkeypatch.setattr(slots, "memory_regions", absent)
+    hooks.slots.remove()
+    assert measure_native(paths.address("p_malloc"), 0, calls=3).allocs_per_call == (1, 1, 1)
+    assert hooks.slots.astray() == []
+
+
+@needs_backend
+def test_a_c_library_without_backtrace(paths: Any) -> None:
+    """As on musl: sites are known by return address alone, and the counts stay right."""
+    import ctypes
+
+    hooks = install.installed()
+    word = ctypes.c_uint64.from_address(hooks.core["adalloc_libc"])
+    before, keys = word.value, hooks.canary_keys
+    word.value = 0
+    try:
+        hooks.canary_keys = install.learn_canary(hooks)
+        report = measure_native(paths.address("p_malloc"), 0, calls=5, witness=False)
+        assert report.allocs_per_call == (1,) * 5
+        assert report.by_function == {"malloc": 5}
+        strdup = measure_native(paths.address("p_strdup"), 0, calls=5, witness=False)
+        assert strdup.by_function == {"malloc": 5}
+    finally:
+        word.value, hooks.canary_keys = before, keys

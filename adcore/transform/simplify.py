@@ -275,6 +275,11 @@ def _identity(position: int, neutral: float, floats: bool) -> Rewrite:
     return rewrite
 
 
+def _whole_division(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
+    """i // 1 is i for integers (for floats it rounds)."""
+    return operands[0] if instr.result.type == I64 and s.constant(operands[1]) == 1 else None
+
+
 def _power_of_constant(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
     """x ** 2 and other small whole powers as products, x ** 0.5 is left to libm (it differs at -0 and -inf)."""
     exponent = s.constant(operands[1])
@@ -383,6 +388,7 @@ _REWRITES: dict[str, tuple[Rewrite, ...]] = {
     "sub": (_identity(1, 0, True),),
     "mul": (_identity(1, 1, True), _identity(0, 1, True), _times_minus_one),
     "div": (_identity(1, 1, True),),
+    "floordiv": (_whole_division,),
     "neg": (_neg,),
     "pow": (_power_of_constant,),
     "dim": (_of_view,),

@@ -138,6 +138,9 @@ def check_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
 FAULTS: dict[str, type[Exception]] = {
     "IndexError": IndexError, "ZeroDivisionError": ZeroDivisionError, "ValueError": ValueError,
     "OverflowError": OverflowError, "TypeError": TypeError,
+    "AssertionError": AssertionError, "UnboundLocalError": UnboundLocalError, "RuntimeError": RuntimeError,
+    "ArithmeticError": ArithmeticError, "FloatingPointError": FloatingPointError, "KeyError": KeyError,
+    "NotImplementedError": NotImplementedError,
 }  # fmt: skip
 
 

@@ -1,0 +1,108 @@
+"""Attributes: of modules, arrays and records."""
+
+from __future__ import annotations
+
+import ast
+import types
+
+import numpy as np
+
+from adcore.frontend.frame import Frame
+from adcore.frontend.joins import describe, materialise
+from adcore.frontend.outside import from_python
+from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, dims
+from adcore.frontend.values import Abstract, Array, Const, Items, ListRef, Method, Num, Poison, Record, is_scalar
+from adcore.ir.types import I64, NUMPY_NAMES
+
+ARRAY_METHODS = frozenset({"sum", "mean", "min", "max", "prod", "dot", "copy", "fill", "item"})
+LIST_METHODS = frozenset({"append", "copy", "index", "count"})
+
+
+def attribute(frame: Frame, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:
+    """`owner.name`."""
+    if isinstance(owner, Poison):
+        return owner
+    if isinstance(owner, Const):
+        return _constant_attribute(frame, node, owner, name)
+    if isinstance(owner, Array) and owner.literal is None:
+        return array_attribute(frame, node, owner, name)
+    if isinstance(owner, Record):
+        return record_attribute(frame, node, owner, name)
+    if isinstance(owner, ListRef) and name in LIST_METHODS:
+        return Method(owner, name)
+    if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
+        return owner if name == "real" else Method(owner, name)
+    return frame.error(node, f"{describe(owner)} has no attribute `{name}` that can be compiled")
+
+
+def _constant_attribute(frame: Frame, node: ast.Attribute, owner: Const, name: str) -> Abstract:
+    value = owner.value
+    if is_scalar(owner) or isinstance(value, str):
+        return frame.error(node, f"attribute `{name}` of {describe(owner)} is not supported")
+    if not isinstance(value, (types.ModuleType, type)) and type(value).__module__ != "numpy":
+        return frame.error(
+            node,
+            f"attributes of {type(value).__name__} objects are not supported",
+            "pass the numbers and arrays as arguments, or use a dataclass or a named tuple",
+        )
+    try:
+        found = getattr(value, name)
+    except AttributeError as error:
+        return frame.error(node, str(error), "check the spelling")
+    path = f"{getattr(value, '__name__', 'object')}.{name}"
+    return from_python(frame, node, found, path, lambda: getattr(value, name), (id(value), name))
+
+
+def array_attribute(frame: Frame, node: ast.Attribute, owner: Array, name: str) -> Abstract:
+    """`x.shape`, `x.size`, `x.ndim`, `x.T`, `x.dtype`, methods."""
+    if name == "shape":
+        return Items(dims(frame, owner))
+    if name == "ndim":
+        return Const(owner.rank)
+    if name == "size":
+        return size(frame, owner)
+    if name == "dtype":
+        return Const(np.dtype(NUMPY_NAMES[owner.element.name]))
+    if name == "itemsize":
+        return Const(owner.element.bytes)
+    if name == "T":
+        return transposed(frame, owner)
+    if name in ARRAY_METHODS:
+        return Method(owner, name)
+    return frame.error(node, f"`.{name}` of an array is not supported", ARRAY_EXPRESSIONS)
+
+
+def transposed(frame: Frame, owner: Array) -> Array:
+    permutation = tuple(reversed(range(owner.rank)))
+    if owner.rank < 2:
+        return owner
+    value = frame.emit("transpose", owner.value, permutation=permutation)
+    shape = None if owner.shape is None else tuple(reversed(owner.shape))
+    return Array(value, owner.root, owner.writeable, owner.weak, None, shape, owner.local)
+
+
+def size(frame: Frame, owner: Array) -> Abstract:
+    """The number of elements; it fits, because they are in memory."""
+    total: Abstract = Const(1)
+    for length in dims(frame, owner):
+        if isinstance(total, Const) and isinstance(length, Const):
+            total = Const(total.value * length.value)
+        elif isinstance(total, Const) and total.value == 1:
+            total = length
+        else:
+            total = Num(frame.emit("mul", materialise(frame, total, I64), materialise(frame, length, I64), exact=True))
+    return total
+
+
+def record_attribute(frame: Frame, node: ast.Attribute, owner: Record, name: str) -> Abstract:
+    for field, value in owner.fields:
+        if field == name:
+            return value
+    fields = ", ".join(field for field, _ in owner.fields)
+    if hasattr(owner.cls, name):
+        return frame.error(
+            node,
+            f"methods and properties of {owner.cls.__name__} are not supported",
+            f"write a function that takes the fields it needs ({fields})",
+        )
+    return frame.error(node, f"{owner.cls.__name__} has no field `{name}`", f"it has {fields}")

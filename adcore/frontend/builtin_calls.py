@@ -1,0 +1,394 @@
+"""Python's builtin functions."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import math
+from collections.abc import Callable
+from typing import Any
+
+from adcore.frontend.attributes import size
+from adcore.frontend.frame import Frame
+from adcore.frontend.joins import describe, join_types, materialise, scalar_type
+from adcore.frontend.scalars import (
+    binary,
+    compare,
+    fail,
+    folded,
+    minimum,
+    python_message,
+    to_float,
+    to_int,
+    truth,
+)
+from adcore.frontend.sequences import (
+    enumerated,
+    is_sequence,
+    reverse,
+    reversed_range,
+    sequence_length,
+    static_items,
+    static_length,
+    stream_of,
+    zipped,
+)
+from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, accumulate, dim, load
+from adcore.frontend.values import (
+    NONE,
+    POISON,
+    Abstract,
+    Array,
+    Closure,
+    Const,
+    Items,
+    ListRef,
+    Num,
+    Poison,
+    Range,
+    Record,
+    Stream,
+    Uniform,
+    is_scalar,
+)
+from adcore.ir.core import Value
+from adcore.ir.types import BOOL, F64, I64
+
+Builtin = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
+
+
+def plain(least: int, most: int | None, *keywords: str) -> Callable[[Builtin], Builtin]:
+    """Check the number of arguments and the keywords before a builtin sees them."""
+
+    def decorate(rule: Builtin) -> Builtin:
+        def checked(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+            name = ast.unparse(node.func)
+            for key in named:
+                if key not in keywords:
+                    return frame.error(node, f"{name}(..., {key}=...) is not supported", f"leave `{key}` out")
+            if len(args) < least or (most is not None and len(args) > most):
+                return frame.error(node, f"{name} does not take {len(args)} arguments")
+            args = [load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else a for a in args]
+            return rule(frame, node, args, named)
+
+        return checked
+
+    return decorate
+
+
+@plain(1, 1)
+def _len(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    (value,) = args
+    if isinstance(value, Array):
+        return dim(frame, value, 0)
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return Const(len(value.value))
+    if not is_sequence(value):
+        return frame.error(node, f"{describe(value)} has no length")
+    return sequence_length(frame, value)
+
+
+@plain(1, 3)
+def _range(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    for argument, value in zip(node.args, args, strict=False):
+        if not is_scalar(value) or scalar_type(value)[0].kind == "f":
+            return frame.error(argument, f"range takes integers, not {describe(value)}", "write int(...) around it")
+    whole = [Num(frame.emit("cast", v.value, type="i64")) if _is_bool(v) else v for v in args]  # type: ignore[union-attr]
+    lo, hi, step = {1: (Const(0), *whole, Const(1)), 2: (*whole, Const(1)), 3: tuple(whole)}[len(whole)]
+    if isinstance(step, Const) and step.value == 0:
+        fail(frame, *python_message(range, 0, 1, 0))
+        return POISON
+    return Range(lo, hi, step)
+
+
+def _is_bool(value: Abstract) -> bool:
+    return isinstance(value, Num) and value.type == BOOL
+
+
+@plain(1, 2, "start")
+def _enumerate(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    stream = stream_of(frame, node, args[0])
+    start = args[1] if len(args) > 1 else named.get("start", Const(0))
+    return POISON if stream is None else enumerated(frame, stream, start)
+
+
+@plain(0, None, "strict")
+def _zip(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    streams = [stream_of(frame, node, a) for a in args]
+    found = [s for s in streams if s is not None]
+    if len(found) < len(streams):
+        return POISON
+    strict = named.get("strict")
+    if strict is not None and isinstance(strict, Const) and strict.value:
+        for stream in found[1:]:
+            equal = compare(frame, node, ast.Eq, found[0].length, stream.length)
+            frame.check(materialise(frame, equal, BOOL), "ValueError", "zip() arguments have different lengths")
+    return zipped(frame, node, found)
+
+
+@plain(1, 1)
+def _reversed(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    if isinstance(args[0], Range):
+        return reversed_range(frame, args[0])
+    stream = stream_of(frame, node, args[0])
+    return POISON if stream is None else reverse(frame, stream)
+
+
+@plain(1, 1)
+def _abs(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    (value,) = args
+    if isinstance(value, Array):
+        return frame.error(node, "abs of a whole array", ARRAY_EXPRESSIONS)
+    if not is_scalar(value):
+        return _not_a_number(frame, node, value)
+    if isinstance(value, Const):
+        return folded(frame, node, abs, value)
+    type_, weak = scalar_type(value)
+    return Num(frame.emit("abs", materialise(frame, value, I64 if type_ == BOOL else type_)), weak)
+
+
+def _not_a_number(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
+    if isinstance(value, Poison):
+        return value
+    return frame.error(node, f"{ast.unparse(node.func)} does not take {describe(value)}")
+
+
+@plain(0, 1)
+def _float(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    if not args:
+        return Const(0.0)
+    if isinstance(args[0], Const) and isinstance(args[0].value, str):
+        return folded(frame, node, float, args[0])
+    return to_float(frame, node, args[0]) if is_scalar(args[0]) else _one_element(frame, node, args[0], to_float)
+
+
+@plain(0, 1)
+def _int(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    if not args:
+        return Const(0)
+    return to_int(frame, node, args[0]) if is_scalar(args[0]) else _one_element(frame, node, args[0], to_int)
+
+
+def _one_element(frame: Frame, node: ast.Call, value: Abstract, rule: Any) -> Abstract:
+    if isinstance(value, Array):
+        return frame.error(node, "only 0-d arrays can be converted to a number", "index the element: x[0]")
+    return _not_a_number(frame, node, value)
+
+
+@plain(0, 1)
+def _bool(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    if not args:
+        return Const(False)
+    value = args[0]
+    if is_scalar(value):
+        flag = truth(frame, value)
+        return Num(materialise(frame, flag)) if isinstance(flag, Num) else flag
+    if is_sequence(value):
+        return compare(frame, node, ast.NotEq, sequence_length(frame, value), Const(0))
+    if isinstance(value, Const):
+        return Const(bool(value.value))
+    return _not_a_number(frame, node, value)
+
+
+@plain(1, 2)
+def _round(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """With one argument: to the nearest integer, halves to even. Decimal places are not exact in binary."""
+    if not is_scalar(args[0]):
+        return _not_a_number(frame, node, args[0])
+    if all(isinstance(a, Const) for a in args):
+        return folded(frame, node, round, *args)
+    if len(args) == 2 and args[1] is not NONE:
+        return frame.error(node, "round to decimal places is not supported", "round outside the compiled function")
+    if scalar_type(args[0])[0].kind != "f":
+        return to_int(frame, node, args[0])
+    return Num(frame.emit("cast", frame.emit("rint", materialise(frame, args[0])), type="i64"))
+
+
+def _extremum(comparison: type[ast.cmpop]) -> Builtin:
+    @plain(1, None)
+    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        if len(args) > 1:
+            for value in args:
+                if not is_scalar(value):
+                    return _not_a_number(frame, node, value)
+            return minimum(frame, node, args, comparison)
+        return _extremum_of(frame, node, args[0], comparison)
+
+    return rule
+
+
+def _extremum_of(frame: Frame, node: ast.Call, value: Abstract, comparison: type[ast.cmpop]) -> Abstract:
+    empty = python_message(min if comparison is ast.Lt else max, [])
+    length = static_length(frame, value)
+    if length == 0:
+        fail(frame, *empty)
+        return POISON
+    if length is not None and length <= 64 and not isinstance(value, Array):
+        stream = stream_of(frame, node, value)
+        items = [stream.item(Const(k)) for k in range(length)] if stream else []
+        if all(map(is_scalar, items)) and items:
+            return minimum(frame, node, items, comparison)
+    stream = stream_of(frame, node, value)
+    if stream is None:
+        return POISON
+    nonempty = compare(frame, node, ast.Gt, stream.length, Const(0))
+    frame.check(materialise(frame, nonempty, BOOL), *empty)
+    first = stream.item(Const(0))
+    if not is_scalar(first):
+        return frame.error(node, f"{ast.unparse(node.func)} of rows", "loop over the elements")
+
+    def better(index: list[Value], carried: Any) -> list[Value]:
+        chosen = minimum(frame, node, [Num(carried[0], scalar_type(first)[1]), stream.item(Num(index[0]))], comparison)
+        return [materialise(frame, chosen, scalar_type(first)[0])]
+
+    (result,) = accumulate(frame, (stream.length,), [materialise(frame, first)], better)
+    return Num(result, scalar_type(first)[1])
+
+
+@plain(1, 2, "start")
+def _sum(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """Items added from the left, as `0 + a + b + ...`."""
+    start = args[1] if len(args) > 1 else named.get("start", Const(0))
+    value = args[0]
+    length = static_length(frame, value)
+    stream = stream_of(frame, node, value)
+    if stream is None:
+        return POISON
+    if length is not None and length <= 64 and not isinstance(value, (Array, Uniform)):
+        for k in range(length):
+            start = _added(frame, node, start, stream.item(Const(k)))
+        return start
+    total = _added(frame, node, start, _probe(frame, stream))
+    if isinstance(total, Poison):
+        return POISON
+    type_, weak = scalar_type(total)
+
+    def step(index: list[Value], carried: Any) -> list[Value]:
+        return [materialise(frame, _added(frame, node, Num(carried[0], weak), stream.item(Num(index[0]))), type_)]
+
+    (result,) = accumulate(frame, (stream.length,), [materialise(frame, start, type_)], step)
+    return Num(result, weak)
+
+
+def _probe(frame: Frame, stream: Stream) -> Abstract:
+    """An item of a stream, for its type only."""
+    with frame.builder.region():
+        return stream.item(Num(frame.const(0)))
+
+
+def _added(frame: Frame, node: ast.Call, total: Abstract, item: Abstract) -> Abstract:
+    if not is_scalar(item):
+        return (
+            _not_a_number(frame, node, item)
+            if not isinstance(item, Array)
+            else frame.error(node, "sum over rows of an array", "use np.sum(x), or loop over the elements")
+        )
+    if not isinstance(item, Const) and isinstance(total, Const):
+        # The type of the sum: in Python 3.12 and later a sum of floats is compensated; here it is added in order.
+        with frame.builder.region():
+            probe = binary(frame, node, ast.Add, total, item)
+        if isinstance(probe, Num) and total.value == 0 and not isinstance(total.value, float):
+            total = Num(frame.const(0 if probe.type.kind == "i" else 0.0, probe.type), probe.weak)
+    return binary(frame, node, ast.Add, total, item)
+
+
+@plain(2, 2)
+def _isinstance(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """Known while compiling: types are part of what a program is compiled for."""
+    import numpy as np
+
+    value, classes = args
+    wanted = [c.value for c in classes.items if isinstance(c, Const)] if isinstance(classes, Items) else []
+    if isinstance(classes, Const):
+        wanted = [classes.value]
+    if not wanted or not all(isinstance(c, type) for c in wanted):
+        return frame.error(node, "isinstance needs classes that are known while compiling")
+    own: Any
+    if isinstance(value, Const):
+        return Const(isinstance(value.value, tuple(wanted)))
+    if isinstance(value, Num):
+        kinds = {"f": (float, np.float64), "i": (int, np.int64), "b": (bool, np.bool_)}[value.type.kind]
+        own = kinds[0] if value.weak else np.float32 if value.type.bytes == 4 else kinds[1]
+    elif isinstance(value, Array):
+        own = list if value.literal is not None else np.ndarray
+    elif isinstance(value, Record):
+        own = value.cls
+    elif isinstance(value, Uniform):
+        own = list if value.kind == "list" else tuple
+    else:
+        own = {Items: tuple, ListRef: list, Range: range, Closure: type(lambda: None)}.get(type(value))
+    if own is None:
+        return frame.error(node, f"isinstance of {describe(value)} is not supported")
+    return Const(issubclass(own, tuple(wanted)))
+
+
+@plain(0, 1)
+def _tuple(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    items = _all_items(frame, node, args)
+    return POISON if items is None else Items(items)
+
+
+@plain(0, 1)
+def _list(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    from adcore.frontend.lists import list_literal
+
+    items = _all_items(frame, node, args)
+    return POISON if items is None else list_literal(frame, node, items)
+
+
+def _all_items(frame: Frame, node: ast.Call, args: list[Abstract]) -> tuple[Abstract, ...] | None:
+    if not args:
+        return ()
+    stream = stream_of(frame, node, args[0])
+    if stream is None:
+        return None
+    length = static_length(frame, stream)
+    if length is None:
+        frame.error(node, "the length is not known while compiling", "use a NumPy array")
+        return None
+    return tuple(stream.item(Const(k)) for k in range(length))
+
+
+@plain(2, 2)
+def _divmod(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    return Items((binary(frame, node, ast.FloorDiv, *args), binary(frame, node, ast.Mod, *args)))
+
+
+@plain(2, 3)
+def _pow(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    if len(args) == 3:
+        return frame.error(node, "pow with a modulus is not supported", "write (x ** n) % m")
+    return binary(frame, node, ast.Pow, args[0], args[1])
+
+
+def _print(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    return frame.error(
+        node, "print is not supported", "return the value, or store it into an array, and print it outside"
+    )
+
+
+def _math_reduction(operation: type[ast.operator]) -> Builtin:
+    @plain(1, 1)
+    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        length = static_length(frame, args[0])
+        stream = stream_of(frame, node, args[0])
+        if stream is None:
+            return POISON
+        if length is None or length > 64:
+            return frame.error(node, f"{ast.unparse(node.func)} over a length that is not known", "write a loop")
+        total: Abstract = Const(1)
+        for k in range(length):
+            total = binary(frame, node, operation, total, stream.item(Const(k)))
+        return total
+
+    return rule
+
+
+BUILTINS: dict[Any, Builtin] = {
+    len: _len, range: _range, enumerate: _enumerate, zip: _zip, reversed: _reversed, abs: _abs, float: _float,
+    int: _int, bool: _bool, round: _round, min: _extremum(ast.Lt), max: _extremum(ast.Gt), sum: _sum,
+    isinstance: _isinstance, tuple: _tuple, list: _list, divmod: _divmod, pow: _pow, print: _print,
+    math.prod: _math_reduction(ast.Mult),
+}  # fmt: skip
+
+__all__ = ["BUILTINS", "F64", "builtins", "join_types", "size", "static_items"]

@@ -1,0 +1,163 @@
+"""From a Python function and the kinds of its arguments to IR."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from adcore.errors import CompileError, Diagnostic
+from adcore.frontend.calls import outside_defaults, run_body
+from adcore.frontend.captures import Capture
+from adcore.frontend.expressions import evaluate
+from adcore.frontend.frame import Frame, Restart, Session, State, open_frame
+from adcore.frontend.joins import TooWide, describe, materialise, scalar_type
+from adcore.frontend.reader import Source, read, refuse
+from adcore.frontend.sequences import from_leaves, static_items
+from adcore.frontend.statements import execute
+from adcore.frontend.values import Abstract, Array, Const, Items, ListRef, Poison, Record, Uniform, is_scalar
+from adcore.ir.builder import OpTable
+from adcore.ir.core import Function, Module, Value
+from adcore.ir.types import Scalar
+from adcore.ops import TABLE
+from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.source import Span
+
+MOST_RESTARTS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A compiled function.
+
+    `module.main` takes the leaves of the signature, then one array for each capture that has an `arg`, in order; its
+    results are the leaves of `result`.
+    """
+
+    module: Module
+    captures: tuple[Capture, ...]
+    result: ArgType
+    name: str
+    span: Span
+    file: str
+
+
+def compile_function(function: Callable[..., Any], signature: Signature, ops: OpTable = TABLE) -> Program:
+    """Compile `function` for arguments of the kinds in `signature`; CompileError holds everything that is wrong."""
+    source = read(function)
+    in_memory: dict[Span, Scalar] = {}
+    for _ in range(MOST_RESTARTS):
+        try:
+            return _Attempt(source, signature, ops, in_memory).program()
+        except Restart:
+            continue
+    raise AssertionError("the compiler does not settle which lists need memory")
+
+
+class _Attempt:
+    """One compilation, given which lists are in memory."""
+
+    def __init__(self, source: Source, signature: Signature, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
+        self.source, self.signature = source, signature
+        self.session = Session(ops, in_memory)
+        self.frame = open_frame(self.session, source, source.node, State(), evaluate, execute, None)
+        self.span = source.span(source.node)
+
+    def program(self) -> Program:
+        values = self._bind()
+        self.session.active.append(self.source.function.__code__)
+        try:
+            result = run_body(self.frame)
+            shape = self._result(result)
+        except (AssertionError, KeyError, TypeError, IndexError, AttributeError) as fault:
+            if self.session.diagnostics:
+                # What was reported explains it: a refused construct left something behind that nothing expected.
+                raise CompileError(self.session.diagnostics) from fault
+            where = self.session.builder.span or self.span
+            raise AssertionError(f"internal fault of the compiler at {where}: {fault!r}") from fault
+        if self.session.diagnostics:
+            raise CompileError(sorted(self.session.diagnostics, key=_position))
+        leaves, tree = shape
+        parameters = [*values, *self.session.captures.parameters.values()]
+        region = self.session.builder.finish(parameters, leaves)
+        module = Module(Function(self.source.name, region, self.span))
+        return Program(module, self.session.captures.in_order(), tree, self.source.name, self.span, self.source.file)
+
+    def _bind(self) -> list[Value]:
+        """Parameters of the function: what the signature gives, defaults for the rest."""
+        a = self.source.node.args
+        own = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+        if a.vararg or a.kwarg:
+            star = a.vararg or a.kwarg
+            assert star is not None
+            raise refuse(
+                "a function with `*` or `**` parameters can't be compiled on its own",
+                "name the parameters",
+                span=self.source.span(star),
+            )
+        unknown = [name for name in self.signature.names if name not in own]
+        if unknown:
+            raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
+        leaves = self.signature.leaves()
+        values = [Value(leaf.type, leaf.path) for leaf in leaves]
+        for group, members in enumerate(self.signature.aliases):
+            for member in members:
+                self.session.groups[values[member]] = group
+        stream: Iterator[tuple[Value, bool, Value]] = iter(
+            [(v, leaf.writeable, v) for v, leaf in zip(values, leaves, strict=True)]
+        )
+        bound: dict[str, Abstract] = {}
+        with self.frame.at(self.source.node):
+            for name, arg in zip(self.signature.names, self.signature.args, strict=True):
+                bound[name] = from_leaves(self.frame, arg, stream)
+        self.frame.state.locals.update({**outside_defaults(self.source.function), **bound})
+        missing = [name for name in own if name not in self.frame.state.locals]
+        if missing:
+            raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
+        return values
+
+    def _result(self, value: Abstract) -> tuple[list[Value], ArgType]:
+        leaves: list[Value] = []
+        node = self.source.node
+        last = node.body if isinstance(node, ast.Lambda) else node.body[-1]
+        tree = result_tree(self.frame, last, value, leaves)
+        return leaves, tree
+
+
+def _position(found: Diagnostic) -> tuple[str, int, int]:
+    return (found.span.file, found.span.line, found.span.column) if found.span else ("", 0, 0)
+
+
+def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value]) -> ArgType:
+    """The kind of a returned value; its leaves are appended to `leaves`."""
+    if is_scalar(value):
+        try:
+            leaves.append(materialise(frame, value))
+        except TooWide as error:
+            frame.error(node, f"the returned integer {error} does not fit in 64 bits", "return a float")
+        type_, weak = scalar_type(value)
+        return ScalarArg(type_.name, weak)
+    if isinstance(value, Array):
+        leaves.append(value.value)
+        if value.literal is not None:
+            return UniformArg("list", ScalarArg(value.element.name, value.weak))
+        return ArrayArg(value.element.name, value.rank, value.type.layout, value.writeable)
+    if isinstance(value, (Items, ListRef)):
+        items = tuple(result_tree(frame, node, item, leaves) for item in static_items(frame, value))
+        return SequenceArg("tuple" if isinstance(value, Items) else "list", items)
+    if isinstance(value, Record):
+        fields = tuple((name, result_tree(frame, node, item, leaves)) for name, item in value.fields)
+        return RecordArg(value.cls, fields)
+    if isinstance(value, Uniform):
+        leaves.extend(value.leaves)
+        return UniformArg("list" if value.kind == "list" else "tuple", value.item)
+    if isinstance(value, Const) and value.value is None:
+        return StaticArg(None)
+    if not isinstance(value, Poison):
+        frame.error(
+            node,
+            f"{describe(value)} can't be returned",
+            "return None, numbers, arrays, or tuples, lists, named tuples and dataclasses of them",
+        )
+    return StaticArg(None)

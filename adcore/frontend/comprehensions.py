@@ -1,0 +1,112 @@
+"""List comprehensions: item by item where the length is known, a list in memory otherwise."""
+
+from __future__ import annotations
+
+import ast
+
+from adcore.frontend.frame import Frame, Restart, as_static_int, open_frame
+from adcore.frontend.joins import describe, materialise, scalar_type
+from adcore.frontend.lists import LONGEST_LIST, list_literal
+from adcore.frontend.liveness import bound_names
+from adcore.frontend.sequences import stream_of
+from adcore.frontend.subscripts import nest, stored, wider
+from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_scalar
+from adcore.ir.core import Value
+from adcore.ir.types import BOOL, I64
+
+
+def comprehension(frame: Frame, node: ast.ListComp) -> Abstract:
+    """`[item for target in iterable if condition]`."""
+    inner = _scope(frame, node)
+    items: list[Abstract] = []
+    outcome = _generate(inner, node, 0, items)
+    frame.state.cells, frame.state.dead = inner.state.cells, inner.state.dead
+    if outcome is not None:
+        return outcome
+    return list_literal(frame, node, tuple(items))
+
+
+def _scope(frame: Frame, node: ast.ListComp) -> Frame:
+    """A frame in which the targets live; everything else is read from the enclosing one."""
+    state = frame.state.copy()
+    state.locals = {}
+    inner = open_frame(frame.session, frame.source, frame.node, state, frame.evaluate, frame.execute, frame)
+    inner.names = bound_names(generator.target for generator in node.generators)
+    return inner
+
+
+def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract]) -> Abstract | None:
+    """Append the items of the generators from `depth` on; a result if the list is made in another way."""
+    from adcore.frontend.statements import assign
+
+    if depth == len(node.generators):
+        items.append(frame.evaluate(frame, node.elt))
+        return None
+    generator = node.generators[depth]
+    stream = stream_of(frame, generator.iter, frame.evaluate(frame, generator.iter))
+    if stream is None:
+        return POISON
+    length = as_static_int(stream.length)
+    if length is None or length > LONGEST_LIST:
+        if len(node.generators) > 1 or generator.ifs:
+            return frame.error(
+                node, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
+            )
+        return _in_memory(frame, node, generator)
+    for k in range(length):
+        assign(frame, generator.target, stream.item(Const(k)))
+        wanted = _wanted(frame, generator)
+        if isinstance(wanted, Poison):
+            return POISON
+        if wanted:
+            outcome = _generate(frame, node, depth + 1, items)
+            if outcome is not None:
+                return outcome
+    return None
+
+
+def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
+    from adcore.frontend.expressions import condition
+
+    for test in generator.ifs:
+        flag = condition(frame, test, frame.evaluate(frame, test))
+        if not isinstance(flag, Const):
+            return frame.error(
+                test, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
+            )
+        if not flag.value:
+            return False
+    return True
+
+
+def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension) -> Abstract:
+    """One generator of unknown length: an array of numbers."""
+    from adcore.frontend.statements import assign
+
+    stream = stream_of(frame, generator.iter, frame.evaluate(frame, generator.iter))
+    assert stream is not None
+    where = frame.span(node)
+    element = frame.session.in_memory.get(where, BOOL)
+    buffer = frame.emit("alloc", materialise(frame, stream.length, I64), element=element.name, hint="list")
+    seen: list[Abstract] = []
+
+    def body(index: list[Value]) -> None:
+        assign(frame, generator.target, stream.item(Num(index[0])))
+        item = frame.evaluate(frame, node.elt)
+        seen.append(item)
+        if is_scalar(item):
+            frame.builder.emit_many("store", (stored(frame, item, element), buffer, *index), {})
+
+    nest(frame, (stream.length,), body)
+    (item,) = seen
+    if isinstance(item, Poison):
+        return POISON
+    if not is_scalar(item):
+        return frame.error(
+            node.elt, f"a list of {describe(item)} of unknown length is not supported", "use a 2-d array"
+        )
+    type_, weak = scalar_type(item)
+    if wider(element, type_) or where not in frame.session.in_memory:
+        frame.session.in_memory[where] = type_
+        raise Restart
+    return Array(buffer, buffer, True, weak, where, (stream.length,), local=True)

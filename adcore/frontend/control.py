@@ -1,0 +1,267 @@
+"""Branches and loops of abstract execution: the IR's `if`, `for` and `while` around what callers compile."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from adcore.frontend.frame import Frame, State
+from adcore.frontend.joins import Joiner, defined_in, materialise, rebuilt_state
+from adcore.frontend.values import FALSE, TRUE, UNBOUND, Abstract, Const, Items, Num, Record
+from adcore.ir.builder import OpenRegion
+from adcore.ir.core import Instr, Region, Value, substitute
+from adcore.ir.types import BOOL, I64
+
+SCRATCH = "$value"
+"""Where an expression that branches keeps its value: no Python name looks like this."""
+
+
+def negated(frame: Frame, flag: Abstract) -> Abstract:
+    if isinstance(flag, Const):
+        return Const(not flag.value)
+    return Num(frame.emit("not", materialise(frame, flag, BOOL)))
+
+
+def both(frame: Frame, a: Abstract, b: Abstract) -> Abstract:
+    """`a and b` of flags whose evaluation has no effect."""
+    if isinstance(a, Const):
+        return b if a.value else a
+    if isinstance(b, Const):
+        return a if b.value else b
+    return Num(frame.emit("and", materialise(frame, a, BOOL), materialise(frame, b, BOOL)))
+
+
+def either(frame: Frame, a: Abstract, b: Abstract) -> Abstract:
+    if isinstance(a, Const):
+        return a if a.value else b
+    if isinstance(b, Const):
+        return b if b.value else a
+    return Num(frame.emit("or", materialise(frame, a, BOOL), materialise(frame, b, BOOL)))
+
+
+def exit_flag(frame: Frame) -> Abstract:
+    """Whether control has left the straight line."""
+    state = frame.state
+    return either(frame, either(frame, state.returns, state.breaks), state.continues)
+
+
+def keep_all(name: str) -> bool:
+    return True
+
+
+def branch(
+    frame: Frame,
+    condition: Value,
+    then: Callable[[], None],
+    otherwise: Callable[[], None],
+    keep: Callable[[str], bool] = keep_all,
+) -> None:
+    """`if condition: then() else: otherwise()`; of the names that differ afterwards only those in `keep` survive."""
+    span, base, ends, regions = frame.builder.span, frame.state, [], []
+    for body in (then, otherwise):
+        frame.state = base.copy()
+        with frame.builder.region() as region:
+            body()
+        ends.append(frame.state)
+        regions.append(region)
+    frame.builder.span = span
+    joiner = Joiner(frame, frozenset().union(*(defined_in(r.region) for r in regions)))
+    skeleton = joiner.join_states(ends[0], ends[1], keep)
+    leaves = joiner.state_leaves(skeleton)
+    finished = []
+    for side in (0, 1):
+        frame.state = ends[side]
+        finished.append(_finish(frame, regions[side], joiner, ends[side], skeleton, side))
+    frame.state = base
+    results: tuple[Value, ...] = ()
+    if leaves or any(r.body for r in finished):
+        results = frame.builder.emit_many(
+            "if",
+            (condition,),
+            {},
+            tuple(r.region for r in finished),
+            [v.type for v in leaves],
+            [v.hint for v in leaves],
+        )
+    frame.state = rebuilt_state(skeleton, dict(zip(leaves, results, strict=True)))
+
+
+def _finish(frame: Frame, region: OpenRegion, joiner: Joiner, end: State, skeleton: State, side: int) -> OpenRegion:
+    return frame.extend(region, lambda: joiner.state_values(end, skeleton, side))
+
+
+def choose(
+    frame: Frame, condition: Abstract, then: Callable[[], Abstract], otherwise: Callable[[], Abstract]
+) -> Abstract:
+    """`then() if condition else otherwise()`, evaluating one of them."""
+    if isinstance(condition, Const):
+        return then() if condition.value else otherwise()
+
+    def storing(value: Callable[[], Abstract]) -> Callable[[], None]:
+        def body() -> None:
+            frame.state.locals[SCRATCH] = value()
+
+        return body
+
+    outer = frame.state.locals.get(SCRATCH)
+    branch(frame, materialise(frame, condition, BOOL), storing(then), storing(otherwise))
+    result = frame.state.locals.pop(SCRATCH)
+    if outer is not None:
+        frame.state.locals[SCRATCH] = outer
+    return result
+
+
+def effect_free(frame: Frame, region: Region, limit: int = 4) -> bool:
+    """Whether a region may run although its result is not wanted: nothing raises, nothing is written, it is short."""
+    ops = frame.builder.ops
+    return len(region.body) <= limit and all(_harmless(ops, instr) for instr in region.body)
+
+
+def _harmless(ops: object, instr: Instr) -> bool:
+    from adcore.ops import Table
+
+    assert isinstance(ops, Table)
+    op = ops[instr.op]
+    return op.pure and not instr.regions and not op.can_raise(tuple(v.type for v in instr.operands)) and op.cost < 4
+
+
+def loop(
+    frame: Frame,
+    assigned: frozenset[str],
+    head: frozenset[str],
+    operands: tuple[Value, ...],
+    step: int | None,
+    test: Callable[[Value], Abstract] | None,
+    body: Callable[[Value], None],
+) -> None:
+    """A `for` (with `operands` lo and hi, `step`) or a `while` (with `test`) whose carried values are found by fixpoint.
+
+    `assigned` names may change in the body; those of them in `head` are carried, the others start an iteration, and
+    leave the loop, without a value. `body` gets the loop variable or the iteration counter.
+    """
+    span, entry = frame.builder.span, frame.state
+    joiner = Joiner(frame)
+    assumed = _first_assumption(joiner, entry, assigned, head)
+    reported = len(frame.session.diagnostics)
+    for _ in range(12):
+        del frame.session.diagnostics[reported:]
+        frame.builder.span = span
+        attempt = _Attempt(frame, joiner, assumed, test, body)
+        attempt.run(entry, lambda name: name in head or name not in assigned)
+        if attempt.stable:
+            break
+        assumed = attempt.grown
+    frame.builder.span = span
+    attempt.emit(entry, operands, step)
+
+
+def _first_assumption(joiner: Joiner, entry: State, assigned: frozenset[str], head: frozenset[str]) -> State:
+    """At the head of a loop numbers that the body assigns are unknown; jumps have not happened."""
+    assumed = dataclasses.replace(entry.copy(), returns=FALSE, breaks=FALSE, continues=FALSE)
+    joiner.states = (entry, entry)
+    for name in assigned:
+        if name in head:
+            value = entry.locals.get(name, UNBOUND)
+            if isinstance(value, (Num, Const, Items, Record)):
+                assumed.locals[name] = joiner.refreshed(value, name)
+        else:
+            assumed.locals.pop(name, None)
+    return assumed
+
+
+class _Attempt:
+    """One try at a loop: the body compiled under an assumption, and whether its end agrees with it."""
+
+    def __init__(
+        self,
+        frame: Frame,
+        joiner: Joiner,
+        assumed: State,
+        test: Callable[[Value], Abstract] | None,
+        body: Callable[[Value], None],
+    ) -> None:
+        self.frame, self.joiner, self.assumed, self.test, self.body = frame, joiner, assumed, test, body
+        self.stable = False
+        self.grown = assumed
+        self.regions: list[OpenRegion] = []
+
+    def run(self, entry: State, keep: Callable[[str], bool]) -> None:
+        frame, joiner = self.frame, self.joiner
+        inside = dataclasses.replace(self.assumed.copy(), returns=FALSE, breaks=FALSE, continues=FALSE)
+        leaves = joiner.state_leaves(self.assumed)
+        self.counter = Value(I64)
+        if self.test is not None:
+            frame.state = self.assumed.copy()
+            with frame.builder.region((self.counter, *leaves)) as region:
+                going = both(frame, negated(frame, either(frame, self.assumed.returns, self.assumed.breaks)), TRUE)
+                region.yields = (self._condition(going),)
+            self.regions.append(region)
+        frame.state = inside
+        index = Value(I64)
+        with frame.builder.region((index, *leaves)) as region:
+            self.body(index)
+            end = dataclasses.replace(frame.state, continues=FALSE)
+            joiner.inner = frozenset(region.params) | frozenset(frame.builder.open_values())
+            before = _Shape(self.assumed)
+            self.grown = self.assumed if end.dead else joiner.join_states(self.assumed, end, keep)
+            self.stable = before.same(_Shape(self.grown))
+            if self.stable:
+                region.yields = joiner.state_values(end, self.grown, 1)
+        self.regions.append(region)
+        frame.state = entry
+
+    def _condition(self, going: Abstract) -> Value:
+        frame = self.frame
+        assert self.test is not None
+        test = self.test
+        value = choose(frame, going, lambda: test(self.counter), lambda: FALSE)
+        return materialise(frame, value, BOOL) if isinstance(value, (Num, Const)) else frame.const(False)
+
+    def emit(self, entry: State, operands: tuple[Value, ...], step: int | None) -> None:
+        frame, joiner = self.frame, self.joiner
+        frame.state = entry
+        leaves = joiner.state_leaves(self.grown)
+        if not self.stable:
+            # Only reached with a program that was refused: keep going with what is known.
+            frame.state = entry
+            return
+        inits = joiner.state_values(entry, self.grown, 0)
+        types, hints = [v.type for v in leaves], [v.hint for v in leaves]
+        *tests, body = (r.region for r in self.regions)
+        # Both regions were compiled over the same parameters; a value has one definition.
+        regions = [*(substitute(test, {}) for test in tests), body]
+        if self.test is None:
+            results = frame.builder.emit_many("for", (*operands, *inits), {"step": step}, regions, types, hints)
+        else:
+            results = frame.builder.emit_many("while", inits, {}, regions, [*types, I64], hints)[:-1]
+        frame.state = rebuilt_state(self.grown, dict(zip(leaves, results, strict=True)))
+
+
+class _Shape:
+    """A state as comparable data: which parts are carried, with what types, and which are fixed values."""
+
+    def __init__(self, state: State) -> None:
+        self.locals = {name: _shape(v) for name, v in state.locals.items()}
+        self.cells = {cell: tuple(map(_shape, items)) for cell, items in state.cells.items()}
+        self.flags = tuple(map(_shape, (state.result, state.returns, state.breaks)))
+
+    def same(self, other: _Shape) -> bool:
+        return (self.locals, self.cells, self.flags) == (other.locals, other.cells, other.flags)
+
+
+def _shape(value: Abstract) -> object:
+    if isinstance(value, Num):
+        return ("num", id(value.value), value.weak)
+    if isinstance(value, Const):
+        return ("const", type(value.value), repr(value.value) if isinstance(value.value, float) else id(value.value))
+    if isinstance(value, Items):
+        return tuple(map(_shape, value.items))
+    if isinstance(value, Record):
+        return tuple(_shape(v) for _, v in value.fields)
+    if hasattr(value, "inner"):
+        return ("maybe", _shape(value.inner), _shape(value.bound))
+    if hasattr(value, "cell"):
+        return ("list", value.cell)
+    if hasattr(value, "value"):
+        return ("array", id(value.value))
+    return type(value).__name__

@@ -1,0 +1,201 @@
+"""Lists and tuples of known length: items as values while subscripts are known, in memory once they are not."""
+
+from __future__ import annotations
+
+import ast
+
+from adcore.frontend.frame import Frame, Restart, as_static_int
+from adcore.frontend.joins import describe, join_types, materialise, scalar_type
+from adcore.frontend.scalars import fail, python_message
+from adcore.frontend.sequences import all_scalars, static_items
+from adcore.frontend.subscripts import integer, load, nest, normalised, stored, wider
+from adcore.frontend.values import (
+    NONE,
+    POISON,
+    Abstract,
+    Array,
+    Const,
+    Items,
+    ListRef,
+    Num,
+    Record,
+    Slice,
+    is_scalar,
+)
+from adcore.ir.core import Value
+from adcore.ir.types import F64, I64, Scalar
+from adcore.source import Span
+
+LONGEST_SELECTION = 8
+"""Up to this many items a subscript that is not known becomes a chain of choices instead of a load from memory."""
+
+LONGEST_LIST = 256
+"""Longer lists are kept in memory from the start."""
+
+
+def list_literal(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> Abstract:
+    """`[a, b, c]`."""
+    where = frame.span(node)
+    element = frame.session.in_memory.get(where)
+    if element is None:
+        return frame.new_list(items, where)
+    return in_memory(frame, items, element, where)
+
+
+def in_memory(frame: Frame, items: tuple[Abstract, ...], element: Scalar, where: Span | None) -> Array:
+    """A small array that holds numbers."""
+    buffer = frame.emit("alloc", frame.const(len(items)), element=element.name, hint="list")
+    for k, item in enumerate(items):
+        frame.builder.emit_many("store", (stored(frame, item, element), buffer, frame.const(k)), {})
+    weak = all(scalar_type(item)[1] for item in items)
+    return Array(buffer, buffer, True, weak, where, (Const(len(items)),), local=True)
+
+
+def common_type(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> tuple[Scalar, bool] | None:
+    """The type that holds all items; reports if there is none."""
+    if not items or not all_scalars(items):
+        frame.error(
+            node,
+            "a subscript that is not known while compiling needs a list of numbers",
+            "use constant subscripts, or pass a list of arrays as an argument",
+        )
+        return None
+    joined: Abstract = items[0]
+    for item in items[1:]:
+        type_ = join_types(joined, item)
+        if type_ is None:
+            frame.error(node, "the items are float32 and float64", "convert them to one type")
+            return None
+        joined = Num(Value(type_[0]), type_[1])
+    return scalar_type(joined)
+
+
+def dynamic_item(frame: Frame, node: ast.AST, owner: Abstract, index: Value) -> Abstract:
+    """`owner[index]` for a normalised index that is only known at run time."""
+    items = static_items(frame, owner)
+    type_ = common_type(frame, node, items)
+    if type_ is None:
+        return POISON
+    if len(items) > LONGEST_SELECTION:
+        if isinstance(owner, ListRef):
+            move_to_memory(frame, node, owner, type_[0])
+        return load(frame, in_memory(frame, items, type_[0], None), [index])
+    chosen = materialise(frame, items[-1], type_[0])
+    for k in range(len(items) - 2, -1, -1):
+        here = frame.emit("eq", index, frame.const(k))
+        chosen = frame.emit("select", here, materialise(frame, items[k], type_[0]), chosen)
+    return Num(chosen, type_[1])
+
+
+def move_to_memory(frame: Frame, node: ast.AST, owner: ListRef, element: Scalar) -> None:
+    """Compile again, with this list in memory from the start."""
+    where = frame.session.literals.get(owner.cell)
+    if where is None:
+        frame.error(node, "this list needs memory, but it is not one list", "use a NumPy array: np.zeros(n)")
+        return
+    frame.session.in_memory[where] = element
+    raise Restart
+
+
+def list_subscript(frame: Frame, node: ast.AST, owner: Abstract, part: Abstract) -> Abstract:
+    """`owner[part]` of a tuple, named tuple or list of known length."""
+    items = static_items(frame, owner)
+    if isinstance(part, Slice):
+        bounds = [None if b is NONE else as_static_int(b) for b in (part.lo, part.hi, part.step)]
+        if any(b is None and p is not NONE for b, p in zip(bounds, (part.lo, part.hi, part.step), strict=True)):
+            return frame.error(node, "the bounds of a slice of a list or tuple must be constants", "use a NumPy array")
+        chosen = items[slice(*bounds)]
+        return frame.new_list(chosen, frame.span(node)) if isinstance(owner, ListRef) else Items(chosen)
+    position = static_position(frame, node, owner, part, len(items))
+    if isinstance(position, int):
+        return items[position]
+    if position is None:
+        return POISON
+    if not items:
+        return frame.error(node, "this list is empty")
+    return dynamic_item(frame, node, owner, position)
+
+
+def static_position(frame: Frame, node: ast.AST, owner: Abstract, part: Abstract, length: int) -> int | Value | None:
+    """Where a subscript points: a number, a normalised IR value, or None after an error."""
+    known = as_static_int(part)
+    if known is None:
+        index = integer(frame, node, part)
+        if index is None or not length:
+            return None
+        return normalised(frame, index, Const(length))
+    if -length <= known < length:
+        return known % length
+    fail(frame, *python_message(lambda: ([] if isinstance(owner, ListRef) else ())[0]))
+    return None
+
+
+def store_item(frame: Frame, node: ast.AST, owner: ListRef, part: Abstract, value: Abstract) -> None:
+    """`owner[part] = value` for a list."""
+    items = static_items(frame, owner)
+    if isinstance(part, Slice):
+        frame.error(node, "storing into a slice of a list is not supported", "use a NumPy array: np.zeros(n)")
+        return
+    position = static_position(frame, node, owner, part, len(items))
+    if isinstance(position, int):
+        frame.state.cells[owner.cell] = (*items[:position], value, *items[position + 1 :])
+    elif position is not None:
+        type_ = common_type(frame, node, (*items, value)) if is_scalar(value) else None
+        if type_ is None:
+            frame.error(node, "storing at a subscript that is not known while compiling needs a list of numbers")
+        else:
+            move_to_memory(frame, node, owner, type_[0])
+
+
+def check_list_store(frame: Frame, array: Array, value: Abstract) -> None:
+    """A list in memory that gets a number of a wider type has to be made of that type: compile again."""
+    if array.literal is not None and is_scalar(value):
+        type_ = wider(array.element, scalar_type(value)[0])
+        if type_ is not None:
+            frame.session.in_memory[array.literal] = type_
+            raise Restart
+
+
+def repeat_list(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """`[0.0] * n`."""
+    owner, count = (a, b) if isinstance(a, (Items, ListRef)) else (b, a)
+    if not is_scalar(count):
+        return frame.error(node, f"a list can't be multiplied by {describe(count)}")
+    items = static_items(frame, owner)
+    known = as_static_int(count)
+    if isinstance(owner, Items):
+        if known is None:
+            return frame.error(node, "a tuple can only be repeated a constant number of times", "use np.zeros(n)")
+        return Items(items * known)
+    where = frame.span(node)
+    if known is not None and known * len(items) <= LONGEST_LIST and where not in frame.session.in_memory:
+        return frame.new_list(items * known, where)
+    if len(items) != 1 or not is_scalar(items[0]):
+        return frame.error(node, "only a list of one number can be repeated so often", "use np.zeros(n)")
+    length = integer(frame, node, count)
+    if length is None:
+        return POISON
+    return filled(frame, Num(frame.emit("maximum", length, frame.const(0))), items[0], where)
+
+
+def filled(frame: Frame, length: Abstract, item: Abstract, where: Span) -> Array:
+    """A list in memory of equal numbers."""
+    own, weak = scalar_type(item)
+    element = frame.session.in_memory.get(where, own)
+    buffer = frame.emit("alloc", materialise(frame, length, I64), element=element.name, hint="list")
+    value = stored(frame, item, element)
+    nest(frame, (length,), lambda index: frame.builder.emit_many("store", (value, buffer, *index), {}) and None)
+    return Array(buffer, buffer, True, weak, where, (length,), local=True)
+
+
+def append(frame: Frame, node: ast.AST, owner: ListRef, value: Abstract) -> Abstract:
+    frame.state.cells[owner.cell] = (*frame.list_items(owner), value)
+    return NONE
+
+
+def fields_text(owner: Record) -> str:
+    return ", ".join(name for name, _ in owner.fields)
+
+
+__all__ = ["F64", "append", "check_list_store", "dynamic_item", "fields_text", "filled", "in_memory", "list_literal",
+           "list_subscript", "move_to_memory", "repeat_list", "static_position", "store_item"]  # fmt: skip

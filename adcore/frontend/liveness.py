@@ -1,0 +1,126 @@
+"""Which local names may still be read: only those are carried through loops and joined after branches.
+
+Backward over structured statements. A name that a nested function reads counts as read everywhere, because the
+function may be called anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+Names = frozenset[str]
+NOTHING: Names = frozenset()
+
+
+@dataclass
+class Liveness:
+    """For each statement the names wanted after it (`after`) and, for loops, at the head of an iteration (`head`).
+    Inside a loop `after` includes what is wanted where jumps go."""
+
+    after: dict[ast.AST, Names] = field(default_factory=dict)
+    head: dict[ast.AST, Names] = field(default_factory=dict)
+    always: Names = NOTHING
+
+
+@dataclass(frozen=True)
+class _Jumps:
+    """What is live where `break` and `continue` go."""
+
+    on_break: Names = NOTHING
+    on_continue: Names = NOTHING
+
+    @property
+    def any(self) -> Names:
+        return self.on_break | self.on_continue
+
+
+def liveness(body: Sequence[ast.stmt]) -> Liveness:
+    """The live names of a function body."""
+    found = Liveness()
+    found.always = frozenset(name for stmt in body for name in _nested_reads(stmt))
+    _Solver(found).block(body, found.always, _Jumps())
+    return found
+
+
+class _Solver:
+    def __init__(self, found: Liveness) -> None:
+        self.found = found
+
+    def block(self, body: Sequence[ast.stmt], after: Names, jumps: _Jumps) -> Names:
+        for stmt in reversed(body):
+            after = self.statement(stmt, after, jumps)
+        return after
+
+    def statement(self, stmt: ast.stmt, after: Names, jumps: _Jumps) -> Names:
+        self.found.after[stmt] = after | jumps.any
+        if isinstance(stmt, ast.If):
+            return reads(stmt.test) | self.block(stmt.body, after, jumps) | self.block(stmt.orelse, after, jumps)
+        if isinstance(stmt, ast.While):
+            return self.loop(stmt, after, jumps, reads(stmt.test), NOTHING)
+        if isinstance(stmt, ast.For):
+            return self.loop(stmt, after, jumps, NOTHING, stores(stmt.target)) | reads(stmt.iter)
+        if isinstance(stmt, (ast.Return, ast.Raise)):
+            return reads(stmt) | self.found.always
+        if isinstance(stmt, ast.Break):
+            return jumps.on_break
+        if isinstance(stmt, ast.Continue):
+            return jumps.on_continue
+        if isinstance(stmt, ast.FunctionDef):
+            return (after - {stmt.name}) | frozenset(_nested_reads(stmt)) | reads(stmt.args)
+        if isinstance(stmt, ast.AugAssign):
+            return after | reads(stmt) | stores(stmt.target)
+        return (after - stores(stmt)) | reads(stmt)
+
+    def loop(self, stmt: ast.For | ast.While, after: Names, jumps: _Jumps, test: Names, targets: Names) -> Names:
+        leaving = test | self.block(stmt.orelse, after, jumps)
+        head = leaving
+        while True:
+            inner = self.block(stmt.body, head, _Jumps(after, head))
+            grown = head | (inner - targets)
+            if grown == head:
+                break
+            head = grown
+        # A loop may end by a jump of an outer loop's, hence `jumps`.
+        self.found.after[stmt] = after | leaving | jumps.any
+        self.found.head[stmt] = head
+        return head
+
+
+def reads(node: ast.AST) -> Names:
+    """Names that `node` reads."""
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+
+
+def stores(node: ast.AST) -> Names:
+    """Names that `node` binds (those of comprehensions are their own)."""
+    return bound_names((node,))
+
+
+def bound_names(body: Iterable[ast.AST]) -> Names:
+    """Names that statements bind, nested functions' own names excluded: the locals of a function."""
+    found: set[str] = set()
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+            continue
+        if isinstance(node, (ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp)):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            found.add(node.id)
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
+        pending.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
+
+
+def _nested_reads(node: ast.AST) -> set[str]:
+    """Names read inside functions and lambdas nested in `node`."""
+    found: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, (ast.FunctionDef, ast.Lambda)):
+            found.update(reads(inner))
+    return found

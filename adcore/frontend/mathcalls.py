@@ -1,0 +1,215 @@
+"""Calls of `math` and NumPy functions on numbers."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcore.frontend.frame import Frame
+from adcore.frontend.joins import describe, materialise, scalar_type
+from adcore.frontend.names import ARITY, MATH, NUMPY, NUMPY_ANY, NUMPY_OPERATORS, ROUNDING, MathFunction
+from adcore.frontend.scalars import binary, folded, promoted, python_message, to_float, to_int
+from adcore.frontend.subscripts import load
+from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_scalar
+from adcore.ir.core import Value
+from adcore.ir.types import BOOL, F32, F64, I64
+
+
+def scalar_arguments(frame: Frame, node: ast.Call, name: str, arguments: list[Abstract]) -> list[Abstract] | None:
+    """The arguments as numbers (0-d arrays loaded); reports what is none."""
+    found = [load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else a for a in arguments]
+    for value in found:
+        if isinstance(value, Poison):
+            return None
+        if isinstance(value, Array):
+            help = f"call {name} on elements, in a loop; functions of whole arrays are not compiled yet"
+            frame.error(node, f"{name} is called on an array", help)
+            return None
+        if not is_scalar(value):
+            frame.error(node, f"{name} does not take {describe(value)}")
+            return None
+    return found
+
+
+def call_math(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
+    """A function of the `math` module."""
+    name = f"math.{function.__name__}"
+    values = scalar_arguments(frame, node, name, arguments)
+    if values is None:
+        return POISON
+    if all(isinstance(v, Const) for v in values):
+        return folded(frame, node, function, *values)
+    special = {math.pow: _pow, math.fmod: _fmod, math.isnan: _isnan, math.isinf: _isinf, math.isfinite: _isfinite,
+               math.radians: _radians, math.degrees: _degrees}.get(function)  # fmt: skip
+    if function in ROUNDING:
+        return _rounded(frame, node, ROUNDING[function], values)
+    floats = [materialise(frame, v, F64) for v in values]
+    if special is not None:
+        return special(frame, node, floats) if len(floats) == _operands(function) else _arity(frame, node, name)
+    if function is math.log and len(floats) == 2:
+        logs = [_checked(frame, MATH[math.log], math.log, [x]) for x in floats]
+        frame.check(frame.emit("ne", logs[1], frame.const(0.0)), *python_message(lambda: 1.0 / 0.0))
+        return Num(frame.emit("div", *logs))
+    if function is math.hypot and len(floats) in (1, 3, 4):
+        return _long_hypot(frame, floats)
+    entry = MATH[function]
+    if len(floats) != ARITY.get(entry.op, 1):
+        return _arity(frame, node, name)
+    return Num(_checked(frame, entry, function, floats))
+
+
+def _operands(function: Callable[..., Any]) -> int:
+    return 2 if function in (math.pow, math.fmod) else 1
+
+
+def _arity(frame: Frame, node: ast.Call, name: str) -> Abstract:
+    return frame.error(node, f"{name} is called with a number of arguments that it does not take")
+
+
+def _checked(frame: Frame, entry: MathFunction, function: Callable[..., Any], operands: list[Value]) -> Value:
+    if entry.outside is not None:
+        assert entry.outside_example is not None
+        outside = entry.outside(frame, operands[0])
+        frame.check(frame.emit("not", outside), *python_message(function, entry.outside_example))
+    result = frame.emit(entry.op, *operands)
+    if entry.overflow_example is not None:
+        _check_overflow(frame, result, operands, *python_message(function, *entry.overflow_example))
+    return result
+
+
+def _check_overflow(frame: Frame, result: Value, operands: list[Value], error: str, message: str) -> None:
+    """Raise if the result is infinite although no operand is."""
+    infinite = frame.const(math.inf)
+    ok = frame.emit("ne", frame.emit("abs", result), infinite)
+    for operand in operands:
+        ok = frame.emit("or", ok, frame.emit("eq", frame.emit("abs", operand), infinite))
+    frame.check(ok, error, message)
+
+
+def _rounded(frame: Frame, node: ast.Call, op: str, values: list[Abstract]) -> Abstract:
+    (value,) = values
+    if isinstance(value, Num) and value.type.kind != "f":
+        return to_int(frame, node, Num(value.value))
+    x = materialise(frame, value)
+    return Num(frame.emit("cast", x if op == "trunc" else frame.emit(op, x), type="i64"))
+
+
+def _pow(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    """math.pow: like `**`, but what is no real number is a ValueError."""
+    x, y = operands
+    zero = frame.const(0.0)
+    pole = frame.emit("and", frame.emit("eq", x, zero), frame.emit("lt", y, zero))
+    finite = frame.emit("lt", frame.emit("abs", y), frame.const(math.inf))
+    pole = frame.emit("and", pole, finite)
+    negative = frame.emit("and", frame.emit("lt", x, zero), frame.emit("gt", x, frame.const(-math.inf)))
+    fraction = frame.emit("lt", frame.emit("floor", y), y)
+    bad = frame.emit("or", pole, frame.emit("and", negative, fraction))
+    frame.check(frame.emit("not", bad), *python_message(math.pow, -1.0, 0.5))
+    result = frame.emit("pow", x, y)
+    _check_overflow(frame, result, operands, *python_message(math.pow, 10.0, 1e3))
+    return Num(result)
+
+
+def _fmod(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    x, y = operands
+    infinite = frame.emit("eq", frame.emit("abs", x), frame.const(math.inf))
+    known = frame.emit("eq", y, y)
+    bad = frame.emit("or", frame.emit("and", infinite, known), frame.emit("eq", y, frame.const(0.0)))
+    # NaN in x passes, even with y = 0.
+    bad = frame.emit("and", bad, frame.emit("eq", x, x))
+    frame.check(frame.emit("not", bad), *python_message(math.fmod, 1.0, 0.0))
+    return Num(frame.emit("fmod", x, y))
+
+
+def _isnan(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    return Num(frame.emit("ne", operands[0], operands[0]))
+
+
+def _isinf(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    return Num(frame.emit("eq", frame.emit("abs", operands[0]), frame.const(math.inf)))
+
+
+def _isfinite(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    return Num(frame.emit("lt", frame.emit("abs", operands[0]), frame.const(math.inf)))
+
+
+def _radians(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    return Num(frame.emit("mul", operands[0], frame.const(math.pi / 180.0)))
+
+
+def _degrees(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
+    return Num(frame.emit("mul", operands[0], frame.const(180.0 / math.pi)))
+
+
+def _long_hypot(frame: Frame, operands: list[Value]) -> Abstract:
+    result = frame.emit("abs", operands[0])
+    for operand in operands[1:]:
+        result = frame.emit("hypot", result, operand)
+    _check_overflow(frame, result, operands, *python_message(math.hypot, 1.5e308, 1.5e308))
+    return Num(result)
+
+
+def call_numpy(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
+    """A NumPy function of numbers; the result is a NumPy scalar."""
+    name = f"np.{function.__name__}"
+    values = scalar_arguments(frame, node, name, arguments)
+    if values is None:
+        return POISON
+    if all(isinstance(v, Const) for v in values):
+        return folded(frame, node, function, *values)
+    if function in NUMPY_OPERATORS:
+        if len(values) != 2:
+            return _arity(frame, node, name)
+        return binary(frame, node, getattr(ast, NUMPY_OPERATORS[function]), _strong(frame, values[0]), values[1])
+    op = NUMPY.get(function) or NUMPY_ANY[function]
+    if len(values) != ARITY.get(op, 1):
+        return _arity(frame, node, name)
+    type_ = scalar_type(values[0])[0] if len(values) == 1 else promoted(values[0], values[1])[0]
+    if function in NUMPY and type_.kind != "f":
+        type_ = F64
+    if type_ == BOOL or (op == "sign" and type_ == I64):
+        return frame.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
+    return Num(frame.emit(op, *(materialise(frame, v, type_) for v in values)), weak=False)
+
+
+def _strong(frame: Frame, value: Abstract) -> Abstract:
+    return Num(materialise(frame, value), weak=False)
+
+
+CLASSIFY: dict[Callable[..., Any], Callable[[Frame, ast.Call, list[Value]], Abstract]] = {
+    np.isnan: _isnan, np.isinf: _isinf, np.isfinite: _isfinite,
+}  # fmt: skip
+
+SCALAR_TYPES: dict[Any, tuple[str, bool]] = {
+    np.float64: ("f64", False), np.float32: ("f32", False), np.int64: ("i64", False), np.bool_: ("bool", False),
+}  # fmt: skip
+
+
+def classify(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
+    """np.isnan and the like."""
+    values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
+    if values is None:
+        return POISON
+    if all(isinstance(v, Const) for v in values):
+        return folded(frame, node, function, *values)
+    type_ = F32 if scalar_type(values[0])[0] == F32 else F64
+    if type_ == F32:
+        values = [to_float(frame, node, values[0])]
+    result = CLASSIFY[function](frame, node, [materialise(frame, values[0], F64)])
+    assert isinstance(result, Num)
+    return Num(result.value, weak=False)
+
+
+def convert(frame: Frame, node: ast.Call, function: Any, arguments: list[Abstract]) -> Abstract:
+    """np.float64(x) and the like."""
+    values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
+    if values is None or len(values) != 1:
+        return POISON if values is None else _arity(frame, node, f"np.{function.__name__}")
+    if isinstance(values[0], Const):
+        return folded(frame, node, function, values[0])
+    name, weak = SCALAR_TYPES[function]
+    return Num(frame.emit("cast", materialise(frame, values[0]), type=name), weak)

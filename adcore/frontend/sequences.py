@@ -1,0 +1,240 @@
+"""Things with a length: tuples, lists, ranges, arguments of like items, and what a `for` runs over."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from adcore.frontend.frame import Frame, as_static_int
+from adcore.frontend.joins import describe, materialise
+from adcore.frontend.scalars import minimum, python_message
+from adcore.frontend.subscripts import dim, load, loaded
+from adcore.frontend.values import (
+    Abstract,
+    Array,
+    Const,
+    Items,
+    ListRef,
+    Num,
+    Poison,
+    Range,
+    Record,
+    Stream,
+    Uniform,
+    is_scalar,
+)
+from adcore.ir.core import Value
+from adcore.ir.types import I64, ArrayType, ListType
+from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg, leaves
+
+
+def is_named_tuple(value: Abstract) -> bool:
+    return isinstance(value, Record) and issubclass(value.cls, tuple)
+
+
+def is_sequence(value: Abstract) -> bool:
+    """Whether `len` works on it (arrays apart)."""
+    if isinstance(value, Array):
+        return value.literal is not None
+    return isinstance(value, (Items, ListRef, Uniform, Range, Stream)) or is_named_tuple(value)
+
+
+def static_items(frame: Frame, value: Abstract) -> tuple[Abstract, ...]:
+    """The items of a tuple, list or named tuple."""
+    if isinstance(value, Items):
+        return value.items
+    if isinstance(value, Record):
+        return tuple(item for _, item in value.fields)
+    assert isinstance(value, ListRef)
+    return frame.list_items(value)
+
+
+def sequence_length(frame: Frame, value: Abstract) -> Abstract:
+    """`len(value)`."""
+    if isinstance(value, Array):
+        return dim(frame, value, 0)
+    if isinstance(value, Stream):
+        return value.length
+    if isinstance(value, Range):
+        return trip_count(frame, value)
+    if isinstance(value, Uniform):
+        (first, *_) = value.leaves
+        return Num(frame.emit("count", first) if isinstance(first.type, ListType) else frame.emit("dim", first, axis=0))
+    return Const(len(static_items(frame, value)))
+
+
+def static_length(frame: Frame, value: Abstract) -> int | None:
+    """The length of a sequence, if it is known without emitting anything."""
+    if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
+        return len(static_items(frame, value))
+    if isinstance(value, Stream):
+        return as_static_int(value.length)
+    if isinstance(value, Range):
+        bounds = [as_static_int(v) for v in (value.lo, value.hi, value.step)]
+        if any(b is None for b in bounds) or bounds[2] == 0:
+            return None
+        return len(range(*bounds))  # type: ignore[arg-type]
+    if isinstance(value, Array) and value.shape:
+        return as_static_int(value.shape[0])
+    return None
+
+
+def trip_count(frame: Frame, value: Range) -> Abstract:
+    """How many numbers a range has."""
+    known = static_length(frame, value)
+    if known is not None:
+        return Const(known)
+    lo, hi = materialise(frame, value.lo, I64), materialise(frame, value.hi, I64)
+    zero = frame.const(0)
+    step = as_static_int(value.step)
+    if step is None:
+        s = materialise(frame, value.step, I64)
+        frame.check(frame.emit("ne", s, zero), *python_message(range, 0, 1, 0))
+        up = frame.emit("gt", s, zero)
+        distance = frame.emit("select", up, frame.emit("sub", hi, lo), frame.emit("sub", lo, hi))
+        size = frame.emit("abs", s)
+        rounded = frame.emit("add", distance, frame.emit("sub", size, frame.const(1), exact=True))
+        return Num(frame.emit("maximum", frame.emit("floordiv", rounded, size), zero))
+    distance = hi if lo is zero and step == 1 else frame.emit("sub", *((hi, lo) if step > 0 else (lo, hi)))
+    if abs(step) > 1:
+        distance = frame.emit("add", distance, frame.const(abs(step) - 1))
+        distance = frame.emit("floordiv", distance, frame.const(abs(step)))
+    return Num(frame.emit("maximum", distance, zero))
+
+
+def range_item(frame: Frame, value: Range, k: Abstract) -> Abstract:
+    """The `k`-th number of a range (0 <= k < length), which fits whenever the bounds do."""
+    numbers = [as_static_int(v) for v in (value.lo, value.step, k)]
+    if all(n is not None for n in numbers):
+        lo, step, position = (n or 0 for n in numbers)
+        return Const(lo + step * position)
+    x = materialise(frame, k, I64)
+    if numbers[1] != 1:
+        x = frame.emit("mul", x, materialise(frame, value.step, I64), exact=True)
+    return Num(x if numbers[0] == 0 else frame.emit("add", materialise(frame, value.lo, I64), x, exact=True))
+
+
+def stream_of(frame: Frame, node: ast.AST, value: Abstract) -> Stream | None:
+    """What iterating over `value` gives; reports what can't be iterated over."""
+    if isinstance(value, Stream):
+        return value
+    if isinstance(value, Range):
+        return Stream(trip_count(frame, value), lambda k: range_item(frame, value, k), "range")
+    if isinstance(value, Uniform):
+        length = sequence_length(frame, value)
+        return Stream(length, lambda k: uniform_item(frame, value, materialise(frame, k, I64)), "list")
+    if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
+        return Stream(sequence_length(frame, value), lambda k: _static_item(frame, node, value, k), "tuple", True)
+    if isinstance(value, Array) and value.rank:
+        return Stream(dim(frame, value, 0), lambda k: row(frame, value, materialise(frame, k, I64)), "array")
+    if isinstance(value, Array):
+        frame.error(node, "iteration over a 0-d array", "pass an array of rank 1 or more")
+    elif not isinstance(value, Poison):
+        frame.error(node, f"{describe(value)} can't be iterated over", "loop over a range, an array, a tuple or a list")
+    return None
+
+
+def _static_item(frame: Frame, node: ast.AST, value: Abstract, k: Abstract) -> Abstract:
+    from adcore.frontend.lists import dynamic_item
+
+    items = static_items(frame, value)
+    position = as_static_int(k)
+    if position is not None:
+        return items[position] if position < len(items) else frame.error(node, "the list shrinks during the loop")
+    return dynamic_item(frame, node, value, materialise(frame, k, I64))
+
+
+def row(frame: Frame, array: Array, k: Value) -> Abstract:
+    """`array[k]` for a normalised `k`: an element or a view."""
+    if array.rank == 1:
+        return load(frame, array, [k])
+    operands, shape = [k], []
+    for axis in range(1, array.rank):
+        length = dim(frame, array, axis)
+        shape.append(length)
+        operands += [frame.const(0), materialise(frame, length, I64), frame.const(1)]
+    value = frame.emit("view", array.value, *operands, axes="i" + "s" * (array.rank - 1), whole=True)
+    return Array(value, array.root, array.writeable, array.weak, None, tuple(shape), array.local)
+
+
+def uniform_item(frame: Frame, value: Uniform, k: Value) -> Abstract:
+    """One item of a list or tuple argument, `k` normalised."""
+    values: list[Value] = []
+    for leaf in value.leaves:
+        values.append(frame.emit("item", leaf, k) if isinstance(leaf.type, ListType) else frame.emit("load", leaf, k))
+    return from_leaves(frame, value.item, iter(zip(values, value.writeable, value.roots, strict=True)))
+
+
+Leaves = Iterator[tuple[Value, bool, Value]]
+"""IR value, whether it may be written to, and its root."""
+
+
+def from_leaves(frame: Frame, arg: ArgType, values: Leaves) -> Abstract:
+    """The abstract value of an argument whose leaves are `values`, in order."""
+    if isinstance(arg, StaticArg):
+        return Const(arg.value)
+    if isinstance(arg, ScalarArg):
+        value, _, _ = next(values)
+        return loaded(frame, value, arg.weak)
+    if isinstance(arg, ArrayArg):
+        value, writeable, root = next(values)
+        assert isinstance(value.type, ArrayType)
+        return Array(value, root, writeable)
+    if isinstance(arg, UniformArg):
+        own = [next(values) for _ in leaves(arg.item, "")]
+        return Uniform(arg.kind, arg.item, *(tuple(part) for part in zip(*own, strict=True)))
+    if isinstance(arg, SequenceArg):
+        items = tuple(from_leaves(frame, item, values) for item in arg.items)
+        # A list argument is treated as a tuple: storing into it would have to reach the caller's list.
+        return Items(items)
+    assert isinstance(arg, RecordArg)
+    return Record(arg.cls, tuple((name, from_leaves(frame, field, values)) for name, field in arg.fields))
+
+
+def enumerated(frame: Frame, stream: Stream, start: Abstract) -> Stream:
+    counting = Range(start, start, Const(1))
+    return Stream(
+        stream.length, lambda k: Items((range_item(frame, counting, k), stream.item(k))), "enumerate", stream.mixed
+    )
+
+
+def zipped(frame: Frame, node: ast.AST, streams: list[Stream]) -> Stream:
+    if not streams:
+        return Stream(Const(0), lambda k: Items(()), "zip")
+    shortest = minimum(frame, node, [s.length for s in streams], ast.Lt)
+    return Stream(shortest, lambda k: Items(tuple(s.item(k) for s in streams)), "zip", any(s.mixed for s in streams))
+
+
+def reverse(frame: Frame, stream: Stream) -> Stream:
+    known = as_static_int(stream.length)
+
+    def item(k: Abstract) -> Abstract:
+        position = as_static_int(k)
+        if known is not None and position is not None:
+            return stream.item(Const(known - 1 - position))
+        last = frame.emit("sub", materialise(frame, stream.length, I64), frame.const(1), exact=True)
+        return stream.item(Num(frame.emit("sub", last, materialise(frame, k, I64), exact=True)))
+
+    return Stream(stream.length, item, "reversed", stream.mixed)
+
+
+def reversed_range(frame: Frame, value: Range) -> Range:
+    """`reversed(range(...))` as a range."""
+    known, step = static_length(frame, value), as_static_int(value.step)
+    if known is not None:
+        back = range(*(as_static_int(v) or 0 for v in (value.lo, value.hi, value.step)))[::-1]
+        return Range(Const(back.start), Const(back.stop), Const(back.step))
+    one = frame.const(1)
+    if step == 1:
+        lo, hi = materialise(frame, value.lo, I64), materialise(frame, value.hi, I64)
+        before = Const(value.lo.value - 1) if isinstance(value.lo, Const) else Num(frame.emit("sub", lo, one))
+        return Range(Num(frame.emit("sub", hi, one)), before, Const(-1))
+    trips = materialise(frame, trip_count(frame, value), I64)
+    lo, s = materialise(frame, value.lo, I64), materialise(frame, value.step, I64)
+    last = frame.emit("add", lo, frame.emit("mul", frame.emit("sub", trips, one), s))
+    negative: Abstract = Const(-step) if step is not None else Num(frame.emit("neg", s))
+    return Range(Num(last), Num(frame.emit("sub", lo, s)), negative)
+
+
+def all_scalars(items: tuple[Abstract, ...]) -> bool:
+    return all(map(is_scalar, items))

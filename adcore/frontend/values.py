@@ -1,0 +1,205 @@
+"""What the frontend knows about a Python value while it compiles: abstract values.
+
+A number that is known while compiling stays a `Const` and is folded by Python itself; one that is not is a `Num`.
+Containers are taken apart: the IR never sees one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adcore.ir.core import Value
+from adcore.ir.types import ArrayType, Scalar
+from adcore.signature import ArgType
+from adcore.source import Span
+
+if TYPE_CHECKING:
+    from adcore.frontend.frame import Frame
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A value known while compiling: number, None, string, function, module, class, dtype, ..."""
+
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Num:
+    """A number known at run time. `weak`: a Python number, otherwise a NumPy scalar (NEP 50)."""
+
+    value: Value
+    weak: bool = True
+
+    @property
+    def type(self) -> Scalar:
+        assert isinstance(self.value.type, Scalar)
+        return self.value.type
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """An array or a view of one. `root` tells buffers apart: distinct roots never overlap by construction.
+
+    `literal`: where the list of numbers is written that this array stores; `weak`: its elements are Python numbers. `shape` is kept where the program itself gave it, so that constants stay known. `local`: made by the program, so that
+    only its own views overlap it.
+    """
+
+    value: Value
+    root: Value
+    writeable: bool = True
+    weak: bool = False
+    literal: Span | None = None
+    shape: tuple[Abstract, ...] | None = None
+    local: bool = False
+
+    @property
+    def type(self) -> ArrayType:
+        assert isinstance(self.value.type, ArrayType)
+        return self.value.type
+
+    @property
+    def rank(self) -> int:
+        return self.type.rank
+
+    @property
+    def element(self) -> Scalar:
+        return self.type.element
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """A tuple."""
+
+    items: tuple[Abstract, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ListRef:
+    """A list of known length: a reference to a cell of the frame's state, so that aliases see each other's stores."""
+
+    cell: int
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A named tuple or a dataclass instance."""
+
+    cls: type
+    fields: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform:
+    """A list or tuple argument of like items whose length is known at run time; see `UniformArg`."""
+
+    kind: str
+    item: ArgType
+    leaves: tuple[Value, ...]
+    writeable: tuple[bool, ...]
+    roots: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """`range(lo, hi, step)`; the bounds are integers (Const or Num)."""
+
+    lo: Abstract
+    hi: Abstract
+    step: Abstract
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What a `for` can run over: `length` (Const or Num) items, each made by `item(k)` for 0 <= k < length.
+
+    `mixed`: the items may differ in kind, so that the loop has to be unrolled."""
+
+    length: Abstract
+    item: Callable[[Abstract], Abstract]
+    what: str
+    mixed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Closure:
+    """A function or lambda defined inside the compiled function; `frame` is where its free names live."""
+
+    node: ast.FunctionDef | ast.Lambda
+    frame: Frame
+    defaults: tuple[tuple[str, Abstract], ...]
+
+    @property
+    def name(self) -> str:
+        return getattr(self.node, "name", "<lambda>")
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A method of an abstract value, not yet called."""
+
+    owner: Abstract
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """`lo:hi:step` inside a subscript."""
+
+    lo: Abstract
+    hi: Abstract
+    step: Abstract
+
+
+@dataclass(frozen=True, eq=False)
+class Poison:
+    """The result of something that was already reported; everything that touches it stays silent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conflict:
+    """Values that can't be one variable: reported when (and only if) it is read."""
+
+    title: str
+    help: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Unbound:
+    """A local name without a value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maybe:
+    """A local name that has a value only if `bound` (a bool) holds at run time."""
+
+    inner: Abstract
+    bound: Abstract
+
+
+Abstract = (
+    Const | Num | Array | Items | ListRef | Record | Uniform | Range | Stream | Closure | Method | Slice | Poison
+    | Conflict | Unbound | Maybe
+)  # fmt: skip
+
+NONE = Const(None)
+TRUE = Const(True)
+FALSE = Const(False)
+POISON = Poison()
+UNBOUND = Unbound()
+
+
+def is_number(value: Any) -> bool:
+    """A Python or NumPy number (bool included, complex not)."""
+    import numpy as np
+
+    return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
+
+
+def is_scalar(value: Abstract) -> bool:
+    """A number, known or not."""
+    return isinstance(value, Num) or (isinstance(value, Const) and is_number(value.value))

@@ -1,0 +1,153 @@
+"""Compile a function for real arguments, run the IR on them and compare with plain Python: the oracle of these tests."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from adcore.frontend import Program, compile_function
+from adcore.frontend.captures import array_arg
+from adcore.ir import interpret, verify
+from adcore.ops import TABLE
+from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
+
+
+def kind(value: Any) -> ArgType:
+    """The kind of an argument, as the runtime will describe it."""
+    if isinstance(value, np.ndarray):
+        arg = array_arg(value)
+        assert arg is not None
+        return arg
+    if isinstance(value, (bool, int, float, np.generic)):
+        weak = not isinstance(value, np.generic)
+        names = {"float32": "f32", "f": "f64", "i": "i64", "b": "bool"}
+        dtype = np.asarray(value).dtype
+        return ScalarArg(names.get(dtype.name) or names[dtype.kind], weak)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return RecordArg(type(value), tuple((f.name, kind(getattr(value, f.name))) for f in dataclasses.fields(value)))
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return RecordArg(type(value), tuple((name, kind(getattr(value, name))) for name in value._fields))
+    if isinstance(value, (list, tuple)):
+        kinds = [kind(item) for item in value]
+        name = "list" if isinstance(value, list) else "tuple"
+        if kinds and all(k == kinds[0] for k in kinds) and liftable(kinds[0]):
+            return UniformArg(name, kinds[0])
+        return SequenceArg(name, tuple(kinds))
+    return StaticArg(value)
+
+
+def liftable(arg: ArgType) -> bool:
+    if isinstance(arg, RecordArg):
+        return all(isinstance(f, (ScalarArg, ArrayArg)) for _, f in arg.fields)
+    return isinstance(arg, (ScalarArg, ArrayArg))
+
+
+def flatten(arg: ArgType, value: Any) -> Iterator[Any]:
+    """The leaves of a value, in the order of the IR parameters."""
+    if isinstance(arg, (ScalarArg, ArrayArg)):
+        yield value
+    elif isinstance(arg, SequenceArg):
+        for item, part in zip(arg.items, value, strict=True):
+            yield from flatten(item, part)
+    elif isinstance(arg, RecordArg):
+        for name, field in arg.fields:
+            yield from flatten(field, getattr(value, name))
+    elif isinstance(arg, UniformArg):
+        columns = [list(flatten(arg.item, item)) for item in value]
+        for column in zip(*columns, strict=True):
+            yield list(column) if isinstance(column[0], np.ndarray) else np.array(column)
+
+
+def unflatten(arg: ArgType, leaves: Iterator[Any]) -> Any:
+    if isinstance(arg, (ScalarArg, ArrayArg)):
+        return next(leaves)
+    if isinstance(arg, SequenceArg):
+        items = [unflatten(item, leaves) for item in arg.items]
+        return tuple(items) if arg.kind == "tuple" else items
+    if isinstance(arg, RecordArg):
+        return arg.cls(*(unflatten(field, leaves) for _, field in arg.fields))
+    if isinstance(arg, UniformArg):
+        return list(next(leaves)) if arg.kind == "list" else tuple(next(leaves))
+    return arg.value
+
+
+def signature(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Signature:
+    import inspect
+
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    return Signature(tuple(bound.arguments), tuple(kind(v) for v in bound.arguments.values()))
+
+
+def compiled(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
+    """The verified program."""
+    program = compile_function(function, signature(function, *args, **kwargs))
+    verify(program.module.main, TABLE)
+    return program
+
+
+def run(program: Program, *args: Any) -> Any:
+    """Run the IR; arrays in `args` are written in place."""
+    leaves = [leaf for value in args for leaf in flatten(kind(value), value)]
+    leaves += [capture.fetch() for capture in program.captures if capture.arg is not None]
+    results = interpret(program.module, TABLE, leaves)
+    return unflatten(program.result, iter(results))
+
+
+def same(a: Any, b: Any, exact: bool = True) -> bool:
+    """Equal in structure and value; to the bit if `exact`."""
+    if isinstance(a, (list, tuple)):
+        return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(lambda x, y: same(x, y, exact), a, b))
+    if dataclasses.is_dataclass(a) and not isinstance(a, type):
+        return type(a) is type(b) and all(
+            same(getattr(a, f.name), getattr(b, f.name), exact) for f in dataclasses.fields(a)
+        )
+    if isinstance(a, np.ndarray):
+        if a.shape != np.shape(b) or a.dtype != np.asarray(b).dtype:
+            return False
+        return (
+            np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if exact else np.allclose(a, b, rtol=1e-12, atol=1e-13)
+        )
+    if a is None or b is None:
+        return a is b
+    x, y = float(a), float(b)
+    if math.isnan(x) or math.isnan(y):
+        return math.isnan(x) and math.isnan(y)
+    return x == y if exact else math.isclose(x, y, rel_tol=1e-12, abs_tol=1e-13)
+
+
+def outcome(call: Callable[..., Any], *args: Any) -> tuple[Any, Any, int | None]:
+    """Result or exception of a call, and the line of its exception."""
+    try:
+        with np.errstate(all="ignore"):
+            return call(*args), None, None
+    except (ArithmeticError, LookupError, ValueError, NameError, AssertionError, TypeError) as error:
+        span = getattr(error, "span", None)
+        line = span.line if span is not None else traceback.extract_tb(error.__traceback__)[-1].lineno
+        return None, error, line
+
+
+def agrees(function: Callable[..., Any], *args: Any, exact: bool = True, message: bool = True) -> Program:
+    """Assert that the compiled function does what Python does: result, writes, exception and its line."""
+    program = compiled(function, *args)
+    theirs, ours = copy.deepcopy(args), copy.deepcopy(args)
+    expected, error, line = outcome(function, *theirs)
+    got, our_error, our_line = outcome(lambda *a: run(program, *a), *ours)
+    if error is not None or our_error is not None:
+        assert type(our_error) is type(error), (
+            f"{our_error!r} instead of {error!r} (result {got!r}, expected {expected!r})"
+        )
+        assert our_line == line, f"{our_error!r} at line {our_line} instead of {line}"
+        if message:
+            assert str(our_error) == str(error)
+    else:
+        assert same(expected, got, exact), f"{got!r} instead of {expected!r}"
+    for mine, other in zip(ours, theirs, strict=True):
+        if not isinstance(mine, (type(None), type)) and not callable(mine):
+            assert same(other, mine, exact), f"wrote {mine!r} instead of {other!r}"
+    return program

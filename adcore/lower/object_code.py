@@ -20,7 +20,6 @@ class Options:
     cpu: str | None = None
     features: str | None = None
     level: int = 2
-    ordered_reductions: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,23 +66,34 @@ def optimised(text: str, options: Options) -> Any:
     # Superword vectorisation costs up to ten times the rest of the pipeline and gained nothing on the kernels measured.
     tuning.loop_vectorization, tuning.slp_vectorization = True, False
     tuning.loop_interleaving = tuning.loop_unrolling = True
-    with _ordered_reductions(options.ordered_reductions):
+    with _switches():
         builder = binding.create_pass_builder(machine, tuning)
         builder.getModulePassManager().run(module, builder)
     return module
 
 
+SWITCHES = {
+    # Vectorise sums that must stay in the user's order: products in vectors, the additions one after the other.
+    "force-ordered-reductions": ("true", "false"),
+    # With alias facts LLVM keeps `x[i + 1]` in a register for the next iteration's `x[i]`; the value carried around the
+    # loop costs more than the load (Rosenbrock's gradient: 1.5 times).
+    "enable-load-pre": ("false", "true"),
+}
+"""LLVM's process-wide switches: what they are during our compiles, and otherwise."""
+
+
 @contextmanager
-def _ordered_reductions(on: bool) -> Iterator[None]:
-    """Let LLVM vectorise sums in the user's order. The switch is process-wide, so it is put back."""
-    if not on:
-        yield
-        return
-    _llvm().set_option("adcore", "-force-ordered-reductions=true")
+def _switches() -> Iterator[None]:
+    _set_switches(0)
     try:
         yield
     finally:
-        _llvm().set_option("adcore", "-force-ordered-reductions=false")
+        _set_switches(1)
+
+
+def _set_switches(column: int) -> None:
+    for name, settings in SWITCHES.items():
+        _llvm().set_option("adcore", f"-{name}={settings[column]}")
 
 
 @lru_cache(maxsize=1)

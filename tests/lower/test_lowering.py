@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from native import Native, agree
+
+from tests.lower.native import Native, agree
 
 ZERO = "%zero: f64 = const [type='f64', value=0.0]\n  %i0: i64 = const [type='i64', value=0]"
 

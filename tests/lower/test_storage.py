@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native import Native, agree
 
 from adcore.errors import WorkspaceError
 from adcore.lower.execute import call, pack
 from adcore.runtime.jit import load
+from tests.lower.native import Native, agree
 
 PREFIX_SUMS = """
 func @prefix(%x: array<f64,1,C>) -> (f64) {

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from native import Native
 
 from adcore.ir import BOOL, F32, F64, I64, Builder, Function, Scalar, Value, interpret
 from adcore.ir.types import I8, I16, I32, U8, U16, U32, U64
 from adcore.ops import TABLE, Op
 from adcore.ops.rules import adjoint, tangent
+from tests.lower.native import Native
 
 SCALAR_OPS = [op for op in TABLE.values() if op.lower is not None and op.name not in ("const", "cast")]
 ATTRIBUTES: dict[str, dict[str, Any]] = {"polygamma": {"order": 1}}

@@ -1,6 +1,0 @@
-"""The op tests run natively through the helper of the lowering tests."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "lower"))

@@ -30,6 +30,7 @@ from adcore.ops import TABLE, Table
 from adcore.runtime import cache
 from adcore.signature import Signature
 from adcore.transform.forward import forward
+from adcore.transform.improve import improve
 from adcore.transform.inline import inline
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.simplify import simplify
@@ -130,7 +131,7 @@ def _plan(request: Request, products: Products) -> Explanation | None:
 
 
 def _gradient(request: Request, products: Products) -> Function:
-    return _verified(simplify(products["derived"].function, request.ops), request)
+    return _verified(improve(products["derived"].function, request.ops, request.aliases), request)
 
 
 def _llvm(request: Request, products: Products) -> Lowered:

@@ -55,7 +55,9 @@ class Generator:
                 self.for_loop(scalars, arrays, depth)
             elif depth < 2 and draw < 0.33:
                 self.while_loop(scalars, arrays, depth)
-            elif depth < 4 and draw < 0.44:
+            elif depth < 2 and draw < 0.37:
+                self.sweep(scalars, arrays)
+            elif depth < 4 and draw < 0.46:
                 self.branch(scalars, arrays, depth)
             elif draw < 0.58:
                 self.load(scalars, arrays)
@@ -160,6 +162,26 @@ class Generator:
             self.loops.pop()
             opened.yields = tuple(self.closing(inner) for _ in inits)
         scalars += b.emit_many("for", (lo, hi, *inits), {"step": step}, (opened.region,), [F64] * len(inits))
+
+    def sweep(self, scalars: list[Value], arrays: list[tuple[Value, int]]) -> None:
+        """A stencil step in place or through a second array, as time steppers have it."""
+        b, r = self.b, self.random
+        (u, _), (w, _) = r.choice(arrays[:2]), r.choice(arrays[:2])
+        one, steps, count = b.const(1), b.const(r.choice([1, 3])), b.const(SIZE - 1)
+        with b.region((Value(I64, "t"),)) as time:
+            i = Value(I64, "i")
+            with b.region((i,)) as step:
+                left, here = b.emit("load", u, b.emit("sub", i, one)), b.emit("load", u, i)
+                right = b.emit("load", u, b.emit("add", i, one))
+                change = b.emit("mul", here, b.emit("sub", right, left)) if r.random() < 0.7 else b.emit("sin", left)
+                b.emit_many("store", (b.emit("sub", here, b.emit("mul", b.const(0.1), change)), w, i), {})
+            b.emit_many("for", (one, count), {"step": 1}, (step.region,), ())
+            if w is not u:
+                j = Value(I64, "j")
+                with b.region((j,)) as back:
+                    b.emit_many("store", (b.emit("load", w, j), u, j), {})
+                b.emit_many("for", (one, count), {"step": 1}, (back.region,), ())
+        b.emit_many("for", (b.const(0), steps), {"step": 1}, (time.region,), ())
 
     def closing(self, scalars: list[Value]) -> Value:
         value = self.pick(scalars)

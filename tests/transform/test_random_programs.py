@@ -17,6 +17,7 @@ from adcore.analysis.plan import Node, Planner
 from adcore.ir import Function, Instr, Value, interpret, verify
 from adcore.ops import TABLE
 from adcore.transform.forward import forward
+from adcore.transform.improve import improve
 from adcore.transform.reverse import analyse, emit_reverse
 from adcore.transform.simplify import simplify
 from tests.transform.random_programs import random_program
@@ -106,6 +107,7 @@ def test_reverse_agrees_with_forward(seed: int, price: float) -> None:
     expected = problem.tangent()
     assert close(problem.adjoint(gradient), expected)
     assert close(problem.adjoint(verify(simplify(gradient, TABLE), TABLE)), expected)
+    assert close(problem.adjoint(verify(improve(gradient, TABLE), TABLE)), expected)
 
 
 def demands(planner: Planner) -> list[Node]:

@@ -19,7 +19,7 @@ from adcore.runtime.guard import alias_groups, detach, mirror
 from adcore.runtime.leaves import LeafValue, flatten, is_number, rebuild, record, zeros
 from adcore.runtime.shadows import check_structure
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
-from adcore.versions import Options, Prepared, Version, bind, groups_for, is_differentiable, prepare, python_function
+from adcore.versions import Options, Prepared, Version, bind, is_differentiable, prepare, python_function
 
 Wrt = int | str | tuple[int | str, ...]
 
@@ -38,7 +38,7 @@ class Evaluation:
         self.signature = signature(names, values)
         self.prepared: Prepared = prepare(function, self.signature, values, options)
         self.primal = self.prepared.primal
-        self.groups: Groups = groups_for(self.prepared)
+        self.groups: Groups = self.prepared.groups
         self.spans: list[range] = []
         for name, arg in zip(names, self.signature.args, strict=True):
             start = self.spans[-1].stop if self.spans else 0
@@ -229,15 +229,15 @@ def _refuse_without_floats(name: str, arg: ArgType) -> None:
 
 def scalar_seeds(evaluation: Evaluation) -> list[Any]:
     """The seed of a scalar function's result. Raises ArgumentError for any other result."""
-    types, program = evaluation.primal.result_types, evaluation.primal.program
+    types, primal = evaluation.primal.result_types, evaluation.primal
     name = evaluation.function.__name__
-    if len(types) == 1 and program.is_single and isinstance(types[0], Scalar) and is_differentiable(types[0]):
+    if len(types) == 1 and primal.is_single and isinstance(types[0], Scalar) and is_differentiable(types[0]):
         return [1.0]
     if not types:
         refuse(f"{name} returns nothing; its gradient needs a float", help="return the value, or use ad.autodiff")
-    if isinstance(types[0], ArrayType) and program.is_single:
+    if isinstance(types[0], ArrayType) and primal.is_single:
         refuse(f"{name} returns an array; its gradient needs a float", help="use ad.jacobian or ad.vjp")
-    if not program.is_single:
+    if not primal.is_single:
         refuse(f"{name} returns several values; its gradient needs one float", help="use ad.jacobian or ad.vjp")
     return refuse(f"{name} returns {'a bool' if str(types[0]) == 'bool' else 'an integer'}; its gradient needs a float")
 
@@ -255,7 +255,7 @@ def value_and_grad(
         evaluation = at(f, args, kwargs, wrt, options)
         results, adjoints = evaluation.pullback(scalar_seeds(evaluation))
         found = tuple(evaluation.structured(adjoints, position) for position in evaluation.chosen)
-        value = evaluation.primal.program.rebuild(results)
+        value = evaluation.primal.rebuild(results)
         return value, found if isinstance(wrt, tuple) else found[0]
 
     return _named(value_and_gradient, f, "value and gradient")
@@ -300,7 +300,7 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
         return tuple(evaluation.structured(adjoints, k) for k in range(len(names)))
 
     outputs = evaluation.results()
-    return evaluation.primal.program.rebuild(outputs), pullback
+    return evaluation.primal.rebuild(outputs), pullback
 
 
 def _kept(names: Sequence[str], values: Sequence[Any]) -> list[Any]:
@@ -346,7 +346,7 @@ def _rebuilt_column(arg: UniformArg, leaf: Iterator[LeafValue], value: Any) -> A
 
 def seeds_of(evaluation: Evaluation, outputs: Sequence[Any], cotangent: Any) -> list[Any | None]:
     """One seed per result from a cotangent in the structure of the outputs."""
-    parts = evaluation.primal.program.parts(cotangent)
+    parts = evaluation.primal.parts(cotangent)
     return [_seed(type_, output, part)
             for type_, output, part in zip(evaluation.primal.result_types, outputs, parts, strict=True)]  # fmt: skip
 
@@ -377,7 +377,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     evaluation = Evaluation(python, names, values, chosen, Options())
     directions = {k: evaluation.tangent_leaves(k, tangents[k]) for k in chosen}
     results, moved = evaluation.pushforward(evaluation.leaf_tangents(directions))
-    return evaluation.primal.program.rebuild(results), evaluation.primal.program.rebuild(moved)
+    return evaluation.primal.rebuild(results), evaluation.primal.rebuild_tangent(moved)
 
 
 __all__ = ["Evaluation", "at", "grad", "jvp", "positions", "scalar_seeds", "value_and_grad", "vjp"]

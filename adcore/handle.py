@@ -17,7 +17,7 @@ from adcore.runtime import jit, native
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import bound_block, called_block
 from adcore.signature import ArrayArg, ScalarArg
-from adcore.versions import Options
+from adcore.versions import Options, entries
 
 
 class Handle(native.NativeCallable):
@@ -139,10 +139,27 @@ class Handle(native.NativeCallable):
 
     def relink(self, imports: Mapping[str, int]) -> int:
         """Load the very same object code once more, with `imports` (malloc, say) at the given addresses; its entry."""
-        name = self._call.version.build.lowered.name
-        loaded = jit.load(self._call.version.build.artifact.object_code, [name], imports)
+        build = self._call.version.build
+        loaded = jit.load(build.artifact.object_code, entries(build), imports)
         self._relinked.append(loaded)
-        return int(loaded[name])
+        return int(loaded[build.lowered.name])
+
+    @property
+    def address_table(self) -> list[tuple[int, int, str, str, int, str]]:
+        """First address, end, function, file, line and phase of the code, in every copy that was loaded.
+
+        What an allocation report (or a debugger) needs to name the user's line."""
+        call = self._call
+        sizes = call.version.build.artifact.symbols
+        lowered, span = call.version.build.lowered, call.prepared.primal.function.span
+        places = {site.symbol: (site.span, site.phase) for site in lowered.allocation_sites}
+        places.setdefault(lowered.name, (span, call.mode.name))
+        return [
+            (loaded[symbol], loaded[symbol] + sizes[symbol], self.__name__, place.file, place.line, phase)
+            for loaded in (call.version.kernel.code, *self._relinked)
+            for symbol, (place, phase) in places.items()
+            if place is not None and symbol in sizes
+        ]
 
     # The two ways to call
 

@@ -129,7 +129,7 @@ class AnnotatedCall:
         prepared, primal = self.prepared, self.prepared.primal
         duplicated = [s for s, kind in zip(shadows, kinds, strict=True) if kind == "duplicated"]
         check_overlaps(prepared.names, prepared.values, [_only_arrays(s) for s in shadows], primal.written)
-        own = primal.relevant(alias_groups(prepared.values), primal.written)
+        own = prepared.groups
         values = [*prepared.values, *duplicated]
         every = alias_groups(values) if duplicated else own
         shadow_numbers = frozenset(range(len(prepared.values), len(values)))
@@ -200,13 +200,13 @@ class AnnotatedCall:
 
     def finish(self) -> Any:
         """Results from the frame: the value, the tangent, or the derivatives of the Active arguments."""
-        program, count = self.prepared.primal.program, len(self.prepared.primal.result_types)
+        primal, count = self.prepared.primal, len(self.prepared.primal.result_types)
         results = [self.frame.result(k) for k in range(len(self.frame.layout.results))]
         if self.mode.sweep == "primal":
-            return program.rebuild(results)
-        value = program.rebuild(results[:count]) if self.mode.primal else None
+            return primal.rebuild(results)
+        value = primal.rebuild(results[:count]) if self.mode.primal else None
         if self.mode.sweep == "forward":
-            tangent = program.rebuild(tangents_of(self.prepared.primal.result_types, results[count:]))
+            tangent = primal.rebuild_tangent(tangents_of(self.prepared.primal.result_types, results[count:]))
             return (tangent, value) if self.mode.primal else tangent
         derivatives = self._derivatives(iter(results[count:]))
         return (derivatives, value) if self.mode.primal else derivatives
@@ -242,7 +242,7 @@ class AnnotatedCall:
                 return Returned(active, len(types))
         if not types:
             return Returned(0) if not (self.mode.primal and self.mode.sweep != "primal") else Returned(None)
-        plain = self.prepared.primal.program.is_single and doubles
+        plain = self.prepared.primal.is_single and doubles
         if plain and self.mode.sweep == "primal" and len(types) == 1:
             return Returned(1, 0, True)
         if plain and self.mode.sweep == "forward" and not self.mode.primal and len(types) == 1:

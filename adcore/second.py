@@ -78,7 +78,7 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
         rows = sum(int(np.size(o)) for o in outputs)
         blocks = (_by_columns if inputs <= rows else _by_rows)(evaluation, outputs)
         found = [tuple(line) if isinstance(wrt, tuple) else line[0] for line in blocks]
-        return found[0] if evaluation.primal.program.is_single else tuple(found)
+        return found[0] if evaluation.primal.is_single else tuple(found)
 
     matrix.__doc__ = f"The Jacobian of {getattr(f, '__name__', f)}."
     return matrix

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from adcore import pipeline
@@ -24,8 +24,8 @@ from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Kernel
 from adcore.runtime.frames import FrameLayout
 from adcore.runtime.guard import alias_groups
-from adcore.runtime.leaves import Flattened, LeafValue, flatten
-from adcore.signature import Leaf, Signature
+from adcore.runtime.leaves import Flattened, LeafValue, exact, flatten, rebuild
+from adcore.signature import ArrayArg, Leaf, ScalarArg, Signature
 
 Workspace = int | Literal["auto", "heap"]
 
@@ -84,6 +84,23 @@ class Primal:
     def program(self) -> Any:
         return self.products["ir"]
 
+    def rebuild(self, results: Sequence[Any]) -> Any:
+        """What the function returns, from the results of its IR."""
+        return rebuild(self.program.result, iter(results), exact)
+
+    def rebuild_tangent(self, tangents: Sequence[Any]) -> Any:
+        """The derivative of what it returns: floats for floats, None for what has no derivative."""
+        return rebuild(self.program.result, iter(tangents))
+
+    def parts(self, cotangent: Any) -> list[Any]:
+        """A cotangent in the structure of what the function returns, by result."""
+        return flatten([self.program.result], [cotangent]).values
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the function returns one number or one array, in no container."""
+        return isinstance(self.program.result, (ScalarArg, ArrayArg))
+
     @property
     def result_types(self) -> tuple[Type, ...]:
         return tuple(result.type for result in self.function.results)
@@ -138,13 +155,19 @@ class Primal:
 def load_version(primal: Primal, build: Build) -> Version:
     """Link a build and make it callable."""
     lowered, function = build.lowered, build.products["gradient"]
-    loaded = jit.load(build.artifact.object_code, [lowered.name])
+    loaded = jit.load(build.artifact.object_code, entries(build))
     layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
     assert layout.size == lowered.layout.total, "frame layouts of runtime and lowering differ"
     kernel = Kernel(
         loaded[lowered.name], layout, lowered.faults, primal.python.__name__, pipeline.written_params(function), loaded
     )
     return Version(build, kernel, primal)
+
+
+def entries(build: Build) -> list[str]:
+    """Symbols of a build's object that callers may want the address of: the entry, and what calls malloc."""
+    sites = [site.symbol for site in build.lowered.allocation_sites]
+    return [build.lowered.name, *(symbol for symbol in sites if symbol in build.artifact.symbols)]
 
 
 MOST_PRIMALS = 1024
@@ -196,12 +219,14 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A call seen by its compiled function: `values` has one entry per parameter of the primal."""
+    """A call seen by its compiled function: `values` has one entry per parameter of the primal, `groups` are those of
+    them that share memory that is written."""
 
     primal: Primal
     arguments: Sequence[Any]
     flattened: Flattened
     values: list[LeafValue]
+    groups: Groups
 
     @property
     def names(self) -> list[str]:
@@ -212,12 +237,14 @@ def prepare(function: Callable[..., Any], signature: Signature, values: Sequence
     """Compile `function` (or find it compiled) and take its arguments apart."""
     primal = primal_of(function, signature, options)
     flattened = flatten(signature.args, values)
-    return Prepared(primal, values, flattened, [*flattened.values, *primal.captured()])
-
-
-def groups_for(prepared: Prepared) -> Groups:
-    """Alias groups among the primal's parameters that matter to it."""
-    return prepared.primal.relevant(alias_groups(prepared.values), prepared.primal.written)
+    leaf_values = [*flattened.values, *primal.captured()]
+    groups = primal.relevant(alias_groups(leaf_values), primal.written)
+    if groups:
+        # What it writes is known only now; with overlapping arguments its statements may mean something else.
+        count = len(flattened.values)
+        own = tuple(tuple(k for k in group if k < count) for group in groups)
+        primal = primal_of(function, replace(signature, aliases=tuple(group for group in own if group)), options)
+    return Prepared(primal, values, flattened, leaf_values, groups)
 
 
 def is_differentiable(type_: Type) -> bool:
@@ -226,6 +253,6 @@ def is_differentiable(type_: Type) -> bool:
 
 
 __all__ = [
-    "Options", "Prepared", "Primal", "Version", "WorkspaceError", "bind", "groups_for", "is_differentiable", "prepare",
+    "Options", "Prepared", "Primal", "Version", "WorkspaceError", "bind", "entries", "is_differentiable", "prepare",
     "primal_of", "python_function",
 ]  # fmt: skip

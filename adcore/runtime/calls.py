@@ -26,16 +26,16 @@ C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 class Kernel:
     """A native entry with everything needed to call it: where arguments go, what its faults mean.
 
-    `written` holds the numbers of the parameters that it writes into; `keep` keeps the code in memory.
+    `written` holds the numbers of the parameters that it writes into; `code` is the loaded object, kept alive.
     """
 
     def __init__(
-        self, address: int, layout: FrameLayout, faults: Sequence[Fault], name: str, written: frozenset[int], keep: Any
+        self, address: int, layout: FrameLayout, faults: Sequence[Fault], name: str, written: frozenset[int], code: Any
     ) -> None:
         self.address, self.layout, self.faults, self.name = address, layout, tuple(faults), name
         self.written = written
         self._entry = _ENTRY(address)
-        self._keep = keep
+        self.code = code
 
     def frame(self, values: Sequence[LeafValue], workspace: Arena | None = None) -> Frame:
         """A frame with these arguments, ready to call."""

@@ -40,5 +40,6 @@ def raise_fault(fault: Fault, details: tuple[int, int], function: str) -> NoRetu
 
 def _raising(span: Span, function: str) -> CodeType:
     """Code that raises from `span`'s line of `span`'s file, so that tracebacks, debuggers and pytest show that line."""
-    code = compile("\n" * (span.line - 1) + "raise __error__", span.file, "exec")
+    code = compile("raise __error__", span.file, "exec")
+    # Line numbers are kept relative to the first line.
     return code.replace(co_name=function, co_firstlineno=span.line)

@@ -97,31 +97,47 @@ def _field_writer(records: Sequence[Any], name: str) -> Callable[[list[Any]], No
     return put
 
 
-def rebuild(arg: ArgType, leaf: Iterator[LeafValue]) -> Any:
+Number = Callable[[ScalarArg, Any], Any]
+"""How a number comes back: as a derivative, or as the value that it is."""
+
+
+def derivative(arg: ScalarArg, value: Any) -> Any:
+    """Derivatives of numbers are Python floats."""
+    return float(value)
+
+
+def exact(arg: ScalarArg, value: Any) -> Any:
+    """A value of the program: a Python number, or a scalar of its NumPy type where Python would have one."""
+    if arg.weak:
+        return value
+    return np.dtype(NUMPY_NAMES[arg.dtype]).type(value)
+
+
+def rebuild(arg: ArgType, leaf: Iterator[LeafValue], number: Number = derivative) -> Any:
     """The structure that `arg` describes with the next leaf values in place of its own.
 
-    Numbers come back as Python floats, arrays as they are, lists of numbers as lists; what has no derivative (None
-    among the leaf values, static parts) is None.
+    Arrays come back as they are, lists of numbers as lists; what has no derivative (None among the leaf values, static
+    parts) is None.
     """
     if isinstance(arg, ScalarArg):
         value = next(leaf)
-        return None if value is None else float(value)
+        return None if value is None else number(arg, value)
     if isinstance(arg, ArrayArg):
         return next(leaf)
     if isinstance(arg, SequenceArg):
-        items = [rebuild(item, leaf) for item in arg.items]
+        items = [rebuild(item, leaf, number) for item in arg.items]
         return items if arg.kind == "list" else tuple(items)
     if isinstance(arg, RecordArg):
-        return record(arg.cls, [(name, rebuild(field, leaf)) for name, field in arg.fields])
+        return record(arg.cls, [(name, rebuild(field, leaf, number)) for name, field in arg.fields])
     if isinstance(arg, UniformArg):
-        column = _rebuild_column(arg.item, leaf)
+        column = _rebuild_column(arg.item, leaf, number)
         return column if arg.kind == "list" or column is None else tuple(column)
     return None
 
 
-def _rebuild_column(item: ArgType, leaf: Iterator[LeafValue]) -> list[Any] | None:
+def _rebuild_column(item: ArgType, leaf: Iterator[LeafValue], number: Number) -> list[Any] | None:
     if isinstance(item, RecordArg):
-        columns = [(name, _rebuild_column(field, leaf)) for name, field in item.fields]
+        columns = [(name, _rebuild_column(field, leaf, number)) for name, field in item.fields]
         length = next((len(column) for _, column in columns if column is not None), 0)
         rows = [[(name, column[k] if column else None) for name, column in columns] for k in range(length)]
         return [record(item.cls, row) for row in rows]
@@ -130,7 +146,9 @@ def _rebuild_column(item: ArgType, leaf: Iterator[LeafValue]) -> list[Any] | Non
     value = next(leaf)
     if value is None:
         return None
-    return list(value) if isinstance(item, ArrayArg) else list(map(float, value))
+    if isinstance(item, ScalarArg):
+        return [number(item, v) for v in value.tolist()]
+    return list(value)
 
 
 def record(cls: type, fields: Sequence[tuple[str, Any]]) -> Any:

@@ -23,7 +23,6 @@ from adcore.frontend.subscripts import (
     nest,
     same_length,
     store,
-    stored,
 )
 from adcore.frontend.values import (
     NONE,
@@ -456,6 +455,3 @@ def array_method(
         return frame.error(node, f"fill takes a number, not {describe(value)}")
     fill(frame, node, owner, value)
     return NONE
-
-
-__all__ = ["ARRAY_FUNCTIONS", "array_method", "stored"]

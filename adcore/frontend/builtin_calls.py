@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import math
 from collections.abc import Callable
 from typing import Any
 
-from adcore.frontend.attributes import size
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe, join_types, materialise, scalar_type
+from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.scalars import (
     binary,
     compare,
@@ -28,7 +26,6 @@ from adcore.frontend.sequences import (
     reverse,
     reversed_range,
     sequence_length,
-    static_items,
     static_length,
     stream_of,
     zipped,
@@ -52,7 +49,7 @@ from adcore.frontend.values import (
     is_scalar,
 )
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F64, I64
+from adcore.ir.types import BOOL, I64
 
 Builtin = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
 
@@ -390,5 +387,3 @@ BUILTINS: dict[Any, Builtin] = {
     isinstance: _isinstance, tuple: _tuple, list: _list, divmod: _divmod, pow: _pow, print: _print,
     math.prod: _math_reduction(ast.Mult),
 }  # fmt: skip
-
-__all__ = ["BUILTINS", "F64", "builtins", "join_types", "size", "static_items"]

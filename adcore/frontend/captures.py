@@ -57,13 +57,13 @@ def same_value(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, float):
-        return a.hex() == b.hex()
+        return bool(a.hex() == b.hex())
     if isinstance(a, (int, str, bytes)):
         return bool(a == b)
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same_value, a, b))
     if isinstance(a, types.CodeType):
-        return a == b
+        return bool(a == b)
     if hasattr(a, "tobytes"):
         return bool(a.tobytes() == b.tobytes())
     return False

@@ -95,7 +95,7 @@ def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension) -
         item = frame.evaluate(frame, node.elt)
         seen.append(item)
         if is_scalar(item):
-            frame.builder.emit_many("store", (stored(frame, item, element), buffer, *index), {})
+            frame.put(stored(frame, item, element), buffer, index)
 
     nest(frame, (stream.length,), body)
     (item,) = seen

@@ -7,7 +7,19 @@ from collections.abc import Callable
 
 from adcore.frontend.frame import Frame, State
 from adcore.frontend.joins import Joiner, defined_in, materialise, rebuilt_state
-from adcore.frontend.values import FALSE, TRUE, UNBOUND, Abstract, Const, Items, Num, Record
+from adcore.frontend.values import (
+    FALSE,
+    TRUE,
+    UNBOUND,
+    Abstract,
+    Array,
+    Const,
+    Items,
+    ListRef,
+    Maybe,
+    Num,
+    Record,
+)
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value, substitute
 from adcore.ir.types import BOOL, I64
@@ -134,7 +146,7 @@ def loop(
     test: Callable[[Value], Abstract] | None,
     body: Callable[[Value], None],
 ) -> None:
-    """A `for` (with `operands` lo and hi, `step`) or a `while` (with `test`) whose carried values are found by fixpoint.
+    """A `for` (`operands`: lo, hi; `step`) or a `while` (`test`) whose carried values are found by fixpoint.
 
     `assigned` names may change in the body; those of them in `head` are carried, the others start an iteration, and
     leave the loop, without a value. `body` gets the loop variable or the iteration counter.
@@ -258,10 +270,10 @@ def _shape(value: Abstract) -> object:
         return tuple(map(_shape, value.items))
     if isinstance(value, Record):
         return tuple(_shape(v) for _, v in value.fields)
-    if hasattr(value, "inner"):
+    if isinstance(value, Maybe):
         return ("maybe", _shape(value.inner), _shape(value.bound))
-    if hasattr(value, "cell"):
+    if isinstance(value, ListRef):
         return ("list", value.cell)
-    if hasattr(value, "value"):
+    if isinstance(value, Array):
         return ("array", id(value.value))
     return type(value).__name__

@@ -13,7 +13,7 @@ from adcore.frontend.calls import call
 from adcore.frontend.comprehensions import comprehension
 from adcore.frontend.control import choose, effect_free
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.joins import Joiner, TooWide, describe, join_types, materialise
+from adcore.frontend.joins import TooWide, describe, materialise
 from adcore.frontend.lists import list_literal, list_subscript, repeat_list
 from adcore.frontend.outside import lookup_global
 from adcore.frontend.scalars import OPERATORS, binary, compare, inverted, negative, truth
@@ -457,5 +457,3 @@ RULES: dict[type[ast.expr], Rule] = {
     ast.Lambda: _lambda,
     ast.ListComp: comprehension,
 }
-
-__all__ = ["Joiner", "closure", "combine", "condition", "evaluate", "join_types", "read_name", "subscript"]

@@ -7,7 +7,7 @@ no special case, and each call is specialised on what is known about its argumen
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +66,7 @@ class Session:
         self.diagnostics: list[Diagnostic] = []
         self.captures = Captures()
         self.in_memory = in_memory
-        self.active: list[Source | ast.AST] = []
+        self.active: list[object] = []
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}
         self.groups: dict[Value, int] = {}
@@ -124,6 +124,10 @@ class Frame:
 
     def const(self, value: float | int | bool, type_: Scalar | None = None) -> Value:
         return self.builder.const(value, type_)
+
+    def put(self, value: Value, array: Value, index: Sequence[Value]) -> None:
+        """Store `value` at normalised subscripts."""
+        self.builder.emit_many("store", (value, array, *index), {})
 
     def check(self, ok: Value, error: str, message: str, *details: Value) -> None:
         """Raise `error` at run time unless `ok`."""

@@ -256,7 +256,8 @@ class Joiner:
     def join_states(self, a: State, b: State, keep: Callable[[str], bool]) -> State:
         """The skeleton of what both paths leave behind. A path that ends (`dead`) has no say."""
         self.states = (a, b)
-        out, pick = State(dead=a.dead and b.dead), self.join
+        out = State(dead=a.dead and b.dead)
+        pick: Callable[[Abstract, Abstract, str], Abstract] = self.join
         if b.dead:
             pick = self._alive
         elif a.dead:
@@ -305,11 +306,11 @@ class Joiner:
             return self.refreshed(present, "the returned value")
         return pick(x, y, "the returned value")
 
-    def leaves(self, value: Abstract) -> Iterator[tuple[Value, Abstract]]:
+    def leaves(self, value: Abstract) -> Iterator[Value]:
         """The fresh leaves of a skeleton, in order."""
         if isinstance(value, Num):
             if value.value in self.fresh:
-                yield value.value, value
+                yield value.value
         elif isinstance(value, Items):
             for item in value.items:
                 yield from self.leaves(item)
@@ -334,32 +335,30 @@ class Joiner:
                 yield from self.coerce(part, shape)
         elif isinstance(skeleton, Maybe):
             bound: Abstract = FALSE if isinstance(value, Unbound) else TRUE
+            inner = value
             if isinstance(value, Maybe):
-                value, bound = value.inner, value.bound
-            yield from self.coerce(value, skeleton.inner)
+                inner, bound = value.inner, value.bound
+            yield from self.coerce(inner, skeleton.inner)
             yield from self.coerce(bound, skeleton.bound)
 
-    def slots(self, skeleton: State, side: int) -> list[tuple[Callable[[State], Abstract], Abstract]]:
-        """(how to read a state, skeleton) for everything in `skeleton`; `side` 0 or 1 tells which state is read."""
-        found: list[tuple[Callable[[State], Abstract], Abstract]] = []
-        for name, value in skeleton.locals.items():
-            found.append((lambda s, name=name: s.locals.get(name, UNBOUND), value))  # type: ignore[misc]
-        for field_name in ("result", "returns", "breaks", "continues"):
-            found.append((lambda s, f=field_name: getattr(s, f), getattr(skeleton, field_name)))  # type: ignore[misc]
+    def slots(self, skeleton: State, state: State, side: int) -> Iterator[tuple[Abstract, Abstract]]:
+        """(value in `state`, skeleton) of everything in `skeleton`; `side` 0 or 1 tells which joined state it is."""
+        for name, shape in skeleton.locals.items():
+            yield state.locals.get(name, UNBOUND), shape
+        yield state.result, skeleton.result
+        yield state.returns, skeleton.returns
+        yield state.breaks, skeleton.breaks
+        yield state.continues, skeleton.continues
         origin = {cell: pair[side] for pair, cell in self.pairs.items()}
         for cell, items in skeleton.cells.items():
-            found.append((lambda s, c=origin.get(cell, cell): _contents(s, c), Items(items)))  # type: ignore[misc]
-        return found
+            yield _contents(state, origin.get(cell, cell)), Items(items)
 
     def state_leaves(self, skeleton: State) -> list[Value]:
-        return [leaf for _, shape in self.slots(skeleton, 0) for leaf, _ in self.leaves(shape)]
+        return [leaf for _, shape in self.slots(skeleton, skeleton, 0) for leaf in self.leaves(shape)]
 
     def state_values(self, state: State, skeleton: State, side: int) -> tuple[Value, ...]:
-        return tuple(
-            v
-            for read, shape in self.slots(skeleton, side)
-            for v in self.coerce(UNBOUND if state.dead else read(state), shape)
-        )
+        slots = self.slots(skeleton, state, side)
+        return tuple(v for value, shape in slots for v in self.coerce(UNBOUND if state.dead else value, shape))
 
 
 def _contents(state: State, cell: int | None) -> Abstract:

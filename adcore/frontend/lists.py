@@ -23,7 +23,7 @@ from adcore.frontend.values import (
     is_scalar,
 )
 from adcore.ir.core import Value
-from adcore.ir.types import F64, I64, Scalar
+from adcore.ir.types import I64, Scalar
 from adcore.source import Span
 
 LONGEST_SELECTION = 8
@@ -46,7 +46,7 @@ def in_memory(frame: Frame, items: tuple[Abstract, ...], element: Scalar, where:
     """A small array that holds numbers."""
     buffer = frame.emit("alloc", frame.const(len(items)), element=element.name, hint="list")
     for k, item in enumerate(items):
-        frame.builder.emit_many("store", (stored(frame, item, element), buffer, frame.const(k)), {})
+        frame.put(stored(frame, item, element), buffer, [frame.const(k)])
     weak = all(scalar_type(item)[1] for item in items)
     return Array(buffer, buffer, True, weak, where, (Const(len(items)),), local=True)
 
@@ -184,7 +184,7 @@ def filled(frame: Frame, length: Abstract, item: Abstract, where: Span) -> Array
     element = frame.session.in_memory.get(where, own)
     buffer = frame.emit("alloc", materialise(frame, length, I64), element=element.name, hint="list")
     value = stored(frame, item, element)
-    nest(frame, (length,), lambda index: frame.builder.emit_many("store", (value, buffer, *index), {}) and None)
+    nest(frame, (length,), lambda index: frame.put(value, buffer, index))
     return Array(buffer, buffer, True, weak, where, (length,), local=True)
 
 
@@ -195,7 +195,3 @@ def append(frame: Frame, node: ast.AST, owner: ListRef, value: Abstract) -> Abst
 
 def fields_text(owner: Record) -> str:
     return ", ".join(name for name, _ in owner.fields)
-
-
-__all__ = ["F64", "append", "check_list_store", "dynamic_item", "fields_text", "filled", "in_memory", "list_literal",
-           "list_subscript", "move_to_memory", "repeat_list", "static_position", "store_item"]  # fmt: skip

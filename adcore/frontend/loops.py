@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from adcore.frontend.control import both, branch, either, exit_flag, keep_all, loop, negated
+from adcore.frontend.control import branch, either, exit_flag, keep_all, loop, negated
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import materialise
 from adcore.frontend.liveness import bound_names, stores
-from adcore.frontend.sequences import range_item, static_length, stream_of
+from adcore.frontend.sequences import static_length, stream_of
 from adcore.frontend.values import (
     FALSE,
     Abstract,
-    Array,
     Const,
     Items,
     ListRef,
@@ -22,13 +21,12 @@ from adcore.frontend.values import (
     Range,
     Record,
     Stream,
-    is_scalar,
 )
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
 MOST_TRIPS = 8
-"""Longer loops over numbers stay loops. Measured: unrolling short ones before differentiation beats LLVM's unrolling."""
+"""Longer loops over numbers stay loops. Unrolling short ones before differentiation was measured to beat LLVM's."""
 
 MOST_UNROLLED = 1500
 """Syntax nodes that an unrolled loop may have in total."""
@@ -140,16 +138,18 @@ def _unrolled(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int) 
         k += 1
         flag = exit_flag(frame)
         if isinstance(flag, Num) and k < length:
-            rest = k
-
-            def going_on() -> None:
-                frame.state.returns = frame.state.breaks = FALSE
-                _unrolled(frame, stmt, stream, rest, length)
-
-            with frame.at(stmt):
-                inside = materialise(frame, negated(frame, flag), BOOL)
-                branch(frame, inside, going_on, lambda: None, _wanted_inside(frame, stmt))
+            _unrolled_under_flag(frame, stmt, stream, k, length, flag)
             return
+
+
+def _unrolled_under_flag(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int, flag: Num) -> None:
+    def going_on() -> None:
+        frame.state.returns = frame.state.breaks = FALSE
+        _unrolled(frame, stmt, stream, k, length)
+
+    with frame.at(stmt):
+        inside = materialise(frame, negated(frame, flag), BOOL)
+        branch(frame, inside, going_on, lambda: None, _wanted_inside(frame, stmt))
 
 
 def _wanted_inside(frame: Frame, stmt: ast.For) -> Callable[[str], bool]:
@@ -232,6 +232,3 @@ def _finish(frame: Frame, stmt: ast.For | ast.While) -> None:
         from adcore.frontend.statements import keeping
 
         branch(frame, materialise(frame, negated(frame, left), BOOL), otherwise, lambda: None, keeping(frame, stmt))
-
-
-__all__ = ["Array", "both", "for_loop", "is_scalar", "range_item", "while_loop"]

@@ -100,7 +100,7 @@ def _is_library_function(value: Any) -> bool:
 def record_fields(value: Any) -> tuple[str, ...] | None:
     """Field names of a named tuple or dataclass instance."""
     if isinstance(value, tuple) and hasattr(type(value), "_fields"):
-        return tuple(type(value)._fields)
+        return tuple(getattr(type(value), "_fields"))  # noqa: B009
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return tuple(field.name for field in dataclasses.fields(value))
     return None

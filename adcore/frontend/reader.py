@@ -32,7 +32,8 @@ class Source:
 
     def span(self, node: ast.AST) -> Span:
         """Where `node` stands in the file. Columns count characters, not bytes."""
-        line, end_line = getattr(node, "lineno", 1), getattr(node, "end_lineno", None) or getattr(node, "lineno", 1)
+        line = int(getattr(node, "lineno", 1))
+        end_line = int(getattr(node, "end_lineno", None) or line)
         column = self._characters(line, getattr(node, "col_offset", 0))
         end_column = self._characters(end_line, getattr(node, "end_col_offset", None) or 0)
         return Span(

@@ -19,7 +19,7 @@ from adcore.frontend.joins import TooWide, describe, materialise
 from adcore.frontend.lists import check_list_store, store_item
 from adcore.frontend.loops import for_loop, while_loop
 from adcore.frontend.scalars import fail
-from adcore.frontend.sequences import sequence_length, static_items, static_length, stream_of
+from adcore.frontend.sequences import static_items, static_length, stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
     copy_into,
@@ -444,10 +444,8 @@ def _import_from(frame: Frame, stmt: ast.ImportFrom) -> None:
 
 
 RULES: dict[type[ast.stmt], Callable[[Frame, Any], None]] = {
-    ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented, ast.Return: _return, ast.Expr: _expression,
-    ast.For: for_loop, ast.While: while_loop, ast.Break: _break, ast.Continue: _continue, ast.Pass: _pass,
+    ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented, ast.Return: _return,
+    ast.Expr: _expression, ast.For: for_loop, ast.While: while_loop, ast.Break: _break, ast.Continue: _continue, ast.Pass: _pass,
     ast.Assert: _assert, ast.Raise: _raise, ast.FunctionDef: _function, ast.Import: _import,
     ast.ImportFrom: _import_from,
 }  # fmt: skip
-
-__all__ = ["assign", "execute", "sequence_length"]

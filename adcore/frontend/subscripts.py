@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import describe, materialise
@@ -75,7 +76,7 @@ def loaded(frame: Frame, value: Value, weak: bool) -> Num:
 
 def store(frame: Frame, node: ast.AST, value: Abstract, array: Array, index: Sequence[Value]) -> None:
     """Put a number at normalised subscripts."""
-    frame.builder.emit_many("store", (stored(frame, value, array.element), array.value, *index), {})
+    frame.put(stored(frame, value, array.element), array.value, index)
 
 
 def stored(frame: Frame, value: Abstract, element: Scalar) -> Value:
@@ -173,7 +174,8 @@ def locate(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> 
         return array, operands
     if not array.rank:
         return (array, []) if not parts else (array, None)
-    value = frame.emit("view", array.value, *operands, axes=text, **({"whole": True} if whole else {}))
+    attrs: dict[str, Any] = {"axes": text, "whole": True} if whole else {"axes": text}
+    value = frame.emit("view", array.value, *operands, **attrs)
     return Array(value, array.root, array.writeable, array.weak, array.literal, tuple(shape), array.local), None
 
 
@@ -243,7 +245,12 @@ def _clamped(
 
 def nest(frame: Frame, shape: Sequence[Abstract], body: Callable[[list[Value]], None]) -> None:
     """Loops over all positions of `shape`, last axis innermost."""
-    accumulate(frame, shape, (), lambda index, _: (body(index), ())[1])
+
+    def step(index: list[Value], carried: Sequence[Value]) -> Sequence[Value]:
+        body(index)
+        return ()
+
+    accumulate(frame, shape, (), step)
 
 
 def accumulate(
@@ -285,7 +292,7 @@ def fill(frame: Frame, node: ast.AST, array: Array, value: Abstract) -> None:
         nest(
             frame,
             dims(frame, array),
-            lambda index: frame.builder.emit_many("store", (element, array.value, *index), {}) and None,
+            lambda index: frame.put(element, array.value, index),
         )
 
 

@@ -44,8 +44,9 @@ class Num:
 class Array:
     """An array or a view of one. `root` tells buffers apart: distinct roots never overlap by construction.
 
-    `literal`: where the list of numbers is written that this array stores; `weak`: its elements are Python numbers. `shape` is kept where the program itself gave it, so that constants stay known. `local`: made by the program, so that
-    only its own views overlap it.
+    `literal`: where the list of numbers is written that this array stores; `weak`: its elements are Python numbers.
+    `shape` is kept where the program itself gave it, so that constants stay known. `local`: made by the program, so
+    that only its own views overlap it.
     """
 
     value: Value

@@ -1,8 +1,8 @@
 """How large integers can be, and which comparisons between them always hold.
 
-Two tools. *Intervals* bound a value by numbers alone, wherever it stands: dimensions are below 2**48, a loop variable lies
-between its bounds. *Proofs* compare affine forms (`n - 1 - i >= 0`) with all that is known at a place: loop bounds,
-conditions, earlier checks.
+Two tools. *Intervals* bound a value by numbers alone, wherever it stands: dimensions are below 2**48, a loop variable
+lies between its bounds. *Proofs* compare affine forms (`n - 1 - i >= 0`) with all that is known at a place: loop
+bounds, conditions, earlier checks.
 """
 
 from __future__ import annotations

@@ -68,6 +68,6 @@ class Aliasing:
 
 
 def _alignment(root: Root) -> int:
-    """What the addresses of a root's elements satisfy: NumPy vouches for it only where it says C-contiguous and aligned."""
+    """What the addresses of a root's elements satisfy. Layout C vouches for alignment, S does not."""
     assert isinstance(root.type, (ArrayType, ListType))
     return root.type.element.bytes if root.type.layout == "C" else 1

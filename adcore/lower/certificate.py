@@ -19,8 +19,8 @@ ALLOWED = {
     reason: frozenset(names.split())
     for reason, names in {
         "computed in registers and constant tables; keeps no state and takes no memory": """
-            acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 exp10 expm1 hypot log log10 log1p log2
-            pow sin sincos sinh tan tanh""",
+            acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 exp10 expm1 hypot log log10 log1p
+            log2 pow sin sincos sinh tan tanh""",
         "exact arithmetic on the bits of its operands": """
             fabs floor ceil trunc rint round roundeven nearbyint copysign sqrt fma fmin fmax fmod ldexp frexp""",
         "computed by series; its only state is the integer `signgam`": "lgamma",
@@ -35,7 +35,8 @@ _VECTOR_NAME = re.compile(r"_ZGV[bcde]N\d+v+_(?P<scalar>\w+)")
 
 ALLOCATORS = frozenset({
     "malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc",
-    "pvalloc", "mmap", "munmap", "mremap", "brk", "sbrk", "strdup", "strndup", "asprintf", "_Znwm", "_Znam", "_ZdlPv", "_ZdaPv",
+    "pvalloc", "mmap", "munmap", "mremap", "brk", "sbrk", "strdup", "strndup", "asprintf", "_Znwm", "_Znam", "_ZdlPv",
+    "_ZdaPv",
 })  # fmt: skip
 """Names that the refusal can call by what they are; any other unknown name is refused just the same."""
 

@@ -47,8 +47,8 @@ def lower_if(lowering: Lowering, instr: Instr) -> None:
 def lower_for(lowering: Lowering, instr: Instr) -> None:
     """A guarded loop whose test is at its end.
 
-    With a step of 1 or -1 the loop variable itself is compared with a bound; otherwise iterations are counted, so that no
-    value beyond the range is ever formed.
+    With a step of 1 or -1 the loop variable itself is compared with a bound; otherwise iterations are counted, so
+    that no value beyond the range is ever formed.
     """
     w, (body,) = lowering.writer, instr.regions
     lo, hi = lowering.texts(instr.operands[:2])

@@ -21,6 +21,7 @@ from adcore.lower import frame
 from adcore.lower.emitter import Fault
 from adcore.lower.frame import FrameLayout
 from adcore.lower.lowering import Lowered
+from adcore.lower.storage import ALIGNMENT
 
 ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
@@ -45,10 +46,10 @@ class Frame:
 
 def pack(layout: FrameLayout, arguments: Sequence[Any], workspace: int = 1 << 20) -> Frame:
     """A frame for `arguments` (scalars, NumPy arrays of the right types, lists of such), with its own workspace."""
-    arena = ctypes.create_string_buffer(max(workspace, 1))
+    arena = ctypes.create_string_buffer(workspace + ALIGNMENT)
     packed = Frame((ctypes.c_int64 * layout.total)(), layout, [arena])
-    packed.words[frame.WORKSPACE_BASE] = ctypes.addressof(arena)
-    packed.words[frame.WORKSPACE_END] = ctypes.addressof(arena) + workspace
+    base = -(-ctypes.addressof(arena) // ALIGNMENT) * ALIGNMENT
+    packed.words[frame.WORKSPACE_BASE], packed.words[frame.WORKSPACE_END] = base, base + workspace
     for slot, argument in zip(layout.params, arguments, strict=True):
         for k, word in enumerate(_words(slot.type, argument, packed.keep)):
             packed.words[slot.offset + k] = word

@@ -6,9 +6,9 @@
            5      reserved
            6...   parameters in order, then results in order
 
-A word has 8 bytes. A scalar takes one (f32 in the low half, bool as 0 or 1, integers extended to 64 bits). An array takes
-its base, its dims and its strides in bytes (for layout C the strides are not read). A list takes the address of a
-table and a count; the table holds base, dims and strides of each item. Result arrays are written by the kernel.
+A word has 8 bytes. A scalar takes one (f32 in the low half, bool as 0 or 1, integers extended to 64 bits). An array
+takes its base, its dims and its strides in bytes (for layout C the strides are not read). A list takes the address of
+a table and a count; the table holds base, dims and strides of each item. Result arrays are written by the kernel.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ from adcore.ops import TABLE, Table
 class Lowered:
     """LLVM IR of one native entry, and what its caller must know.
 
-    Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call malloc.
+    Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call
+    malloc.
     """
 
     text: str
@@ -60,8 +61,9 @@ def lower(
 ) -> Lowered:
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.lower.frame`).
 
-    Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint. `parallel`
-    are loops whose iterations are proved not to depend on each other through memory. `vector_math` defaults to the host's.
+    Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
+    `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
+    defaults to the host's.
     """
     module, writer = Module(), Writer()
     emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
@@ -80,11 +82,9 @@ def _definition(name: str, emitter: Emitter, storage: Storage) -> str:
     cells = [f"  %{cell} = alloca {ty}" for cell, ty in CELLS.items()]
     w = emitter.writer
     prologue, epilogue = storage.prologue(), storage.epilogue()
-    return "\n".join(
-        [f"define i32 @{name}(ptr noalias %frame) {attributes} {{", "entry:", *cells, *w.entry, *prologue]
-        + ["  br label %start", "start:", *w.lines, "leave:", *epilogue, "  %result = load i32, ptr %status",
-           "  ret i32 %result", *w.cold, "}"]
-    )  # fmt: skip
+    entry = [f"define i32 @{name}(ptr noalias %frame) {attributes} {{", "entry:", *cells, *w.entry, *prologue]
+    leave = ["leave:", *epilogue, "  %result = load i32, ptr %status", "  ret i32 %result"]
+    return "\n".join([*entry, "  br label %start", "start:", *w.lines, *leave, *w.cold, "}"])
 
 
 class Lowering:

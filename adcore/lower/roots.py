@@ -69,8 +69,9 @@ def alias_classes(function: Function, alias_groups: tuple[tuple[int, ...], ...])
     """A class number for every root.
 
     Parameters of one group share a class. An alloc has its own class if its memory is handed out once in the call:
-    it stands in the outermost region, before any region with allocs or pushes of its own. All others may follow each other
-    in the same bytes; taking them for disjoint would let LLVM move a load of the first past a store to the second.
+    it stands in the outermost region, before any region with allocs or pushes of its own. All others may follow each
+    other in the same bytes; taking them for disjoint would let LLVM move a load of the first past a store to the
+    second.
     """
     classes = {p: k for k, p in enumerate(function.params)}
     for group in alias_groups:

@@ -1,7 +1,7 @@
 """Memory that a kernel itself needs: the stack, the workspace arena, or (on request) malloc.
 
-The arena is used from both ends: records of `push` grow up from its base, arrays of `alloc` down from its end, and what a
-region allocated is given back when the region ends. `%low` and `%high` bound the free part.
+The arena is used from both ends: records of `push` grow up from its base, arrays of `alloc` down from its end, and
+what a region allocated is given back when the region ends. `%low` and `%high` bound the free part.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Storage:
         return e.let(f"and i64 {e.let(f'add i64 {size}, {ALIGNMENT - 1}')}, {-ALIGNMENT}")
 
     def _reserve(self, size: str, low: str, high: str) -> str:
-        """The free bytes, of which `size` are there: else leave, the bytes needed at least and the capacity as details."""
+        """The free bytes. Leaves if they are fewer than `size`, with the bytes needed and the capacity as details."""
         e = self.emitter
         first, last = e.let(f"ptrtoint ptr {low} to i64"), e.let(f"ptrtoint ptr {high} to i64")
         free = e.let(f"sub i64 {last}, {first}")
@@ -133,7 +133,8 @@ class Storage:
         symbol = self._site(instr)
         e.module.function("declare ptr @malloc(i64)")
         e.module.function("declare void @free(ptr)")
-        # Its own function, so that the return address of malloc's caller names the user's line; a tail call would lose it.
+        # Its own function, so that the return address of malloc's caller names the user's line; a tail call would
+        # lose it.
         e.module.function(
             f"define ptr @{symbol}(i64 %size) noinline optnone nounwind {{\n"
             f"  %p = notail call ptr @malloc(i64 %size)\n  ret ptr %p\n}}"

@@ -51,9 +51,8 @@ class Module:
         parts = [*self._functions.values(), function]
         if self.kept_symbols:
             kept = ", ".join(f"ptr @{name}" for name in self.kept_symbols)
-            parts.append(
-                f'@llvm.compiler.used = appending global [{len(self.kept_symbols)} x ptr] [{kept}], section "llvm.metadata"'
-            )
+            used = f"[{len(self.kept_symbols)} x ptr] [{kept}]"
+            parts.append(f'@llvm.compiler.used = appending global {used}, section "llvm.metadata"')
         parts += [f"attributes #{k} = {{ {text} }}" for text, k in self._attributes.items()]
         parts += [f"!{k} = {text}" for k, text in enumerate(self._nodes)]
         return "\n".join(parts) + "\n"

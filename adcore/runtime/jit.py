@@ -1,7 +1,7 @@
 """Object code into this process, by LLVM's linker.
 
-Every symbol that an object does not define is resolved here, in Python, and handed over explicitly: left alone, the linker
-would bind silently to whatever the process has, and a missing symbol would end the process.
+Every symbol that an object does not define is resolved here, in Python, and handed over explicitly: left alone, the
+linker would bind silently to whatever the process has, and a missing symbol would end the process.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def load(
 ) -> Loaded:
     """Link `object_code` and give the addresses of `exports`.
 
-    `imports` overrides what undefined symbols resolve to (an allocator hook for malloc, say). `undefined` are the object's
-    undefined symbols, where the caller knows them.
+    `imports` overrides what undefined symbols resolve to (an allocator hook for malloc, say). `undefined` are the
+    object's undefined symbols, where the caller knows them.
     """
     given = dict(imports or {})
     names = undefined_symbols(object_code) if undefined is None else undefined

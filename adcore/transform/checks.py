@@ -7,8 +7,8 @@
       %x: f64 = load %a, %k                            %x: f64 = load %a, %j
 
 A check leaves a loop only if nothing else in it can raise, so the user sees the error that Python raises, with the same
-index in its message (of several such checks, the first in the program's order). What earlier iterations would have stored
-is not stored then.
+index in its message (of several such checks, the first in the program's order). What earlier iterations would have
+stored is not stored then.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class UpperBound:
 class Findings:
     """What is known to hold: `exact` arithmetic, `plain` indices that need no check, and bounds checked elsewhere.
 
-    `in_place` has the plain indices that are only known not to be negative; `before` the bounds to be checked in front of
-    a loop on behalf of its body.
+    `in_place` has the plain indices that are only known not to be negative; `before` the bounds to be checked in
+    front of a loop on behalf of its body.
     """
 
     structure: Structure

@@ -199,8 +199,8 @@ func @swap(%a: array<f64,1,C>, %b: array<f64,1,C>, %n: i64) -> (f64, f64) {
 
 @pytest.mark.parametrize(
     ("dtype", "value"),
-    [("f64", -1.5), ("f32", np.float32(-1.5)), ("i64", -(2**63)), ("i32", -5), ("i16", -5), ("i8", -5), ("u64", 2**64 - 1),
-     ("u32", 2**32 - 1), ("u16", 65535), ("u8", 255), ("bool", True), ("bool", False)],
+    [("f64", -1.5), ("f32", np.float32(-1.5)), ("i64", -(2**63)), ("i32", -5), ("i16", -5), ("i8", -5),
+     ("u64", 2**64 - 1), ("u32", 2**32 - 1), ("u16", 65535), ("u8", 255), ("bool", True), ("bool", False)],
 )  # fmt: skip
 def test_scalars_and_elements_of_every_type(dtype: str, value: object) -> None:
     from adcore.ir.types import NUMPY_NAMES

@@ -29,6 +29,7 @@ from adcore.lower.roots import roots
 from adcore.ops import TABLE, Table
 from adcore.runtime import cache
 from adcore.signature import Signature
+from adcore.transform.checks import simplify_checks
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.inline import inline
@@ -101,7 +102,9 @@ def _inlined(request: Request, products: Products) -> Function:
 
 
 def _simplified(request: Request, products: Products) -> Function:
-    return _verified(simplify(products["inlined"], request.ops), request)
+    """Index checks are proved or hoisted here, so that differentiation sees plain affine subscripts."""
+    function = simplify(products["inlined"], request.ops)
+    return _verified(simplify(simplify_checks(function, request.ops), request.ops), request)
 
 
 def _derived(request: Request, products: Products) -> Derivative:

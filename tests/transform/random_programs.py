@@ -173,7 +173,8 @@ class Generator:
             with b.region((i,)) as step:
                 left, here = b.emit("load", u, b.emit("sub", i, one)), b.emit("load", u, i)
                 right = b.emit("load", u, b.emit("add", i, one))
-                change = b.emit("mul", here, b.emit("sub", right, left)) if r.random() < 0.7 else b.emit("sin", left)
+                product = b.emit("mul", here, b.emit("sub", right, left))
+                change = b.emit("sin", product if r.random() < 0.7 else left)
                 b.emit_many("store", (b.emit("sub", here, b.emit("mul", b.const(0.1), change)), w, i), {})
             b.emit_many("for", (one, count), {"step": 1}, (step.region,), ())
             if w is not u:

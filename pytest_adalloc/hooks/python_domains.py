@@ -9,11 +9,12 @@ allocate through these tables without a lock.
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import c_char, c_char_p, c_uint8, c_void_p, py_object
+from ctypes import c_char, c_char_p, c_size_t, c_uint8, c_void_p, py_object
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,38 +60,82 @@ def counted_domains(hooks: Hooks) -> Iterator[DomainColumns]:
     if hooks.domains_in_place:
         yield DomainColumns(hooks.domains_in_place)
         return
-    restore = [_install(hooks, number, name) for number, name in enumerate(DOMAINS)]
+    shims = [_Shim.install(hooks, number, name) for number, name in enumerate(DOMAINS)]
     numpy = _NumpyShim.install(hooks)
-    hooks.domains_in_place = (*DOMAINS, "numpy") if numpy else DOMAINS
+    hooks.domains_in_place = (*(shim.name for shim in shims if shim.counts()), *(("numpy",) if numpy else ()))
+    silent = [shim.name for shim in shims if shim.name not in hooks.domains_in_place]
     try:
-        yield DomainColumns(hooks.domains_in_place)
+        yield DomainColumns(hooks.domains_in_place, tuple(f"Python's {name} domain" for name in silent))
     finally:
         hooks.domains_in_place = ()
         if numpy:
             numpy.remove()
-        for number, original, shim in reversed(restore):
-            _put_back(number, original, shim)
+        for shim in reversed(shims):
+            shim.remove()
 
 
-def _install(hooks: Hooks, number: int, name: str) -> tuple[int, _Allocator, _Allocator]:
-    original = _current(number)
-    _remember(hooks, number, original)
-    shim = _Allocator(original.context, *(hooks.core[f"adalloc_{name}_{call}"] for call in layout.DOMAIN_CALLS))
-    ctypes.pythonapi.PyMem_SetAllocator(number, ctypes.byref(shim))
-    return number, original, shim
+@dataclass(frozen=True)
+class _Shim:
+    """Our functions in front of one of Python's domains.
+
+    Someone may put an allocator of their own on top of the shim while it is in place, as tracemalloc does, and keep it
+    there. Then the shim stays beneath, and is not put on top a second time: the two would call each other for ever.
+    """
+
+    hooks: Hooks
+    number: int
+    name: str
+
+    @classmethod
+    def install(cls, hooks: Hooks, number: int, name: str) -> _Shim:
+        shim = cls(hooks, number, name)
+        if not shim.counts():
+            _remember(hooks, number, _current(number))
+            functions = (hooks.core[f"adalloc_{name}_{call}"] for call in layout.DOMAIN_CALLS)
+            # The context is not used; see _remember.
+            ctypes.pythonapi.PyMem_SetAllocator(number, ctypes.byref(_Allocator(0, *functions)))
+        return shim
+
+    def remove(self) -> None:
+        """Restore the domain, unless someone has since put another allocator on top."""
+        if _current(self.number).malloc == self.hooks.core[f"adalloc_{self.name}_malloc"]:
+            ctypes.pythonapi.PyMem_SetAllocator(self.number, ctypes.byref(_remembered(self.hooks, self.number)))
+
+    def counts(self) -> bool:
+        """Whether a request to the domain reaches the shim: seen by making one."""
+        words, at = self.hooks.words, layout.DOMAINS + layout.DOMAIN_WORDS * self.number
+        allocate, release = _requests(self.number)
+        armed, before = words[layout.ARMED], list(words[at : at + layout.DOMAIN_WORDS])
+        words[layout.ARMED] = self.hooks.thread()
+        release(c_void_p(allocate(c_size_t(64))))
+        words[layout.ARMED] = armed
+        seen = words[at] > before[0]
+        for offset, value in enumerate(before):
+            words[at + offset] = value
+        return seen
+
+
+@functools.cache
+def _requests(number: int) -> tuple[Any, Any]:
+    """How anyone asks a domain for memory, and gives it back."""
+    prefix = ("PyMem_Raw", "PyMem_", "PyObject_")[number]
+    api = ctypes.PyDLL(None)
+    take, give = getattr(api, f"{prefix}Malloc"), getattr(api, f"{prefix}Free")
+    take.restype, give.restype = c_void_p, None
+    return take, give
 
 
 def _remember(hooks: Hooks, number: int, original: _Allocator) -> None:
     # The shims look originals up here and ignore their context: another thread may be between reading the one and the
     # other.
-    target = _Allocator.from_address(hooks.core["adalloc_domain_originals"] + ctypes.sizeof(_Allocator) * number)
+    target = _remembered(hooks, number)
     ctypes.memmove(ctypes.addressof(target), ctypes.addressof(original), ctypes.sizeof(_Allocator))
 
 
-def _put_back(number: int, original: _Allocator, shim: _Allocator) -> None:
-    """Restore a domain, unless someone has since put another allocator on top of the shim."""
-    if _current(number).malloc == shim.malloc:
-        ctypes.pythonapi.PyMem_SetAllocator(number, ctypes.byref(original))
+def _remembered(hooks: Hooks, number: int) -> _Allocator:
+    """The allocator behind a shim, in place."""
+    table = hooks.core["adalloc_domain_originals"]
+    return _Allocator.from_address(table + ctypes.sizeof(_Allocator) * number)
 
 
 def _current(number: int) -> _Allocator:
@@ -113,11 +158,12 @@ class _NumpyShim:
             return None
         previous = ctypes.PYFUNCTYPE(py_object)(table[NUMPY_GET_HANDLER])()
         handler = _NumpyHandler.from_address(_pointer(previous, b"mem_handler"))
-        if handler.allocator.malloc == hooks.core["adalloc_numpy_malloc"]:
-            return None
-        _remember(hooks, layout.DOMAIN_NAMES.index("numpy"), handler.allocator)
+        known = _remembered(hooks, layout.DOMAIN_NAMES.index("numpy"))
         if hooks.numpy_capsule is None:
+            _remember(hooks, layout.DOMAIN_NAMES.index("numpy"), handler.allocator)
             hooks.numpy_capsule = _capsule(hooks, previous)
+        elif (handler.allocator.malloc, handler.allocator.context) != (known.malloc, known.context):
+            return None  # arrays of an earlier window still go back to the handler that made them
         ctypes.PYFUNCTYPE(py_object, py_object)(table[NUMPY_SET_HANDLER])(hooks.numpy_capsule)
         return cls(table, previous)
 

@@ -115,7 +115,6 @@ def test_go_reads_it(tmp_path: Path) -> None:
     if go is None:
         pytest.skip("go is not installed")
     path = write_profile(REPORT, tmp_path / "grad.pb.gz")
-    run = subprocess.run(
-        [go, "tool", "pprof", "-top", str(path)], capture_output=True, text=True, timeout=60, check=True
-    )
+    command = [go, "tool", "pprof", "-top", str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert "rosenbrock" in run.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import tracemalloc
 
 import numpy as np
 
@@ -57,3 +58,17 @@ def test_nested_windows_share_the_shims() -> None:
         inner = measure(object, calls=7, warmup=0, witness=False)
     assert inner.python["obj"].calls == 7
     assert outer.python["obj"].calls >= 7
+
+
+def test_an_allocator_put_on_top_and_taken_away() -> None:
+    for _ in range(2):
+        tracemalloc.start()
+        assert measure(object, calls=5).python["obj"].calls >= 5
+        with record():
+            tracemalloc.stop()
+        assert measure(object, calls=5).python["obj"].calls == 5
+        with record():
+            tracemalloc.start()
+        assert measure(object, calls=5).python["obj"].calls >= 5
+        tracemalloc.stop()
+        assert measure(object, calls=5).python["obj"].calls == 5

@@ -67,7 +67,7 @@ KERNEL(p_getaddrinfo) {
     freeaddrinfo(found);
     return 0;
 }
-static void *(*table[])(size_t) = {malloc};
+static void *(*volatile table[])(size_t) = {malloc};
 KERNEL(p_static_table) { UNUSED; sink = table[0](55); free(sink); return 0; }
 KERNEL(p_large) { UNUSED; sink = malloc(64 << 20); free(sink); return 0; }
 KERNEL(p_mmap) {
@@ -105,7 +105,7 @@ KERNEL(s_fails_third) { int n = (*(int *)frame)++; sink = malloc(8); free(sink);
 KERNEL(s_leak_kib) { UNUSED; sink = malloc(1024); memset(sink, 1, 1024); return 0; }
 
 static void *work(void *count) {
-    for (long i = 0; i < (long)count; i++) { sink = malloc(16); free(sink); }
+    for (long i = 0; i < (long)count; i++) { void *volatile mine = malloc(16); free(mine); }
     return NULL;
 }
 KERNEL(s_other_thread) {

@@ -25,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("function", help="FILE:FUNCTION or package.module:FUNCTION")
     parser.add_argument("--show", action="append", choices=[*names, "certificate", "times"], metavar="STAGE",
                         help=f"what to print (default: plan): {', '.join(names)}, certificate, times")  # fmt: skip
-    parser.add_argument("--args", help="the arguments as a Python expression, such as '(np.ones(8), 2.0)'; `np` and the "
-                        "names of the file are known")  # fmt: skip
+    arguments = "the arguments, a Python expression such as '(np.ones(8), 2.0)' over np and the names of the file"
+    parser.add_argument("--args", help=arguments)
     parser.add_argument("--mode", choices=list(modes), default="reverse")
     parser.add_argument("--workspace", default="auto", help="auto, heap, or a number of bytes")
     parser.add_argument("--fastmath", action="store_true")

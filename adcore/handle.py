@@ -33,6 +33,7 @@ class Handle(native.NativeCallable):
     ) -> None:
         self._mode, self._function, self._options = mode, function, options
         self._call = AnnotatedCall(mode, function, args, kwargs, options)
+        self._last = self._call.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
         self.__doc__ = function.__doc__
@@ -65,9 +66,7 @@ class Handle(native.NativeCallable):
 
         Where only a run can tell (`while` loops), what the last call used; None before the first."""
         explained = self.explain().bytes
-        if explained is not None:
-            return explained
-        return self._call.frame.used or None
+        return explained if explained is not None else self.high_water or None
 
     @property
     def workspace_formula(self) -> str:
@@ -76,8 +75,8 @@ class Handle(native.NativeCallable):
 
     @property
     def high_water(self) -> int:
-        """Bytes of workspace, the program's own arrays included, in the last call through Python's general path."""
-        return self._call.frame.used
+        """Bytes of workspace that the last call used, the program's own arrays included."""
+        return self._last.used
 
     def explain(self) -> Explanation:
         """What is kept, where, why, how many bytes, and what would avoid it."""
@@ -164,7 +163,8 @@ class Handle(native.NativeCallable):
     # The two ways to call
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
-        self._call = call = self._prepared(args, kwargs)
+        call = self._prepared(args, kwargs)
+        self._last = call.frame
         return call.run()
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AnnotatedCall:
@@ -236,6 +236,7 @@ class Handle(native.NativeCallable):
             return  # the guard of the wrapper only knows how to tell that nothing overlaps
         made = called_block(call.version.kernel, call.frame, order, call.returned, self._fallback(), call.finish)
         if made is not None:
+            self._last = call.frame
             self._attach(*made)
 
     def _fallback(self) -> Callable[..., Any]:

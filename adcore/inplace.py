@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.activities import Active, Activity, BatchDuplicated, Const, Duplicated, Mode
+from adcore.activities import Active, Activity, Const, Duplicated, Mode
 from adcore.errors import ArgumentError, Diagnostic
 from adcore.ir.types import ListType, Scalar
 from adcore.pipeline import Sweep
@@ -75,7 +75,10 @@ class AnnotatedCall:
     # What is differentiated
 
     def _check(self) -> None:
+        position = 0
         for name, arg, activity in zip(self.names, self.signature.args, self.activities, strict=True):
+            own = range(position, position := position + len(list(leaves(arg, name))))
+            writes = self.mode.sweep == "reverse" or not self.prepared.primal.written.isdisjoint(own)
             if isinstance(activity, Active):
                 _check_active(name, arg, self.mode)
             elif isinstance(activity, Duplicated):
@@ -83,10 +86,7 @@ class AnnotatedCall:
                     refuse(
                         f"the shadow of `{name}` is a number, which cannot be added to in place", help="use ad.Active"
                     )
-                check_structure(name, arg, activity.value, activity.shadow)
-            elif isinstance(activity, BatchDuplicated):
-                for shadow in activity.shadows:
-                    check_structure(name, arg, activity.value, shadow)
+                check_structure(name, arg, activity.value, activity.shadow, writes)
 
     def _kinds(self) -> tuple[tuple[str, ...], list[LeafValue | None]]:
         """Kind and shadow of every parameter of the primal."""
@@ -127,13 +127,14 @@ class AnnotatedCall:
 
     def _version(self, kinds: tuple[str, ...], shadows: list[LeafValue | None]) -> Version:
         prepared, primal = self.prepared, self.prepared.primal
-        duplicated = [s for s, kind in zip(shadows, kinds, strict=True) if kind == "duplicated"]
-        check_overlaps(prepared.names, prepared.values, [_only_arrays(s) for s in shadows], primal.written)
-        own = prepared.groups
-        values = [*prepared.values, *duplicated]
-        every = alias_groups(values) if duplicated else own
-        shadow_numbers = frozenset(range(len(prepared.values), len(values)))
-        aliases = primal.relevant(every, primal.written | shadow_numbers)
+        numbers = [k for k, kind in enumerate(kinds) if kind == "duplicated"]
+        written = frozenset(k for k in numbers if self.mode.sweep == "reverse" or k in primal.written)
+        checked = [s if k in written else None for k, s in enumerate(shadows)]
+        check_overlaps(prepared.names, prepared.values, checked, primal.written)
+        own, count = prepared.groups, len(prepared.values)
+        every = alias_groups([*prepared.values, *(shadows[k] for k in numbers)]) if numbers else own
+        written_shadows = {count + j for j, k in enumerate(numbers) if k in written}
+        aliases = primal.relevant(every, primal.written | written_shadows)
         if self.mode.sweep == "primal":
             return primal.version((), own, prepared.values)
         if self.mode.sweep == "forward":
@@ -268,10 +269,6 @@ def tangents_of(types: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
     given = iter(tangents)
     listed = [next(given) if not isinstance(t, Scalar) or is_differentiable(t) else None for t in types]
     return [value if is_differentiable(t) else None for t, value in zip(types, listed, strict=True)]
-
-
-def _only_arrays(shadow: LeafValue | None) -> LeafValue | None:
-    return shadow if shadow is not None and arrays(shadow) else None
 
 
 def _has_scalars(arg: ArgType) -> bool:

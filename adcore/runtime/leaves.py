@@ -107,8 +107,8 @@ def derivative(arg: ScalarArg, value: Any) -> Any:
 
 
 def exact(arg: ScalarArg, value: Any) -> Any:
-    """A value of the program: a Python number, or a scalar of its NumPy type where Python would have one."""
-    if arg.weak:
+    """A value of the program: a Python number, or a NumPy scalar of a type that Python has none for."""
+    if arg.weak or arg.dtype in ("f64", "i64", "bool"):
         return value
     return np.dtype(NUMPY_NAMES[arg.dtype]).type(value)
 

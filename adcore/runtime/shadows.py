@@ -14,15 +14,16 @@ from adcore.runtime.leaves import Array, LeafValue, arrays
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg
 
 
-def check_structure(name: str, arg: ArgType, value: Any, shadow: Any) -> None:
+def check_structure(name: str, arg: ArgType, value: Any, shadow: Any, writes: bool = True) -> None:
     """Refuse a shadow that is not built like its primal: same containers, same lengths, arrays of the same shape and
-    dtype, numbers for numbers. Parts without a derivative (integers, strings, None) may hold anything."""
-    _check(f"`{name}`", arg, value, shadow)
+    dtype, numbers for numbers; read-only ones if the call `writes` into it. Parts without a derivative (integers,
+    strings, None) may hold anything."""
+    _check(f"`{name}`", arg, value, shadow, writes)
 
 
-def _check(path: str, arg: ArgType, value: Any, shadow: Any) -> None:
+def _check(path: str, arg: ArgType, value: Any, shadow: Any, writes: bool) -> None:
     if isinstance(arg, ArrayArg):
-        _check_array(path, arg, value, shadow)
+        _check_array(path, arg, value, shadow, writes)
     elif isinstance(arg, ScalarArg):
         if arg.dtype[0] == "f" and not isinstance(shadow, (float, int, np.floating, np.integer)):
             refuse(f"the shadow of {path} is {_a(shadow)}; it must be a number, as {path} is")
@@ -30,14 +31,14 @@ def _check(path: str, arg: ArgType, value: Any, shadow: Any) -> None:
         if type(shadow) is not arg.cls:
             refuse(f"the shadow of {path} is {_a(shadow)}; it must be {_a(value)}, as {path} is")
         for field, part in arg.fields:
-            _check(_join(path, f".{field}"), part, getattr(value, field), getattr(shadow, field, None))
+            _check(_join(path, f".{field}"), part, getattr(value, field), getattr(shadow, field, None), writes)
     elif isinstance(arg, (SequenceArg, UniformArg)):
         if isinstance(shadow, np.ndarray) or not isinstance(shadow, (list, tuple)) or len(shadow) != len(value):
             found = f"{_a(shadow)} of {len(shadow)}" if hasattr(shadow, "__len__") and np.ndim(shadow) else _a(shadow)
             refuse(f"the shadow of {path} is {found}; it must be {_a(value)} of {len(value)}, as {path} is")
         for k, (part, other) in enumerate(zip(value, shadow, strict=True)):
             item = arg.item if isinstance(arg, UniformArg) else arg.items[k]
-            _check(_join(path, f"[{k}]"), item, part, other)
+            _check(_join(path, f"[{k}]"), item, part, other, writes)
 
 
 def _join(path: str, suffix: str) -> str:
@@ -48,7 +49,7 @@ def _a(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _check_array(path: str, arg: ArrayArg, value: Array, shadow: Any) -> None:
+def _check_array(path: str, arg: ArrayArg, value: Array, shadow: Any, writes: bool) -> None:
     if arg.dtype[0] != "f":
         return
     if not isinstance(shadow, np.ndarray):
@@ -63,12 +64,12 @@ def _check_array(path: str, arg: ArrayArg, value: Array, shadow: Any) -> None:
     if shadow.dtype != value.dtype:
         refuse(f"the shadow of {path} has dtype {shadow.dtype}; {path} has dtype {value.dtype}")
     assert isinstance(described, ArrayArg)
-    if not described.writeable:
+    if writes and not described.writeable:
         refuse(
             f"the shadow of {path} is read-only; derivatives are written into it",
             help=f"use np.zeros_like({path[1:-1]}), or set shadow.flags.writeable = True",
         )
-    if overlaps_itself(shadow):
+    if writes and overlaps_itself(shadow):
         refuse(f"the shadow of {path} overlaps itself: some of its elements share memory", help="use a copy of it")
 
 

@@ -99,18 +99,17 @@ def _address_uses(obj: elf.Object) -> list[str]:
     return [f"takes the address of {name}" for name in sorted(taken - {"_GLOBAL_OFFSET_TABLE_"})]
 
 
-_CALL = re.compile(r"^.*\b(?:call|invoke|callbr)\b.*$", re.MULTILINE)
-_CALLEE = re.compile(r"\b(?:call|invoke|callbr)\b[^@%(]*(?:\([^()]*\)[^@%(]*|<[^>]*>[^@%(]*)*(?P<sigil>[@%]|asm\b)")
+_CALL = re.compile(
+    r'^\s*(?:%(?:[\w.$-]+|"[^"]*") = )?(?:tail |musttail |notail )?(?:call|invoke|callbr) (?P<rest>.*)$', re.M
+)
+_CALLEE = re.compile(r"[^@%(]*(?:(?:\([^()]*\)|<[^>]*>)[^@%(]*)*(?P<callee>@|%|asm\b)")
 
 
 def indirect_calls(llvm_ir: str) -> list[str]:
     """The calls of LLVM IR whose callee is not a named function, inline assembly included."""
     found = []
-    for match in _CALL.finditer(llvm_ir):
-        line = match.group().strip()
-        if line.startswith((";", "declare", "attributes", "define", "source_filename", "!")):
-            continue
-        callee = _CALLEE.search(line)
-        if callee is None or callee["sigil"] != "@":
-            found.append(line)
+    for call in _CALL.finditer(llvm_ir):
+        callee = _CALLEE.match(call["rest"])
+        if callee is None or callee["callee"] != "@" or " asm " in call["rest"].split("@")[0]:
+            found.append(call.group().strip())
     return found

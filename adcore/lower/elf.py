@@ -60,7 +60,7 @@ def read(data: bytes) -> Object:
         raise ObjectError("not a 64-bit little-endian ELF object")
     try:
         return _read(data)
-    except (struct.error, IndexError, ValueError) as error:
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise ObjectError(f"damaged ELF object: {error}") from error
 
 

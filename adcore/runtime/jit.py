@@ -95,6 +95,15 @@ def _libraries() -> tuple[ctypes.CDLL, ...]:
 
 def undefined_symbols(object_code: bytes) -> tuple[str, ...]:
     """Names that an ELF object expects others to define."""
+    try:
+        return _undefined(object_code)
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise LinkError(f"damaged object code: {error}") from error
+
+
+def _undefined(object_code: bytes) -> tuple[str, ...]:
+    if object_code[:5] != b"\x7fELF\x02":
+        raise ValueError("not a 64-bit ELF object")
     (start,), (count,) = struct.unpack_from("<Q", object_code, 40), struct.unpack_from("<H", object_code, 60)
     sections = [struct.unpack_from("<IIQQQQI", object_code, start + 64 * k) for k in range(count)]
     names = []

@@ -85,13 +85,20 @@ def compare(
     tick: Tick | None = None,
 ) -> Comparison:
     """Judge `gradient` against extrapolated central differences of `evaluation`."""
+    with np.errstate(all="ignore"):
+        return _compared(
+            evaluation, gradient, tolerance or Tolerance(), domain or Bounds.none(evaluation.point.size), seed, tick
+        )
+
+
+def _compared(
+    evaluation: Evaluation, gradient: Vector, tolerance: Tolerance, domain: Bounds, seed: int, tick: Tick | None
+) -> Comparison:
     point = evaluation.point
-    tolerance = tolerance or Tolerance()
     bad = np.flatnonzero(~np.isfinite(point.vector))
     base = evaluation.at(point.vector)
     if len(bad) or not math.isfinite(base):
         return _nowhere(evaluation, gradient, int(bad[0]) if len(bad) else -1)
-    domain = domain or Bounds.none(point.size)
     directions = chosen_directions(point, domain, seed)
     slopes, noise = _differences(evaluation, directions, base, domain, tick)
     judged = _judge(point, directions, slopes, gradient, base, noise, tolerance)
@@ -251,12 +258,15 @@ def _judge(
         largest = float(np.nanmax(np.abs(expected) * scale, initial=0.0))
         reach = np.fmax(magnitude, largest / scale)
         rtol = 8.0 * roundoff**0.5 if tolerance.rtol is None else tolerance.rtol
-        floor = 64.0 * roundoff * max(abs(base), largest) / scale if tolerance.atol is None else tolerance.atol
+        # Steps around one are tried as well where the natural ones are smaller: values count over those.
+        step = np.maximum(scale, 1.0)
+        rounding = 64.0 * roundoff * np.fmax(abs(base) / step, largest / scale)
+        floor = rounding if tolerance.atol is None else tolerance.atol
         allowed = rtol * np.abs(expected) + floor + SAFETY * error
         off = np.abs(expected - got)
         relative = off / np.where(reach > 0, reach, 1.0)
         limit = max(SHARP[min(size, 8)], rtol) * reach
-        is_zero = (got == 0) & (np.abs(expected) <= SAFETY * error) & (error <= 1024 * max(noise, roundoff) / scale)
+        is_zero = (got == 0) & (np.abs(expected) <= SAFETY * error) & (error <= 1024 * max(noise, roundoff) / step)
     verdicts = []
     for k in range(len(expected)):
         sees = SAFETY * error[k] <= limit[k] or bool(is_zero[k])

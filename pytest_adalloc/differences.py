@@ -149,13 +149,23 @@ def measured_noise(along: Callable[[float], float], precision: Precision, base: 
     would look like noise: the quieter side counts. Never below one rounding of the value itself.
     """
     floor = precision.roundoff * abs(base) if np.isfinite(base) else 0.0
-    step = 2.0**precision.noise_step
     quietest = np.inf
-    for side in (step, -step):
-        quietest = min(quietest, _noise_of(np.array([along(side * i) for i in range(1, NOISE_POINTS + 1)])))
+    for side in (1.0, -1.0):
+        quietest = min(quietest, _noise_of(_table(along, side, precision.noise_step)))
         if quietest <= 8.0 * floor:
             break
     return max(floor, quietest) if np.isfinite(quietest) else floor
+
+
+def _table(along: Callable[[float], float], side: float, exponent: int) -> Array:
+    # Values that don't change at all over small steps may be rounded to a coarse grid, and differences of 0 would look
+    # exact: the steps grow until the values change, or show that they never do. The factor is in step with no grid.
+    step = 2.0**exponent
+    while True:
+        table = np.array([along(side * i * step) for i in range(1, NOISE_POINTS + 1)])
+        if np.ptp(table) != 0 or step > 2.0**-5:
+            return table
+        step *= 61.3
 
 
 def _noise_of(table: Array) -> float:

@@ -68,9 +68,7 @@ def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> 
     args = tuple(item.funcargs[name] for name in names)
     for name, value in zip(names, args, strict=True):
         if type(value).__module__.startswith("pytest_adalloc"):
-            fail(
-                f"the body is the function that is checked and can't use {name!r}; name the function in the mark instead"
-            )
+            fail(f"the body is the function and can't use the fixture {name!r}; name a function in the mark instead")
     if recorder.settings.policy == "off":
         function(*Replica(args).arguments())
     options = {name: value for name, value in mark.kwargs.items() if name in NAMES and name not in names}

@@ -44,7 +44,6 @@ from adcore.frontend.values import (
     Poison,
     Range,
     Record,
-    Stream,
     Uniform,
     is_scalar,
 )
@@ -255,7 +254,9 @@ def _sum(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
         for k in range(length):
             start = _added(frame, node, start, stream.item(Const(k)))
         return start
-    total = _added(frame, node, start, _probe(frame, stream))
+    with frame.builder.region():
+        # Only for its type: what is emitted here is dropped.
+        total = _added(frame, node, start, stream.item(Num(frame.const(0))))
     if isinstance(total, Poison):
         return POISON
     type_, weak = scalar_type(total)
@@ -265,12 +266,6 @@ def _sum(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
 
     (result,) = accumulate(frame, (stream.length,), [materialise(frame, start, type_)], step)
     return Num(result, weak)
-
-
-def _probe(frame: Frame, stream: Stream) -> Abstract:
-    """An item of a stream, for its type only."""
-    with frame.builder.region():
-        return stream.item(Num(frame.const(0)))
 
 
 def _added(frame: Frame, node: ast.Call, total: Abstract, item: Abstract) -> Abstract:

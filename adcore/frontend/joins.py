@@ -30,8 +30,11 @@ from adcore.frontend.values import (
     Maybe,
     Num,
     Poison,
+    Range,
     Record,
+    Stream,
     Unbound,
+    Uniform,
     is_scalar,
 )
 from adcore.ir.core import Region, Value
@@ -189,7 +192,7 @@ class Joiner:
         cell = self.frame.session.new_cell()
         self.pairs[a, b] = cell
         if left is None or right is None:
-            self.cells[cell] = tuple(self.refreshed(v, name) for v in (left or right or ()))
+            self.cells[cell] = tuple(self.surviving(v, name) for v in (left or right or ()))
         else:
             self.cells[cell] = self.sequence(left, right, name)
         return ListRef(cell)
@@ -213,9 +216,9 @@ class Joiner:
             return a
         inner_a, inner_b = (x.inner if isinstance(x, Maybe) else x for x in (a, b))
         if isinstance(inner_a, Unbound):
-            inner = self.refreshed(inner_b, name)
+            inner = self.surviving(inner_b, name)
         elif isinstance(inner_b, Unbound):
-            inner = inner_a if self._carried(inner_a) else self.refreshed(inner_a, name)
+            inner = inner_a if self._carried(inner_a) else self.surviving(inner_a, name)
         else:
             inner = self.join(inner_a, inner_b, name)
         if isinstance(inner, (Conflict, Poison)):
@@ -228,7 +231,7 @@ class Joiner:
         return isinstance(value, Num) and value.value in self.fresh
 
     def refreshed(self, value: Abstract, name: str) -> Abstract:
-        """`value`, which only one path has, made to outlive that path."""
+        """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
         if isinstance(value, Const) and is_scalar(value):
             return self.new(*static_type(value.value), hint=_hint(name))
         if isinstance(value, Num):
@@ -237,8 +240,19 @@ class Joiner:
             return Items(tuple(self.refreshed(v, name) for v in value.items))
         if isinstance(value, Record):
             return Record(value.cls, tuple((key, self.refreshed(v, name)) for key, v in value.fields))
+        return value
+
+    def surviving(self, value: Abstract, name: str) -> Abstract:
+        """`value`, which only one path has, made to outlive that path."""
+        if isinstance(value, Num):
+            return self.new(value.type, value.weak, _hint(name)) if value.value in self.inner else value
+        if isinstance(value, Items):
+            return Items(tuple(self.surviving(v, name) for v in value.items))
+        if isinstance(value, Record):
+            return Record(value.cls, tuple((key, self.surviving(v, name)) for key, v in value.fields))
         if isinstance(value, Maybe):
-            return Maybe(self.refreshed(value.inner, name), self.new(BOOL, True))
+            inner = self.surviving(value.inner, name)
+            return inner if isinstance(inner, Conflict) else Maybe(inner, self.surviving(value.bound, name))
         if isinstance(value, ListRef):
             assert self.states is not None
             first, second = self.states
@@ -246,12 +260,20 @@ class Joiner:
                 return value
             here = value.cell in second.cells
             return self._lists(None if here else value.cell, value.cell if here else None, name)
-        if isinstance(value, Array) and value.value in self.inner:
+        if isinstance(value, (Array, Uniform, Stream, Range)) and self._inside(value):
             return Conflict(
-                f"{_quoted(name)} is an array that exists on one path only",
-                "create the array, or take the view, before the branch or loop, or use it inside",
+                f"{_quoted(name)} is {describe(value)} that exists on one path only",
+                "create it, or take the view, before the branch or loop, or use it inside",
             )
         return value
+
+    def _inside(self, value: Array | Uniform | Stream | Range) -> bool:
+        """Whether a value is made of what only one path defines (which can't be seen of a stream)."""
+        if isinstance(value, Array):
+            return value.value in self.inner
+        if isinstance(value, Uniform):
+            return any(leaf in self.inner for leaf in value.leaves)
+        return True
 
     def join_states(self, a: State, b: State, keep: Callable[[str], bool]) -> State:
         """The skeleton of what both paths leave behind. A path that ends (`dead`) has no say."""
@@ -288,7 +310,7 @@ class Joiner:
 
     def _alive(self, alive: Abstract, other: Abstract, name: str) -> Abstract:
         return (
-            alive if alive is other or isinstance(alive, (Unbound, Conflict, Poison)) else self.refreshed(alive, name)
+            alive if alive is other or isinstance(alive, (Unbound, Conflict, Poison)) else self.surviving(alive, name)
         )
 
     def _alive_second(self, other: Abstract, alive: Abstract, name: str) -> Abstract:
@@ -303,7 +325,7 @@ class Joiner:
             present = y if isinstance(x, Unbound) else x
             if self._carried(present) or (isinstance(present, Items) and all(map(self._carried, present.items))):
                 return present
-            return self.refreshed(present, "the returned value")
+            return self.surviving(present, "the returned value")
         return pick(x, y, "the returned value")
 
     def leaves(self, value: Abstract) -> Iterator[Value]:

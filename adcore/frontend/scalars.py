@@ -232,9 +232,11 @@ def inverted(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     type_, weak = scalar_type(value)
     if isinstance(value, Const):
         return folded(frame, node, operator.invert, value)
-    if type_.kind == "f" or (type_ == BOOL and weak):
-        return frame.error(node, f"`~` does not take {describe(value)}", "write `not` for conditions")
-    return Num(frame.emit("not" if type_ == BOOL else "bitnot", materialise(frame, value)), weak)
+    if type_.kind == "f":
+        return frame.error(node, "`~` does not take floats", "write `-x`, or `not x` for conditions")
+    if type_ == BOOL and not weak:
+        return Num(frame.emit("not", materialise(frame, value)), weak)
+    return Num(frame.emit("bitnot", materialise(frame, value, I64)), weak)
 
 
 def compare(frame: Frame, node: ast.AST, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:

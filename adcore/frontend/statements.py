@@ -445,7 +445,7 @@ def _import_from(frame: Frame, stmt: ast.ImportFrom) -> None:
 
 RULES: dict[type[ast.stmt], Callable[[Frame, Any], None]] = {
     ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented, ast.Return: _return,
-    ast.Expr: _expression, ast.For: for_loop, ast.While: while_loop, ast.Break: _break, ast.Continue: _continue, ast.Pass: _pass,
-    ast.Assert: _assert, ast.Raise: _raise, ast.FunctionDef: _function, ast.Import: _import,
+    ast.Expr: _expression, ast.For: for_loop, ast.While: while_loop, ast.Break: _break, ast.Continue: _continue,
+    ast.Pass: _pass, ast.Assert: _assert, ast.Raise: _raise, ast.FunctionDef: _function, ast.Import: _import,
     ast.ImportFrom: _import_from,
 }  # fmt: skip

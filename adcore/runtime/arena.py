@@ -2,30 +2,37 @@
 
 The kernel bumps a pointer through it and starts again at its base, so a call asks no allocator for anything; pages
 come into being when first touched and stay for the calls to come.
+
+The range lies far from where the system puts other mappings: between the sections of an object that is loaded later it
+would push them further apart than 32-bit relative addresses reach, and LLVM's linker ends the process over that.
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import threading
+import weakref
+from functools import lru_cache
 
 LARGEST = 1 << 40
 """1 TiB: addresses, not memory. Smaller where a limit on address space refuses that."""
 SMALLEST = 1 << 20
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
+_HINTS = itertools.count()
+_FIRST_HINT = 0x2000_0000_0000
+_DONTNEED = getattr(mmap, "MADV_DONTNEED", 4)
 
 
 class Arena:
     """A range of addresses. `base` and `end` are its bounds."""
 
     def __init__(self, size: int = LARGEST) -> None:
-        self._memory = _reserve(size)
-        # A ctypes view would keep the mapping from ever being closed; only its address is kept.
-        view = (ctypes.c_char * len(self._memory)).from_buffer(self._memory)
-        self.base = ctypes.addressof(view)
-        self.end = self.base + len(self._memory)
+        self.base, size = _reserve(size)
+        self.end = self.base + size
         self.touched = 0
+        weakref.finalize(self, _libc().munmap, self.base, size).atexit = False
 
     @property
     def size(self) -> int:
@@ -38,18 +45,35 @@ class Arena:
     def release(self) -> None:
         """Give the pages back to the system; the range of addresses stays."""
         if self.touched:
-            self._memory.madvise(mmap.MADV_DONTNEED, 0, -(-self.touched // mmap.PAGESIZE) * mmap.PAGESIZE)
+            pages = -(-self.touched // mmap.PAGESIZE)
+            _libc().madvise(self.base, min(pages * mmap.PAGESIZE, self.size), _DONTNEED)
             self.touched = 0
 
 
-def _reserve(size: int) -> mmap.mmap:
+def _reserve(size: int) -> tuple[int, int]:
+    """Address and size of a fresh range. The address is a wish: the system puts the range elsewhere if it must."""
+    wish = _FIRST_HINT + next(_HINTS) % 32 * LARGEST
     while True:
-        try:
-            return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
-        except OSError:
-            if size <= SMALLEST:
-                raise
-            size //= 2
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
+        address = _libc().mmap(wish, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+        if address != _FAILED:
+            return int(address), size
+        if size <= SMALLEST:
+            raise MemoryError(f"the system refuses to reserve {size} bytes of address space for the workspace")
+        size //= 2
+
+
+_FAILED = ctypes.c_void_p(-1).value
+
+
+@lru_cache(maxsize=1)
+def _libc() -> ctypes.CDLL:
+    library = ctypes.CDLL(None)
+    library.mmap.restype = ctypes.c_void_p
+    library.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_ssize_t)
+    library.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return library
 
 
 _threads = threading.local()

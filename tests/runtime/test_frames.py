@@ -1,0 +1,85 @@
+"""Frames: what is put in comes out, bit by bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adcore.ir.types import F64, I64, SCALARS, ArrayType, ListType
+from adcore.runtime.arena import SMALLEST, Arena, arena
+from adcore.runtime.faults import raise_fault
+from adcore.runtime.frames import HEADER, Frame, FrameLayout, array_words, pack_scalar, read_scalar, view_at
+from adcore.source import Span
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("f64", [0.0, -0.0, 1.5, float("inf")]), ("f32", [0.1, -2.0]), ("i64", [-(2**63), 2**63 - 1]),
+        ("u64", [0, 2**64 - 1]), ("i8", [-128, 127]), ("u8", [255]), ("bool", [True, False]),
+    ],
+)  # fmt: skip
+def test_scalars(name: str, values: list[Any]) -> None:
+    words = np.full(3, -1, np.int64)
+    for value in values:
+        pack_scalar(words, 1, SCALARS[name], value)
+        assert read_scalar(words, 1, SCALARS[name]) == (np.float32(value) if name == "f32" else value)
+        assert np.signbit(float(read_scalar(words, 1, SCALARS[name]))) == np.signbit(float(value))
+        assert list(words[[0, 2]]) == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.arange(12.0).reshape(3, 4)[::-1, ::2], np.arange(3, dtype=np.int16), np.array(2.0), np.zeros((0, 3)),
+     np.arange(3) > 1],
+    ids=["strided", "narrow", "scalar", "empty", "bool"],
+)  # fmt: skip
+def test_arrays(array: Any) -> None:
+    names = {"float64": "f64", "int16": "i16", "bool": "bool"}
+    seen = view_at(array_words(array), ArrayType(SCALARS[names[array.dtype.name]], array.ndim))
+    assert seen.dtype == array.dtype
+    assert np.array_equal(seen, array)
+
+
+def test_layout() -> None:
+    layout = FrameLayout.of([F64, ArrayType(F64, 2, "C"), ListType(F64, 1), I64], [F64, ArrayType(F64, 1)])
+    assert layout.param_words == (HEADER, HEADER + 1, HEADER + 6, HEADER + 8)
+    assert layout.result_words == (HEADER + 9, HEADER + 10)
+    assert layout.size == HEADER + 13
+
+
+def test_lists_go_through_a_table() -> None:
+    layout = FrameLayout.of([ListType(F64, 1)], [])
+    frame = Frame(layout)
+    items = (np.ones(2), np.ones(6)[::3])
+    frame.set_param(0, items)
+    table, value = frame.pinned[0]
+    assert value is items
+    assert list(frame.words[HEADER : HEADER + 2]) == [table.__array_interface__["data"][0], 2]
+    assert [list(row[1:]) for row in table] == [[2, 8], [2, 24]]
+
+
+def test_the_arena_is_reserved_once_and_can_be_given_back() -> None:
+    own = arena()
+    assert own is arena()
+    assert own.size >= SMALLEST
+    small = Arena(SMALLEST)
+    assert (small.base % 4096, small.size) == (0, SMALLEST)
+    small.note(10)
+    small.release()
+    assert small.touched == 0
+
+
+class Fault:
+    error, message = "IndexError", "index {0} is out of bounds for size {1}"
+    span = Span(__file__, 7, 0, 7, 10)
+
+
+def test_a_fault_is_raised_at_the_users_line() -> None:
+    with pytest.raises(IndexError, match="index 10 is out of bounds for size 3") as raised:
+        raise_fault(Fault(), (10, 3), "kernel")
+    last = raised.traceback[-1]
+    assert (str(last.path), last.lineno + 1, last.name) == (__file__, 7, "kernel")
+    assert raised.value.span == Fault.span  # type: ignore[attr-defined]

@@ -305,7 +305,9 @@ class Snapshot:
     def take(cls, hooks: Hooks) -> Snapshot:
         words = hooks.words
         others = tuple(words[layout.OTHERS : layout.OTHERS + len(ENTRIES)].tolist())
-        return cls(sites.read_sites(words), others, words[layout.CANARIES], words[layout.LOST], strict.counts())
+        return cls(
+            sites.read_sites(words), others, words[layout.CANARIES], words[layout.LOST], strict.counts(hooks.mirror)
+        )
 
 
 @dataclass(frozen=True)

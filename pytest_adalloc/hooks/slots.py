@@ -73,14 +73,18 @@ class Slots:
     def astray(self) -> list[str]:
         """Words that do not hold our hook, as ``library: symbol``; to be asked only while ``unchanged()``.
 
-        Data words that a program filled itself are left out: they were never a call through the loader's binding.
+        Data words that a program has filled with something of its own are left out; one that holds the allocator itself
+        is not, because it was hooked and has been put back.
         """
-        mine = self._mine
         return [
-            f"{slot.owner.file_name or 'main program'}: {slot.symbol}"
-            for slot in self._slots
-            if slot.kind != "absolute" and mine.get(_read(slot.address)) != slot.symbol
+            f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in self._slots if self._is_astray(slot)
         ]
+
+    def _is_astray(self, slot: Slot) -> bool:
+        held = _read(slot.address)
+        if self._mine.get(held) == slot.symbol:
+            return False
+        return slot.kind != "absolute" or held in (self.originals.get(slot.symbol), self._linkage.get(slot.symbol))
 
     def remove(self) -> int:
         """Write back what the words held before; returns how many were restored."""

@@ -38,11 +38,13 @@ def test_slots_unpatched_during_the_window(damage: Any) -> None:
     del damage
 
 
-def test_slots_unpatched_where_the_canary_does_not_pass(damage: Any, paths: Any) -> None:
+@pytest.mark.parametrize("kind", ["jump", "absolute"])
+def test_slots_unpatched_where_the_canary_does_not_pass(damage: Any, paths: Any, kind: str) -> None:
     """The canary goes through libc's own slots; a library's slots are proved by reading them back."""
     hooks = installed()
     hooks.refresh()
-    slot = next(s for s in hooks.slots.watched() if s.owner.name == str(paths.path) and s.symbol == "malloc")
+    mine = [s for s in hooks.slots.watched() if s.owner.name == str(paths.path) and s.symbol == "malloc"]
+    slot = next(s for s in mine if s.kind == kind)
 
     def steal() -> None:
         with hooks.slots.opened([slot.address]):

@@ -83,7 +83,7 @@ def test_other_programs_run_on_it(library: Path) -> None:
 
 def test_not_active_here() -> None:
     assert not strict.active()
-    assert strict.counts() == {}
+    assert strict.counts(strict.state_address()) == {}
 
 
 def test_objects_that_the_writer_cannot_take_over_are_refused() -> None:

@@ -300,25 +300,38 @@ def copy_into(frame: Frame, node: ast.AST, target: Array, source: Array) -> None
     """`target[...] = source[...]`, element by element; through a temporary where they may overlap."""
     if not writeable(frame, target):
         return
-    if target.rank != source.rank:
-        frame.error(
-            node, f"an array of rank {source.rank} can't be put into one of rank {target.rank}", ARRAY_EXPRESSIONS
-        )
+    if target.rank < source.rank:
+        what = f"an array of rank {source.rank} can't be put into one of rank {target.rank}"
+        frame.error(node, what, ARRAY_EXPRESSIONS)
         return
-    shape = dims(frame, target)
-    for wanted, given in zip(shape, dims(frame, source), strict=True):
-        same_length(frame, wanted, given, "could not broadcast an axis of length {1} into one of length {0}")
+    shape, given = dims(frame, target), dims(frame, source)
+    for wanted, length in zip(shape[target.rank - source.rank :], given, strict=True):
+        if as_static_int(length) != 1:
+            _broadcasts(frame, wanted, length)
     if may_overlap(frame, target, source):
-        sizes = [materialise(frame, n, I64) for n in shape]
+        sizes = [materialise(frame, n, I64) for n in given]
         buffer = frame.emit("alloc", *sizes, element=source.element.name, hint="copy")
-        temporary = Array(buffer, buffer, local=True)
-        _copy(frame, node, shape, temporary, source)
+        temporary = Array(buffer, buffer, shape=given, local=True)
+        _copy(frame, node, given, temporary, source)
         source = temporary
     _copy(frame, node, shape, target, source)
 
 
 def _copy(frame: Frame, node: ast.AST, shape: Sequence[Abstract], target: Array, source: Array) -> None:
-    nest(frame, shape, lambda index: store(frame, node, load(frame, source, index), target, index))
+    lengths = dims(frame, source)
+
+    def one(index: list[Value]) -> None:
+        there = index[len(index) - source.rank :]
+        there = [frame.const(0) if as_static_int(n) == 1 else k for k, n in zip(there, lengths, strict=True)]
+        store(frame, node, load(frame, source, there), target, index)
+
+    nest(frame, shape, one)
+
+
+def _broadcasts(frame: Frame, wanted: Abstract, given: Abstract) -> None:
+    """Lengths must agree. An axis that happens to be of length 1 at run time is refused as well: subscripts that depend
+    on lengths would hide from every later pass which element is read."""
+    same_length(frame, wanted, given, "could not broadcast input array from shape ({1},) into shape ({0},)")
 
 
 def same_length(frame: Frame, wanted: Abstract, given: Abstract, message: str) -> None:

@@ -121,6 +121,12 @@ def same(a: Any, b: Any, exact: bool = True) -> bool:
     return x == y if exact else math.isclose(x, y, rel_tol=1e-12, abs_tol=1e-13)
 
 
+def own_line(error: BaseException) -> int | None:
+    """The innermost line of the traceback that is not in a library."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    return frames[-1].lineno
+
+
 def outcome(call: Callable[..., Any], *args: Any) -> tuple[Any, Any, int | None]:
     """Result or exception of a call, and the line of its exception."""
     try:
@@ -128,7 +134,7 @@ def outcome(call: Callable[..., Any], *args: Any) -> tuple[Any, Any, int | None]
             return call(*args), None, None
     except (ArithmeticError, LookupError, ValueError, NameError, AssertionError, TypeError) as error:
         span = getattr(error, "span", None)
-        line = span.line if span is not None else traceback.extract_tb(error.__traceback__)[-1].lineno
+        line = span.line if span is not None else own_line(error)
         return None, error, line
 
 

@@ -644,7 +644,8 @@ def early_return(x):
     if x > 1:
         return x
     if x < -1:
-        return -1
+        return -1.0
+    x = 0.0  # noqa: RET503
 
 
 def nothing(x):

@@ -108,6 +108,7 @@ class Replica:
         leaves = [leaf for argument in arguments for _, leaf in walk(argument, "")]
         self.leaves: list[Any] = list(leaves)
         self._blocks: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+        self.shares = False  # whether two array leaves overlap
         self._movable: dict[int, NDArray[Any]] = {}
         arrays = [k for k, leaf in enumerate(leaves) if isinstance(leaf, np.ndarray)]
         spans = {k: bounds(leaves[k]) for k in arrays if leaves[k].size}
@@ -116,6 +117,7 @@ class Replica:
             live = _block(low, high)
             live[:] = pristine
             self._blocks.append((pristine, live))
+            self.shares |= len(members) > 1
             for k in members:
                 self._place(k, leaves[k], live, low)
         for k in arrays:
@@ -184,6 +186,37 @@ class Point:
         self.vector = np.concatenate(
             [self._values(k) for k, leaf in enumerate(self.leaves) if leaf.moves] or [np.zeros(0)]
         )
+
+    @property
+    def shares(self) -> bool:
+        """Whether arguments overlap in memory: then components of the vector are the same number twice."""
+        return self._replica.shares
+
+    def consistent(self, vector: Vector) -> tuple[Vector, Vector]:
+        """A direction in which components of shared memory agree, and 1 for each number's first component, else 0.
+
+        Of several components of one number the last that is not zero counts.
+        """
+        if not self.shares:
+            return vector, np.ones(self.size)
+        memory, seen = Replica(self.pristine()), Replica(self.pristine())
+        agreed, first = vector.copy(), np.ones(self.size)
+        for k, leaf in enumerate(self.leaves):
+            if leaf.floats and leaf.shape is not None:
+                memory.array(k)[...] = 0.0
+                seen.array(k)[...] = 0.0
+        for k, leaf in self._arrays():
+            part = slice(leaf.start, leaf.start + leaf.size)
+            values = vector[part].reshape(leaf.shape or ())
+            np.copyto(memory.array(k), values, where=values != 0, casting="same_kind")
+            first[part] = (seen.array(k) == 0.0).reshape(-1)
+            seen.array(k)[...] = 1.0
+        for k, leaf in self._arrays():
+            agreed[leaf.start : leaf.start + leaf.size] = memory.array(k).reshape(-1)
+        return agreed, first
+
+    def _arrays(self) -> Iterator[tuple[int, Leaf]]:
+        return ((k, leaf) for k, leaf in enumerate(self.leaves) if leaf.moves and leaf.shape is not None)
 
     def _leaves(self) -> Iterator[Leaf]:
         start = 0

@@ -196,7 +196,7 @@ def _compare_primal(trial: _Trial, plain: Outcome, native: Outcome, evaluation: 
     about = trial.about
     point = about.point
     precision = Precision.of(point.dtype)
-    line = natural_scale(point)
+    line, _ = point.consistent(natural_scale(point))
     base = evaluation.at(point.vector)
     noise = measured_noise(lambda step: evaluation.at(point.vector + step * line), precision, base)
     trial.noise = noise
@@ -256,10 +256,11 @@ def _compare_modes(trial: _Trial, subject: Subject) -> None:
     roundoff = _roundoff(point)
     for _ in range(2):
         tangent = np.where(random.random(point.size) < 0.5, -1.0, 1.0) * (0.5 + random.random(point.size))
+        tangent, counts = point.consistent(tangent)
         forward = subject.forward(tangent)
         if forward is None:
             return
-        terms = trial.gradient * tangent
+        terms = trial.gradient * tangent * counts
         reverse = float(np.sum(terms))
         allowed = 8.0 * roundoff**0.5 * float(np.sum(np.abs(terms))) + 64.0 * trial.noise
         if not abs(forward - reverse) <= allowed:
@@ -282,6 +283,7 @@ def _compare_second(trial: _Trial, subject: Subject) -> None:
     scale = natural_scale(point)
     for number in range(min(4, 2 * point.size)):
         along = random.choice([-1.0, 1.0], point.size) * random.integers(4, 8, point.size) / 4.0 * scale
+        along, _ = point.consistent(along)
         weight = random.choice([-1.0, 1.0], point.size) / scale
         product = subject.second(along)
         got = float(np.sum(weight * product))
@@ -312,6 +314,8 @@ def _count(trial: _Trial, subject: Subject) -> None:
     options, about = trial.options, trial.about
     calls = options.calls or 1
     trial.progress("counting allocations", 0, calls)
+    if not _watched(trial):
+        return
     for count in subject.count(calls, options.scope or "thread"):
         seen = count.allocations
         if not trial.report.allocs_per_call or sum(seen.allocs_per_call) > sum(trial.report.allocs_per_call):
@@ -327,6 +331,21 @@ def _count(trial: _Trial, subject: Subject) -> None:
                 "allocates", stories.allocates(about, seen, options.max_allocs, trial.report.stored, count.sweep)
             )
         _compare_last(trial, count, calls)
+
+
+def _watched(trial: _Trial) -> bool:
+    """Whether this platform's allocations can be watched; else the proof has to stand alone, and the report says so.
+
+    Raises HooksUnavailable for a gradient that comes without a proof.
+    """
+    from pytest_adalloc import hooks
+
+    possible, reason = hooks.available()
+    if not possible:
+        if trial.about.foreign:
+            raise hooks.HooksUnavailable(reason)
+        trial.learn(witnesses=(f"allocator hooks: unavailable ({reason})",))
+    return possible
 
 
 def _compare_last(trial: _Trial, count: Count, calls: int) -> None:

@@ -68,10 +68,12 @@ class Directions:
     vectors: tuple[Vector, ...]
     scale: Vector
     how: str
+    counts: Vector | None = None  # where arguments share memory: 1 for each number's first component, else 0
 
     def slope(self, gradient: Vector) -> Vector:
         """The gradient along each direction."""
-        along = [float(np.dot(gradient, vector)) for vector in self.vectors]
+        terms = gradient if self.counts is None else gradient * self.counts
+        along = [float(np.dot(terms, vector)) for vector in self.vectors]
         return np.concatenate([gradient[list(self.components)], along])
 
 
@@ -126,9 +128,10 @@ def chosen_directions(point: Point, domain: Bounds, seed: int) -> Directions:
     count, picked = (8, 8) if point.size > HUGE else (16, 64)
     random = np.random.default_rng(seed)
     components = tuple(sorted(int(k) for k in random.choice(point.size, picked, replace=False)))
-    vectors = tuple(_random_direction(point, scale, domain, random) for _ in range(count))
+    drawn = [point.consistent(_random_direction(point, scale, domain, random)) for _ in range(count)]
+    vectors = tuple(vector for vector, _ in drawn)
     how = f"{count} random directions and {picked} of {point.size} components (seed {seed})"
-    return Directions(components, vectors, np.concatenate([scale[list(components)], np.ones(count)]), how)
+    return Directions(components, vectors, np.concatenate([scale[list(components)], np.ones(count)]), how, drawn[0][1])
 
 
 def _random_direction(point: Point, scale: Vector, domain: Bounds, random: np.random.Generator) -> Vector:
@@ -225,7 +228,7 @@ def _differences(
         return evaluation.at(point.vector + step * directions.vectors[number - len(directions.components)])
 
     if noise is None:
-        line = _random_direction(point, natural_scale(point), domain, np.random.default_rng(1))
+        line, _ = point.consistent(_random_direction(point, natural_scale(point), domain, np.random.default_rng(1)))
         noise = measured_noise(lambda step: evaluation.at(point.vector + step * line), precision, base)
     sides = domain.sides(point, directions)
     sides = Sides(sides.forward[which], sides.backward[which])
@@ -379,7 +382,7 @@ def _located(
     while len(members) > 1:
         halves = (members[: len(members) // 2], members[len(members) // 2 :])
         masked = tuple(_only(vector, half) for half in halves)
-        pair = Directions((), masked, np.ones(2), "")
+        pair = Directions((), masked, np.ones(2), "", directions.counts)
         found = _differences(evaluation, pair, base, domain, None, noise=noise)[0]
         off = np.abs(found.value - pair.slope(gradient))
         members = halves[int(np.argmax(np.nan_to_num(off, nan=np.inf)))]

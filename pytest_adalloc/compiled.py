@@ -137,13 +137,15 @@ class Compiled:
             if leaf.shape is not None and leaf.floats:
                 self._shadows.array(k)[...] = 0.0
         for k, weight in self._weights.items():
-            self._shadows.array(k)[...] = weight
+            self._shadows.array(k)[...] += weight
 
     def _tangents(self, tangent: Vector) -> tuple[Any, ...]:
         numbers: dict[int, Any] = {}
+        tangent, _ = self._point.consistent(tangent)
         for k, leaf in enumerate(self._point.leaves):
             if leaf.shape is not None and leaf.floats:
                 self._shadows.array(k)[...] = 0.0
+        for k, leaf in enumerate(self._point.leaves):
             if leaf.moves:
                 part = tangent[leaf.start : leaf.start + leaf.size]
                 if leaf.shape is None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.arguments import Moved, Point, Vector
+from pytest_adalloc.arguments import Moved, Point, Replica, Vector
 
 Weights = Mapping[int, NDArray[Any]]
 
@@ -95,5 +95,13 @@ def number(returned: Any) -> float | None:
 
 
 def ones_on_written(point: Point, outcome: Outcome) -> dict[int, NDArray[Any]]:
-    """Weight 1 on every floating-point array that was written."""
-    return {k: np.ones(array.shape) for k, array in outcome.written.items() if point.leaves[k].floats}
+    """Weight 1 on every floating-point number that was written; memory that two arguments share counts once."""
+    taken = Replica(point.pristine())
+    written = [k for k in outcome.written if point.leaves[k].floats]
+    for k in written:
+        taken.array(k)[...] = 0.0
+    weights = {}
+    for k in written:
+        weights[k] = np.where(taken.array(k) == 0.0, 1.0, 0.0)
+        taken.array(k)[...] = 1.0
+    return weights

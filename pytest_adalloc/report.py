@@ -91,7 +91,8 @@ class GradReport:
         if self.certificate is not None:
             lines.append(f"certificate: {_certified(self.certificate)}")
         lines += [f"witness: {witness}" for witness in self.witnesses]
-        lines += [f"stored: {record}" for record in self.stored]
+        lines += [f"not watched: {spot}" for spot in getattr(self.allocations, "blind_spots", ())]
+        lines += [f"stored: {described(record)}" for record in self.stored]
         lines += list(self.notes)
         return [f"  {line}" for text in lines for line in text.splitlines()]
 
@@ -113,6 +114,17 @@ class AdallocWarning(UserWarning):
 
 
 AdallocWarning.__module__ = "pytest_adalloc"
+
+
+def described(record: Any) -> str:
+    """A record of the plan in one line: what is kept, where, how many bytes, why, and what would avoid it."""
+    if not hasattr(record, "value"):
+        return str(record)
+    size = getattr(record, "bytes", None)
+    amount = f"{size} bytes" if size is not None else f"{getattr(record, 'formula', '?')} bytes"
+    place = f" ({record.span})" if getattr(record, "span", None) else ""
+    fix = f"; {record.fix}" if getattr(record, "fix", "") else ""
+    return f"`{record.value}`{place}, {amount}: {getattr(record, 'reason', '')}{fix}"
 
 
 def _counted(report: GradReport) -> str:

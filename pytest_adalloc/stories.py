@@ -215,6 +215,7 @@ def gradient_drifts(about: About, name: str, before: float, after: float, calls:
 def allocates(about: About, seen: AllocationReport, limit: int, stored: Sequence[Any], sweep: str = "gradient") -> str:
     """Native memory was asked for."""
     functions = ", ".join(f"{name} x {count}" for name, count in seen.by_function.items() if name != "free")
+    total = f"  {functions or 'see the witnesses'}, {sum(seen.bytes_per_call)} bytes in all"
     lines = []
     for site in seen.sites[:3]:
         lines += _site(site)
@@ -224,7 +225,7 @@ def allocates(about: About, seen: AllocationReport, limit: int, stored: Sequence
     allowed = "none is allowed" if not limit else f"{limit} a call {'is' if limit == 1 else 'are'} allowed"
     return story(
         f"allocates: the {what} of {about.function} {_how_often(seen)}; {allowed}",
-        f"  {functions or 'see the witnesses'}, {sum(seen.bytes_per_call)} bytes in all",
+        total if len(seen.sites) != 1 else "",
         lines,
         about.here() if not lines else [],
         _why(stored),
@@ -252,10 +253,10 @@ def _times(count: int) -> str:
 
 
 def _site(site: Any) -> list[str]:
-    phase = f" in the {site.phase}" if getattr(site, "phase", "") else ""
-    lines = [
-        f"  {site.function} x {site.count}, {site.bytes} bytes{phase}: {site.symbol or site.library or 'native code'}"
-    ]
+    # The compiler says what its own code allocates for: "stored" for the reverse sweep, a "temporary", ...
+    phase = f" ({site.phase})" if getattr(site, "phase", "") else ""
+    who = f"{site.symbol or site.library or 'native code'}{phase}"
+    lines = [f"  {site.function} x {site.count}, {site.bytes} bytes in all: {who}"]
     return lines + quoted(site.file, site.line)
 
 

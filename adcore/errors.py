@@ -40,22 +40,61 @@ class ArgumentError(AdcoreError):
     """Arguments that don't fit: shape, dtype, layout, read-only or overlapping shadow."""
 
 
-def render(diagnostic: Diagnostic) -> str:
-    """The finding as text, with the source line and a caret below the span."""
-    lines = [diagnostic.title]
-    span = diagnostic.span
-    if span is not None:
-        import linecache
+MOST_LINES = 4
+"""A span over more lines is shown by its first and its last line."""
 
-        source = linecache.getline(span.file, span.line).rstrip("\n")
-        lines.append(f"  --> {span.file}:{span.line}:{span.column + 1}")
-        if source:
-            gutter = f"{span.line:>5} | "
-            end = span.end_column if span.end_line == span.line else len(source)
-            width = max(1, end - span.column)
-            caret = " " * (len(gutter) - 2) + "| " + " " * span.column + "^" * width
-            lines += [gutter + source, f"{caret} {diagnostic.label}".rstrip()]
+TAB = 4
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The finding as text, with the source lines and carets below the span."""
+    lines = [diagnostic.title]
+    if diagnostic.span is not None:
+        lines += excerpt(diagnostic.span, diagnostic.label)
     lines += [f"  = note: {note}" for note in diagnostic.notes]
     if diagnostic.help:
         lines.append(f"  = help: {diagnostic.help}")
     return "\n".join(lines)
+
+
+def excerpt(span: Span, label: str = "") -> list[str]:
+    """Where `span` is, its source lines, and carets below what it covers; `label` follows the last caret."""
+    import linecache
+
+    lines = [f"  --> {span.file}:{span.line}:{span.column + 1}"]
+    numbers = range(span.line, max(span.end_line, span.line) + 1)
+    shown = list(numbers) if len(numbers) <= MOST_LINES else [numbers[0], numbers[-1]]
+    width = max(5, len(str(numbers[-1])))
+    for number in shown:
+        source = linecache.getline(span.file, number).rstrip()
+        if not source:
+            continue
+        if number != shown[0] and number - 1 not in shown:
+            lines.append(f"{'...':>{width}} |")
+        lines.append(f"{number:>{width}} | {source.expandtabs(TAB)}")
+        lines.append(f"{'':>{width}} | {_carets(span, number, source)}")
+    if len(lines) > 1:
+        lines[-1] = f"{lines[-1]} {label}".rstrip()
+    return lines
+
+
+def _carets(span: Span, number: int, source: str) -> str:
+    """Blanks and carets below one line of a span, as wide as what stands above them."""
+    indent = len(source) - len(source.lstrip())
+    start = span.column if number == span.line else indent
+    end = span.end_column if number == span.end_line else len(source)
+    start = min(start, len(source))
+    left = columns(source[:start])
+    return " " * left + "^" * max(1, columns(source[: max(end, start)]) - left)
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal `text` takes: tabs go to the next stop, wide characters take two."""
+    import unicodedata
+
+    total = 0
+    for character in text.expandtabs(TAB):
+        if unicodedata.combining(character):
+            continue
+        total += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from adcore.errors import Diagnostic
 from adcore.frontend.frame import Frame, State
 from adcore.frontend.joins import Joiner, defined_in, materialise, rebuilt_state
 from adcore.frontend.values import (
@@ -18,6 +19,7 @@ from adcore.frontend.values import (
     ListRef,
     Maybe,
     Num,
+    Poison,
     Record,
 )
 from adcore.ir.builder import OpenRegion
@@ -26,6 +28,10 @@ from adcore.ir.types import BOOL, I64
 
 SCRATCH = "$value"
 """Where an expression that branches keeps its value: no Python name looks like this."""
+
+
+MOST_ATTEMPTS = 16
+"""Each attempt at a loop widens at least one carried value; real programs settle in three."""
 
 
 def negated(frame: Frame, flag: Abstract) -> Abstract:
@@ -155,7 +161,9 @@ def loop(
     joiner = Joiner(frame)
     assumed = _first_assumption(joiner, entry, assigned, head)
     reported = len(frame.session.diagnostics)
-    for _ in range(12):
+    dropped: list[Diagnostic] = []
+    for _ in range(MOST_ATTEMPTS):
+        dropped += frame.session.diagnostics[reported:]
         del frame.session.diagnostics[reported:]
         frame.builder.span = span
         attempt = _Attempt(frame, joiner, assumed, test, body)
@@ -163,6 +171,9 @@ def loop(
         if attempt.stable:
             break
         assumed = attempt.grown
+    if not attempt.stable or attempt.poisoned:
+        # A carried value that an earlier attempt already refused is silent in later ones.
+        frame.session.diagnostics += [d for d in dropped if d not in frame.session.diagnostics]
     frame.builder.span = span
     attempt.emit(entry, operands, step)
 
@@ -221,6 +232,13 @@ class _Attempt:
                 region.yields = joiner.state_values(end, self.grown, 1)
         self.regions.append(region)
         frame.state = entry
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether something that was refused is carried around the loop."""
+        values = [*self.grown.locals.values(), self.grown.result]
+        values += [item for items in self.grown.cells.values() for item in items]
+        return any(isinstance(value, Poison) for value in values)
 
     def _condition(self, going: Abstract) -> Value:
         frame = self.frame

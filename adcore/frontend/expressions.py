@@ -113,6 +113,9 @@ def _local(frame: Frame, holder: Frame, node: ast.AST, name: str) -> Abstract:
             node, f"`{name}` has no value here", f"assign `{name}` on every path before this line", "not assigned yet"
         )
     if isinstance(value, Conflict):
+        if holder is frame:
+            # Once is enough.
+            holder.state.locals[name] = POISON
         return frame.error(node, value.title, value.help, notes=value.notes)
     if isinstance(value, Maybe):
         message = f"cannot access local variable '{name}' where it is not associated with a value"

@@ -118,10 +118,10 @@ class Joiner:
     def join(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if a is b:
             return a
-        if isinstance(a, Poison) or isinstance(b, Poison):
-            return POISON
         if isinstance(a, Conflict) or isinstance(b, Conflict):
             return a if isinstance(a, Conflict) else b
+        if isinstance(a, Poison) or isinstance(b, Poison):
+            return POISON
         if isinstance(a, (Unbound, Maybe)) or isinstance(b, (Unbound, Maybe)):
             return self._maybe(a, b, name)
         if isinstance(a, Const) and isinstance(b, Const) and same_value(a.value, b.value):

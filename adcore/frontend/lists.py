@@ -140,10 +140,8 @@ def store_item(frame: Frame, node: ast.AST, owner: ListRef, part: Abstract, valu
     if isinstance(position, int):
         frame.state.cells[owner.cell] = (*items[:position], value, *items[position + 1 :])
     elif position is not None:
-        type_ = common_type(frame, node, (*items, value)) if is_scalar(value) else None
-        if type_ is None:
-            frame.error(node, "storing at a subscript that is not known while compiling needs a list of numbers")
-        else:
+        type_ = common_type(frame, node, (*items, value))
+        if type_ is not None:
             move_to_memory(frame, node, owner, type_[0])
 
 

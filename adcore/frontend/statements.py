@@ -43,6 +43,7 @@ from adcore.frontend.values import (
     Num,
     Poison,
     Record,
+    Stream,
     Uniform,
     is_scalar,
 )
@@ -240,27 +241,39 @@ def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
 
 
 def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Abstract) -> None:
-    wanted = len(target.elts)
-    if any(isinstance(t, ast.Starred) for t in target.elts):
-        frame.error(target, "`*` in an assignment target is not supported", "assign the items one by one")
-        return _poison_targets(frame, target)
-    if isinstance(value, Poison):
-        return _poison_targets(frame, target)
-    stream = stream_of(frame, target, value)
-    if stream is None:
-        return _poison_targets(frame, target)
+    """`a, b = value` and `a, *b = value`."""
+    stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    stream = None if isinstance(value, Poison) else stream_of(frame, target, value)
+    items = None if stream is None else _unpacked(frame, target, stream, starred=bool(stars))
+    if items is None:
+        _poison_targets(frame, target)
+        return
+    if stars:
+        (star,) = stars
+        after = len(target.elts) - star - 1
+        middle = frame.new_list(tuple(items[star : len(items) - after]), frame.span(target))
+        items = [*items[:star], middle, *items[len(items) - after :]]
+    for part, item in zip(target.elts, items, strict=True):
+        assign(frame, part.value if isinstance(part, ast.Starred) else part, item)
+
+
+def _unpacked(frame: Frame, target: ast.Tuple | ast.List, stream: Stream, starred: bool) -> list[Abstract] | None:
+    """The items for the targets; raises ValueError at run time if there are too few or too many."""
+    wanted = len(target.elts) - starred
     length = static_length(frame, stream)
     if length is None:
+        if starred:
+            frame.error(target, "`*` needs a length that is known while compiling", "assign the items one by one")
+            return None
         # Python words this in two ways; which of them depends on the length.
         same_length(frame, Const(wanted), stream.length, "expected {0} values to unpack, got {1}")
-    elif length != wanted:
-        few = f"not enough values to unpack (expected {wanted}, got {length})"
+        length = wanted
+    elif length < wanted or (length > wanted and not starred):
+        least = "at least " if starred else ""
+        few = f"not enough values to unpack (expected {least}{wanted}, got {length})"
         fail(frame, "ValueError", few if length < wanted else f"too many values to unpack (expected {wanted})")
-        return _poison_targets(frame, target)
-    items = [stream.item(Const(k)) for k in range(wanted)]
-    for part, item in zip(target.elts, items, strict=True):
-        assign(frame, part, item)
-    return None
+        return None
+    return [stream.item(Const(k)) for k in range(length)]
 
 
 def _poison_targets(frame: Frame, target: ast.Tuple | ast.List) -> None:

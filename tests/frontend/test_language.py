@@ -428,7 +428,8 @@ def tuples(a, b):
     f = g = c - d
     t = (a, b, (c, d))
     h, (i, j) = t[0], t[-1]
-    return t, e, f * g, h + i + j, t[1:], len(t)
+    k, *o, m = t
+    return t, e, f * g, h + i + j, t[1:], len(t), k, o, m
 
 
 def weak_and_strong(x, a):
@@ -643,9 +644,7 @@ def higher_order(x, n):
 def early_return(x):
     if x > 1:
         return x
-    if x < -1:
-        return -1.0
-    x = 0.0  # noqa: RET503
+    return None
 
 
 def nothing(x):

@@ -1,0 +1,13 @@
+def inner(x, n):
+    if n > 1:
+        return x.reshape(2, 2)
+    return None
+
+
+def recursive(n):
+    return 1 if n == 0 else n * recursive(n - 1)
+
+
+def f(x, n):
+    y = inner(x, n)
+    return recursive(n)

@@ -141,15 +141,17 @@ class Findings:
         extreme = plus(hi, {1: -1 if step > 0 else 1}) if stride > 0 else lo
         excess = _with(bound.excess, variable, extreme)
         first = _with(bound.first, variable, lo)
-        if not all(self._defined_before(form, loop) for form in (excess, first, lo, hi, *forms)):
+        if not all(self.defined_before(form, loop) for form in (excess, first, lo, hi, *forms)):
             return None
         missing = plus(plus(bound.size, first, -1), {1: stride - 1}) if stride > 1 else {}
-        if not all(map(self.ranges.summable, (*_sides(excess), first, bound.size, missing))):
+        computed = [self.ranges.form(v) for inner in bound.loops for v in inner.operands[:2]
+                    if not self.defined_before({v: 1}, loop)]  # fmt: skip
+        if not all(map(self.ranges.summable, (*_sides(excess), first, bound.size, missing, *computed))):
             return None
         return replace(bound, excess=excess, first=first, stride=stride if coefficient else bound.stride,
                        loops=(*bound.loops, loop))  # fmt: skip
 
-    def _defined_before(self, form: Form, loop: Instr) -> bool:
+    def defined_before(self, form: Form, loop: Instr) -> bool:
         """Whether everything in `form` is available in front of `loop`."""
         here = set(self.structure.chain(self.structure.home[loop]))
         return all(a == 1 or (isinstance(a, Value) and self.structure.home[a] in here) for a in form)
@@ -200,7 +202,7 @@ class Rewriter:
         for instr in region.body:
             self.builder.span = instr.span
             for bound in self.findings.before.get(instr, ()):
-                self._check(bound)
+                self._check(bound, instr)
             if instr in self.findings.in_place:
                 self._check_here(instr)
             if instr in self.findings.plain:
@@ -228,13 +230,15 @@ class Rewriter:
         message = f"index {{0}} is out of bounds for axis {axis} with size {{1}}"
         self.builder.emit_many("check", (condition, index, size), {"error": "IndexError", "message": message})
 
-    def _check(self, bound: UpperBound) -> None:
-        b = self.builder
+    def _check(self, bound: UpperBound, place: Instr) -> None:
+        b, findings = self.builder, self.findings
         b.span = bound.span
         left, right = (self._sum(side) for side in _sides(bound.excess))
         condition = b.emit("le", left, right)
         for loop in bound.loops:
-            lo, hi = (self.value.get(v, v) for v in loop.operands[:2])
+            # A bound that is computed inside the loop in front of which this check stands is computed again here.
+            lo, hi = (self.value.get(v, v) if findings.defined_before({v: 1}, place)
+                      else self._sum(findings.ranges.form(v)) for v in loop.operands[:2])  # fmt: skip
             condition = b.emit("or", condition, b.emit("ge" if loop.attrs["step"] > 0 else "le", lo, hi))
         size = self._sum(bound.size)
         self._raise_unless(condition, bound.axis, self._offender(bound, size), size)

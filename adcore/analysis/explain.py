@@ -67,7 +67,7 @@ def explain(planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None
     total = Polynomial()
     records = []
     for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
-        amount = amount_of(planner, node)
+        amount = amount_of(planner, plan, node)
         total = total + amount
         records.append(_record(planner, plan, node, readers, amount, arguments))
     function = planner.structure.function
@@ -85,20 +85,23 @@ def workspace(planner: Planner, plan: Plan) -> Polynomial:
     """Bytes that the plan keeps, as a polynomial."""
     total = Polynomial()
     for node in kept(plan, planner):
-        total = total + amount_of(planner, node)
+        total = total + amount_of(planner, plan, node)
     return total
 
 
-def amount_of(planner: Planner, node: Node) -> Polynomial:
-    """Bytes that keeping one value, or logging one store, takes."""
+def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
+    """Bytes that keeping one value (in a row: of one turn of its own loop), or logging one store, takes."""
     type_ = node.type if isinstance(node, Value) else node.operands[0].type
     assert isinstance(type_, Scalar)
+    if node in plan.rows:
+        start, stop = planner.sizes.bounds(planner.structure.loops(planner.structure.home[node])[-1])
+        return (stop - start) * type_.bytes
     return planner.sizes.total(type_.bytes, planner.structure.home[node])
 
 
 def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
     """Values and logs that take workspace, with the instructions whose adjoint needs them, directly or not."""
-    held: set[Node] = {*plan.stored, *plan.logged}
+    held: set[Node] = {*plan.stored, *plan.logged, *plan.rows}
     readers: dict[Node, dict[Instr, None]] = {}
     for needed, users in plan.needs.values.items():
         todo: list[Node] = [needed]
@@ -110,7 +113,7 @@ def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
             seen.add(node)
             if node in held:
                 readers.setdefault(node, {}).update(dict.fromkeys(users))
-            elif node in plan.choices:
+            if node in plan.choices and node not in plan.stored and node not in plan.logged:
                 todo += plan.choices[node].operands or ()
     depth = planner.structure.depth
     return {n: tuple(r) for n, r in readers.items() if depth(planner.structure.home[n])}

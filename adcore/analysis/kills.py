@@ -120,6 +120,20 @@ class Kills:
                 (after if passed else between)[store] = None
         return tuple(between), tuple(s for s in after if s not in between)
 
+    def of_replay(self, load: Instr, owner: Instr, when: int) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
+        """(between, after) for a load that is repeated as part of running `owner` again, asked for when the reverse
+        sweep stands at position `when` of the region of `owner`."""
+        home = self.structure.home[owner]
+        between: dict[Instr, None] = {}
+        after: dict[Instr, None] = {}
+        for store in self.stores:
+            for level in self.dependence.levels(load, store):
+                holder = self.structure.ancestor(store, home)
+                later_round = 0 < level <= self.structure.depth(home)
+                passed = later_round or holder is None or self.structure.position[holder] > when
+                (after if passed else between)[store] = None
+        return tuple(between), tuple(s for s in after if s not in between)
+
     def _certain_overwrite(self, load: Instr) -> Instr | None:
         home = self.structure.home[load]
         if self.dependence.root(load.operands[0]) in self.dependence.self_overlapping:

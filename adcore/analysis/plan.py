@@ -20,6 +20,7 @@ from adcore.analysis.dependence import ACCESSES, Dependence
 from adcore.analysis.kills import Kills
 from adcore.analysis.mincut import FlowNetwork
 from adcore.analysis.record import Needs, address
+from adcore.analysis.replay import slice_of
 from adcore.analysis.sizes import Sizes
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
@@ -34,21 +35,29 @@ BYTE_PRICE = 1.0
 """Cost of a stored byte, written once and read once, in additions: a stored double costs as much as 8 additions or
 4 loads, so storing never beats a legal load."""
 
+ROW_SHARE = 0.25
+"""Cost of putting a value down in a row that is reused, as a share of keeping it for good."""
+
 STORE_AND_LOAD = 3
 """Bytes' worth of the two instructions that keeping any value takes: a stored bit is not cheaper than a compare."""
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The alternatives for one node: `store` is the cost of storing (or logging) it; `operands` are what its rule needs
-    (None: there is no rule, for the reason `why`); `source` is the store to reload it from, `shift` the loop and the
-    position of the carried value that it becomes; `killers` are the stores that may overwrite what a load read,
-    those among them that nothing can undo in time being `between`."""
+    """The alternatives for one node.
+
+    `store` is the cost of storing (or logging) it. `operands` are what its rule needs (None: there is no rule, for the
+    reason `why`): the rule computes it again, or reloads it from what the store `source` wrote, or runs the loop or
+    branch `replay` again, or takes the carried value that it becomes (`shift`: loop and position). Following the rule
+    costs `cost` operations and `scratch` reused storage. `killers` are the stores that may overwrite what a load read.
+    """
 
     store: float
     cost: float = 0.0
+    scratch: float = 0.0
     operands: tuple[Node, ...] | None = None
     source: Instr | None = None
+    replay: Instr | None = None
     shift: tuple[Instr, int] | None = None
     why: Why = "free"
     killers: tuple[Instr, ...] = ()
@@ -66,6 +75,7 @@ class Plan:
     cost: float = 0.0
     logged: tuple[Instr, ...] = ()
     undone: tuple[Instr, ...] = ()
+    rows: tuple[Value, ...] = ()
     old: dict[Instr, Value] = field(default_factory=dict, repr=False)
     demanded: frozenset[Node] = frozenset()
 
@@ -124,27 +134,63 @@ class Planner:
         store = 0.0 if outside else (value.type.bytes + STORE_AND_LOAD) * times
         instr = self.structure.definition.get(value)
         if instr is None:
-            return Choice(store, why="carried")
+            return self.carried(value, store)
         if instr.op == "while" and value is instr.results[-1]:
             return Choice(store, why="trip count")
         if (source := self.kept_by_program(value)) is not None:
             at = ACCESSES[source.op]
             operands = (*source.operands[at + 1 :], *address(self.dependence, source.operands[at]))
-            return Choice(store, 2.0 * times, operands, source)
+            return Choice(store, 2.0 * times, operands=operands, source=source)
         if (shift := self.kills.shifts.get(value)) is not None and not outside:
             loop, k = shift
             return Choice(
-                store, 2.0 * times, (loop.regions[-1].params[k + 1], loop.results[k]), shift=shift, why="carried"
+                store,
+                2.0 * times,
+                operands=(loop.regions[-1].params[k + 1], loop.results[k]),
+                shift=shift,
+                why="carried",
             )
         if instr.op in ("for", "while", "if"):
-            return Choice(store, why="loop result" if instr.op != "if" else "decision")
+            when = max(self.kills.need_position(r) for r in instr.results)
+            return self.replayed(instr, value, store, when, 0.0, "loop result")
         if instr.op == "load":
             return self.load(instr, store, times)
         if not is_float(value.type) and not self.is_exact(value):
             return Choice(store, why="decision")
         scalars: tuple[Node, ...] = tuple(v for v in instr.operands if isinstance(v.type, Scalar))
         arrays = [a for v in instr.operands if v not in scalars for a in address(self.dependence, v)]
-        return Choice(store, self.ops[instr.op].cost * times, (*scalars, *arrays), why="dearer")
+        return Choice(store, self.ops[instr.op].cost * times, operands=(*scalars, *arrays), why="dearer")
+
+    def carried(self, value: Value, store: float) -> Choice:
+        """A carried value of an inner loop: that loop runs again before its reverse and puts its values down in a row,
+        which every turn of the outer loops uses anew."""
+        loop = self.structure.owner[self.structure.home[value]]
+        assert loop is not None
+        inner = loop.op == "for" and self.structure.depth(self.structure.home[loop]) > 0
+        if not inner or not self.structure.rectangular(self.structure.home[value]):
+            return Choice(store, why="carried")
+        # The row is written and read as often as a buffer would be, but it stays in the cache.
+        row = ROW_SHARE * store
+        return self.replayed(loop, value, store, self.structure.position[loop], row, "carried")
+
+    def replayed(self, owner: Instr, value: Value, store: float, when: int, scratch: float, why: Why) -> Choice:
+        """`value` by running `owner` again at position `when`, as far as it takes."""
+        part = slice_of(self.dependence, owner, [value])
+        if part is None or owner.op == "while" or self.structure.depth(self.structure.home[owner]) == 0:
+            return Choice(store, why=why)
+        undo: dict[Instr, None] = {}
+        for load in part.loads:
+            root = self.dependence.root(load.operands[0])
+            between, after = self.kills.of_replay(load, owner, when)
+            lives = self.structure.home[root] is self.structure.function.region
+            if between or not lives or not all(self.kills.can_be_undone(s) for s in after):
+                return Choice(store, why=why)
+            undo.update(dict.fromkeys(after))
+        decisions = [i.operands[0] for i in (owner, *part.instrs) if i.op == "if"]
+        if not all(self.is_exact(c) for c in decisions):
+            return Choice(store, why=why)
+        cost = sum(self.ops[i.op].cost * self.sizes.estimate(self.structure.home[i]) for i in part.instrs)
+        return Choice(store, cost, scratch, (*part.outside, *undo), replay=owner, why=why)
 
     def load(self, instr: Instr, store: float, times: float) -> Choice:
         array = instr.operands[0]
@@ -158,13 +204,13 @@ class Planner:
             return Choice(store, why="overwritten", killers=killers)
         operands: tuple[Node, ...] = (*instr.operands[1:], *address(self.dependence, array), *after)
         why: Why = "overwritten" if killers else "dearer"
-        return Choice(store, self.ops["load"].cost * times, operands, why=why, killers=killers)
+        return Choice(store, self.ops["load"].cost * times, operands=operands, why=why, killers=killers)
 
     def undo(self, store: Instr) -> Choice:
         """Rolling `store` back: its old value is a value that is kept anyway, or it is logged."""
         old = self.kills.old.get(store)
         if old is not None:
-            return Choice(inf, 0.0, (old,), why="log")
+            return Choice(inf, operands=(old,), why="log")
         value = store.operands[0]
         assert isinstance(value.type, Scalar)
         home = self.structure.home[store]
@@ -214,7 +260,7 @@ class Planner:
                 network.arc(node, "sink", store)
                 continue
             network.arc(node, (node, "rule"), store)
-            network.arc((node, "rule"), "sink", choice.cost)
+            network.arc((node, "rule"), "sink", choice.cost + (choice.scratch * price if choice.scratch else 0.0))
             for operand in choice.operands:
                 if operand in self.choices:
                     network.arc((node, "rule"), operand, inf)
@@ -240,7 +286,7 @@ class Planner:
                 cost += choice.store
             else:
                 assert choice.operands is not None, f"{node!r} has no rule"
-                cost += choice.cost
+                cost += choice.cost + choice.scratch
                 todo += choice.operands
         return Plan(
             stored=tuple(n for n in demanded if n in kept and isinstance(n, Value)),
@@ -249,6 +295,7 @@ class Planner:
             cost=cost,
             logged=tuple(n for n in demanded if n in kept and isinstance(n, Instr)),
             undone=tuple(n for n in demanded if isinstance(n, Instr)),
+            rows=tuple(n for n in demanded if isinstance(n, Value) and n not in kept and self.choices[n].scratch),
             old=self.kills.old,
             demanded=frozenset(demanded),
         )

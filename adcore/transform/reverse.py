@@ -16,6 +16,7 @@ from adcore.analysis.activity import Activity, activity
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
 from adcore.analysis.plan import BYTE_PRICE, Node, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array, needs
+from adcore.analysis.replay import slice_of
 from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
@@ -25,6 +26,7 @@ from adcore.ops.rules import adjoint
 from adcore.source import Span
 from adcore.transform.loops import emit_loop_nest, iteration_number, trip_count
 from adcore.transform.redo import redo
+from adcore.transform.replay import Row, replay
 from adcore.transform.storage import Storage
 
 
@@ -88,6 +90,7 @@ class _Reverse:
         self.storage = Storage(self.structure, plan)
         self.exported: dict[Value, Value] = {}
         self.buffers: dict[Node, Value] = {}
+        self.rows: dict[Value, Value] = {}
         self.swapped: dict[Instr, Value] = {}
         self.materialised: dict[Value, Value] = {}
         self.shadows: dict[Value, Value] = {}
@@ -179,6 +182,17 @@ class _Reverse:
             self.allocate_buffer(value, value, self.storage.span(value))
         for store in self.storage.logged_under(instr):
             self.allocate_buffer(store, store.operands[0], store.span)
+        for value in self.storage.rows_under(instr):
+            self.allocate_row(value)
+
+    def allocate_row(self, value: Value) -> None:
+        loop = self.structure.loops(self.structure.home[value])[-1]
+        assert isinstance(value.type, Scalar)
+        attrs = {"element": value.type.name, "zero": False, "role": "stored"}
+        saved, self.builder.span = self.builder.span, self.storage.span(value)
+        count = trip_count(self.builder, loop)
+        self.rows[value] = self.builder.emit("alloc", count, hint=f"row_{value.hint}", **attrs)
+        self.builder.span = saved
 
     def allocate_buffer(self, node: Node, value: Value, span: Span | None) -> None:
         loops = self.structure.loops(self.structure.home[node])
@@ -252,12 +266,16 @@ class _Reverse:
     def materialise(self, value: Value, instr: Instr | None) -> Value:
         if value in self.buffers:
             return self.builder.emit("load", self.buffers[value], *self.there(value))
+        if value in self.rows:
+            return self.builder.emit("load", self.rows[value], self.there(value)[-1])
         assert instr is not None, f"{value!r} was not kept"
         choice = self.plan.choices.get(value)
         if choice is not None and choice.source is not None:
             return self.builder.emit("load", *self.location(choice.source))
         if choice is not None and choice.shift is not None:
             return self.shifted(*choice.shift)
+        if choice is not None and choice.replay is not None:
+            return self.replayed(choice.replay)[value]
         operands = [self.primal(v) if isinstance(v.type, Scalar) else self.array(v) for v in instr.operands]
         return self.builder.emit(instr.op, *operands, hint=value.hint, **instr.attrs)
 
@@ -275,6 +293,37 @@ class _Reverse:
         following = b.emit("minimum", b.emit("add", here, b.const(1), exact=True), last)
         kept = b.emit("load", self.buffers[param], *outer, following)
         return b.emit("select", b.emit("lt", here, last), kept, result)
+
+    def replayed(self, owner: Instr) -> dict[Value, Value]:
+        """Run `owner` again for all of its results that follow that rule."""
+        wanted = [r for r in owner.results if r in self.plan.demanded and r not in self.plan.stored]
+        wanted = [r for r in wanted if self.plan.choices[r].replay is owner]
+        part = slice_of(self.dependence, owner, wanted)
+        assert part is not None
+        names = replay(self.builder, owner, self.outside, part.values)
+        self.materialised.update({r: names[r] for r in wanted})
+        return names
+
+    def outside(self, value: Value) -> Value:
+        """A scalar or array of the primal, for a replay."""
+        return self.primal(value) if isinstance(value.type, Scalar) else self.array(value)
+
+    def fill_rows(self, loop: Instr) -> None:
+        """Run an inner loop again and put down its carried values, before its reverse and any roll-back in it."""
+        rows = [p for p in loop.regions[-1].params[1:] if p in self.plan.rows]
+        if not rows:
+            return
+        part = slice_of(self.dependence, loop, rows)
+        assert part is not None
+
+        def put(param: Value) -> Row:
+            def store(counter: Value, value: Value) -> None:
+                index = iteration_number(self.builder, loop, counter)
+                self.builder.emit_many("store", (value, self.rows[param], index), {})
+
+            return store
+
+        replay(self.builder, loop, self.outside, part.values, {param: put(param) for param in rows})
 
     def array(self, array: Value) -> Value:
         """A primal array in the reverse sweep: views are made again."""
@@ -428,6 +477,7 @@ class _Reverse:
     def reverse_loop(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         """Carried values are carried backwards; adjoints of values from outside accumulate."""
         body = instr.regions[-1]
+        self.fill_rows(instr)
         inits = instr.operands[len(instr.operands) - len(body.yields) :]
         live = self.active.values
         carried = [k for k, p in enumerate(body.params[1:]) if p in live or instr.results[k] in live]

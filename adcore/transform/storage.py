@@ -23,6 +23,9 @@ class Storage:
         self._pushed: dict[Region, list[Value]] = {}
         self._exports: dict[Instr, list[Value]] = {}
         self._logged: dict[Instr, list[Instr]] = {}
+        self._rows: dict[Instr, list[Value]] = {}
+        for node in plan.rows:
+            self._rows.setdefault(self._outermost(structure.home[node]), []).append(node)
         for store in plan.logged:
             home = structure.home[store]
             if home is not structure.function.region:
@@ -56,6 +59,10 @@ class Storage:
     def logged_under(self, instr: Instr) -> list[Instr]:
         """Stores inside `instr` (an instruction of the function's own region) that log what they overwrite."""
         return self._logged.get(instr, [])
+
+    def rows_under(self, instr: Instr) -> list[Value]:
+        """Carried values inside `instr` that are put down in a reused row when their loop runs again."""
+        return self._rows.get(instr, [])
 
     def pushed(self, region: Region) -> list[Value]:
         """Values of `region` that are pushed at its end."""

@@ -169,8 +169,8 @@ def test_the_sample_uses_every_way_to_bring_a_value_back() -> None:
     for seed in range(120):
         program = simplify(random_program(seed), TABLE)
         planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
-        plan = planner.plan()
-        for node in plan.demanded:
+        plans = [planner.plan(price) for price in (1.0, 20.0)]
+        for plan, node in ((plan, node) for plan in plans for node in plan.demanded):
             choice = plan.choices[node]
             if isinstance(node, Instr):
                 seen.add("log" if node in plan.logged else "contracted log")
@@ -180,6 +180,8 @@ def test_the_sample_uses_every_way_to_bring_a_value_back() -> None:
                 seen.add("reload")
             elif choice.shift is not None:
                 seen.add("shift")
+            elif choice.replay is not None:
+                seen.add("row" if node in plan.rows else "replay")
             else:
                 seen.add("recompute" if isinstance(node, Value) else "?")
-    assert seen >= {"store", "reload", "shift", "recompute", "log", "contracted log"}
+    assert seen >= {"store", "reload", "shift", "recompute", "log", "contracted log", "replay", "row"}

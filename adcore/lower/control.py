@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from adcore.ir.core import Instr, Value
 from adcore.lower.descriptors import component_types
+from adcore.lower.extrema import extrema
 from adcore.lower.writer import Phi, Writer
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def lower_for(lowering: Lowering, instr: Instr) -> None:
     lo, hi = lowering.texts(instr.operands[:2])
     step, reverse = instr.attrs["step"], bool(instr.attrs.get("reverse", False))
     initial = lowering.components(instr.operands[2:])
+    running = extrema(instr)
+    lowering.extrema.update(running.values())
     before, inside, after = w.fresh("before"), w.fresh("body"), w.fresh("after")
     w.branch(w.let(f"icmp {'slt' if step > 0 else 'sgt'} i64 {lo}, {hi}"), before, after)
     guard = w.block
@@ -92,6 +95,15 @@ def lower_for(lowering: Lowering, instr: Instr) -> None:
     _flow(results, initial, guard)
     _flow(results, texts, latch)
     lowering.bind(instr.results, _names(results))
+    for k in running:
+        _keep_initial_nan(lowering, instr.operands[2 + k], instr.results[k])
+
+
+def _keep_initial_nan(lowering: Lowering, initial: Value, result: Value) -> None:
+    w, ty = lowering.writer, component_types(result.type)[0]
+    start, end = lowering.text(initial), lowering.text(result)
+    is_nan = w.let(f"fcmp uno {ty} {start}, {start}")
+    lowering.values[result] = w.let(f"select i1 {is_nan}, {ty} {start}, {ty} {end}")
 
 
 def _ends(w: Writer, lo: str, hi: str, step: int, reverse: bool) -> tuple[str, str]:

@@ -95,6 +95,7 @@ class Lowering:
         self.writer = emitter.writer
         self.plain_mode = "fast" if fastmath else ""
         self.values: dict[Value, Operand] = {}
+        self.extrema: dict[Instr, str] = {}
         self.handlers = {
             op: getattr(self, f"_{op}")
             for op in ("load", "store", "accumulate", "dim", "view", "transpose", "alloc", "item", "count", "index",
@@ -189,11 +190,23 @@ class Lowering:
         if handler is not None:
             handler(self, instr) if instr.regions else handler(instr, region)
             return
+        if instr in self.extrema:
+            x, carried = self.texts(instr.operands[1:])
+            self.values[instr.result] = self.extremum(instr, carried, x)
+            return
         rule = self.ops[instr.op].lower
         assert rule is not None, f"{instr.op} cannot be lowered"
         types = tuple(v.type for v in instr.operands)
         attrs = {k: v for k, v in instr.attrs.items() if k != "flags"}
         self.values[instr.result] = rule(self.emitter, types, instr.result.type, self.texts(instr.operands), attrs)
+
+    def extremum(self, instr: Instr, a: str, b: str) -> str:
+        """`llvm.maximumnum` or `llvm.minimumnum`, without flags: NaN is part of their meaning."""
+        type_ = instr.result.type
+        assert isinstance(type_, Scalar)
+        ty, name = register(type_), f"llvm.{self.extrema[instr]}.f{8 * type_.bytes}"
+        self.emitter.module.function(f"declare {ty} @{name}({ty}, {ty})")
+        return self.writer.let(f"call {ty} @{name}({ty} {a}, {ty} {b})")
 
     def text(self, value: Value) -> str:
         """The LLVM text of a scalar."""

@@ -217,3 +217,37 @@ func @pass(%v: {dtype}, %a: array<{dtype},1,C>) -> ({dtype}, {dtype}) {{
     array = np.array([0, 1], NUMPY_NAMES[dtype])
     array[1] = value
     agree(program, value, array)
+
+
+@pytest.mark.parametrize("choice", ["gt %x, %m", "lt %m, %x", "ge %x, %m", "lt %x, %m", "gt %m, %x", "le %x, %m"])
+@pytest.mark.parametrize("element", ["f64", "f32"])
+def test_running_extrema_keep_their_meaning_and_run_in_vectors(choice: str, element: str) -> None:
+    program = f"""
+func @extremum(%a: array<{element},1,C>) -> ({element}) {{
+  %i0: i64 = const [type='i64', value=0]
+  %one: i64 = const [type='i64', value=1]
+  %n: i64 = dim %a [axis=0]
+  %first: {element} = load %a, %i0
+  %r: {element} = for %one, %n, %first [step=1] {{
+  (%i: i64, %m: {element}):
+    %x: {element} = load %a, %i
+    %better: bool = {choice}
+    %next: {element} = select %better, %x, %m
+    yield %next
+  }}
+  return %r
+}}
+"""
+    dtype = np.float64 if element == "f64" else np.float32
+    rng = np.random.default_rng(5)
+    native = Native(program)
+    for size in (1, 2, 7, 64, 65):
+        values = rng.normal(size=size).astype(dtype)
+        agree(native, values)
+        for k in {0, size // 2, size - 1}:
+            for special in (np.nan, np.inf, -np.inf):
+                changed = values.copy()
+                changed[k] = special
+                agree(native, changed)
+    agree(native, np.full(9, np.nan, dtype))
+    assert "x double>" in native.artifact.llvm_ir or "x float>" in native.artifact.llvm_ir

@@ -25,9 +25,8 @@ def alias_groups(values: Sequence[LeafValue]) -> Groups:
 
     Every pair is compared only where a sweep over the sorted address ranges finds a meeting: n log n for n arrays.
     """
-    ranges = (
-        sorted((*extent(a), k, a) for k, value in enumerate(values) for a in arrays(value) if a.size) if values else []
-    )
+    ranges = [(*extent(a), k, a) for k, value in enumerate(values) for a in arrays(value) if a.size]
+    ranges.sort(key=lambda entry: entry[:2])
     parent = list(range(len(values)))
     met: set[int] = set()
     for position, (_, end, leaf, array) in enumerate(ranges):

@@ -90,3 +90,8 @@ def test_copies_and_shadows_share_memory_as_the_originals_do(arrays: list[Any]) 
                 touched = np.array([x in addresses(arrays[k]) for x in addresses(arrays[j])], bool)
                 assert np.array_equal(copies[j].ravel() == -1.0, touched) or arrays[j].size == 0
             break
+
+
+def test_equal_ranges_in_one_list() -> None:
+    x = np.zeros((3, 1))
+    assert alias_groups([(x, x), (x,), np.zeros(3)]) == ((0, 1),)

@@ -14,9 +14,9 @@ import functools
 import os
 import platform
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from ctypes import c_long, c_void_p
+from ctypes import c_int, c_long, c_size_t, c_void_p
 from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.hooks.entries import ENTRIES, NAMES
@@ -173,28 +173,24 @@ def _prove(file: int, address: int, name: str) -> None:
 
 
 def _enter(name: str, address: int) -> None:
-    """Call an entry so that nothing is left behind. Mapping calls are given arguments that fail or ask for nothing."""
-    pointer = c_void_p()
+    """Call an entry so that nothing comes of it: the request is larger than any memory, or asks for nothing.
+
+    What it returns is never freed: a preloaded allocator may replace some entries only, and then two do not fit.
+    """
+    nowhere, impossible = ctypes.byref(c_void_p()), c_size_t(2**64 - 2**16)
     arguments: dict[str, tuple[Any, ...]] = {
-        "posix_memalign": (ctypes.byref(pointer), 16, 16),
-        "mmap": (None, 0, 0, 0, -1, 0),
-        "mremap": (None, 0, 0, 0, None),
-        "sbrk": (0,),
+        "posix_memalign": (nowhere, c_size_t(16), impossible),
+        "realloc": (None, impossible),
+        "calloc": (c_size_t(1), impossible),
+        "memalign": (c_size_t(16), impossible),
+        "aligned_alloc": (c_size_t(16), impossible),
+        "mmap": (None, c_size_t(0), c_int(0), c_int(0), c_int(-1), c_long(0)),
+        "mremap": (None, c_size_t(0), c_size_t(0), c_int(0), None),
+        "sbrk": (c_long(0),),
         "brk": (None,),
-        "realloc": (None, 16),
-        "calloc": (1, 16),
-        "memalign": (16, 16),
-        "aligned_alloc": (16, 16),
     }
-    types: list[Any] = [c_void_p if value is None else c_long for value in arguments.get(name, (16,))]
-    if name == "posix_memalign":
-        types[0] = c_void_p
-    function: Callable[..., Any] = ctypes.PYFUNCTYPE(c_void_p, *types)(address)
-    result = function(*arguments.get(name, (16,)))
-    if name == "posix_memalign":
-        _free()(pointer)
-    elif name not in MAPS:
-        _free()(c_void_p(result))
+    # Without declared types every argument is passed as it is given.
+    ctypes.PYFUNCTYPE(c_void_p)(address)(*arguments.get(name, (impossible,)))
 
 
 def _read(file: int) -> int:
@@ -229,11 +225,4 @@ def _address_of_getpid() -> int:
 def _system() -> Any:
     function = ctypes.CDLL(None, use_errno=True).syscall
     function.restype = c_long
-    return function
-
-
-@functools.cache
-def _free() -> Any:
-    function = ctypes.PyDLL(None).free
-    function.restype, function.argtypes = None, [c_void_p]
     return function

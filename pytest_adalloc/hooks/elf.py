@@ -12,7 +12,7 @@ import ctypes
 import functools
 import platform
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ctypes import c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -111,23 +111,22 @@ def loaded_objects() -> tuple[tuple[LoadedObject, ...], tuple[int, int]]:
     return tuple(found), generations[0]
 
 
-def relocation_slots(owner: LoadedObject, names: Iterable[str]) -> list[Slot]:
+def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[Slot]:
     """The words of ``owner`` that relocations bind to one of ``names``; words with an addend are no plain pointers and
     left out.
     """
     dynamic = _Dynamic.of(owner)
     if dynamic is None:
         return []
-    wanted = {index: name for name in names for index in dynamic.indices(name)}
-    wanted.update(dynamic.undefined(set(names)))
+    wanted = {**dynamic.defined(names), **dynamic.undefined(names)}
     kinds = RELOCATION_KINDS[platform.machine()]
     keys = {(index << 32) | kind: (name, kinds[kind]) for index, name in wanted.items() for kind in kinds}
     slots = []
     for table in dynamic.relocation_tables() if keys else ():
-        for position, info in enumerate(table[1::3]):
-            if info in keys and table[3 * position + 2] == 0:
-                symbol, slot_kind = keys[info]
-                slots.append(Slot(owner.base + table[3 * position], symbol, slot_kind, owner))
+        for row in _rows(table[1::3], keys):
+            symbol, slot_kind = keys[table[3 * row + 1]]
+            if table[3 * row + 2] == 0:
+                slots.append(Slot(owner.base + table[3 * row], symbol, slot_kind, owner))
     return slots
 
 
@@ -139,7 +138,7 @@ def definition(owner: LoadedObject, name: str) -> int | None:
     dynamic = _Dynamic.of(owner)
     if dynamic is None:
         return None
-    for index in dynamic.indices(name):
+    for index in dynamic.defined([name]):
         _, info, _, section, value, _ = dynamic.symbol(index)
         if section and info & 15 == STT_FUNC:
             return owner.base + value
@@ -196,41 +195,47 @@ class _Dynamic:
         in_table = offset + len(encoded) <= self.tags[DT_STRSZ]
         return in_table and ctypes.string_at(self.table(DT_STRTAB) + offset, len(encoded)) == encoded
 
-    def indices(self, name: str) -> Iterator[int]:
-        """Symbols that the hash table lists under ``name``: in GNU's format the defined ones, every version of them."""
+    def defined(self, names: Sequence[str]) -> dict[int, str]:
+        """Symbols that the hash table lists under these names: in GNU's format those that are defined here."""
         if DT_GNU_HASH not in self.tags:
-            yield from self._by_old_hash(name)
-            return
+            # Few objects have the old table alone, and all of them small: look at every symbol.
+            every = range(1, self._unhashed_count())
+            return {index: name for name in names for index in every if self.named(index, name)}
         table = self.table(DT_GNU_HASH)
         buckets, first, blooms, shift = struct.unpack("<IIII", ctypes.string_at(table, 16))
-        value = gnu_hash(name)
-        bloom = c_uint64.from_address(table + 16 + 8 * ((value // 64) % blooms)).value if blooms else 0
-        if not buckets or not (bloom >> (value % 64)) & (bloom >> ((value >> shift) % 64)) & 1:
-            return
+        if not buckets or not blooms:
+            return {}
+        filters = (c_uint64 * blooms).from_address(table + 16)
+        starts = (c_uint32 * buckets).from_address(table + 16 + 8 * blooms)
         chains = table + 16 + 8 * blooms + 4 * buckets
-        index = _word32(table + 16 + 8 * blooms + 4 * (value % buckets))
+        found: dict[int, str] = {}
+        for name in names:
+            value = gnu_hash(name)
+            bloom = filters[(value // 64) % blooms]
+            if (bloom >> (value % 64)) & (bloom >> ((value >> shift) % 64)) & 1:
+                chain = self._chain(starts[value % buckets], first, chains, value)
+                found.update((index, name) for index in chain if self.named(index, name))
+        return found
+
+    def _chain(self, index: int, first: int, chains: int, value: int) -> Iterator[int]:
+        """Symbols of one bucket whose hash is ``value``."""
         while index >= first:
             chained = _word32(chains + 4 * (index - first))
-            if chained | 1 == value | 1 and self.named(index, name):
+            if chained | 1 == value | 1:
                 yield index
             if chained & 1:
                 return
             index += 1
 
-    def _by_old_hash(self, name: str) -> Iterator[int]:
-        # Few objects have this table alone, and all of them small: look at every symbol.
-        count = self._unhashed_count()
-        yield from (index for index in range(1, count) if self.named(index, name))
-
-    def undefined(self, names: set[str]) -> dict[int, str]:
+    def undefined(self, names: Sequence[str]) -> dict[int, str]:
         """Symbols before the hashed ones, which are all the undefined ones (or all symbols, under the old hash)."""
         count = self._unhashed_count()
         if count <= 1:
             return {}
         strings = ctypes.string_at(self.table(DT_STRTAB), self.tags[DT_STRSZ])
-        offsets = {offset: name for name in names for offset in _occurrences(strings, name.encode() + b"\0")}
+        offsets = _offsets(strings, names)
         fields = array.array("I", ctypes.string_at(self.table(DT_SYMTAB), SYMBOL_SIZE * count))[0::6]
-        return {index: offsets[offset] for index, offset in enumerate(fields) if offset in offsets}
+        return {row: offsets[fields[row]] for row in _rows(fields, offsets)}
 
     def _unhashed_count(self) -> int:
         if DT_GNU_HASH in self.tags:
@@ -252,12 +257,38 @@ def gnu_hash(name: str) -> int:
     return functools.reduce(lambda value, byte: (value * 33 + byte) & 0xFFFFFFFF, name.encode(), 5381)
 
 
-def _occurrences(text: bytes, pattern: bytes) -> Iterator[int]:
-    """Offsets of a string in a string table; the tail of a longer string counts, because linkers share tails."""
-    at = text.find(pattern)
-    while at >= 0:
-        yield at
-        at = text.find(pattern, at + 1)
+def _rows(values: array.array[int], wanted: Mapping[int, object]) -> list[int]:
+    """Where the wanted values occur."""
+    if not wanted or wanted.keys().isdisjoint(values):
+        return []
+    return [row for row, value in enumerate(values) if value in wanted]
+
+
+def _offsets(strings: bytes, names: Sequence[str]) -> dict[int, str]:
+    """Where the names begin in a string table. The tail of a longer string counts, because linkers share tails.
+
+    Names that end alike are searched for together, by that ending.
+    """
+    found: dict[int, str] = {}
+    for ending, group in _by_ending(tuple(names)):
+        at = strings.find(ending)
+        while at >= 0:
+            for name in group:
+                start = at + len(ending) - len(name)
+                if start >= 0 and strings.startswith(name, start):
+                    found[start] = name[:-1].decode()
+            at = strings.find(ending, at + 1)
+    return found
+
+
+@functools.cache
+def _by_ending(names: tuple[str, ...]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
+    """The names with their final zero, grouped by their last letters."""
+    groups: dict[bytes, list[bytes]] = {}
+    for name in names:
+        raw = name.encode() + b"\0"
+        groups.setdefault(raw[-4:], []).append(raw)
+    return tuple((ending, tuple(group)) for ending, group in groups.items())
 
 
 def _word32(address: int) -> int:

@@ -64,17 +64,23 @@ class _Tracer:
                 gains[line] = gains.get(line, 0) + gained
 
 
-def _user_line(frame: FrameType, number: int) -> Line:
-    """The line of the nearest caller outside installed libraries; the line itself when there is none."""
+def _user_line(frame: FrameType, number: int) -> Line | None:
+    """The line of the nearest caller outside installed libraries, else the line itself; None where no Python ran."""
+    if _is_ours(frame):
+        return None
     place: FrameType | None = frame
     at = number
     while place is not None and place.f_code.co_filename.startswith(_installed()):
         place = place.f_back
         at = place.f_lineno if place else 0
     # Our own frames are below everything that is measured.
-    if place is None or place.f_code.co_filename.startswith(os.path.dirname(__file__)):
+    if place is None or _is_ours(place):
         return frame.f_code.co_filename, number
     return place.f_code.co_filename, at
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(os.path.dirname(__file__) + os.sep)
 
 
 @functools.cache

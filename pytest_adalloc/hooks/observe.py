@@ -121,17 +121,24 @@ def record(*, scope: Scope = "thread", address_table: Sequence[AddressRow] | Non
             hooks.end(plan.address)
         after = Snapshot.take(hooks)
         spots = blind_spots(hooks, after)
+        witnesses: tuple[Witness, ...] = (Witness("hardware breakpoints", "not asked", "a block cannot be repeated"),)
         if hooks.slots.unchanged():
             vouch(hooks, plan)
+            witnesses = (slots_witness(hooks), *witnesses)
         else:
             spots = (
                 *spots,
                 "libraries were loaded or unloaded inside the block; calls out of new ones were not watched",
             )
             _canary_or_die(plan)
-        seen = Window(hooks, before, after, address_table)
+        window = Window(hooks, before, after, address_table)
+        if hooks.mirror and scope == "thread":
+            witnesses = (*witnesses, strict.testify(window))
         recording.report = AllocationReport(
-            (plan.counts[0],), (plan.sizes[0],), **seen.fields(), **_setting(plan, "python", domains, (), spots)
+            (plan.counts[0],),
+            (plan.sizes[0],),
+            **window.fields(),
+            **_setting(plan, "python", domains, witnesses, spots),
         )
 
 
@@ -229,7 +236,7 @@ def observe(
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
-        witnesses = _witnesses(hooks, driver, window, plan, min(calls, WITNESS_CALLS)) if witness else ()
+        witnesses = _witnesses(hooks, driver, window, plan, min(calls, WITNESS_CALLS) if witness else 0)
         setting = _setting(plan, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, **setting, status=plan.status, repeats=repeats)
 
@@ -282,13 +289,26 @@ def _lines(hooks: Hooks, driver: Driver, plan: Plan) -> dict[int, Line]:
     return python_lines(hooks, lambda: driver.drive(hooks, driver.plan(hooks, 1)))
 
 
-def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, calls: int) -> tuple[Witness, ...]:
+def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, asked: int) -> tuple[Witness, ...]:
+    """What each way of watching says; ``asked`` is the number of calls for the breakpoints, 0 to leave them out."""
     from pytest_adalloc.hooks.breakpoints import NAME, cross_examine
 
-    preloaded = (strict.testify(window),) if hooks.mirror and plan.scope == "thread" else ()
-    if plan.status:
-        return (*preloaded, Witness(NAME, "not asked", "the measured call failed"))
-    return (*preloaded, cross_examine(hooks, driver, calls))
+    first: tuple[Witness, ...] = (slots_witness(hooks),)
+    if hooks.mirror and plan.scope == "thread":
+        first = (*first, strict.testify(window))
+    if not asked or plan.status:
+        reason = "the measured call failed" if plan.status else "left out on request"
+        return (*first, Witness(NAME, "not asked", reason))
+    return (*first, cross_examine(hooks, driver, asked))
+
+
+def slots_witness(hooks: Hooks) -> Witness:
+    """The hooks themselves, after ``vouch`` has found them alive."""
+    watched = hooks.slots.watched()
+    libraries = len({slot.owner for slot in watched})
+    return Witness(
+        "relocation slots", "agrees", f"both canaries seen, {len(watched)} slots of {libraries} libraries read back"
+    )
 
 
 @dataclass(frozen=True)

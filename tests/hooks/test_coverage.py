@@ -88,6 +88,15 @@ def test_second_witness_sees_what_slots_cannot(paths: Any, name: str) -> None:
     assert "a path that the hooks cannot see" in report.disagreement
 
 
+def test_second_witness_sees_the_dynamic_loader(paths: Any) -> None:
+    works, reason = breakpoints_available()
+    if not works:
+        pytest.skip(reason)
+    report = measure_native(paths.address("h_loader"), 0, calls=5)
+    assert report.unseen.get("malloc", 0) >= 5
+    assert report.disagreement
+
+
 def test_raw_system_calls_are_named_as_a_blind_spot(paths: Any) -> None:
     report = measure_native(paths.address("h_raw_mmap"), 0, calls=5)
     assert report.pattern == "none"
@@ -97,5 +106,6 @@ def test_raw_system_calls_are_named_as_a_blind_spot(paths: Any) -> None:
 
 def test_a_large_block_is_one_allocation_although_libc_maps_it(paths: Any) -> None:
     report = measure_native(paths.address("p_large"), 0, calls=3)
+    assert [witness.name for witness in report.witnesses] == ["relocation slots", "hardware breakpoints"]
     assert dict(report.by_function) == {"malloc": 3}
     assert not report.disagreement

@@ -89,6 +89,7 @@ KERNEL(h_cached) {
     return 0;
 }
 KERNEL(h_libc_malloc) { UNUSED; sink = __libc_malloc(44); free(sink); return 0; }
+KERNEL(h_loader) { UNUSED; (void)dlopen("/no/such/library.so", RTLD_NOW); return dlerror() ? 0 : 1; }
 KERNEL(h_raw_mmap) {
     void *p = (void *)syscall(SYS_mmap, NULL, 8192L, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
     UNUSED;

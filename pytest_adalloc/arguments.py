@@ -46,6 +46,7 @@ def names_of(function: Callable[..., Any], count: int) -> tuple[str, ...]:
 
     Raises TypeError if `function` can't be called with that many arguments.
     """
+    __tracebackhide__ = True
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -177,6 +178,7 @@ class Point:
     """The place where a gradient is checked: the arguments, their leaves, and the vector of what is differentiated."""
 
     def __init__(self, names: Sequence[str], arguments: Sequence[Any], wrt: Any = None) -> None:
+        __tracebackhide__ = True
         self.names = tuple(names)
         self.arguments = tuple(arguments)
         self.wrt = chosen(wrt, self.names, self.arguments)
@@ -297,6 +299,8 @@ def chosen(wrt: Any, names: Sequence[str], arguments: Sequence[Any]) -> tuple[in
 
     Raises TypeError if an argument of `wrt` does not exist or holds nothing that can be differentiated.
     """
+
+    __tracebackhide__ = True
 
     def has_floats(number: int) -> bool:
         return any(_leaf("", 0, leaf).floats for _, leaf in walk(arguments[number], ""))

@@ -91,6 +91,7 @@ def examined(
     progress: Progress = session.silent,
 ) -> GradReport:
     """The check itself: a report with the verdict; nothing is raised for a verdict that is not met."""
+    __tracebackhide__ = True
     point = Point(names_of(f, len(args)), args, options.wrt)
     file, line = _place(f)
     about = stories.About(_name(f), file, line, point, grad is not None)
@@ -124,27 +125,26 @@ class _Trial:
 
 
 def _compare_everything(trial: _Trial, f: Callable[..., Any], grad: Callable[..., Any] | None) -> Subject:
+    __tracebackhide__ = True
     about, options = trial.about, trial.options
+    trial.progress(f"compiling {about.function}", 0, 1)
+    subject: Subject = compiled(f, about.point, options) if grad is None else Foreign(grad, about.point)
     plain = getattr(f, "py_func", f)  # a jitted function stands for the Python function inside
     evaluation = Evaluation(plain, about.point)
     started = time.perf_counter()
     outcome = _first_call(trial, evaluation)
     took = time.perf_counter() - started
     trial.learn(value=outcome.returned)
-    evaluation.weights = _weights(trial, outcome)
-    subject: Subject
-    if grad is not None:
-        subject = Foreign(grad, about.point, outcome)
-    else:
-        trial.progress(f"compiling {about.function}", 0, 1)
-        subject = compiled(f, about.point, outcome, evaluation.weights, options)
+    weights = evaluation.weights = _weights(trial, outcome)
+    subject.derive(outcome, weights)
+    if grad is None:
         _learn_storage(trial, subject.storage)
     how = ""
     if subject.primal is not None:
-        native = Evaluation(subject.primal, about.point, evaluation.weights)
-        _compare_primal(trial, outcome, native.outcome(), evaluation)
+        native = Evaluation(subject.primal, about.point, weights)
         if took > SLOW:
             evaluation, how = native, f"; sampled with the compiled primal: a call of plain Python takes {took:.2g} s"
+        _compare_primal(trial, outcome, native.outcome(), evaluation)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
     _compare_gradient(trial, evaluation, how)
@@ -156,6 +156,7 @@ def _compare_everything(trial: _Trial, f: Callable[..., Any], grad: Callable[...
 
 
 def _first_call(trial: _Trial, evaluation: Evaluation) -> Outcome:
+    __tracebackhide__ = True
     point = trial.about.point
     try:
         outcome = evaluation.outcome()
@@ -350,6 +351,8 @@ def _watched(trial: _Trial) -> bool:
 
 def _compare_last(trial: _Trial, count: Count, calls: int) -> None:
     if count.gradient is None:
+        if count.sweep == "gradient":
+            trial.note("the gradient of the last counted call was not compared again: it can't be read in place")
         return
     before, after = trial.gradient, count.gradient
     allowed = 64.0 * _roundoff(trial.about.point) * np.max(np.abs(before), initial=0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,28 @@ _link_path_seen = False
 class Compiled:
     """A compiled function and its derivatives at a point."""
 
-    def __init__(
-        self, f: Callable[..., Any], point: Point, outcome: Outcome, weights: Weights, options: Options
-    ) -> None:
-        self._f, self._point, self._options, self._weights = f, point, options, weights
-        self._changed = frozenset(point.leaves[k].argument for k in outcome.written if point.leaves[k].floats)
+    def __init__(self, f: Callable[..., Any], point: Point, options: Options) -> None:
+        self._f, self._point, self._options = f, point, options
+        self._name = getattr(f, "__name__", str(f))
         self._moved = Moved(point)
         self._shadows = _shadows(point)
-        self._numbers = np.zeros(point.size)
-        self.primal: Callable[..., Any] | None = self._compile(ad.Primal, list(self._moved.at()))
         self._reverse: Any = None
         self._forward: Any = None
+        # Numbers inside immutable records that hold arrays as well can be differentiated, but not in place.
+        self._in_place = not any(_is_fixed(argument) for argument in point.arguments)
+        self.storage = Storage()
+        self.certificate: Any = None
+        self.primal: Callable[..., Any] | None = self._compile(ad.Primal, list(self._moved.at()))
+
+    def derive(self, outcome: Outcome, weights: Weights) -> None:
+        """Compile the derivatives. Raises Unmet where that can't be done."""
+        point, options = self._point, self._options
+        self._weights = weights
+        self._changed = frozenset(point.leaves[k].argument for k in outcome.written if point.leaves[k].floats)
+        if weights and not self._in_place:
+            advice = "make it mutable, or pass its parts as arguments of their own"
+            text = "a record that can't be changed holds numbers and arrays, and the function returns nothing"
+            raise Unmet("cannot compile", story(f"cannot compile: {self._name}: {text}", help=advice))
         if options.mode != "forward" or point.size > COLUMNS:
             self._reset()
             self._reverse = self._compile(ad.Reverse, self._annotated(self._moved.at()))
@@ -55,9 +67,18 @@ class Compiled:
         """By reverse mode, or column by column where forward mode alone is checked."""
         if self._reverse is None:
             return np.array([self.forward(unit, vector) for unit in np.eye(self._point.size)])
+        if not self._in_place:
+            return self._functional(self._moved.at(vector))
         self._reset()
         returned = self._reverse(*self._annotated(self._moved.at(vector)))
         return self._collected(returned)
+
+    def _functional(self, arguments: Sequence[Any]) -> Vector:
+        """The gradient as new values, for arguments that can't take it in place."""
+        options, point = self._options, self._point
+        wrt = tuple(point.names[k] for k in point.wrt)
+        made = ad.grad(self._f, wrt=wrt, workspace=options.workspace, fastmath=options.fastmath)(*arguments)
+        return _flat(made)
 
     def forward(self, tangent: Vector, vector: Vector | None = None) -> float:
         """The derivative of the value, or of the weighted sum of what is written, along a tangent."""
@@ -78,11 +99,8 @@ class Compiled:
         try:
             product = ad.hvp(self._f, wrt=wrt)(*point.fresh(), vector=along)
         except ad.CompileError as error:
-            raise Unmet(
-                "cannot compile", f"cannot compile: second derivatives of {self._f.__name__}\n{error}"
-            ) from error
-        leaves = [value for part in product for _, value in walk(part, "") if value is not None]
-        return np.concatenate([np.asarray(leaf, dtype=np.float64).reshape(-1) for leaf in leaves])
+            raise Unmet("cannot compile", f"cannot compile: second derivatives of {self._name}\n{error}") from error
+        return _flat(product)
 
     def count(self, calls: int, scope: Scope) -> tuple[Count, ...]:
         """Calls of the bound kernel in a native loop; it is linked once more, with the hooks in malloc's place."""
@@ -92,7 +110,7 @@ class Compiled:
             self._reset()
             annotated = self._annotated(self._moved.at())
             seen, bound = _counted(self._reverse, annotated, calls, scope)
-            counts.append(Count(seen, self._collected(bound.finish())))
+            counts.append(Count(seen, self._collected(bound.finish()) if self._in_place else None))
         if self._options.mode != "reverse" and self._forward is not None:
             annotated = self._annotated(self._moved.at(), np.ones(self._point.size))
             seen, _ = _counted(self._forward, annotated, calls, scope)
@@ -109,10 +127,10 @@ class Compiled:
         try:
             return ad.compile(self._f, *annotated, mode=mode, workspace=workspace, fastmath=options.fastmath)
         except ad.WorkspaceError as error:
-            text = story(f"workspace too large: {self._f.__name__} has to keep more than {workspace} bytes", str(error))
+            text = story(f"workspace too large: {self._name} has to keep more than {workspace} bytes", str(error))
             raise Unmet("workspace too large", text) from error
         except (ad.CompileError, ad.ArgumentError) as error:
-            text = story(f"cannot compile: {getattr(self._f, '__name__', self._f)}", str(error))
+            text = story(f"cannot compile: {self._name}", str(error))
             raise Unmet("cannot compile", text) from error
 
     def _annotated(self, arguments: Sequence[Any], tangent: Vector | None = None) -> list[Any]:
@@ -172,6 +190,31 @@ class Compiled:
             if leaf.moves
         ]
         return np.concatenate(pieces or [np.zeros(0)])
+
+
+def _flat(parts: Sequence[Any]) -> Vector:
+    leaves = [value for part in parts for _, value in walk(part, "") if value is not None]
+    return np.concatenate([np.asarray(leaf, dtype=np.float64).reshape(-1) for leaf in leaves] or [np.zeros(0)])
+
+
+def _is_fixed(argument: Any, within: bool = False) -> bool:
+    """Whether a number sits in a named tuple or frozen dataclass that is more than numbers."""
+    if isinstance(argument, (float, np.floating)):
+        return within
+    fixed = within or hasattr(argument, "_fields") or _is_frozen(argument)
+    numbers_only = not isinstance(argument, list) and all(np.ndim(leaf) == 0 for _, leaf in walk(argument, ""))
+    if numbers_only and not within:
+        return False
+    if isinstance(argument, (tuple, list)):
+        return any(_is_fixed(item, fixed) for item in argument)
+    if is_dataclass(argument) and not isinstance(argument, type):
+        return any(_is_fixed(getattr(argument, part.name), fixed) for part in fields(argument))
+    return False
+
+
+def _is_frozen(argument: Any) -> bool:
+    parameters = getattr(argument, "__dataclass_params__", None)
+    return bool(getattr(parameters, "frozen", False))
 
 
 def _counted(handle: Any, annotated: Sequence[Any], calls: int, scope: Scope) -> tuple[Any, Any]:

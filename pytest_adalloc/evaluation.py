@@ -44,6 +44,7 @@ class Evaluation:
 
     def outcome(self) -> Outcome:
         """One call at the point itself. Exceptions of the function come through."""
+        __tracebackhide__ = True
         arguments = self._moved.at()
         with np.errstate(all="ignore"):
             returned = self.call(*arguments)
@@ -81,6 +82,7 @@ def number(returned: Any) -> float | None:
 
     Raises TypeError for anything but a number or None.
     """
+    __tracebackhide__ = True
     if returned is None:
         return None
     if not isinstance(returned, (str, bytes)) and np.ndim(returned) == 0:

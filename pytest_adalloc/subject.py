@@ -52,6 +52,9 @@ class Subject(Protocol):
     storage: Storage
     certificate: Any
 
+    def derive(self, outcome: Outcome, weights: Weights) -> None:
+        """Get ready to differentiate: what the function returns and writes is known now."""
+
     def gradient(self, vector: Vector | None = None) -> Vector:
         """The gradient as a vector, at the point or elsewhere."""
 
@@ -72,10 +75,13 @@ class Foreign:
     storage = Storage()
     certificate = None
 
-    def __init__(self, grad: Callable[..., Any], point: Point, outcome: Outcome) -> None:
+    def __init__(self, grad: Callable[..., Any], point: Point) -> None:
+        self._grad, self._point = grad, point
+
+    def derive(self, outcome: Outcome, weights: Weights) -> None:
+        """There is nothing to do. Raises TypeError if the function returned nothing."""
         if outcome.value is None:
             raise TypeError("grad= needs a function that returns a number; this one returned None")
-        self._grad, self._point = grad, point
 
     def gradient(self, vector: Vector | None = None) -> Vector:
         """What the callable returns, one component after the other."""
@@ -133,8 +139,8 @@ def _wrt_hint(point: Point, floats: list[Any]) -> str:
     return ""
 
 
-def compiled(f: Callable[..., Any], point: Point, outcome: Outcome, weights: Weights, options: Options) -> Subject:
-    """The compiler's gradient; the compiler is imported on first use."""
+def compiled(f: Callable[..., Any], point: Point, options: Options) -> Subject:
+    """The compiler's gradient; the compiler is imported on first use. Raises Unmet if `f` can't be compiled."""
     from pytest_adalloc.compiled import Compiled
 
-    return Compiled(f, point, outcome, weights, options)
+    return Compiled(f, point, options)

@@ -211,25 +211,27 @@ def _aliased_names(planner: Planner, value: Node, choice: Choice) -> list[str]:
     assert isinstance(value, Value)
     load = planner.structure.definition[value]
     root = planner.dependence.root(load.operands[0])
-    others = {planner.dependence.root(s.operands[1]) for s in choice.killers} - {root}
+    others = dict.fromkeys(r for s in choice.killers if (r := planner.dependence.root(s.operands[1])) is not root)
     return [f"`{v.hint}`" for v in (root, *others)] if others else []
 
 
 def fix(planner: Planner, value: Node, choice: Choice) -> str:
     """A change that makes the bytes fall, verified by planning the changed program; empty if there is none."""
-    if choice.why != "overwritten" or not isinstance(value, Value):
+    if isinstance(value, Value) and choice.why != "overwritten":
         return ""
-    without = frozenset(choice.killers)
-    changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, without)
+    stores = (value,) if isinstance(value, Instr) else choice.killers
+    changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, frozenset(stores))
     if _probe(planner, workspace(changed, changed.plan())) >= _probe(planner, workspace(planner, planner.plan())):
         return ""
-    array = planner.dependence.root(planner.structure.definition[value].operands[0]).hint
-    if aliased := _aliased_names(planner, value, choice):
+    if isinstance(value, Value) and (aliased := _aliased_names(planner, value, choice)):
         return f"pass buffers that do not overlap for {' and '.join(aliased)}"
-    lines = ", ".join(str(s.line) for s in _spans(choice.killers))
-    return (
-        f"on line {lines} write to another array instead of `{array}`, or write to `{array}` in a loop after this one"
-    )
+    lines = ", ".join(str(s.line) for s in _spans(stores))
+    return f"on line {lines} write to another array instead of {_written(planner, stores)}"
+
+
+def _written(planner: Planner, stores: Iterable[Instr]) -> str:
+    """The arrays that `stores` write, by name."""
+    return " and ".join(dict.fromkeys(f"`{planner.dependence.root(s.operands[1]).hint}`" for s in stores))
 
 
 def _probe(planner: Planner, amount: Polynomial) -> float:
@@ -281,14 +283,32 @@ def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
     return diagnostics
 
 
+def too_large(planner: Planner, plan: Plan, needed: int, limit: int) -> list[Diagnostic]:
+    """What a WorkspaceError says when the leanest plan takes `needed` bytes: every value that it keeps."""
+    diagnostics = []
+    for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
+        choice = plan.choices[node]
+        amount = planner.sizes.text(amount_of(planner, plan, node))
+        title = f"the reverse sweep needs at least {needed} bytes, and workspace={limit} allows {limit}"
+        notes = [reason(planner, node, choice), *(f"needed by line {s.line}: {s.text()}" for s in _spans(readers))]
+        notes += [f"overwritten by line {s.line}: {s.text()}" for s in _spans(choice.killers)]
+        diagnostics.append(
+            Diagnostic(
+                title, span_of(planner, node), f"{amount} bytes of it", tuple(notes), f"workspace={needed} will do"
+            )
+        )
+    return diagnostics
+
+
 def fix_without_storing(planner: Planner, value: Node, choice: Choice) -> str:
     """Advice for a refused value."""
-    if choice.why == "overwritten" and isinstance(value, Value):
-        array = planner.dependence.root(planner.structure.definition[value].operands[0]).hint
+    if isinstance(value, Value) and choice.why == "overwritten":
         aliased = _aliased_names(planner, value, choice)
         if aliased:
             return f"pass buffers that do not overlap for {' and '.join(aliased)}, or allow a workspace"
-        return f"write to another array than `{array}`, or after the loop; or allow a workspace"
+    if isinstance(value, Instr) or choice.why == "overwritten":
+        stores = (value,) if isinstance(value, Instr) else choice.killers
+        return f"write to another array than {_written(planner, stores)}, or allow a workspace"
     if choice.why == "carried":
         return "write it as a closed form of the loop variable, or allow a workspace"
     return "allow a workspace: workspace='auto' is reused by every call and never calls an allocator"

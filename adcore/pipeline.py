@@ -8,16 +8,16 @@
 from __future__ import annotations
 
 import inspect
-import math
 import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.explain import Explanation, explain, refusal
-from adcore.analysis.plan import BYTE_PRICE, Impossible
+from adcore.analysis.explain import Explanation, explain, refusal, too_large
+from adcore.analysis.plan import Impossible
 from adcore.errors import WorkspaceError
 from adcore.frontend import compile_function
 from adcore.ir.core import Function, walk
@@ -32,6 +32,7 @@ from adcore.signature import Signature
 from adcore.transform.checks import simplify_checks
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
+from adcore.transform.induction import close_inductions
 from adcore.transform.inline import inline
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.simplify import simplify
@@ -61,18 +62,19 @@ class Request:
     """What to compile.
 
     `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the parameters of
-    the last one. `storing=False`: nothing may be stored (what `workspace=0` says).
+    the last one. `limit`: bytes that the last reverse sweep may keep for `values`, the primal leaves of a call (None:
+    no limit; 0: nothing may be kept, whatever the shapes).
     """
 
     function: Callable[..., Any]
     signature: Signature
     sweeps: tuple[Sweep, ...] = ()
     aliases: Groups = ()
-    storing: bool = True
+    limit: int | None = None
+    values: tuple[Any, ...] | None = field(default=None, compare=False)
     heap: bool = False
     fastmath: bool = False
     boundscheck: bool = True
-    budget: str = "workspace=0"
     ops: Table = field(default=TABLE, compare=False)
 
 
@@ -104,6 +106,7 @@ def _inlined(request: Request, products: Products) -> Function:
 def _simplified(request: Request, products: Products) -> Function:
     """Index checks are proved or hoisted here, so that differentiation sees plain affine subscripts."""
     function = simplify(products["inlined"], request.ops)
+    function = simplify(close_inductions(function, request.ops), request.ops)
     return _verified(simplify(simplify_checks(function, request.ops), request.ops), request)
 
 
@@ -116,11 +119,13 @@ def _derived(request: Request, products: Products) -> Derivative:
             function = forward(derived.function, sweep.kinds, request.ops, aliases)
             derived = replace(derived, function=function)
             continue
-        price = BYTE_PRICE if request.storing else math.inf
         try:
-            derived = reverse(derived.function, sweep.kinds, sweep.seeds, request.ops, aliases, price)
+            how = (request.ops, aliases, request.limit, request.values)
+            derived = reverse(derived.function, sweep.kinds, sweep.seeds, *how)
         except Impossible as impossible:
-            raise WorkspaceError(refusal(impossible, request.budget)) from None
+            raise WorkspaceError(refusal(impossible, f"workspace={request.limit}")) from None
+        except TooLarge as large:
+            raise WorkspaceError(too_large(large.planner, large.plan, large.bytes, request.limit or 0)) from None
         # Each sweep gets valid and lean input: what the first leaves dead, the second would differentiate.
         derived = replace(derived, function=simplify(_verified(derived.function, request), request.ops))
     return replace(derived, function=_verified(derived.function, request))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from adcore import pipeline
 from adcore.analysis.explain import Explanation, explain
 from adcore.errors import ArgumentError, Diagnostic, WorkspaceError
@@ -131,13 +133,16 @@ class Primal:
         limit = self.options.workspace
         if not isinstance(limit, int):
             return self._made((*key, limit), self._request(sweeps, aliases, heap=limit == "heap"))
-        if limit:
-            version = self._made((*key, "auto"), self._request(sweeps, aliases))
-            explanation = version.explain(values)
-            if explanation.bytes is not None and explanation.bytes <= limit:
-                return version
-        budget = f"workspace={limit}"
-        return self._made((*key, 0), self._request(sweeps, aliases, storing=False, budget=budget))
+        if limit == 0:
+            return self._made((*key, 0), self._request(sweeps, aliases, limit=0))
+        version = self._made((*key, "auto"), self._request(sweeps, aliases))
+        needed = version.explain(values).bytes
+        if needed is not None and needed <= limit:
+            return version
+        # Leaner code depends on the shapes, through what the plan takes for them.
+        shapes = tuple(np.shape(v) if isinstance(v, np.ndarray) else v for v in values if not isinstance(v, list))
+        request = self._request(sweeps, aliases, limit=limit, values=tuple(values))
+        return self._made((*key, limit, repr(shapes)), request)
 
     def _request(self, sweeps: tuple[Sweep, ...], aliases: Groups, **how: Any) -> Request:
         options = self.options

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adcore.analysis.activity import Activity, activity
+from adcore.analysis.budget import plan_within
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.plan import BYTE_PRICE, Node, Plan, Planner
+from adcore.analysis.plan import Node, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array, needs
 from adcore.analysis.replay import slice_of
 from adcore.analysis.structure import structure
@@ -57,7 +58,8 @@ def reverse(
     seeds: Sequence[bool],
     ops: Table,
     aliases: AliasClasses | None = None,
-    price: float = BYTE_PRICE,
+    limit: int | None = None,
+    arguments: Sequence[object] | None = None,
 ) -> Derivative:
     """The gradient function of `function`.
 
@@ -65,10 +67,10 @@ def reverse(
     with a shadow that is added to). `seeds` says per result whether it is differentiated. Parameters of the new
     function: those of `function`, a shadow per duplicated parameter, a seed per differentiated result (an array for
     an array). Results: those of `function`, then the adjoints of the active parameters.
-    Raises Impossible if `price` is infinite and something inside a loop would have to be stored.
+    `limit`: bytes that may be kept for `arguments`. Raises Impossible or TooLarge where that is not enough.
     """
     planner = analyse(function, kinds, seeds, aliases or AliasClasses(), ops)
-    return emit_reverse(planner, planner.plan(price), kinds, seeds, ops)
+    return emit_reverse(planner, plan_within(planner, limit, arguments), kinds, seeds, ops)
 
 
 def emit_reverse(planner: Planner, plan: Plan, kinds: Sequence[str], seeds: Sequence[bool], ops: Table) -> Derivative:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from adcore.activities import (
@@ -24,7 +24,7 @@ from adcore.handle import Bound, Handle
 from adcore.inplace import AnnotatedCall
 from adcore.runtime.arguments import refuse
 from adcore.second import hessian, hvp, jacobian
-from adcore.versions import Options, python_function
+from adcore.versions import Options, bind, python_function
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,29 +55,27 @@ def autodiff(
     """
     options = Options(workspace, fastmath, boundscheck)
     python = python_function(f)
-    batch = next((a for a in (*args, *kwargs.values()) if isinstance(a, BatchDuplicated)), None)
+    names, annotated = bind(python, args, kwargs)
+    batch = next((a for a in annotated if isinstance(a, BatchDuplicated)), None)
     if batch is None:
-        return AnnotatedCall(_mode(mode), python, args, kwargs, options).run()
-    return _batch(mode, python, args, kwargs, options, len(batch.shadows))
+        return AnnotatedCall(_mode(mode), python, names, annotated, options).run()
+    return _batch(mode, python, names, annotated, options, len(batch.shadows))
 
 
-def _batch(mode: Mode, f: Any, args: Any, kwargs: Any, options: Options, width: int) -> tuple[Any, ...]:
+def _batch(
+    mode: Mode, f: Callable[..., Any], names: Sequence[str], annotated: Sequence[Any], options: Options, width: int
+) -> tuple[Any, ...]:
     """One forward sweep per tangent."""
-    annotated = [a for a in (*args, *kwargs.values()) if isinstance(a, BatchDuplicated)]
+    batched = [a for a in annotated if isinstance(a, BatchDuplicated)]
     if mode.sweep != "forward":
         refuse("BatchDuplicated arguments are for forward mode", help="one reverse sweep gives the whole gradient")
-    if any(len(a.shadows) != width for a in annotated):
-        refuse(f"BatchDuplicated arguments have {', '.join(str(len(a.shadows)) for a in annotated)} tangents")
-
-    def one(argument: Any, k: int) -> Any:
-        if isinstance(argument, BatchDuplicated):
-            return Duplicated(argument.value, argument.shadows[k])
-        return argument
+    if any(len(a.shadows) != width for a in batched):
+        refuse(f"BatchDuplicated arguments have {', '.join(str(len(a.shadows)) for a in batched)} tangents")
 
     found = []
     for k in range(width):
-        own, named = [one(a, k) for a in args], {name: one(a, k) for name, a in kwargs.items()}
-        call = AnnotatedCall(mode, f, own, named, options)
+        own = [Duplicated(a.value, a.shadows[k]) if isinstance(a, BatchDuplicated) else a for a in annotated]
+        call = AnnotatedCall(mode, f, names, own, options)
         saved = [
             (b.array, b.array.copy()) for b in call.buffers if b.role == "argument" and b.written and k < width - 1
         ]

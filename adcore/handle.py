@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from adcore.activities import Active, Activity, Const, Duplicated, Mode
 from adcore.analysis.explain import Explanation
@@ -16,8 +19,8 @@ from adcore.lower.certificate import Certificate
 from adcore.runtime import jit, native
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import bound_block, called_block
-from adcore.signature import ArrayArg, ScalarArg
-from adcore.versions import Options, entries
+from adcore.signature import ArrayArg, ScalarArg, Signature
+from adcore.versions import Options, bind, entries
 
 
 class Handle(native.NativeCallable):
@@ -32,7 +35,7 @@ class Handle(native.NativeCallable):
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
         self._mode, self._function, self._options = mode, function, options
-        self._call = AnnotatedCall(mode, function, args, kwargs, options)
+        self._call = AnnotatedCall(mode, function, *bind(function, args, kwargs), options)
         self._last = self._call.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
@@ -169,9 +172,7 @@ class Handle(native.NativeCallable):
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AnnotatedCall:
         annotated = self._annotated(args, kwargs)
-        made = AnnotatedCall(self._mode, self._function, annotated, {}, self._options)
-        if made.signature != self._call.signature:
-            raise ArgumentError(differences(self._call.signature, made.signature))
+        made = self._made(annotated, self._call.signature)
         if made.kinds != self._call.kinds:
             refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
         return made
@@ -193,7 +194,7 @@ class Handle(native.NativeCallable):
                 value = type(activity)(value, rest.pop(0))
             elif not isinstance(value, Activity) and isinstance(activity, Active):
                 value = Active(value)
-            given.append(value)
+            given.append(_converted(value, activity))
         unknown = [name for name in kwargs if name not in names]
         if rest or unknown:
             what = f"an unknown argument `{unknown[0]}`" if unknown else f"{len(rest)} arguments too many"
@@ -206,29 +207,35 @@ class Handle(native.NativeCallable):
         return f"it was compiled for {self.__qualname__}({', '.join(shown)})"
 
     def _again(self, call: AnnotatedCall) -> AnnotatedCall:
-        return AnnotatedCall(self._mode, self._function, call.activities, {}, self._options)
+        return self._made(call.activities)
 
-    def _flat_order(self) -> list[tuple[int, str]] | None:
-        """For each plain argument the parameter it fills and its kind; None where the wrapper can't take them."""
+    def _made(self, annotated: Sequence[Any], expected: Signature | None = None) -> AnnotatedCall:
+        return AnnotatedCall(self._mode, self._function, self._call.names, annotated, self._options, expected)
+
+    def _flat_order(self) -> list[tuple[int, str, int | None]] | None:
+        """For each plain argument the parameter it fills, its kind, and for a shadow its primal's parameter.
+
+        None where the wrapper can't take them."""
         call = self._call
         if not call.is_native or len(call.prepared.values) != len(call.signature.args):
             return None
-        count, order, shadow = len(call.prepared.values), [], len(call.prepared.values)
+        count = shadow = len(call.prepared.values)
+        order: list[tuple[int, str, int | None]] = []
         for k, (arg, activity) in enumerate(zip(call.signature.args, call.activities, strict=True)):
             kind = _wrapper_kind(arg)
             if kind is None:
                 return None
-            order.append((k, kind))
+            order.append((k, kind, None))
             varied = call.kinds[k] != "const" and not (call.mode.sweep == "reverse" and call.kinds[k] == "active")
             if isinstance(activity, Duplicated):
                 if not varied:
                     return None
-                order.append((shadow, "array" if kind == "array" else "float"))
+                order.append((shadow, kind, k if kind == "array" else None))
             if varied:
                 shadow += 1
         return order if count else None
 
-    def _go_native(self, order: list[tuple[int, str]]) -> None:
+    def _go_native(self, order: list[tuple[int, str, int | None]]) -> None:
         call = AnnotatedCall.__new__(AnnotatedCall)
         call.__dict__.update(self._call.__dict__)
         call.frame = call.version.kernel.frame(call.values)
@@ -253,12 +260,30 @@ class Handle(native.NativeCallable):
         return fallback
 
 
+_ALIKE: dict[type, tuple[type, ...]] = {
+    float: (np.floating, int), int: (np.integer,), bool: (np.bool_,), np.float64: (float, int),
+}  # fmt: skip
+
+
+def _converted(given: Any, compiled: Activity) -> Any:
+    """Numbers as the handle was compiled for: an element of an array is as good as a float."""
+    value = given.value if isinstance(given, Activity) else given
+    wanted = type(compiled.value)
+    if not isinstance(value, _ALIKE.get(wanted, ())) or isinstance(value, bool):
+        return given
+    if not isinstance(given, Activity):
+        return wanted(value)
+    copied = copy.copy(given)
+    copied.value = wanted(value)
+    return copied
+
+
 def _wrapper_kind(arg: Any) -> str | None:
     if isinstance(arg, ArrayArg):
         return "array" if arg.layout == "C" else None
     if isinstance(arg, ScalarArg):
         if arg.dtype == "f64":
-            return "float" if arg.weak else "float64"
+            return "float"
         if arg.weak:
             return {"i64": "int", "bool": "bool"}.get(arg.dtype)
     return None
@@ -319,7 +344,7 @@ def _rechecked(call: AnnotatedCall) -> Callable[..., Any]:
 
 def _checked_run(call: AnnotatedCall) -> Any:
     """Run `call` by the general path, after checking that its buffers are what they were when it was bound."""
-    again = AnnotatedCall(call.mode, call.function, call.activities, {}, call.prepared.primal.options)
+    again = AnnotatedCall(call.mode, call.function, call.names, call.activities, call.prepared.primal.options)
     if again.signature != call.signature:
         raise ArgumentError(differences(call.signature, again.signature))
     if not _same_buffers(call, again):

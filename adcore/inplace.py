@@ -6,7 +6,7 @@ same buffers (`bind`), or by any native caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from adcore.signature import (
     UniformArg,
     leaves,
 )
-from adcore.versions import Options, Prepared, Version, bind, is_differentiable, prepare
+from adcore.versions import Options, Prepared, Version, is_differentiable, prepare
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,9 @@ class AnnotatedCall:
     """One call of `function` in `mode` on annotated arguments, with its code and its frame."""
 
     def __init__(
-        self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any],
+        self, mode: Mode, function: Callable[..., Any], names: Sequence[str], annotated: Sequence[Any],
         options: Options, expected: Signature | None = None,
     ) -> None:  # fmt: skip
-        names, annotated = bind(function, args, kwargs)
         self.mode, self.function, self.names = mode, function, names
         self.activities = [annotate(a) for a in annotated]
         values = [a.value for a in self.activities]

@@ -15,7 +15,7 @@ from adcore.runtime.faults import Fault, raise_fault
 from adcore.runtime.frames import Frame, FrameLayout
 from adcore.runtime.leaves import Array, LeafValue
 from adcore.runtime.native import Block, wrapper_addresses
-from adcore.runtime.wrappers import MOST_ARRAYS
+from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
 # A PYFUNCTYPE keeps the GIL: frames and the arena belong to one call at a time.
 _ENTRY = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
@@ -109,19 +109,19 @@ def _held(array: Array, words: int, flags: int) -> list[int]:
 
 
 def called_block(
-    kernel: Kernel, frame: Frame, order: Sequence[tuple[int, str]], returned: Returned, fallback: Callable[..., Any],
-    finish: Callable[[], Any],
+    kernel: Kernel, frame: Frame, order: Sequence[tuple[int, str, int | None]], returned: Returned,
+    fallback: Callable[..., Any], finish: Callable[[], Any],
 ) -> tuple[int, Block] | None:  # fmt: skip
     """The native function and the block for calls with fresh positional arguments.
 
-    `order` gives for each argument the parameter that it fills and its kind ("float", "float64", "int", "bool",
-    "array"). None where the wrapper cannot serve the signature.
+    `order` gives for each argument the parameter that it fills, its kind ("float", "int", "bool", "array") and, for a
+    shadow, the parameter whose shape it has. None where the wrapper cannot serve the signature.
     """
-    kinds = ("float", "float64", "int", "bool", "array")
+    kinds = ("float", "int", "bool", "array")
     entries, keep = [], []
-    for parameter, kind in order:
+    for parameter, kind, primal in order:
         at = frame.address + 8 * kernel.layout.param_words[parameter]
-        entry = [kinds.index(kind), at, 0, 0, 0, 0, 0, 0]
+        entry = [kinds.index(kind), at, *[0] * (CALLED_ENTRY - 2)]
         if kind == "array":
             type_ = kernel.layout.params[parameter]
             if not isinstance(type_, ArrayType) or type_.layout != "C":
@@ -129,7 +129,8 @@ def called_block(
             dtype = np.dtype(f"{type_.element.kind}{type_.element.bytes}" if type_.element.kind != "b" else "bool")
             writes = parameter in kernel.written
             flags = C_CONTIGUOUS | ALIGNED | (WRITEABLE if writes else 0)
-            entry[2:] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize]
+            mate = 0 if primal is None else frame.address + 8 * kernel.layout.param_words[primal]
+            entry[2:] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize, mate]
             keep.append(dtype)
         entries.append(entry)
     if len(keep) > MOST_ARRAYS:

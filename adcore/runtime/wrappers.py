@@ -12,8 +12,9 @@ The block of a callable (8-byte words):
 
 `fallback` is called with the untouched arguments whenever anything is not exactly as expected; it decides what that
 means. Entries of `bound`: array object, address of its first frame word, rank, flags that it must have. Entries of
-`called`: kind (0 float, 1 numpy.float64, 2 int, 3 bool, 4 array), address of the first frame word, rank, dtype object,
-dtype number, flags, whether the kernel writes there, bytes of an element.
+`called`: kind (0 float or numpy.float64, 1 int, 2 bool, 3 array), address of the first frame word, rank, dtype object,
+dtype number, flags, whether the kernel writes there, bytes of an element, and for a shadow the address of its primal's
+first frame word, whose shape it must have (else 0).
 
 Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
 """
@@ -24,7 +25,7 @@ import string
 
 ENTRIES = 10
 BOUND_ENTRY = 4
-CALLED_ENTRY = 8
+CALLED_ENTRY = 9
 MOST_ARRAYS = 32
 """More arrays than this and the call goes to the fallback: the wrapper keeps their ranges on the stack."""
 
@@ -269,10 +270,18 @@ fill:
   %strides_to = getelementptr i64, ptr %dims_to, i64 %rank
   call void @copy_words(ptr %strides_to, ptr %strides, i64 %rank)
   %item = call i64 @number(ptr %entry_at, i64 7)
+  %primal = call ptr @word(ptr %entry_at, i64 8)
+  %alone = icmp eq ptr %primal, null
+  br i1 %alone, label %size, label %mate
+mate:
+  %primal_dims = getelementptr i64, ptr %primal, i64 1
+  %fits = call i1 @same_words(ptr %dims, ptr %primal_dims, i64 %rank)
+  br i1 %fits, label %size, label %no, !prof !0
+size:
   br label %size_head
 size_head:
-  %k = phi i64 [ 0, %fill ], [ %k_next, %size_body ]
-  %bytes = phi i64 [ %item, %fill ], [ %bytes_next, %size_body ]
+  %k = phi i64 [ 0, %size ], [ %k_next, %size_body ]
+  %bytes = phi i64 [ %item, %size ], [ %bytes_next, %size_body ]
   %more = icmp slt i64 %k, %rank
   br i1 %more, label %size_body, label %done
 size_body:
@@ -298,13 +307,12 @@ entry:
   %word_at = call ptr @word(ptr %entry_at, i64 1)
   %type = call ptr @word(ptr %object, i64 1)
   switch i64 %kind, label %no [ i64 0, label %python_float
-                                i64 1, label %numpy_float
-                                i64 2, label %integer
-                                i64 3, label %truth ]
+                                i64 1, label %integer
+                                i64 2, label %truth ]
 python_float:
   %float = $float
   %is_float = icmp eq ptr %type, %float
-  br i1 %is_float, label %payload, label %no, !prof !0
+  br i1 %is_float, label %payload, label %numpy_float, !prof !0
 numpy_float:
   %float64 = $float64
   %is_float64 = icmp eq ptr %type, %float64
@@ -398,11 +406,11 @@ head:
   %more = icmp slt i64 %k, %n
   br i1 %more, label %body, label %compare
 body:
-  %offset = mul i64 %k, 8
+  %offset = mul i64 %k, 9
   %entry_at = getelementptr i64, ptr %first, i64 %offset
   %object = call ptr @word(ptr %args, i64 %k)
   %kind = call i64 @number(ptr %entry_at, i64 0)
-  %is_array = icmp eq i64 %kind, 4
+  %is_array = icmp eq i64 %kind, 3
   br i1 %is_array, label %array, label %scalar
 array:
   %range_offset = mul i64 %arrays, 3

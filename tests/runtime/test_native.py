@@ -42,7 +42,7 @@ define i32 @kernel(ptr %frame) {
 }
 """
 ARRAY = ArrayType(F64, 1, "C")
-ORDER = [(0, "array"), (1, "array"), (2, "float")]
+ORDER = [(0, "array", None), (1, "array", None), (2, "float", None)]
 
 
 class Fault:
@@ -118,7 +118,6 @@ UNUSUAL = {
     "overlap": (X, X, 1.0),
     "partial overlap": (X[:1], X[:], 1.0),
     "int": (X, OUT, 1),
-    "NumPy float": (X, OUT, np.float64(1)),
     "list": ([1.0], OUT, 1.0),
     "None": (None, None, None),
     "few": (X, OUT),
@@ -213,5 +212,5 @@ def test_many_arrays_are_left_to_the_fallback() -> None:
     layout = FrameLayout.of([ARRAY] * 40, [])
     own = Kernel(kernel().address, layout, (), "f", frozenset(), None)
     frame = own.frame([X] * 40)
-    order = [(k, "array") for k in range(40)]
+    order = [(k, "array", None) for k in range(40)]
     assert called_block(own, frame, order, Returned(0), fallback, lambda: None) is None

@@ -9,7 +9,7 @@ import pytest
 def hand(angles, lengths):
     """Where the last link ends; each angle is relative to the link before."""
     x, y, heading = 0.0, 0.0, 0.0
-    for angle, length in zip(angles, lengths):
+    for angle, length in zip(angles, lengths, strict=True):
         heading += angle
         x += length * cos(heading)
         y += length * sin(heading)

@@ -1,0 +1,116 @@
+"""The layers of docs/design.md: what each part may import, read from the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A layer may import itself and what stands here; a module counts with its package.
+LAYERS: dict[str, set[str]] = {
+    "source": set(),
+    "errors": {"source"},
+    "ir": {"source", "errors"},
+    "signature": {"ir.types"},
+    "ops": {"ir"},
+    "frontend": {"signature", "ops", "ir", "source", "errors"},
+    "analysis": {"ops", "ir", "source", "errors"},
+    "transform": {"analysis", "ops", "ir", "source", "errors"},
+    "lower": {"ops", "ir", "source", "errors"},
+    "runtime": {"signature", "ir.types", "source", "errors"},
+}
+
+# Above the layers: stages, versions of a function, and what users import.
+FACE = {
+    "__init__", "__main__", "activities", "api", "export", "functional", "handle", "inplace", "pipeline", "second",
+    "versions",
+}  # fmt: skip
+
+HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """Dotted names that a module imports, wherever in it, with the line."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}:{node.lineno}: relative import"
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def allowed(layer: str, name: str) -> bool:
+    """Whether `layer` may import `adcore.<name>`."""
+    return any(name == part or name.startswith(part + ".") for part in (layer, *LAYERS[layer]))
+
+
+def names(path: Path, package: str) -> str:
+    """`ir/types.py` as `ir.types`."""
+    return ".".join(path.relative_to(ROOT / package).with_suffix("").parts)
+
+
+def test_every_module_has_a_layer() -> None:
+    parts = {names(path, "adcore").split(".")[0] for path in modules("adcore")}
+    assert parts - LAYERS.keys() <= FACE, "a new part of adcore needs its place in the table of docs/design.md"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_down(layer: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in modules("adcore")
+        if names(path, "adcore").split(".")[0] == layer
+        for name, line in imported(path)
+        if name.split(".")[0] == "adcore" and not allowed(layer, name.removeprefix("adcore."))
+    ]
+    assert wrong == []
+
+
+def test_the_compiler_knows_no_pytest() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in modules("adcore")
+        for name, line in imported(path)
+        if name.split(".")[0] in ("pytest", "_pytest", "pytest_adalloc")
+    ]
+    assert wrong == []
+
+
+def test_the_plugin_uses_public_names_only() -> None:
+    public = "adcore"
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in modules("pytest_adalloc")
+        for name, line in imported(path)
+        if name.split(".")[0] == "_pytest" or (name.split(".")[0] == "adcore" and name != public)
+    ]
+    assert wrong == []
+
+
+def test_design_has_the_table() -> None:
+    """The rows of the document are the rows of this test."""
+    text = (ROOT / "docs" / "design.md").read_text()
+    for layer in LAYERS:
+        assert f"`{layer}`" in text, f"docs/design.md does not name the layer {layer}"
+
+
+@pytest.mark.parametrize("statement", ["import pytest_adalloc.plugin", "import pytest_adalloc", "import adcore"])
+def test_start_up_is_light(statement: str) -> None:
+    """The plugin is loaded in every pytest run, whether the run uses it or not."""
+    code = (
+        f"import sys\n{statement}\nheavy = [n for n in {HEAVY!r} if n in sys.modules and n not in {statement!r}]\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -162,6 +162,12 @@ class Joiner:
             )
         if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.frame is b.frame:
             return a
+        if _is_list(a) and _is_list(b):
+            return Conflict(
+                f"{_quoted(name)} is one list on one path and another list on another",
+                "use a NumPy array and assign its elements",
+                ("a subscript that is only known at run time keeps one of them in memory",),
+            )
         return Conflict(
             f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
             "give the two values different names, or make both of one kind",
@@ -422,6 +428,10 @@ def rebuilt_state(state: State, mapping: dict[Value, Value]) -> State:
 def defined_in(region: Region) -> frozenset[Value]:
     """Values that a region makes visible to its own body only."""
     return frozenset(region.params) | {v for instr in region.body for v in instr.results}
+
+
+def _is_list(value: Abstract) -> bool:
+    return isinstance(value, ListRef) or (isinstance(value, Array) and value.literal is not None)
 
 
 def describe(value: Abstract) -> str:

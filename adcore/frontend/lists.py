@@ -18,6 +18,7 @@ from adcore.frontend.values import (
     Items,
     ListRef,
     Num,
+    Poison,
     Record,
     Slice,
     is_scalar,
@@ -28,6 +29,9 @@ from adcore.source import Span
 
 LONGEST_SELECTION = 8
 """Up to this many items a subscript that is not known becomes a chain of choices instead of a load from memory."""
+
+SHORTEST_IN_MEMORY = 4
+"""Lists of more items are moved to memory when something is stored at a subscript that is not known."""
 
 LONGEST_LIST = 256
 """Longer lists are kept in memory from the start."""
@@ -53,6 +57,8 @@ def in_memory(frame: Frame, items: tuple[Abstract, ...], element: Scalar, where:
 
 def common_type(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> tuple[Scalar, bool] | None:
     """The type that holds all items; reports if there is none."""
+    if any(isinstance(item, Poison) for item in items):
+        return None
     if not items or not all_scalars(items):
         frame.error(
             node,
@@ -140,9 +146,25 @@ def store_item(frame: Frame, node: ast.AST, owner: ListRef, part: Abstract, valu
     if isinstance(position, int):
         frame.state.cells[owner.cell] = (*items[:position], value, *items[position + 1 :])
     elif position is not None:
-        type_ = common_type(frame, node, (*items, value))
-        if type_ is not None:
-            move_to_memory(frame, node, owner, type_[0])
+        _store_anywhere(frame, node, owner, position, value)
+
+
+def _store_anywhere(frame: Frame, node: ast.AST, owner: ListRef, index: Value, value: Abstract) -> None:
+    """A store at a subscript that is only known at run time: a choice per item of a short list, memory otherwise."""
+    items = frame.list_items(owner)
+    type_ = common_type(frame, node, (*items, value))
+    if type_ is None:
+        return
+    single = frame.session.literals.get(owner.cell) is not None
+    if len(items) > (SHORTEST_IN_MEMORY if single else LONGEST_SELECTION):
+        move_to_memory(frame, node, owner, type_[0])
+        return
+    new = materialise(frame, value, type_[0])
+    chosen: list[Abstract] = []
+    for k, item in enumerate(items):
+        here = frame.emit("eq", index, frame.const(k))
+        chosen.append(Num(frame.emit("select", here, new, materialise(frame, item, type_[0])), type_[1]))
+    frame.state.cells[owner.cell] = tuple(chosen)
 
 
 def check_list_store(frame: Frame, array: Array, value: Abstract) -> None:

@@ -1,0 +1,146 @@
+"""The tables of `math` and NumPy names: what is supported, that each does what Python does, that errors match."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from adcore.frontend.arraycalls import ARRAY_FUNCTIONS
+from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES
+from adcore.frontend.names import ARITY, MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_OPERATORS, ROUNDING
+from tests.frontend.support import compiled, outcome, run, same
+
+ONE = [
+    0.0,
+    -0.0,
+    0.3,
+    -0.3,
+    0.999,
+    1.0,
+    -1.0,
+    1.5,
+    -2.0,
+    3.0,
+    170.5,
+    710.0,
+    -710.0,
+    1e300,
+    math.inf,
+    -math.inf,
+    math.nan,
+]
+TWO = [0.0, 1.5, -2.0, 1e200, math.inf, -math.inf, math.nan]
+
+
+def apply_one(function):
+    def f(x):
+        return function(x)
+
+    return f
+
+
+def apply_two(function):
+    def f(x, y):
+        return function(x, y)
+
+    return f
+
+
+def arity(function):
+    if function in (math.pow, math.fmod, *NUMPY_OPERATORS):
+        return 2
+    op = (MATH[function].op if function in MATH else None) or NUMPY.get(function) or NUMPY_ANY.get(function)
+    return ARITY.get(op, 1)
+
+
+def cases(functions, count):
+    return [pytest.param(f, id=f.__name__) for f in functions if arity(f) == count]
+
+
+def check(wrapped, *values, exact):
+    expected, error, _ = outcome(wrapped, *values)
+    got, our_error, _ = outcome(run, compiled(wrapped, *values), *values)
+    if error is not None or our_error is not None:
+        assert (type(our_error), str(our_error)) == (type(error), str(error)), (values, got, expected)
+    else:
+        assert same(expected, got, exact), (values, got, expected)
+
+
+@pytest.mark.parametrize("function", cases([*MATH, *MATH_SPECIAL, *ROUNDING], 1))
+@pytest.mark.parametrize("value", ONE)
+def test_math_of_one_float(function, value):
+    if function not in ROUNDING or abs(value) != 1e300:  # whose integer does not fit
+        check(apply_one(function), value, exact=False)
+
+
+@pytest.mark.parametrize("function", cases([*MATH, *MATH_SPECIAL], 2))
+def test_math_of_two_floats(function):
+    for x in TWO:
+        for y in TWO:
+            check(apply_two(function), x, y, exact=False)
+
+
+@pytest.mark.parametrize("function", cases([*NUMPY, *NUMPY_ANY, *CLASSIFY], 1))
+def test_numpy_of_one_number(function):
+    for value in (*ONE, 2, -3, np.float32(0.5), np.float64(-2.0)):
+        if function is not np.sign or not isinstance(value, int):
+            check(apply_one(function), value, exact=False)
+
+
+@pytest.mark.parametrize("function", cases([*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS], 2))
+def test_numpy_of_two_numbers(function):
+    for x in (*TWO, 3, np.float32(0.5)):
+        for y in (*TWO, 2):
+            check(apply_two(function), x, y, exact=False)
+
+
+def log_of_base(x, b):
+    return math.log(x, b)
+
+
+def long_hypot(x, y, z):
+    return math.hypot(x, y, z)
+
+
+@pytest.mark.parametrize("values", [(2.0, 10.0), (2.0, 1.0), (-1.0, 2.0), (8, 2)])
+def test_log_with_a_base(values):
+    check(log_of_base, *values, exact=False)
+
+
+def test_hypot_of_three():
+    check(long_hypot, 1.0, 2.0, 2.0, exact=False)
+
+
+def test_precision_of_the_arguments_is_kept():
+    def f(x, a):
+        return np.sqrt(x), np.sqrt(a), x * 2, x * a, np.float32(a), np.float64(x), x + np.float64(1.0)
+
+    from adcore.ir.types import SCALARS
+
+    program = compiled(f, np.float32(2.0), 2.0)
+    values = run(program, np.float32(2.0), 2.0)
+    assert same(tuple(map(float, f(np.float32(2.0), 2.0))), tuple(map(float, values)))
+    names = [SCALARS[kind.dtype].name for kind in program.result.items]
+    assert names == ["f32", "f64", "f32", "f32", "f32", "f64", "f64"]
+
+
+SUPPORTED = {
+    "math": """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs floor fmod
+        gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc""",
+    "numpy": """absolute add arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh array bool cbrt ceil copy
+        copysign cos cosh divide dot empty empty_like exp exp2 expm1 fabs float32 float64 floor floor_divide fmod full
+        full_like hypot int64 isfinite isinf isnan log log10 log1p log2 max maximum mean min minimum multiply ndim
+        negative ones ones_like power prod remainder rint shape sign sin sinh size sqrt subtract sum tan tanh transpose
+        trunc zeros zeros_like""",
+}
+
+
+def test_the_list_of_supported_names_is_complete():
+    newer = {"cbrt", "exp2"}
+    found = {f.__name__ for f in (*MATH, *MATH_SPECIAL, *ROUNDING)} - newer
+    assert found == set(SUPPORTED["math"].split())
+    numpy = (*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS, *CLASSIFY, *SCALAR_TYPES, *ARRAY_FUNCTIONS)
+    names = {{"amin": "min", "amax": "max", "bool_": "bool"}.get(f.__name__, f.__name__) for f in numpy}
+    assert names == set(SUPPORTED["numpy"].split())

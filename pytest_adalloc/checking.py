@@ -350,17 +350,18 @@ def _watched(trial: _Trial) -> bool:
 
 
 def _compare_last(trial: _Trial, count: Count, calls: int) -> None:
-    if count.gradient is None:
-        if count.sweep == "gradient":
-            trial.note("the gradient of the last counted call was not compared again: it can't be read in place")
+    """What the last counted call left is what the first one gave."""
+    about = trial.about
+    if count.result is None:
+        trial.note("the gradient of the last counted call was not compared again: it can't be read in place")
         return
-    before, after = trial.gradient, count.gradient
-    allowed = 64.0 * _roundoff(trial.about.point) * np.max(np.abs(before), initial=0.0)
-    wrong = np.flatnonzero(~_same(before, after, float(allowed)))
+    before = trial.gradient if count.expected is None else count.expected
+    allowed = 64.0 * _roundoff(about.point) * float(np.max(np.abs(before), initial=0.0))
+    wrong = np.flatnonzero(~_same(before, count.result, allowed))
     if len(wrong):
         k = int(wrong[0])
-        name = trial.about.point.spelled(k)
-        story = stories.gradient_drifts(trial.about, name, float(before[k]), float(after[k]), calls)
+        name = f"d/d {about.point.spelled(k)}" if count.expected is None else "the derivative along (1, 1, ...)"
+        story = stories.gradient_drifts(about, name, float(before[k]), float(count.result[k]), calls)
         raise Unmet("gradient wrong", story)
 
 

@@ -86,7 +86,11 @@ class Compiled:
         if self._forward is None:
             self._forward = self._compile(ad.Forward, annotated)
             annotated = self._annotated(self._moved.at(vector), tangent)
-        total = float(self._forward(*annotated) or 0.0)
+        return self._tangent(self._forward(*annotated))
+
+    def _tangent(self, returned: Any) -> float:
+        """The derivative that a forward sweep left: of the value, and of what was written."""
+        total = float(returned or 0.0)
         for k, weight in self._weights.items():
             total += float(np.sum(self._shadows.array(k).astype(np.float64) * weight))
         return total
@@ -112,9 +116,11 @@ class Compiled:
             seen, bound = _counted(self._reverse, annotated, calls, scope)
             counts.append(Count(seen, self._collected(bound.finish()) if self._in_place else None))
         if self._options.mode != "reverse" and self._forward is not None:
-            annotated = self._annotated(self._moved.at(), np.ones(self._point.size))
-            seen, _ = _counted(self._forward, annotated, calls, scope)
-            counts.append(Count(seen, None, "forward"))
+            ones = np.ones(self._point.size)
+            expected = np.array([self.forward(ones)])
+            annotated = self._annotated(self._moved.at(), ones)
+            seen, bound = _counted(self._forward, annotated, calls, scope)
+            counts.append(Count(seen, np.array([self._tangent(bound.finish())]), expected, "forward"))
         return tuple(counts)
 
     # Arguments and shadows

@@ -206,7 +206,7 @@ def gradient_drifts(about: About, name: str, before: float, after: float, calls:
     """The gradient was right, and no longer is after the counted calls."""
     return story(
         f"gradient wrong: {about.maker} of {about.function} changed over {calls} calls with the same arguments",
-        f"  d/d {name} was {before:.12g} and is {after:.12g} after the last call",
+        f"  {name} was {before:.12g} and is {after:.12g} after the last call",
         about.here(),
         "  = note: something survives from one call to the next: a workspace or a shadow that is not reset",
     )

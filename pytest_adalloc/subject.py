@@ -38,10 +38,12 @@ class Storage:
 
 @dataclass(frozen=True)
 class Count:
-    """One counted run: what the hooks saw and the gradient that the last counted call left (None: not known)."""
+    """One counted run: what the hooks saw, and what the last counted call left: the gradient, or a derivative by forward
+    mode together with what is expected. None: it can't be read."""
 
     allocations: AllocationReport
-    gradient: Vector | None
+    result: Vector | None
+    expected: Vector | None = None  # None: the gradient
     sweep: str = "gradient"
 
 

@@ -8,12 +8,13 @@
 
 A check leaves a loop only if nothing else in it can raise, so the user sees the error that Python raises, with the same
 index in its message (of several such checks, the first in the program's order). What earlier iterations would have
-stored is not stored then.
+stored is not stored then. Checks of floats (`math domain error`) don't count: if a loop both runs out of an array and
+meets one of those first, the index is reported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from adcore.analysis.affine import Form, plus, scaled
@@ -21,11 +22,12 @@ from adcore.analysis.ranges import Ranges
 from adcore.analysis.structure import Structure, structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
-from adcore.ir.types import I64
+from adcore.ir.types import I64, is_float
 from adcore.ops import Table
 from adcore.source import Span
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs"})
+COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 HARMLESS = frozenset({"alloc", "push"})
 """May raise for want of memory only, which is no error of the user's program."""
 
@@ -125,6 +127,8 @@ class Findings:
             return False
         if instr in self.plain:
             return nested and instr in self.in_place
+        if instr.op == "check":
+            return not of_floats(instr.operands[0], self.structure.definition)
         return self.ops[instr.op].can_raise(tuple(v.type for v in instr.operands))
 
     def _outside(self, bound: UpperBound, loop: Instr) -> UpperBound | None:
@@ -155,6 +159,17 @@ class Findings:
         """Whether everything in `form` is available in front of `loop`."""
         here = set(self.structure.chain(self.structure.home[loop]))
         return all(a == 1 or (isinstance(a, Value) and self.structure.home[a] in here) for a in form)
+
+
+def of_floats(condition: Value, definition: Mapping[Value, Instr]) -> bool:
+    """Whether a condition compares floats only: one of integers may be what makes a subscript safe."""
+    instr = definition.get(condition)
+    if instr is None:
+        return False
+    if instr.op in COMPARISONS:
+        return is_float(instr.operands[0].type)
+    logic = instr.op in ("and", "or", "not") and all(of_floats(v, definition) for v in instr.operands)
+    return logic or instr.op == "const"
 
 
 def _with(form: Form, variable: Value, replacement: Form) -> Form:

@@ -26,9 +26,8 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import BOOL, I64, is_float
 from adcore.ops import Table
 from adcore.source import Span
+from adcore.transform.checks import HARMLESS, of_floats
 
-COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
-HARMLESS = frozenset({"alloc", "push"})
 NEVER = 2**63 - 1
 """The key of a loop in which nothing failed."""
 
@@ -78,7 +77,7 @@ class _Deferral:
                 if not all(map(self._raises_only_floats, instr.regions)):
                     return False
             elif instr.op == "check":
-                if len(instr.operands) > 1 or not self._of_floats(instr.operands[0]):
+                if len(instr.operands) > 1 or not of_floats(instr.operands[0], self.definition):
                     return False
             elif self._may_stop(instr):
                 return False
@@ -92,15 +91,6 @@ class _Deferral:
             return is_float(types[0]) and not is_float(instr.result.type) and instr.result.type != BOOL
         exact = bool(instr.attrs.get("exact")) or instr.op in HARMLESS
         return self.ops[instr.op].can_raise(types) and not exact
-
-    def _of_floats(self, condition: Value) -> bool:
-        """Whether a condition compares floats only: one of integers may be what makes a subscript safe."""
-        instr = self.definition.get(condition)
-        if instr is None:
-            return False
-        if instr.op in COMPARISONS:
-            return is_float(instr.operands[0].type)
-        return instr.op == "const" or (instr.op in ("and", "or", "not") and all(map(self._of_floats, instr.operands)))
 
     def _checks(self, region: Region) -> bool:
         return any(i.op == "check" or any(map(self._checks, i.regions)) for i in region.body)

@@ -208,3 +208,11 @@ func @f(%x: array<f64,1,C>, %p: i64) -> (f64) {{{HEAD}
     function = checked(text)
     agree(function, np.arange(2.0), 100)
     agree(function, np.arange(1.0), 100)
+
+
+def test_checks_of_floats_do_not_hold_back_those_of_subscripts() -> None:
+    more = "%fine: bool = ge %acc, %zero\n    check %fine [error='ValueError', message='math domain error']"
+    function = checked(loop("%i0", "%p", "%i", more=more))
+    assert count(function, "check", inside=True) == 1
+    agree(function, np.arange(5.0), np.zeros(1), 5)
+    agree(function, np.arange(5.0), np.zeros(1), 6)

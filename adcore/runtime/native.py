@@ -15,6 +15,7 @@ import ctypes
 import functools
 import sys
 import sysconfig
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -146,6 +147,13 @@ class NativeCallable(_Base):  # type: ignore[misc]
             ctypes.c_uint64.from_address(id(self) + VECTORCALL).value = 0
 
 
+def _plain_function(call: Callable[..., Any]) -> Callable[..., Any]:
+    """What 3.10's wrappers can call is a plain Python function and nothing else; a bound method would crash."""
+    if isinstance(call, types.FunctionType):
+        return call
+    return lambda *args, **kwargs: call(*args, **kwargs)
+
+
 class Block:
     """The words that a native wrapper reads, and the Python objects whose addresses stand in them."""
 
@@ -160,6 +168,7 @@ class Block:
         entries: Sequence[Sequence[int]],
         keep: Any,
     ) -> None:
+        fallback, on_fault, finish = map(_plain_function, (fallback, on_fault, finish))
         head = [kernel, frame, id(fallback), id(on_fault), id(finish), 0, *returns, len(entries)]
         self.words = np.array([*head, *(word for entry in entries for word in entry)], np.uint64)
         self.address: int = self.words.__array_interface__["data"][0]

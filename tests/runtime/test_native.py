@@ -201,6 +201,18 @@ def test_handles_are_collected_with_their_cycles() -> None:
     assert [ref() for ref in seen] == [None, None, None]
 
 
+def test_any_callable_serves_as_what_is_called_back() -> None:
+    class Result:
+        def make(self) -> str:
+            return "made"
+
+    own = kernel()
+    frame = own.frame([X, OUT, 1.0])
+    call = Callable_()
+    call._attach(*bound_block(own, frame, [X, OUT, 1.0], Returned(None), print, Result().make))
+    assert call() == "made"
+
+
 def test_without_native_code_a_call_takes_the_general_path() -> None:
     call = called()
     call._detach()

@@ -241,7 +241,7 @@ def test_jemalloc_preloaded(paths: Any, python: Any) -> None:
         HEAD
         + """
 sound()
-report = measure_native(address("p_pvalloc"), 0, calls=5)
+report = measure_native(address("p_valloc"), 0, calls=5)
 assert not report.disagreement, report
 print(report.witnesses[-1].state)
 """

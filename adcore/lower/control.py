@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adcore.ir.core import Instr, Value
+from adcore.lower.carried import differences, extrema
 from adcore.lower.descriptors import component_types
-from adcore.lower.extrema import extrema
 from adcore.lower.writer import Phi, Writer
 
 if TYPE_CHECKING:
@@ -54,49 +55,77 @@ def lower_for(lowering: Lowering, instr: Instr) -> None:
     w, (body,) = lowering.writer, instr.regions
     lo, hi = lowering.texts(instr.operands[:2])
     step, reverse = instr.attrs["step"], bool(instr.attrs.get("reverse", False))
-    initial = lowering.components(instr.operands[2:])
-    running = extrema(instr)
+    running, negated = extrema(instr), differences(instr) if lowering.plain_mode == "" else {}
     lowering.extrema.update(running.values())
+    lowering.negated.update(negated.values())
+    initial = [
+        text
+        for k, value in enumerate(instr.operands[2:])
+        for text in ([_negated(lowering, value)] if k in negated else lowering.components([value]))
+    ]
     before, inside, after = w.fresh("before"), w.fresh("body"), w.fresh("after")
     w.branch(w.let(f"icmp {'slt' if step > 0 else 'sgt'} i64 {lo}, {hi}"), before, after)
     guard = w.block
     w.label(before)
-    counted = abs(step) != 1
-    start, last = _ends(w, lo, hi, step, reverse)
+    variable = _Variable(w, *_ends(w, lo, hi, step, reverse), step, reverse)
     w.jump(inside)
     w.label(inside)
-    variable = w.phi("i64")
-    counter = w.phi("i64") if counted else None
+    name = variable.begin(before)
     phis = _phis(w, instr.operands[2:])
-    variable.incoming(start, before)
     _flow(phis, initial, before)
-    lowering.bind(body.params, [variable.name, *_names(phis)])
+    lowering.bind(body.params, [name, *_names(phis)])
     group = _open_group(lowering, instr)
     lowering.region(body)
     if group:
         lowering.aliasing.open_groups.pop()
-    texts = lowering.components(body.yields)
-    increment = -step if reverse else step
-    following = w.let(f"add nsw i64 {variable.name}, {increment}")
-    if counter is not None:
-        counter.incoming("0", before)
-        counter.incoming(w.let(f"add nuw i64 {counter.name}, 1"), w.block)
-        again = w.let(f"icmp ult i64 {counter.name}, {last}")
-    elif reverse:
-        again = w.let(f"icmp {'sgt' if increment < 0 else 'slt'} i64 {variable.name}, {last}")
-    else:
-        again = w.let(f"icmp {'sgt' if increment < 0 else 'slt'} i64 {following}, {last}")
-    variable.incoming(following, w.block)
-    _flow(phis, texts, w.block)
-    latch = w.block
+    texts, latch = lowering.components(body.yields), w.block
+    again = variable.advance()
+    _flow(phis, texts, latch)
     w.branch(again, inside, after, _loop_facts(lowering, group))
     w.label(after)
     results = _phis(w, instr.results)
     _flow(results, initial, guard)
     _flow(results, texts, latch)
     lowering.bind(instr.results, _names(results))
+    for k in negated:
+        lowering.values[instr.results[k]] = _negated(lowering, instr.results[k])
     for k in running:
         _keep_initial_nan(lowering, instr.operands[2 + k], instr.results[k])
+
+
+@dataclass
+class _Variable:
+    """The variable of a `for`, with the counter that some steps need; `last` is what the test compares with."""
+
+    writer: Writer
+    start: str
+    last: str
+    step: int
+    reverse: bool
+
+    def begin(self, before: str) -> str:
+        """Its phis; the name of its value."""
+        self.value = self.writer.phi("i64")
+        self.counter = self.writer.phi("i64") if abs(self.step) != 1 else None
+        self.value.incoming(self.start, before)
+        if self.counter is not None:
+            self.counter.incoming("0", before)
+        return self.value.name
+
+    def advance(self) -> str:
+        """Step on, at the end of the loop; the condition to go round again."""
+        w, increment = self.writer, -self.step if self.reverse else self.step
+        following = w.let(f"add nsw i64 {self.value.name}, {increment}")
+        self.value.incoming(following, w.block)
+        if self.counter is not None:
+            self.counter.incoming(w.let(f"add nuw i64 {self.counter.name}, 1"), w.block)
+            return w.let(f"icmp ult i64 {self.counter.name}, {self.last}")
+        compared = self.value.name if self.reverse else following
+        return w.let(f"icmp {'sgt' if increment < 0 else 'slt'} i64 {compared}, {self.last}")
+
+
+def _negated(lowering: Lowering, value: Value) -> str:
+    return lowering.writer.let(f"fneg {component_types(value.type)[0]} {lowering.text(value)}")
 
 
 def _keep_initial_nan(lowering: Lowering, initial: Value, result: Value) -> None:

@@ -21,7 +21,7 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
 from adcore.lower import control, descriptors, frame, vectormath
 from adcore.lower.aliasing import Aliasing
-from adcore.lower.descriptors import Array, List, Operand, components, memory, rebuilt, register
+from adcore.lower.descriptors import Array, List, Operand, component_types, components, memory, rebuilt, register
 from adcore.lower.emitter import Emitter, Fault
 from adcore.lower.frame import FrameLayout
 from adcore.lower.roots import kept
@@ -96,6 +96,7 @@ class Lowering:
         self.plain_mode = "fast" if fastmath else ""
         self.values: dict[Value, Operand] = {}
         self.extrema: dict[Instr, str] = {}
+        self.negated: set[Instr] = set()
         self.handlers = {
             op: getattr(self, f"_{op}")
             for op in ("load", "store", "accumulate", "dim", "view", "transpose", "alloc", "item", "count", "index",
@@ -194,6 +195,11 @@ class Lowering:
             x, carried = self.texts(instr.operands[1:])
             self.values[instr.result] = self.extremum(instr, carried, x)
             return
+        if instr in self.negated:
+            carried, term = self.texts(instr.operands)
+            ty = component_types(instr.result.type)[0]
+            self.values[instr.result] = self.writer.let(f"fadd {self.emitter.flags}{ty} {carried}, {term}")
+            return
         rule = self.ops[instr.op].lower
         assert rule is not None, f"{instr.op} cannot be lowered"
         types = tuple(v.type for v in instr.operands)
@@ -230,7 +236,7 @@ class Lowering:
         """Define `values` by their flattened components."""
         position = 0
         for value in values:
-            count = len(descriptors.component_types(value.type))
+            count = len(component_types(value.type))
             part = texts[position : position + count]
             self.values[value] = rebuilt(self.writer, value.type, part, self.aliasing.known.get(value, frozenset()))
             position += count

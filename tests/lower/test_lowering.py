@@ -251,3 +251,31 @@ func @extremum(%a: array<{element},1,C>) -> ({element}) {{
                 agree(native, changed)
     agree(native, np.full(9, np.nan, dtype))
     assert "x double>" in native.artifact.llvm_ir or "x float>" in native.artifact.llvm_ir
+
+
+def test_differences_in_the_users_order_run_in_vectors() -> None:
+    """Two carried values start from one operand, and only one of them is subtracted from."""
+    native = Native("""
+func @differences(%a: array<f64,1,C>, %s: f64) -> (f64, f64, f64) {
+  %i0: i64 = const [type='i64', value=0]
+  %n: i64 = dim %a [axis=0]
+  %p: f64, %q: f64, %r: f64 = for %i0, %n, %s, %s, %s [step=1] {
+  (%i: i64, %x: f64, %y: f64, %z: f64):
+    %v: f64 = load %a, %i
+    %root: f64 = sqrt %v
+    %x1: f64 = sub %x, %root
+    %y1: f64 = add %y, %v
+    %z1: f64 = sub %z, %v
+    yield %x1, %y1, %z1
+  }
+  return %p, %q, %r
+}
+""")
+    values = np.random.default_rng(2).uniform(size=101)
+    for size in (0, 1, 3, 101):
+        p, q, r = native(values[:size].copy(), 0.3)
+        expected = [0.3, 0.3, 0.3]
+        for v in values[:size]:
+            expected = [expected[0] - np.sqrt(v), expected[1] + v, expected[2] - v]
+        assert [p, q, r] == expected
+    assert "llvm.loop.isvectorized" in native.artifact.llvm_ir

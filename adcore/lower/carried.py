@@ -1,4 +1,6 @@
-"""Running maxima and minima, in a form that runs in vectors.
+"""Carried values of loops in forms that LLVM runs in vectors.
+
+Running maxima and minima:
 
     for ... (%m: f64):                          the same loop over llvm.maximumnum, which passes over NaN,
       %bigger: bool = gt %x, %m           ->    and after it: NaN if the initial value was NaN
@@ -7,7 +9,11 @@
 
 Comparing with NaN is false, so this loop keeps its initial value for ever if that is NaN, and passes over all other
 NaNs. LLVM takes comparison and select for a maximum only where NaN is ruled out; `llvm.maximum` would hand NaN on.
-Zeros of both signs are equal to the program; which of them remains is not kept.
+
+Sums of negative terms in the user's order: LLVM keeps an order only for additions, so `s = s - x` carries `-s` and
+adds. Rounding is symmetric, hence nothing changes.
+
+In both, zeros of both signs are equal to the program; which of them remains is not kept.
 """
 
 from __future__ import annotations
@@ -40,6 +46,20 @@ def extrema(loop: Instr) -> dict[int, tuple[Instr, str]]:
         uses = (_uses(body, carried), _uses(body, condition), _uses(body, update))
         if name is not None and uses == (2, 1, 1):
             found[k] = (choice, name)
+    return found
+
+
+def differences(loop: Instr) -> dict[int, Instr]:
+    """Carried positions of a `for` from which something is subtracted and nothing else: the subtraction of each."""
+    (body,) = loop.regions
+    definition = {v: i for i in body.body for v in i.results}
+    found = {}
+    for k, (carried, update) in enumerate(zip(body.params[1:], body.yields, strict=True)):
+        instr = definition.get(update)
+        if instr is None or instr.op != "sub" or not is_float(update.type) or instr.attrs.get("flags"):
+            continue
+        if instr.operands[0] is carried and (_uses(body, carried), _uses(body, update)) == (1, 1):
+            found[k] = instr
     return found
 
 

@@ -36,6 +36,7 @@ from adcore.transform.induction import close_inductions
 from adcore.transform.inline import inline
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.simplify import simplify
+from adcore.transform.unchecked import without_index_checks
 
 Groups = tuple[tuple[int, ...], ...]
 Products = Mapping[str, Any]
@@ -105,7 +106,8 @@ def _inlined(request: Request, products: Products) -> Function:
 
 def _simplified(request: Request, products: Products) -> Function:
     """Index checks are proved or hoisted here, so that differentiation sees plain affine subscripts."""
-    function = simplify(products["inlined"], request.ops)
+    function = products["inlined"] if request.boundscheck else without_index_checks(products["inlined"])
+    function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
     return _verified(simplify(simplify_checks(function, request.ops), request.ops), request)
 
@@ -209,13 +211,13 @@ class Build:
         return lowered
 
 
-def compile_request(request: Request, known: Mapping[str, Any] | None = None, until: str | None = None) -> Build:
-    """Run the stages, up to and including `until`; products in `known` are taken as they are.
+def compile_request(request: Request, known: Build | None = None, until: str | None = None) -> Build:
+    """Run the stages, up to and including `until`; what `known` has made already is taken as it is.
 
     Raises CompileError for what the language does not have, WorkspaceError where the plan needs too much.
     """
-    products: dict[str, Any] = dict(known or {})
-    seconds: dict[str, float] = {}
+    products: dict[str, Any] = dict(known.products) if known else {}
+    seconds: dict[str, float] = dict(known.seconds) if known else {}
     for stage in STAGES:
         if stage.name not in products:
             started = time.perf_counter()

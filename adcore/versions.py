@@ -73,18 +73,23 @@ class Primal:
     python: Callable[..., Any]
     signature: Signature
     options: Options
-    products: Mapping[str, Any]
+    build: Build
     written: frozenset[int]
     versions: dict[tuple[Any, ...], Version] = field(default_factory=dict)
 
     @property
+    def products(self) -> Mapping[str, Any]:
+        """What the stages before differentiation made."""
+        return self.build.products
+
+    @property
     def function(self) -> Function:
-        function: Function = self.products["simplified"]
+        function: Function = self.build.products["simplified"]
         return function
 
     @property
     def program(self) -> Any:
-        return self.products["ir"]
+        return self.build.products["ir"]
 
     def rebuild(self, results: Sequence[Any]) -> Any:
         """What the function returns, from the results of its IR."""
@@ -153,7 +158,7 @@ class Primal:
 
     def _made(self, key: tuple[Any, ...], request: Request) -> Version:
         if key not in self.versions:
-            self.versions[key] = load_version(self, compile_request(request, self.products))
+            self.versions[key] = load_version(self, compile_request(request, self.build))
         return self.versions[key]
 
 
@@ -187,12 +192,12 @@ def primal_of(function: Callable[..., Any], signature: Signature, options: Optio
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
-    request = Request(function, signature, ops=options.ops)
+    request = Request(function, signature, boundscheck=options.boundscheck, ops=options.ops)
     build = compile_request(request, until="simplified")
     if len(_primals) >= MOST_PRIMALS:
         _primals.pop(next(iter(_primals)))
     primal = _primals[key] = Primal(
-        function, signature, options, build.products, pipeline.written_params(build.products["simplified"])
+        function, signature, options, build, pipeline.written_params(build.products["simplified"])
     )
     return primal
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import os
 import stat
 import sys
@@ -38,14 +37,13 @@ def key(*parts: object) -> str:
 
 @functools.cache
 def _environment() -> tuple[object, ...]:
+    import llvmlite
     import llvmlite.binding as llvm
 
-    try:
-        own = importlib.metadata.version("pytest-adalloc")
-    except importlib.metadata.PackageNotFoundError:
-        own = "source"
+    from adcore import __version__
+
     return (
-        MAGIC, own, importlib.metadata.version("llvmlite"), llvm.llvm_version_info, sys.version_info[:2],
+        MAGIC, __version__, llvmlite.__version__, llvm.llvm_version_info, sys.version_info[:2],
         sys.implementation.name, np.__version__.split(".")[0], sys.platform, llvm.get_host_cpu_name(),
         llvm.get_host_cpu_features().flatten(),
     )  # fmt: skip

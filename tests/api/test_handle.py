@@ -329,3 +329,15 @@ def test_annotations_print_and_pickle() -> None:
     assert repr(ad.Duplicated(1.0, 2.0)) == "Duplicated(1.0, 2.0)"
     assert repr(ad.Active(1.0)) == "Active(1.0)"
     assert pickle.loads(pickle.dumps(ad.Const(3))).value == 3
+
+
+def test_checks_can_be_left_out() -> None:
+    checked = ad.compile(programs.element, duplicated(), 1)
+    unchecked = ad.compile(programs.element, duplicated(), 1, boundscheck=False)
+    assert "index" in checked.stage("simplified")
+    assert "index" not in unchecked.stage("simplified")
+    for i in (0, 2, -1, -3):
+        x, dx = V.copy(), np.zeros(3)
+        unchecked(x, dx, i)
+        assert dx[i] == 1.0
+        assert dx.sum() == 1.0

@@ -1,0 +1,40 @@
+"""Index checks are taken out: what `boundscheck=False` asks for.
+
+    %k: i64 = index %i, %n [axis=0]      ->      %k: i64 = select (%i < 0), %i + %n, %i
+
+Negative subscripts keep their meaning; a subscript out of range is then undefined behaviour, as it is in C.
+Checks of anything else (shapes, divisors, what the user raises) stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.types import BOOL, I64
+
+
+def without_index_checks(function: Function) -> Function:
+    """`function` without checks that can only raise IndexError."""
+    return replace(function, region=_region(function.region))
+
+
+def _region(region: Region) -> Region:
+    body: list[Instr] = []
+    for instr in region.body:
+        if instr.op == "index":
+            body += _wrapped(instr)
+        elif instr.op != "check" or instr.attrs["error"] != "IndexError":
+            body.append(replace(instr, regions=tuple(_region(nested) for nested in instr.regions)))
+    return replace(region, body=tuple(body))
+
+
+def _wrapped(instr: Instr) -> list[Instr]:
+    i, n = instr.operands
+    zero, negative, from_end = Value(I64), Value(BOOL), Value(I64)
+    return [
+        Instr("const", (), (zero,), {"value": 0, "type": "i64"}, span=instr.span),
+        Instr("lt", (i, zero), (negative,), span=instr.span),
+        Instr("add", (i, n), (from_end,), {"exact": True}, span=instr.span),
+        Instr("select", (negative, from_end, i), instr.results, span=instr.span),
+    ]

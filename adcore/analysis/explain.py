@@ -54,6 +54,8 @@ class Explanation:
         place = f" ({self.span})" if self.span else ""
         if not self.stored:
             lines = [f"The gradient of {self.name}{place} keeps nothing for its reverse sweep."]
+        elif all(record.formula == "0" for record in self.stored):
+            lines = [f"The gradient of {self.name}{place} keeps no memory for its reverse sweep; in registers:"]
         else:
             amount = f"{self.bytes} bytes ({self.formula})" if self.bytes is not None else f"{self.formula} bytes"
             lines = [f"The gradient of {self.name}{place} keeps {amount} for its reverse sweep:"]
@@ -89,8 +91,15 @@ def workspace(planner: Planner, plan: Plan) -> Polynomial:
     return total
 
 
+def in_register(planner: Planner, node: Node) -> bool:
+    """Whether keeping `node` takes no memory: outside of loops it is one value, and stays where it is."""
+    return not planner.structure.depth(planner.structure.home[node])
+
+
 def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
     """Bytes that keeping one value (in a row: of one turn of its own loop), or logging one store, takes."""
+    if in_register(planner, node):
+        return Polynomial()
     type_ = node.type if isinstance(node, Value) else node.operands[0].type
     assert isinstance(type_, Scalar)
     if node in plan.rows:
@@ -100,7 +109,9 @@ def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
 
 
 def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
-    """Values and logs that take workspace, with the instructions whose adjoint needs them, directly or not."""
+    """Values and logs that are kept, with the instructions whose adjoint needs them, directly or not.
+
+    Outside of loops every value is at hand; only those whose place in memory is overwritten are worth a word."""
     held: set[Node] = {*plan.stored, *plan.logged, *plan.rows}
     readers: dict[Node, dict[Instr, None]] = {}
     for needed, users in plan.needs.values.items():
@@ -115,8 +126,8 @@ def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
                 readers.setdefault(node, {}).update(dict.fromkeys(users))
             if node in plan.choices and node not in plan.stored and node not in plan.logged:
                 todo += plan.choices[node].operands or ()
-    depth = planner.structure.depth
-    return {n: tuple(r) for n, r in readers.items() if depth(planner.structure.home[n])}
+    return {n: tuple(r) for n, r in readers.items()
+            if not in_register(planner, n) or plan.choices[n].why == "overwritten"}  # fmt: skip
 
 
 def _order(planner: Planner, value: Node) -> tuple[int, int]:
@@ -221,7 +232,11 @@ def fix(planner: Planner, value: Node, choice: Choice) -> str:
         return ""
     stores = (value,) if isinstance(value, Instr) else choice.killers
     changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, frozenset(stores))
-    if _probe(planner, workspace(changed, changed.plan())) >= _probe(planner, workspace(planner, planner.plan())):
+    plan = changed.plan()
+    if in_register(planner, value):
+        if changed.choices[value].why == "overwritten":
+            return ""
+    elif _probe(planner, workspace(changed, plan)) >= _probe(planner, workspace(planner, planner.plan())):
         return ""
     if isinstance(value, Value) and (aliased := _aliased_names(planner, value, choice)):
         return f"pass buffers that do not overlap for {' and '.join(aliased)}"
@@ -256,6 +271,7 @@ def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
 
 def _record_lines(record: Stored) -> list[str]:
     amount = f"{record.bytes} bytes ({record.formula})" if record.bytes is not None else f"{record.formula} bytes"
+    amount = "no bytes: a value outside of loops stays in a register" if record.formula == "0" else amount
     lines = [f"  {record.span or '?'}: `{record.value}`, {amount}", f"      why: {record.reason}"]
     for label, spans in (("needed by", record.needed_by), ("overwritten by", record.overwritten_by)):
         lines += [f"      {label}: line {s.line}: {s.text()}" for s in spans]

@@ -10,7 +10,6 @@ from adcore.frontend.frame import Frame, State
 from adcore.frontend.joins import Joiner, defined_in, materialise, rebuilt_state
 from adcore.frontend.values import (
     FALSE,
-    TRUE,
     UNBOUND,
     Abstract,
     Array,
@@ -25,6 +24,7 @@ from adcore.frontend.values import (
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value, substitute
 from adcore.ir.types import BOOL, I64
+from adcore.source import Span
 
 SCRATCH = "$value"
 """Where an expression that branches keeps its value: no Python name looks like this."""
@@ -151,15 +151,19 @@ def loop(
     step: int | None,
     test: Callable[[Value], Abstract] | None,
     body: Callable[[Value], None],
+    breaks: bool = False,
 ) -> None:
     """A `for` (`operands`: lo, hi; `step`) or a `while` (`test`) whose carried values are found by fixpoint.
 
     `assigned` names may change in the body; those of them in `head` are carried, the others start an iteration, and
-    leave the loop, without a value. `body` gets the loop variable or the iteration counter.
+    leave the loop, without a value. `body` gets the loop variable or the iteration counter. `breaks`: the body has a
+    `break`; to know it saves an attempt.
     """
     span, entry = frame.builder.span, frame.state
     joiner = Joiner(frame)
     assumed = _first_assumption(joiner, entry, assigned, head)
+    if breaks:
+        assumed.breaks = joiner.new(BOOL, True)
     reported = len(frame.session.diagnostics)
     dropped: list[Diagnostic] = []
     for _ in range(MOST_ATTEMPTS):
@@ -214,10 +218,11 @@ class _Attempt:
         leaves = joiner.state_leaves(self.assumed)
         self.counter = Value(I64)
         if self.test is not None:
-            frame.state = self.assumed.copy()
+            frame.state, span = self.assumed.copy(), frame.builder.span
             with frame.builder.region((self.counter, *leaves)) as region:
-                going = both(frame, negated(frame, either(frame, self.assumed.returns, self.assumed.breaks)), TRUE)
+                going = negated(frame, either(frame, self.assumed.returns, self.assumed.breaks))
                 region.yields = (self._condition(going),)
+            self._check_test(span)
             self.regions.append(region)
         frame.state = inside
         index = Value(I64)
@@ -232,6 +237,12 @@ class _Attempt:
                 region.yields = joiner.state_values(end, self.grown, 1)
         self.regions.append(region)
         frame.state = entry
+
+    def _check_test(self, span: Span | None) -> None:
+        """What a test of a loop does to lists would be lost: its region yields nothing but the condition."""
+        cells = self.frame.state.cells
+        if span and any(_Shape.of(cells[cell]) != _Shape.of(items) for cell, items in self.assumed.cells.items()):
+            self.frame.error(span, "the condition of this loop changes a list", "change it in the body of the loop")
 
     @property
     def poisoned(self) -> bool:
@@ -272,8 +283,12 @@ class _Shape:
 
     def __init__(self, state: State) -> None:
         self.locals = {name: _shape(v) for name, v in state.locals.items()}
-        self.cells = {cell: tuple(map(_shape, items)) for cell, items in state.cells.items()}
+        self.cells = {cell: self.of(items) for cell, items in state.cells.items()}
         self.flags = tuple(map(_shape, (state.result, state.returns, state.breaks)))
+
+    @staticmethod
+    def of(items: tuple[Abstract, ...]) -> tuple[object, ...]:
+        return tuple(map(_shape, items))
 
     def same(self, other: _Shape) -> bool:
         return (self.locals, self.cells, self.flags) == (other.locals, other.cells, other.flags)

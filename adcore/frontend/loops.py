@@ -117,6 +117,18 @@ def _jumps(body: list[ast.stmt]) -> bool:
     return False
 
 
+def _breaks(body: list[ast.stmt]) -> bool:
+    """Whether a loop with this body has a `break` of its own."""
+    for stmt in body:
+        if isinstance(stmt, ast.Break):
+            return True
+        if isinstance(stmt, ast.If) and (_breaks(stmt.body) or _breaks(stmt.orelse)):
+            return True
+        if isinstance(stmt, (ast.For, ast.While)) and _breaks(stmt.orelse):
+            return True
+    return False
+
+
 def _returns(body: list[ast.stmt]) -> bool:
     for stmt in body:
         if isinstance(stmt, ast.Return):
@@ -197,7 +209,7 @@ def _over_stream(frame: Frame, stmt: ast.For, stream: Stream) -> None:
             def test(k: Value) -> Abstract:
                 return Num(frame.emit("lt", k, length))
 
-            loop(frame, *_names(frame, stmt), (), None, test, body)
+            loop(frame, *_names(frame, stmt), (), None, test, body, _breaks(stmt.body))
         else:
             loop(frame, *_names(frame, stmt), (frame.const(0), length), 1, None, body)
 
@@ -208,8 +220,11 @@ def while_loop(frame: Frame, stmt: ast.While) -> None:
     def test(k: Value) -> Abstract:
         return condition(frame, stmt.test, frame.evaluate(frame, stmt.test))
 
+    def body(k: Value) -> None:
+        frame.execute(frame, stmt.body)
+
     with frame.at(stmt):
-        loop(frame, *_names(frame, stmt), (), None, test, lambda k: frame.execute(frame, stmt.body))
+        loop(frame, *_names(frame, stmt), (), None, test, body, _breaks(stmt.body))
     _finish(frame, stmt)
 
 

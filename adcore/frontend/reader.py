@@ -25,6 +25,7 @@ class Source:
     line_offset: int
     column_offset: int
     lines: tuple[str, ...] = field(repr=False)
+    _spans: dict[int, tuple[ast.AST, Span]] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -32,6 +33,13 @@ class Source:
 
     def span(self, node: ast.AST) -> Span:
         """Where `node` stands in the file. Columns count characters, not bytes."""
+        found = self._spans.get(id(node))
+        if found is None or found[0] is not node:
+            # The node is kept, so that its id stays its own.
+            found = self._spans[id(node)] = node, self._span(node)
+        return found[1]
+
+    def _span(self, node: ast.AST) -> Span:
         line = int(getattr(node, "lineno", 1))
         end_line = int(getattr(node, "end_lineno", None) or line)
         column = self._characters(line, getattr(node, "col_offset", 0))

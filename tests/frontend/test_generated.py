@@ -169,7 +169,7 @@ def refusal(function, *arguments):
     return []
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10**6))
 def test_generated_programs(folder, seed):
     function, text = load(folder, seed)

@@ -93,7 +93,10 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
     try:
         hash(function)
     except TypeError:
-        return frame.error(node, f"{type(function).__name__} objects can't be called in compiled code")
+        # In no table, then; but it may wrap a function.
+        if isinstance(unwrap(function), types.FunctionType):
+            return call_user(frame, node, function, arguments)
+        return _unknown(frame, node, function)
     if function in BUILTINS:
         return BUILTINS[function](frame, node, arguments.positional, arguments.keywords)
     if function in ARRAY_FUNCTIONS:

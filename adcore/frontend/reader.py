@@ -154,7 +154,8 @@ def _parse_lambda(text: str) -> ast.Lambda | None:
             node = ast.parse(text[:end].rstrip(), mode="eval").body
         except (SyntaxError, ValueError):
             continue
-        return node if isinstance(node, ast.Lambda) else None
+        if isinstance(node, ast.Lambda):
+            return node
     return None
 
 

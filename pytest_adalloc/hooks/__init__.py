@@ -5,15 +5,16 @@
     with record() as allocations: ...
     with forbid(): ...
 
-Relocation slots of every loaded library lead to hooks that are compiled in-process; hardware breakpoints are the second
-witness, and under ``strict`` a preloaded library is the third. A count that cannot be vouched for is ``HooksDead``, an
-error. ``available()`` says whether this platform has a backend, and why not.
+Relocation slots of every loaded library lead to hooks that are compiled in-process; hardware breakpoints are the
+second witness, and under ``strict`` a preloaded library is the third. A count that cannot be vouched for is
+``HooksDead``, an error. ``available()`` says whether this platform has a backend, and why not.
 """
 
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksBusy, HooksDead, HooksUnavailable
 from pytest_adalloc.hooks.install import available, hook_addresses
 from pytest_adalloc.hooks.link_check import check_link_path
-from pytest_adalloc.hooks.observe import Recording, forbid, measure, measure_native, record
+from pytest_adalloc.hooks.observe import measure, measure_native
+from pytest_adalloc.hooks.recording import Recording, forbid, record
 from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Frame, Site, Witness
 from pytest_adalloc.hooks.trend import GrowthReport, growth, measure_growth
 

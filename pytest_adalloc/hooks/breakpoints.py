@@ -15,17 +15,18 @@ import os
 import platform
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from ctypes import c_int, c_long, c_size_t, c_void_p
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_adalloc.hooks.entries import ENTRIES, NAMES
+from pytest_adalloc.hooks.entries import ENTRIES
 from pytest_adalloc.hooks.errors import HooksDead
 from pytest_adalloc.hooks.report import Witness
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks.install import Hooks
-    from pytest_adalloc.hooks.observe import Driver
+    from pytest_adalloc.hooks.observe import Driver, Window
 
 NAME = "hardware breakpoints"
 AT_ONCE = 4
@@ -40,33 +41,94 @@ LEADS_TO_MALLOC = ("realloc", "aligned_alloc", "memalign", "posix_memalign", "va
 MAPS = tuple(entry.name for entry in ENTRIES if entry.kind == "map")
 
 
+class Refused(OSError):
+    """The system gives us no breakpoint, or one that does not work."""
+
+
 def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
     """Let breakpoints and hooks watch the same calls, and say whether they agree.
 
     Raises ``HooksDead`` when the hooks die in one of these windows, as in any other.
     """
-    places = _places(hooks)
-    seen: dict[str, int] = {}
-    hooked: dict[str, int] = {}
-    try:
-        for group in _groups(list(places.items())):
-            breakpoint_counts, slot_counts = _pass(hooks, driver, calls, group)
-            seen.update(breakpoint_counts)
-            for name, count in slot_counts.items():
-                hooked[name] = max(hooked.get(name, 0), count)
-            wrong = _unseen(breakpoint_counts, slot_counts, places)
-            if wrong:
-                detail = ", ".join(f"{name} x {count}" for name, count in wrong.items())
-                return Witness(
-                    NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", wrong
-                )
-            missed = _missed(breakpoint_counts, slot_counts, places)
-            if missed:
-                return Witness(NAME, "disagrees", f"the hooks counted more than the processor: {missed}")
-    except OSError as error:
-        return Witness(NAME, "unavailable", _explained(error))
-    total = sum(seen.values())
+    from pytest_adalloc.hooks.observe import vouched_window
+
+    places = list(_places(hooks).items())
+    total = 0
+    for start in range(0, len(places), AT_ONCE):
+        with _watched(places[start : start + AT_ONCE]) as breakpoints:
+            if breakpoints.refusal:
+                return Witness(NAME, "unavailable", breakpoints.refusal)
+            _, window, void = vouched_window(hooks, driver, calls, events=breakpoints.events)
+            if void:
+                return Witness(NAME, "unavailable", "libraries came or went while they watched")
+            witness = breakpoints.testify(window)
+        if witness.state == "disagrees":
+            return witness
+        total += sum(breakpoints.counts(window).values())
     return Witness(NAME, "agrees", f"{total} entries of {len(places)} functions in {calls} calls")
+
+
+def watched(hooks: Hooks, wanted: bool) -> AbstractContextManager[Breakpoints]:
+    """Breakpoints on the most important entries for one window; none unless wanted."""
+    return _watched(list(_places(hooks).items())[:AT_ONCE] if wanted else [])
+
+
+@dataclass
+class Breakpoints:
+    """Open breakpoints by the first name of their place; ``refusal`` says why there are none."""
+
+    files: dict[str, int]
+    places: dict[int, list[str]]
+    refusal: str = ""
+    _final: dict[str, int] | None = None
+
+    @property
+    def events(self) -> tuple[int, ...]:
+        """The descriptors that a window switches on and off."""
+        return tuple(self.files.values())
+
+    def counts(self, window: Window) -> dict[str, int]:
+        """Entries that the processor counted, without the canaries."""
+        if self._final is None:
+            self._final = {name: _read(file) for name, file in self.files.items()}
+        counts = dict(self._final)
+        if "malloc" in counts:
+            counts["malloc"] -= window.after.canaries - window.before.canaries
+        return counts
+
+    def testify(self, window: Window) -> Witness:
+        """Compare with what the hooks counted in the same window."""
+        from pytest_adalloc.hooks.observe import by_function
+
+        if self.refusal:
+            return Witness(NAME, "unavailable", self.refusal)
+        counts, hooked = self.counts(window), by_function(window.raw())
+        wrong = _unseen(counts, hooked, self.places)
+        if wrong:
+            detail = ", ".join(f"{name} x {count}" for name, count in wrong.items())
+            return Witness(NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", wrong)
+        missed = _missed(counts, hooked, self.places)
+        if missed:
+            return Witness(NAME, "disagrees", f"the hooks counted more than the processor: {missed}")
+        return Witness(NAME, "agrees", f"{sum(counts.values())} entries of {', '.join(counts)}")
+
+
+@contextmanager
+def _watched(places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
+    """Set breakpoints, prove each with a call, and close them afterwards."""
+    with ExitStack() as stack:
+        watching = Breakpoints({}, dict(places))
+        try:
+            for address, names in places:
+                file = stack.enter_context(_breakpoint(address))
+                _prove(file, address, names[0])
+                watching.files[names[0]] = file
+        except Refused as error:
+            watching.files.clear()
+            watching.refusal = _explained(error)
+        for file in watching.events:
+            _ioctl(file, RESET)
+        yield watching
 
 
 def available() -> tuple[bool, str]:
@@ -74,51 +136,23 @@ def available() -> tuple[bool, str]:
     try:
         with _breakpoint(_address_of_getpid()):
             return True, ""
-    except OSError as error:
+    except Refused as error:
         return False, _explained(error)
 
 
-def _pass(
-    hooks: Hooks, driver: Driver, calls: int, group: Sequence[tuple[int, list[str]]]
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Run one window under the breakpoints of a group; counts of the breakpoints and of the hooks, canaries
-    subtracted.
-    """
-    from pytest_adalloc.hooks.observe import by_function, vouched_window
-
-    with ExitStack() as stack:
-        files = {names[0]: stack.enter_context(_breakpoint(address)) for address, names in group}
-        for address, names in group:
-            _prove(files[names[0]], address, names[0])
-        events = tuple(files.values())
-        for file in events:
-            _ioctl(file, RESET)
-        _, window, _ = vouched_window(hooks, driver, calls, events=events)
-        counts = {name: _read(file) for name, file in files.items()}
-    if "malloc" in counts:
-        counts["malloc"] -= window.after.canaries - window.before.canaries
-    return counts, by_function(window.raw())
-
-
 def _places(hooks: Hooks) -> dict[int, list[str]]:
-    """Addresses to watch with the names that share each, malloc first."""
+    """Addresses to watch with the names that share each, in the order of the table of entries."""
     places: dict[int, list[str]] = {}
-    for name in NAMES:
-        entry = ENTRIES[NAMES.index(name)]
-        if entry.counts and name in hooks.slots.originals:
-            places.setdefault(hooks.slots.originals[name], []).append(name)
+    for entry in ENTRIES:
+        if entry.counts and entry.name in hooks.slots.originals:
+            places.setdefault(hooks.slots.originals[entry.name], []).append(entry.name)
     return places
-
-
-def _groups(places: list[tuple[int, list[str]]]) -> Iterator[list[tuple[int, list[str]]]]:
-    for start in range(0, len(places), AT_ONCE):
-        yield places[start : start + AT_ONCE]
 
 
 def _unseen(counts: dict[str, int], hooked: dict[str, int], places: dict[int, list[str]]) -> dict[str, int]:
     """Entries that the breakpoints saw beyond what the hooks explain."""
     explained = {names[0]: sum(hooked.get(name, 0) for name in names) for names in places.values()}
-    explained["malloc"] += sum(hooked.get(name, 0) for name in LEADS_TO_MALLOC)
+    explained["malloc"] = explained.get("malloc", 0) + sum(hooked.get(name, 0) for name in LEADS_TO_MALLOC)
     if any(hooked.values()):
         # The allocator maps and trims memory on its own account; the call that made it do so is counted.
         counts = {name: count for name, count in counts.items() if name not in MAPS}
@@ -139,11 +173,11 @@ def _breakpoint(address: int) -> Iterator[int]:
     attribute = ctypes.create_string_buffer(_attribute(address), ATTRIBUTE_BYTES)
     number = SYSTEM_CALL.get(platform.machine())
     if number is None:
-        raise OSError(errno.ENOSYS, "the number of perf_event_open is not known here")
+        raise Refused(errno.ENOSYS, "the number of perf_event_open is not known here")
     file = _system()(number, attribute, 0, -1, c_long(-1), c_long(0))
     if file < 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        raise Refused(code, os.strerror(code))
     try:
         yield int(file)
     finally:
@@ -168,7 +202,7 @@ def _prove(file: int, address: int, name: str) -> None:
     _ioctl(file, DISABLE)
     seen = _read(file)
     if seen < 1:
-        raise OSError(errno.EIO, f"a breakpoint on {name} did not count a call that was made to prove it")
+        raise Refused(errno.EIO, f"a breakpoint on {name} did not count a call that was made to prove it")
     _ioctl(file, RESET)
 
 
@@ -203,7 +237,7 @@ def _ioctl(file: int, request: int) -> None:
     fcntl.ioctl(file, request, 0)
 
 
-def _explained(error: OSError) -> str:
+def _explained(error: Refused) -> str:
     text = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"perf_event_open was refused ({text}): a container's filter, or perf_event_paranoid above 2"

@@ -2,8 +2,6 @@
 
     report = measure_native(address, frame, calls=100)      # int32 kernel(void *frame), driven by native code alone
     report = measure(function, argument, calls=100)          # any callable
-    with record() as allocations: ...                        # whatever the block does
-    with forbid(): ...                                       # fails on the first allocation
 
 A window is: patch what was loaded since, warm up, arm, canary, calls, canary, disarm, read every slot back. A dead
 canary or a lost slot is ``HooksDead``. When libraries came or went meanwhile, the window is void and measured again.
@@ -21,7 +19,7 @@ from typing import Any, Literal
 
 from pytest_adalloc.hooks import layout, sites, strict
 from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
-from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
+from pytest_adalloc.hooks.errors import HooksDead
 from pytest_adalloc.hooks.install import CANARY_BYTES, Hooks, installed
 from pytest_adalloc.hooks.lines import Line, python_lines
 from pytest_adalloc.hooks.python_domains import DomainColumns, counted_domains
@@ -81,82 +79,6 @@ def measure(
     else:
         driver = python_driver(installed(), call, args)
     return observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
-
-
-class Recording:
-    """The report of a ``record()`` block, complete when the block has ended; attributes are those of
-    ``AllocationReport``.
-    """
-
-    report: AllocationReport | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        if self.report is None:
-            raise AttributeError(f"{name}: the recording has not ended yet")
-        return getattr(self.report, name)
-
-    def __bool__(self) -> bool:
-        raise TypeError("a Recording is no boolean: compare .allocs_per_call or .by_function instead")
-
-    def __str__(self) -> str:
-        return "a recording that has not ended yet" if self.report is None else str(self.report)
-
-
-@contextmanager
-def record(*, scope: Scope = "thread", address_table: Sequence[AddressRow] | None = None) -> Iterator[Recording]:
-    """Record the native allocations of a block, as one call. The block's own Python is not counted, only what native
-    code does.
-    """
-    hooks = installed()
-    recording = Recording()
-    with hooks.opened(), counted_domains(hooks) as domains:
-        hooks.refresh()
-        plan, before = Plan(calls=1, scope=scope, mirror=hooks.mirror), Snapshot.take(hooks)
-        hooks.begin(plan.address)
-        count, size = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
-        try:
-            yield recording
-        finally:
-            plan.counts[0], plan.sizes[0] = hooks.words[layout.ALLOCATIONS] - count, hooks.words[layout.BYTES] - size
-            hooks.end(plan.address)
-        after = Snapshot.take(hooks)
-        spots = blind_spots(hooks, after)
-        witnesses: tuple[Witness, ...] = (Witness("hardware breakpoints", "not asked", "a block cannot be repeated"),)
-        if hooks.slots.unchanged():
-            vouch(hooks, plan)
-            witnesses = (slots_witness(hooks), *witnesses)
-        else:
-            spots = (
-                *spots,
-                "libraries were loaded or unloaded inside the block; calls out of new ones were not watched",
-            )
-            _canary_or_die(plan)
-        window = Window(hooks, before, after, address_table)
-        if hooks.mirror and scope == "thread":
-            witnesses = (*witnesses, strict.testify(window))
-        recording.report = AllocationReport(
-            (plan.counts[0],),
-            (plan.sizes[0],),
-            **window.fields(),
-            **_setting(plan, "python", domains, witnesses, spots),
-        )
-
-
-@contextmanager
-def forbid(*, scope: Scope = "thread") -> Iterator[Recording]:
-    """Fail when native code allocates inside the block: ``AllocationForbidden`` with the place and its backtrace,
-    raised at the end.
-
-    An exception of the block itself passes through unchanged.
-    """
-    with record(scope=scope) as recording:
-        yield recording
-    report = recording.report
-    if report is None or not report.allocs:
-        return
-    site = report.sites[0] if report.sites else None
-    stack = "".join(f"\n    {frame}" for frame in site.stack) if site else ""
-    raise AllocationForbidden(f"{report}\n  first seen at{stack}")
 
 
 @dataclass(frozen=True)
@@ -237,8 +159,8 @@ def observe(
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
         witnesses = _witnesses(hooks, driver, window, plan, min(calls, WITNESS_CALLS) if witness else 0)
-        setting = _setting(plan, driver.name, domains, witnesses, spots)
-        return AllocationReport(counts, sizes, **fields, **setting, status=plan.status, repeats=repeats)
+        fields |= setting(plan, driver.name, domains, witnesses, spots)
+        return AllocationReport(counts, sizes, **fields, status=plan.status, repeats=repeats)
 
 
 def vouched_window(hooks: Hooks, driver: Driver, calls: int, **options: Any) -> tuple[Plan, Window, int]:
@@ -256,7 +178,7 @@ def vouched_window(hooks: Hooks, driver: Driver, calls: int, **options: Any) -> 
 
 def vouch(hooks: Hooks, plan: Plan) -> None:
     """Raise ``HooksDead`` unless both canaries were seen and every slot still leads to a hook."""
-    _canary_or_die(plan)
+    canary_or_die(plan)
     astray = hooks.slots.astray()
     if astray:
         raise HooksDead(
@@ -265,14 +187,16 @@ def vouch(hooks: Hooks, plan: Plan) -> None:
         )
 
 
-def _canary_or_die(plan: Plan) -> None:
+def canary_or_die(plan: Plan) -> None:
+    """Raise ``HooksDead`` unless both canaries were seen."""
     if not plan.canary_lives():
         raise HooksDead(plan.obituary())
 
 
-def _setting(
+def setting(
     plan: Plan, driven: str, domains: DomainColumns, witnesses: tuple[Witness, ...], spots: tuple[str, ...]
 ) -> dict[str, Any]:
+    """The fields of a report that do not come from its sites."""
     python: Mapping[str, DomainCount] = domains.counts(plan)
     return {
         "scope": plan.scope,

@@ -73,8 +73,8 @@ class Slots:
     def astray(self) -> list[str]:
         """Words that do not hold our hook, as ``library: symbol``; to be asked only while ``unchanged()``.
 
-        Data words that a program has filled with something of its own are left out; one that holds the allocator itself
-        is not, because it was hooked and has been put back.
+        Data words that a program has filled with something of its own are left out; one that holds the allocator
+        itself is not, because it was hooked and has been put back.
         """
         return [
             f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in self._slots if self._is_astray(slot)

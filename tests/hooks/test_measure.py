@@ -12,6 +12,7 @@ import pytest
 from pytest_adalloc.hooks import (
     AllocationForbidden,
     HooksBusy,
+    breakpoints,
     forbid,
     machine,
     measure,
@@ -200,6 +201,30 @@ def test_forbid(paths: Any) -> None:
         paths.functions.p_strdup(None)
     assert "malloc x 1" in str(caught.value)
     assert "p_strdup (libpaths.so)" in str(caught.value)
+
+
+def test_forbid_believes_the_second_witness_too(paths: Any) -> None:
+    works, reason = breakpoints.available()
+    if not works:
+        pytest.skip(reason)
+    paths.functions.h_cached(None)
+    with pytest.raises(AllocationForbidden, match="a path that the hooks cannot see"), forbid():
+        paths.functions.h_cached(None)
+    with forbid(witness=False) as recording:
+        paths.functions.h_cached(None)
+    assert [w.state for w in recording.witnesses] == ["agrees", "not asked"]
+
+
+def test_errors_of_the_system_inside_a_callable_are_its_own() -> None:
+    calls = []
+
+    def late() -> None:
+        calls.append(1)
+        if len(calls) > 5:
+            raise PermissionError(13, "mine")
+
+    with pytest.raises(PermissionError, match="mine"):
+        measure(late, calls=3)
 
 
 def test_an_exception_inside_forbid_is_not_replaced(paths: Any) -> None:

@@ -55,7 +55,7 @@ def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
 )
 def test_refused_breakpoints_are_stated(monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
     def refuse(address: int) -> Any:
-        raise OSError(number, "no")
+        raise breakpoints.Refused(number, "no")
 
     monkeypatch.setattr(breakpoints, "_breakpoint", refuse)
     report = measure(lambda: None, calls=2)

@@ -50,6 +50,7 @@ class Hooks:
     numpy_capsule: object = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _depth: int = 0
+    _owner: int = 0
     _seen: tuple[int, int] = (-1, -1)
 
     def refresh(self) -> None:
@@ -67,6 +68,7 @@ class Hooks:
             raise HooksBusy("another thread is measuring; one thread measures at a time")
         try:
             if self._depth == 0:
+                self._owner = threading.get_ident()
                 self._forget_sites()
             self._depth += 1
             try:
@@ -80,6 +82,12 @@ class Hooks:
         """Stop counting at once, whoever is counted."""
         self.words[layout.ARMED] = 0
         self.words[layout.UNWINDING] = 0
+
+    def after_fork(self) -> None:
+        """In a child process: nothing is measured, and a window of a thread that is not there holds nothing up."""
+        self.disarm()
+        if self._owner != threading.get_ident():
+            self._lock, self._depth = threading.RLock(), 0
 
     def _forget_sites(self) -> None:
         base = self.core["adalloc_state"]
@@ -120,7 +128,7 @@ def installed() -> Hooks:
     hooks = _load()
     hooks.refresh()
     hooks.canary_keys = learn_canary(hooks)
-    os.register_at_fork(after_in_child=hooks.disarm)
+    os.register_at_fork(after_in_child=hooks.after_fork)
     return hooks
 
 

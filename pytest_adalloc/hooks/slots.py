@@ -82,7 +82,8 @@ class Slots:
 
     def _is_astray(self, slot: Slot) -> bool:
         held = _read(slot.address)
-        if self._mine.get(held) == slot.symbol:
+        # A weak symbol that nothing defines is bound to nothing; it cannot be called.
+        if self._mine.get(held) == slot.symbol or (not held and slot.symbol not in self.originals):
             return False
         return slot.kind != "absolute" or held in (self.originals.get(slot.symbol), self._linkage.get(slot.symbol))
 
@@ -128,7 +129,8 @@ class Slots:
             return None  # a data word that the program itself has since filled with something of its own
         if slot.owner.holds_code(held) and held != elf.definition(slot.owner, slot.symbol):
             return ours  # a jump that is not bound yet and points to its own stub
-        self.foreign = (*self.foreign, f"{slot.owner.file_name or 'main program'}: {slot.symbol}")
+        place = f"{slot.owner.file_name or 'main program'}: {slot.symbol}"
+        self.foreign = self.foreign if place in self.foreign else (*self.foreign, place)
         return held
 
 

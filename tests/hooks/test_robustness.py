@@ -57,6 +57,19 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 sound()
 """,
+    "fork_while_another_thread_measures": """
+inside, leave = threading.Event(), threading.Event()
+def hold():
+    with record(): inside.set(); leave.wait()
+thread = threading.Thread(target=hold); thread.start(); inside.wait()
+child = os.fork()
+if child == 0:
+    sound()
+    os._exit(5)
+leave.set(); thread.join()
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+sound()
+""",
     "subprocess_while_armed": """
 import subprocess
 with record() as allocations:

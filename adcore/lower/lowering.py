@@ -27,6 +27,7 @@ from adcore.lower.frame import FrameLayout
 from adcore.lower.roots import kept
 from adcore.lower.storage import CELLS, AllocationSite, Storage, Workspace
 from adcore.lower.vectormath import VectorMath
+from adcore.lower.width import preferred_bits
 from adcore.lower.writer import Module, Writer
 from adcore.ops import TABLE, Table
 
@@ -71,14 +72,15 @@ def lower(
     lowering = Lowering(emitter, storage, Aliasing(function, alias_groups, module, frozenset(parallel)), ops, fastmath)
     layout = FrameLayout.of(function)
     lowering.whole(function, layout)
-    module_text = module.text(_definition(name, emitter, storage))
+    width = preferred_bits(function, emitter.vector_math, fastmath)
+    module_text = module.text(_definition(name, emitter, storage, width))
     return Lowered(module_text, name, layout, tuple(emitter.faults), tuple(storage.sites), storage.uses_arena)
 
 
-def _definition(name: str, emitter: Emitter, storage: Storage) -> str:
+def _definition(name: str, emitter: Emitter, storage: Storage, width: int) -> str:
     """The text of the entry function."""
     # Vector calls spill whole vectors; without a frame pointer LLVM 22 spills them unaligned.
-    attributes = emitter.module.attributes('nounwind "frame-pointer"="all" "prefer-vector-width"="256"')
+    attributes = emitter.module.attributes(f'nounwind "frame-pointer"="all" "prefer-vector-width"="{width}"')
     cells = [f"  %{cell} = alloca {ty}" for cell, ty in CELLS.items()]
     w = emitter.writer
     prologue, epilogue = storage.prologue(), storage.epilogue()

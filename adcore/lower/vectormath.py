@@ -35,9 +35,10 @@ class Variant:
 
 @dataclass(frozen=True)
 class VectorMath:
-    """The ISAs whose vector functions may be called; none: scalar calls only."""
+    """The ISAs whose vector functions may be called (none: scalar calls only); `wide`: 512-bit vectors exist."""
 
     isas: str = ""
+    wide: bool = False
 
     def variants(self, scalar: str, type_: Scalar, operands: int) -> tuple[Variant, ...]:
         """The vector versions of the C function `scalar` that exist, widest last."""
@@ -56,13 +57,12 @@ NO_VECTOR_MATH = VectorMath()
 @lru_cache(maxsize=1)
 def host() -> VectorMath:
     """What this machine can run."""
-    if _library() is None:
-        return NO_VECTOR_MATH
     from llvmlite import binding
 
     features = binding.get_host_cpu_features()
-    wide = {"b": "sse4.1", "d": "avx2", "e": "avx512f"}
-    return VectorMath("".join(isa for isa, feature in wide.items() if features.get(feature)))
+    needed = {"b": "sse4.1", "d": "avx2", "e": "avx512f"}
+    found = "".join(isa for isa, feature in needed.items() if features.get(feature))
+    return VectorMath(found if _library() is not None else "", wide="e" in found)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_disjoint_parameters_need_no_test_of_addresses() -> None:
     contiguous = SHIFT.replace(",S>", ",C>")
     apart = Native(contiguous).artifact.llvm_ir
     grouped = Native(contiguous, alias_groups=((0, 1, 2),)).artifact.llvm_ir
-    assert "<4 x double>" in apart
+    assert re.search("<[48] x double>", apart)
     assert "vector.memcheck" in grouped
     assert "vector.memcheck" not in apart
 
@@ -76,7 +77,7 @@ func @stencil(%x: array<f64,1,C>, %y: array<f64,1,C>) -> () {
 """
     native = agree(stencil, np.arange(50.0), np.zeros(50))
     assert "shufflevector" not in native.artifact.llvm_ir
-    assert "<4 x double>" in native.artifact.llvm_ir
+    assert re.search("<[48] x double>", native.artifact.llvm_ir)
 
 
 def test_classes_of_workspace_memory() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,7 @@ def test_one_kind() -> None:
     function = deferred(ONE_KIND)
     assert checks_inside(function) == 0, print_function(function)
     native = agree(function, np.linspace(0.1, 1, 37))
-    assert "@_ZGVdN4v_exp(<4 x double>" in native.artifact.llvm_ir
+    assert re.search(r"call .*@_ZGV[de]N[48]v_exp", native.artifact.llvm_ir)
     for k in (0, 5, 36):
         x = np.linspace(0.1, 1, 37)
         x[k] = 0.0

@@ -66,8 +66,9 @@ def test_the_vector_library_is_used() -> None:
     if "d" not in vectormath.host().isas:
         pytest.skip("no AVX2, or no vector library")
     external = Native(program("exp", F64, 1)).artifact.certificate.external_symbols
-    assert "_ZGVdN4v_exp" in external
-    assert "_ZGVdN4vv_pow" in Native(program("pow", F64, 2)).artifact.certificate.external_symbols
+    assert {"_ZGVdN4v_exp", "_ZGVeN8v_exp"} & set(external)
+    external = Native(program("pow", F64, 2)).artifact.certificate.external_symbols
+    assert {"_ZGVdN4vv_pow", "_ZGVeN8vv_pow"} & set(external)
 
 
 def test_without_a_vector_library_calls_are_scalar() -> None:

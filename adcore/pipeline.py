@@ -137,7 +137,8 @@ def _plan(request: Request, products: Products) -> Explanation | None:
     derived = products["derived"]
     if derived.planner is None or derived.plan is None:
         return None
-    return explain(derived.planner, derived.plan)
+    how = derived.checkpointing
+    return explain(derived.planner, derived.plan, checkpoints=how.summary() if how else None)
 
 
 def _gradient(request: Request, products: Products) -> Function:

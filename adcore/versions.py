@@ -63,7 +63,8 @@ class Version:
         if derived.planner is None or derived.plan is None:
             function = self.primal.function
             return Explanation(function.name, function.span, (), "0", 0)
-        return explain(derived.planner, derived.plan, values)
+        how = derived.checkpointing
+        return explain(derived.planner, derived.plan, values, how.summary() if how else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,7 +64,41 @@ class Explanation:
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
-def explain(planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None) -> Explanation:
+@dataclass(frozen=True)
+class Checkpoints:
+    """A loop that is reversed from kept states: `count` states of `size` bytes, `rest` bytes for the state at the end
+    and the record of one step; of `steps` steps, `advanced` are run again."""
+
+    span: Span | None
+    state: tuple[str, ...]
+    count: int
+    size: int
+    rest: int
+    steps: int
+    advanced: int
+
+    @property
+    def bytes(self) -> int:
+        return self.count * self.size + self.rest
+
+    def record(self) -> Stored:
+        """As a kept value."""
+        names = ", ".join(f"`{name}`" for name in self.state) or "its carried values"
+        why = f"the limit is below what all iterations need: the state ({names}) is kept at {self.count} of them"
+        formula = f"{self.count}*{self.size} + {self.rest}"
+        spans = (self.span,) if self.span else ()
+        return Stored("states of the loop", self.span, "checkpoint", why, spans, (), formula, self.bytes, "")
+
+    def note(self) -> str:
+        return (
+            f"Checkpointed: {self.advanced} of {self.steps} steps' worth of iterations run again, the least for "
+            f"{self.count} states (Griewank & Walther 2000)."
+        )
+
+
+def explain(
+    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, checkpoints: Checkpoints | None = None
+) -> Explanation:
     """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes."""
     total = Polynomial()
     records = []
@@ -73,14 +107,13 @@ def explain(planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None
         total = total + amount
         records.append(_record(planner, plan, node, readers, amount, arguments))
     function = planner.structure.function
-    return Explanation(
-        function.name,
-        function.span,
-        tuple(records),
-        planner.sizes.text(total),
-        _bytes(planner, total, arguments),
-        _aliasing_notes(planner, plan),
-    )
+    formula, size, notes = planner.sizes.text(total), _bytes(planner, total, arguments), _aliasing_notes(planner, plan)
+    if checkpoints is not None:
+        records.append(checkpoints.record())
+        formula = f"{formula} + {checkpoints.record().formula}" if total.terms else checkpoints.record().formula
+        size = None if size is None else size + checkpoints.bytes
+        notes = (checkpoints.note(), *notes)
+    return Explanation(function.name, function.span, tuple(records), formula, size, notes)
 
 
 def workspace(planner: Planner, plan: Plan) -> Polynomial:
@@ -213,7 +246,7 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
         "loop result": f"`{name}` is the result of an inner loop: storing it is cheaper than running that loop again",
         "trip count": "the number of iterations of this `while` is known only after it ran",
         "decision": f"`{name}` decides a branch or an index and rests on rounded arithmetic, so it is not recomputed",
-        "dearer": f"computing `{text}` again costs more than keeping it; workspace=0 recomputes it",
+        "dearer": f"computing `{text}` again would cost more than keeping it",
         "free": "",
     }[choice.why]
 
@@ -262,7 +295,8 @@ def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
     loaded = {dependence.root(i.operands[0]) for i in instrs if i.op == "load"}
     read = [p for p in planner.structure.function.params if p in loaded]
     pairs = [(w, r) for w in written for r in read if w is not r and not dependence.may_overlap(w, r)]
-    names = dict.fromkeys(f"`{w.hint}` and `{r.hint}`" for w, r in pairs)
+    unordered = {frozenset(pair): pair for pair in reversed(pairs)}
+    names = [f"`{w.hint}` and `{r.hint}`" for w, r in reversed(unordered.values())]
     if not names:
         return ()
     return (f"Checked at each call: the buffers of {'; '.join(names)} do not overlap, so writing one cannot change the "

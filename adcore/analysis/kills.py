@@ -22,7 +22,8 @@ class Kills:
     to the (loop, position) of the carried value that it becomes in the next iteration.
     """
 
-    def __init__(self, dependence: Dependence, stores: Sequence[Instr]) -> None:
+    def __init__(self, dependence: Dependence, stores: Sequence[Instr], apart: Instr | None = None) -> None:
+        self.apart = apart
         self.dependence, self.structure, self.stores = dependence, dependence.structure, stores
         self.old: dict[Instr, Value] = {}
         for store in stores:
@@ -152,6 +153,8 @@ class Kills:
 
     def _check_undoable(self, store: Instr) -> bool:
         top = self.structure.function.region
+        if self.apart is not None and self.structure.holder(store) is self.apart:
+            return False
         if store.op != "store" or self.structure.home[self.dependence.root(store.operands[1])] is not top:
             return False
         owners = [self.structure.owner[r] for r in self.structure.chain(self.structure.home[store])]

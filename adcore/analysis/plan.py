@@ -32,14 +32,17 @@ Node = Value | Instr
 """A needed value, or a store that is to be undone."""
 
 BYTE_PRICE = 1.0
-"""Cost of a stored byte, written once and read once, in additions: a stored double costs as much as 8 additions or
-4 loads, so storing never beats a legal load."""
+"""How dear bytes are compared to operations; limits in bytes raise it."""
+
+BYTE_COST = 2.0
+"""Cost of a kept byte, written once and read once, in additions: a double costs as much as a transcendental function,
+so storing never beats a legal load, and one log of overwritten memory beats two kept values."""
 
 ROW_SHARE = 0.25
 """Cost of putting a value down in a row that is reused, as a share of keeping it for good."""
 
 STORE_AND_LOAD = 3
-"""Bytes' worth of the two instructions that keeping any value takes: a stored bit is not cheaper than a compare."""
+"""Cost of the instructions that keeping any value takes: a stored bit is not cheaper than a compare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +101,17 @@ class Planner:
         needs: Needs,
         ops: Table,
         without: frozenset[Instr] = frozenset(),
+        apart: Instr | None = None,
     ) -> None:
-        """`without`: stores to disregard, to see what a program without them would need."""
+        """`without`: stores to disregard, to see what a program without them would need. `apart`: a loop that is
+        checkpointed; its stores cannot be rolled back one by one."""
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
         self.stores = [i for i in instrs if i.op in ("store", "accumulate") and i not in without]
-        self.kills = Kills(dependence, self.stores)
+        self.groups = dependence.groups
+        self.kills = Kills(dependence, self.stores, apart)
         self.choices: dict[Node, Choice] = {}
         self._exact: dict[Value, bool] = {}
         todo: list[Node] = list(needs.values)
@@ -131,7 +137,7 @@ class Planner:
         times = self.sizes.estimate(home)
         outside = self.structure.depth(home) == 0
         assert isinstance(value.type, Scalar)
-        store = 0.0 if outside else (value.type.bytes + STORE_AND_LOAD) * times
+        store = 0.0 if outside else (BYTE_COST * value.type.bytes + STORE_AND_LOAD) * times
         instr = self.structure.definition.get(value)
         if instr is None:
             return self.carried(value, store)
@@ -215,7 +221,7 @@ class Planner:
         assert isinstance(value.type, Scalar)
         home = self.structure.home[store]
         # The log is written, read, and swapped back at the end.
-        return Choice((value.type.bytes + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
+        return Choice((BYTE_COST * value.type.bytes + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
 
     def kept_by_program(self, value: Value) -> Instr | None:
         """A store of `value` in its own region, to an array that lives to the end, that nothing overwrites later."""
@@ -313,7 +319,7 @@ class Planner:
         choice = self.choices.get(value)
         if choice is None or choice.store == 0 or value in seen:
             return []
-        if choice.operands is None:
+        if choice.operands is None or choice.scratch:
             return [value]
         for operand in choice.operands:
             if chain := self._blocked(operand, seen | {value}):

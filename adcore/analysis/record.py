@@ -27,15 +27,16 @@ class Needs:
     working: frozenset[Region]
 
 
-def needs(dependence: Dependence, active: Activity, ops: Table) -> Needs:
-    """The needed set of a function."""
+def needs(dependence: Dependence, active: Activity, ops: Table, apart: Instr | None = None) -> Needs:
+    """The needed set of a function; `apart` is a loop that is reversed by other means and needs nothing from here."""
     structure = dependence.structure
     working: set[Region] = set()
     for instr in structure.instructions():
         if has_adjoint(dependence, active, instr):
             working.update(structure.chain(structure.home[instr]))
     readers: dict[Value, list[Instr]] = {}
-    for instr in structure.instructions():
+    outside = [i for i in structure.instructions() if apart is None or structure.holder(i) is not apart]
+    for instr in outside:
         if has_adjoint(dependence, active, instr) or any(r in working for r in instr.regions):
             for value in _reads(dependence, active, ops, instr):
                 readers.setdefault(value, []).append(instr)

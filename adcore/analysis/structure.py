@@ -62,6 +62,12 @@ class Structure:
             current = self.owner[self.home[current]]
         return current
 
+    def holder(self, instr: Instr) -> Instr:
+        """The instruction of the function's own region that is or holds `instr`."""
+        holder = self.ancestor(instr, self.function.region)
+        assert holder is not None
+        return holder
+
     def instructions(self) -> list[Instr]:
         """Every instruction, in program order."""
         return list(walk(self.function.region))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adcore.analysis.activity import Activity, activity
-from adcore.analysis.budget import plan_within
+from adcore.analysis.budget import TooLarge, plan_within
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
 from adcore.analysis.plan import Node, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array, needs
@@ -25,6 +25,7 @@ from adcore.ir.types import BOOL, I64, ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import adjoint
 from adcore.source import Span
+from adcore.transform.checkpoint import Adjoints, Checkpointed, Checkpointing, choose
 from adcore.transform.loops import emit_loop_nest, iteration_number, trip_count
 from adcore.transform.redo import redo
 from adcore.transform.replay import Row, replay
@@ -38,18 +39,24 @@ class Derivative:
     function: Function
     planner: Planner | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
+    checkpointing: Checkpointing | None = field(default=None, repr=False)
 
 
 def analyse(
-    function: Function, kinds: Sequence[str], seeds: Sequence[bool], aliases: AliasClasses, ops: Table
+    function: Function,
+    kinds: Sequence[str],
+    seeds: Sequence[bool],
+    aliases: AliasClasses,
+    ops: Table,
+    apart: Instr | None = None,
 ) -> Planner:
-    """Everything that is known before the decision what to store."""
+    """Everything that is known before the decision what to store; `apart` is a loop that is checkpointed."""
     dependence = Dependence(structure(function), aliases)
     inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
     visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
     outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
     active = activity(dependence, ops, inputs, outputs, visible)
-    return Planner(dependence, active, needs(dependence, active, ops), ops)
+    return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)
 
 
 def reverse(
@@ -69,19 +76,71 @@ def reverse(
     an array). Results: those of `function`, then the adjoints of the active parameters.
     `limit`: bytes that may be kept for `arguments`. Raises Impossible or TooLarge where that is not enough.
     """
-    planner = analyse(function, kinds, seeds, aliases or AliasClasses(), ops)
-    return emit_reverse(planner, plan_within(planner, limit, arguments), kinds, seeds, ops)
+    aliases = aliases or AliasClasses()
+    planner = analyse(function, kinds, seeds, aliases, ops)
+    try:
+        return emit_reverse(planner, plan_within(planner, limit, arguments), kinds, seeds, ops)
+    except TooLarge as large:
+        assert limit is not None
+        return _checkpointed(planner, large, kinds, seeds, ops, aliases, limit, arguments or ())
 
 
-def emit_reverse(planner: Planner, plan: Plan, kinds: Sequence[str], seeds: Sequence[bool], ops: Table) -> Derivative:
+def _checkpointed(
+    planner: Planner,
+    large: TooLarge,
+    kinds: Sequence[str],
+    seeds: Sequence[bool],
+    ops: Table,
+    aliases: AliasClasses,
+    limit: int,
+    arguments: Sequence[object],
+) -> Derivative:
+    """The gradient function with one loop checkpointed. Raises TooLarge if that does not fit either."""
+    function = planner.structure.function
+
+    def differentiate(
+        step: Function, step_kinds: Sequence[str], step_seeds: Sequence[bool], step_aliases: AliasClasses
+    ) -> tuple[Function, Planner, Plan]:
+        derivative = reverse(step, step_kinds, step_seeds, ops, step_aliases)
+        assert derivative.planner is not None
+        assert derivative.plan is not None
+        return derivative.function, derivative.planner, derivative.plan
+
+    def outside(loop: Instr) -> tuple[Planner, Plan]:
+        around = analyse(function, kinds, seeds, aliases, ops, loop)
+        return around, around.plan()
+
+    how, around, plan = choose(planner, large, limit, arguments, differentiate, outside)
+    return emit_reverse(around, plan, kinds, seeds, ops, how)
+
+
+def emit_reverse(
+    planner: Planner,
+    plan: Plan,
+    kinds: Sequence[str],
+    seeds: Sequence[bool],
+    ops: Table,
+    checkpointing: Checkpointing | None = None,
+) -> Derivative:
     """The gradient function under any feasible plan."""
-    return Derivative(_Reverse(planner, plan, kinds, seeds, ops).run(), planner, plan)
+    function = _Reverse(planner, plan, kinds, seeds, ops, checkpointing).run()
+    return Derivative(function, planner, plan, checkpointing)
 
 
 class _Reverse:
     """The state of building one reverse function."""
 
-    def __init__(self, planner: Planner, plan: Plan, kinds: Sequence[str], seeds: Sequence[bool], ops: Table) -> None:
+    def __init__(
+        self,
+        planner: Planner,
+        plan: Plan,
+        kinds: Sequence[str],
+        seeds: Sequence[bool],
+        ops: Table,
+        checkpointing: Checkpointing | None = None,
+    ) -> None:
+        self.how = checkpointing
+        self.checkpointed: Checkpointed | None = None
         self.planner, self.plan, self.ops = planner, plan, ops
         self.kinds, self.seeds = kinds, seeds
         self.dependence: Dependence = planner.dependence
@@ -157,6 +216,8 @@ class _Reverse:
             self.builder.span = instr.span
             if region is self.function.region:
                 self.allocate_buffers(instr)
+            if self.how is not None and instr is self.how.loop:
+                self.checkpointed = Checkpointed(self.how, self.builder, self.ops)
             if instr in self.plan.logged:
                 self.log(instr)
             if instr.regions:
@@ -381,7 +442,9 @@ class _Reverse:
     def reverse_instr(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         if instr in self.plan.undone:
             self.roll_back(instr)
-        if instr.op in ("for", "while"):
+        if self.checkpointed is not None and instr is self.checkpointed.how.loop:
+            self.reverse_checkpointed(self.checkpointed, adjoints)
+        elif instr.op in ("for", "while"):
             if self.works(instr):
                 self.reverse_loop(instr, adjoints)
         elif instr.op == "if":
@@ -505,6 +568,22 @@ class _Reverse:
         adjoints.update(zip(used, results[len(carried) :], strict=True))
         for k, result in zip(carried, results, strict=False):
             self.add(adjoints, inits[k], result)
+
+    def reverse_checkpointed(self, loop: Checkpointed, adjoints: dict[Value, Value]) -> None:
+        how, instr = loop.how, loop.how.loop
+        seeded = [k for k, s in enumerate(how.seeds) if s]
+        params = how.loop.regions[0].params
+        outer = (*params, *how.step.inputs)
+        pairs = list(zip(outer, how.kinds, strict=True))
+        used = [v for v, kind in pairs[len(params) :] if kind == "active"]
+        shadows = [self.shadow(v) for v, kind in pairs if kind == "duplicated"]
+        outgoing = [adjoints.pop(r, None) for r in instr.results]
+        carried = [outgoing[k] or self.zero(instr.results[k]) for k in seeded]
+        incoming = Adjoints(carried, [adjoints.get(v) or self.zero(v) for v in used])
+        result = loop.reverse(incoming, shadows)
+        adjoints.update(zip(used, result.used, strict=True))
+        for k, term in zip(seeded, result.carried, strict=True):
+            self.add(adjoints, instr.operands[2 + k], term)
 
     def reversed_range(self, loop: Instr) -> tuple[Value, Value, dict[str, object]]:
         """The iterations of `loop`, last first."""

@@ -172,7 +172,7 @@ def test_the_sample_uses_every_way_to_bring_a_value_back() -> None:
         program = simplify(random_program(seed), TABLE)
         planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
         plans = [planner.plan(price) for price in (1.0, 20.0)]
-        for plan, node in ((plan, node) for plan in plans for node in plan.demanded):
+        for plan, node in ((p, n) for p in plans for n in p.demanded):
             choice = plan.choices[node]
             if isinstance(node, Instr):
                 seen.add("log" if node in plan.logged else "contracted log")

@@ -1,0 +1,79 @@
+"""The body of a loop as a function of its own: what checkpointing differentiates and runs again.
+
+for t in range(n): (c) u[...] = ...        ->      func step(t, c, u, ...) -> next c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.structure import Structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute
+
+PULLED = frozenset({
+    "const", "dim", "count", "add", "sub", "mul", "neg", "minimum", "maximum", "floordiv", "view", "transpose", "item",
+})  # fmt: skip
+"""Instructions outside the loop that are repeated inside the function, so that its subscripts stay affine and its
+arrays are seen through their roots."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """`function` takes the loop variable, the carried values and the outer values `inputs`; it returns the next carried
+    values."""
+
+    function: Function
+    inputs: tuple[Value, ...]
+
+
+def outline(structure: Structure, loop: Instr) -> Outlined:
+    """The body of a `for` that stands in the function's own region."""
+    (body,) = loop.regions
+    pulled: dict[Instr, None] = {}
+    inputs: dict[Value, None] = {}
+
+    def visit(value: Value) -> None:
+        instr = structure.definition.get(value)
+        if instr is None or instr.op not in PULLED:
+            inputs[value] = None
+        elif instr not in pulled:
+            for operand in instr.operands:
+                visit(operand)
+            pulled[instr] = None
+
+    for value in sorted(free_values(body), key=lambda v: _order(structure, v)):
+        visit(value)
+    region = Region((*body.params, *inputs), (*pulled, *body.body), body.yields)
+    name = f"{structure.function.name}_step"
+    return Outlined(Function(name, substitute(region, {}), loop.span), tuple(inputs))
+
+
+def _order(structure: Structure, value: Value) -> tuple[int, int]:
+    """Parameters, then results in program order."""
+    instr = structure.definition.get(value)
+    if instr is None:
+        return (-1, structure.function.params.index(value))
+    return (structure.position[instr], instr.results.index(value))
+
+
+def aliases_of(outlined: Outlined, outer: AliasClasses, params: Sequence[Value]) -> AliasClasses:
+    """The alias groups of the outlined function, from those of the function around it."""
+    shift = len(outlined.function.params) - len(outlined.inputs)
+    groups = []
+    for group in outer.groups:
+        members = {params[p] for p in group}
+        inside = tuple(shift + k for k, v in enumerate(outlined.inputs) if v in members)
+        if inside:
+            groups.append(inside)
+    return AliasClasses(tuple(groups))
+
+
+def call_inline(builder: Builder, function: Function, arguments: Sequence[Value]) -> tuple[Value, ...]:
+    """Append the body of `function` with `arguments` for its parameters; returns its results."""
+    copy = substitute(function.region, dict(zip(function.params, arguments, strict=True)))
+    for instr in copy.body:
+        builder.append(instr)
+    return copy.yields

@@ -90,8 +90,10 @@ class Hooks:
             self._lock, self._depth = threading.RLock(), 0
 
     def _forget_sites(self) -> None:
-        base = self.core["adalloc_state"]
-        ctypes.memset(base + 8 * layout.SITES, 0, 8 * (layout.WORDS - layout.SITES))
+        nothing = memoryview(bytes(8 * layout.SITE_WORDS)).cast("Q")
+        for at in sites.used_sites(self.words):
+            self.words[at : at + layout.SITE_WORDS] = nothing
+        self.words[layout.USED] = 0
         self.words[layout.CANARIES] = 0
         self.words[layout.LOST] = 0
 
@@ -138,6 +140,7 @@ def _load() -> Hooks:
     triple = machine.triple()
     core = machine.link([machine.object_code(native.core_text(triple))], native.CORE_SYMBOLS)
     block = (c_uint64 * layout.WORDS).from_address(core["adalloc_state"])
+    block[layout.BASE] = core["adalloc_state"]
     layer_code = machine.object_code(native.hooks_text(triple))
     shared = {name: core[name] for name in ("adalloc_state", "adalloc_note")}
     layers: list[dict[str, int]] = []

@@ -18,6 +18,10 @@ CANARIES = 7  # how many canaries asked for memory
 DOMAINS = 8  # per Python domain: calls, bytes, frees
 DOMAIN_WORDS = 3
 DOMAIN_COUNT = 4
+USED = (
+    20  # how many sites are in use; their addresses are in the list behind the sites, so that nobody searches for them
+)
+BASE = 21  # the address of this block
 OTHERS = 32  # calls of other threads, by entry number
 RANGES = 64  # interpreter: pairs of start and end
 INTERPRETER_CAPACITY = 224
@@ -26,7 +30,9 @@ THROUGH_CAPACITY = 32
 SITES = 1024
 SITE_COUNT = 2048  # a power of two; one more entry takes what does not fit
 SITE_WORDS = 24
-WORDS = SITES + (SITE_COUNT + 1) * SITE_WORDS
+OVERFLOW = SITES + SITE_COUNT * SITE_WORDS
+USED_LIST = OVERFLOW + SITE_WORDS
+WORDS = USED_LIST + SITE_COUNT
 
 EVERY_THREAD = 2**64 - 1
 

@@ -35,11 +35,16 @@ class RawSite:
 
 
 def read_sites(words: memoryview) -> dict[int, RawSite]:
-    """Every site that has counted something, by key."""
-    start, size = layout.SITES, layout.SITE_WORDS
-    counts = words[start + layout.COUNT : layout.WORDS : size].tolist()
-    rows = (words[start + size * i : start + size * (i + 1)].tolist() for i, count in enumerate(counts) if count)
-    return {row[layout.KEY]: _raw(row) for row in rows}
+    """Every site that has counted something, by key; the site for what found the table full has the key 0."""
+    rows = (words[at : at + layout.SITE_WORDS].tolist() for at in used_sites(words))
+    return {row[layout.KEY]: _raw(row) for row in rows if row[layout.COUNT]}
+
+
+def used_sites(words: memoryview) -> list[int]:
+    """Where in the state the sites are that have been claimed, and the one that takes what does not fit."""
+    number = words[layout.USED]
+    addresses = words[layout.USED_LIST : layout.USED_LIST + number].tolist()
+    return [*((address - words[layout.BASE]) // 8 for address in addresses), layout.OVERFLOW]
 
 
 def _raw(row: list[int]) -> RawSite:

@@ -13,7 +13,6 @@ from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
 
 def sites() -> str:
     """The table of sites: open addressing, a site per entry and caller; one last site takes what does not fit."""
-    overflow = layout.SITES + layout.SITE_COUNT * layout.SITE_WORDS
     return f"""
 define internal i64 @class_of(i64 %address) {FUNCTION} {{
 entry:
@@ -78,7 +77,31 @@ found:
   ret ptr %site
 overflow:
   %lost = atomicrmw add ptr {word(layout.LOST)}, i64 1 monotonic
-  ret ptr {word(overflow)}
+  ret ptr {word(layout.OVERFLOW)}
+}}
+
+; The site of a key, claimed now if it is new; a site whose class is still zero has not been described.
+define internal ptr @take(i64 %key) {FUNCTION} {{
+entry:
+  br label %again
+again:
+  %site = call ptr @probe(i64 %key)
+  %held = load atomic i64, ptr %site monotonic, align 8
+  %known = icmp eq i64 %held, %key
+  %spilled = icmp eq ptr %site, {word(layout.OVERFLOW)}
+  %ready = or i1 %known, %spilled
+  br i1 %ready, label %give, label %claim
+claim:
+  %taken = cmpxchg ptr %site, i64 0, i64 %key monotonic monotonic
+  %won = extractvalue {{i64, i1}} %taken, 1
+  br i1 %won, label %enlist, label %again
+enlist:
+  %number = atomicrmw add ptr {word(layout.USED)}, i64 1 monotonic
+  %at = getelementptr ptr, ptr {word(layout.USED_LIST)}, i64 %number
+  store ptr %site, ptr %at
+  br label %give
+give:
+  ret ptr %site
 }}
 
 ; Who is responsible for a call out of a library that allocates for its caller: the first frame beyond such libraries.
@@ -180,23 +203,23 @@ leave:
 find:
   %tag = shl i64 %entry, 59
   %key = xor i64 %caller, %tag
-  %near = call ptr @probe(i64 %key)
-  %near.key = load atomic i64, ptr %near monotonic, align 8
-  %known = icmp eq i64 %near.key, %key
+  %near = call ptr @take(i64 %key)
   %near.class.at = getelementptr i64, ptr %near, i64 {layout.CLASS}
-  br i1 %known, label %read, label %first
+  %near.class = load atomic i64, ptr %near.class.at monotonic, align 8
+  %new = icmp eq i64 %near.class, 0
+  br i1 %new, label %first, label %known
 first:
-  call void @claim(ptr %near, i64 %key, i64 %entry, i64 %caller, i64 %thread)
-  br label %read
-read:
-  %class = load atomic i64, ptr %near.class.at monotonic, align 8
+  %found = call i64 @first_call(ptr %near, i64 %entry, i64 %caller, i64 %thread)
+  br label %known
+known:
+  %class = phi i64 [%near.class, %find], [%found, %first]
   %through = icmp eq i64 %class, {layout.PASSED_THROUGH}
   br i1 %through, label %beyond, label %count
 beyond:
   %far = call ptr @deep(i64 %entry, i64 %caller, i64 %thread)
   br label %count
 count:
-  %site = phi ptr [%near, %read], [%far, %beyond]
+  %site = phi ptr [%near, %known], [%far, %beyond]
   %count.at = getelementptr i64, ptr %site, i64 {layout.COUNT}
   %bytes.at = getelementptr i64, ptr %site, i64 {layout.SITE_BYTES}
   %site.class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
@@ -224,8 +247,12 @@ single.total:
 }}
 
 ; First call of a site. Its class is found here once; the backtrace is taken for native code only.
-define internal void @claim(ptr %site, i64 %key, i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+define internal i64 @first_call(ptr %site, i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+start:
   %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
+  %spilled = icmp eq ptr %site, {word(layout.OVERFLOW)}
+  br i1 %spilled, label %full, label %judge
+judge:
   %class = call i64 @class_of(i64 %caller)
   %native = icmp eq i64 %class, {layout.NATIVE}
   br i1 %native, label %walk, label %enter
@@ -233,16 +260,12 @@ walk:
   %walked = call i64 @unwind(ptr %frames, i64 %thread)
   br label %enter
 enter:
-  %count = phi i64 [0, %0], [%walked, %walk]
-  %spill = icmp eq ptr %site, {word(layout.SITES + layout.SITE_COUNT * layout.SITE_WORDS)}
-  br i1 %spill, label %full, label %take
-take:
-  %taken = cmpxchg ptr %site, i64 0, i64 %key monotonic monotonic
+  %count = phi i64 [0, %judge], [%walked, %walk]
   call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 %class, ptr %frames, i64 %count)
-  ret void
+  ret i64 %class
 full:
   call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 {layout.NATIVE}, ptr %frames, i64 0)
-  ret void
+  ret i64 {layout.NATIVE}
 }}
 
 ; A call out of a library that allocates for others: one site per path through that library.
@@ -259,19 +282,16 @@ define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTI
   %odd = or i64 %low, 1
   %tag = shl i64 %entry, 59
   %key = xor i64 %odd, %tag
-  %site = call ptr @probe(i64 %key)
-  %held = load atomic i64, ptr %site monotonic, align 8
-  %known = icmp eq i64 %held, %key
-  br i1 %known, label %give, label %fill
+  %site = call ptr @take(i64 %key)
+  %class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
+  %held = load atomic i64, ptr %class.at monotonic, align 8
+  %new = icmp eq i64 %held, 0
+  br i1 %new, label %fill, label %give
 fill:
-  %spill = icmp eq ptr %site, {word(layout.SITES + layout.SITE_COUNT * layout.SITE_WORDS)}
-  br i1 %spill, label %full, label %take
-take:
-  %taken = cmpxchg ptr %site, i64 0, i64 %key monotonic monotonic
-  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 %class, ptr %frames, i64 %count)
-  br label %give
-full:
-  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 {layout.NATIVE}, ptr %frames, i64 0)
+  %spilled = icmp eq ptr %site, {word(layout.OVERFLOW)}
+  %kept = select i1 %spilled, i64 {layout.NATIVE}, i64 %class
+  %room = select i1 %spilled, i64 0, i64 %count
+  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 %kept, ptr %frames, i64 %room)
   br label %give
 give:
   ret ptr %site

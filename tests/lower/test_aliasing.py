@@ -115,3 +115,15 @@ func @f(%a: array<f64,1,C>, %b: array<f64,1,C>, %n: i64) -> (array<f64,1,C>) {
 }
 """)
     assert roots.roots(function)[function.results[0]] == set(function.params[:2])
+
+
+def test_loops_proved_parallel_need_no_test_of_addresses() -> None:
+    """Overlap is allowed, and yet the caller knows that no iteration depends on another."""
+    contiguous = SHIFT.replace(",S>", ",C>")
+    function = parse_function(contiguous)
+    loops = [i for i in walk(function.region) if i.op == "for"]
+    native = Native(function, alias_groups=((0, 1, 2),), parallel=loops)
+    assert "llvm.access.group" in native.artifact.llvm_ir
+    assert "vector.memcheck" not in native.artifact.llvm_ir
+    assert re.search("<[48] x double>", native.artifact.llvm_ir)
+    agree(native, np.arange(9.0), np.zeros(9), np.zeros(9))

@@ -190,7 +190,9 @@ def _attribute(address: int) -> bytes:
     struct.pack_into("<II", raw, 0, TYPE_BREAKPOINT, ATTRIBUTE_BYTES)
     struct.pack_into("<Q", raw, 40, DISABLED | EXCLUDE_KERNEL | EXCLUDE_HYPERVISOR)
     struct.pack_into("<I", raw, 52, EXECUTE)
-    struct.pack_into("<QQ", raw, 56, address, ctypes.sizeof(c_long))
+    # The kernel wants the length of a word on x86, that of an instruction on ARM.
+    length = 4 if platform.machine() == "aarch64" else ctypes.sizeof(c_long)
+    struct.pack_into("<QQ", raw, 56, address, length)
     return bytes(raw)
 
 

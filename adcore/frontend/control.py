@@ -264,7 +264,7 @@ class _Attempt:
         leaves = joiner.state_leaves(self.grown)
         if not self.stable:
             # Only reached with a program that was refused: keep going with what is known.
-            frame.state = entry
+            assert frame.session.diagnostics, "the carried values of a loop do not settle"
             return
         inits = joiner.state_values(entry, self.grown, 0)
         types, hints = [v.type for v in leaves], [v.hint for v in leaves]

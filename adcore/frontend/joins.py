@@ -42,7 +42,7 @@ from adcore.ir.types import BOOL, F32, F64, I64, Scalar
 
 
 class TooWide(Exception):
-    """A constant that the IR's numbers can't hold."""
+    """A constant that an integer of the IR can't hold."""
 
 
 def static_type(value: object) -> tuple[Scalar, bool]:
@@ -72,7 +72,7 @@ def materialise(frame: Frame, value: Abstract, type_: Scalar | None = None) -> V
             return frame.const(float(number), wanted)
         if wanted.kind == "b":
             return frame.const(bool(number), wanted)
-        if not -(2**63) <= int(number) < 2**63:
+        if not -(2**63) <= number < 2**63:
             raise TooWide(str(number))
         return frame.const(int(number), wanted)
     assert isinstance(value, Num), value
@@ -224,7 +224,7 @@ class Joiner:
         if isinstance(inner_a, Unbound):
             inner = self.surviving(inner_b, name)
         elif isinstance(inner_b, Unbound):
-            inner = inner_a if self._carried(inner_a) else self.surviving(inner_a, name)
+            inner = self._kept(inner_a, name)
         else:
             inner = self.join(inner_a, inner_b, name)
         if isinstance(inner, (Conflict, Poison)):
@@ -235,6 +235,19 @@ class Joiner:
 
     def _carried(self, value: Abstract) -> bool:
         return isinstance(value, Num) and value.value in self.fresh
+
+    def _kept(self, value: Abstract, name: str) -> Abstract:
+        """The first path's value as it is where it is already carried; otherwise made to outlive its path."""
+        if self._carried(value):
+            return value
+        if isinstance(value, Items):
+            items = tuple(self._kept(v, name) for v in value.items)
+            return value if _identical(items, value.items) else Items(items)
+        if isinstance(value, Record):
+            items = tuple(self._kept(v, name) for _, v in value.fields)
+            same = _identical(items, [v for _, v in value.fields])
+            return value if same else Record(value.cls, _fields(value, items))
+        return self.surviving(value, name)
 
     def refreshed(self, value: Abstract, name: str) -> Abstract:
         """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
@@ -327,11 +340,11 @@ class Joiner:
         if a.result is b.result:
             return a.result
         x, y = a.result, b.result
-        if isinstance(x, Unbound) or isinstance(y, Unbound):
-            present = y if isinstance(x, Unbound) else x
-            if self._carried(present) or (isinstance(present, Items) and all(map(self._carried, present.items))):
-                return present
-            return self.surviving(present, "the returned value")
+        if isinstance(x, Unbound):
+            # Even where it is the carried value of a name: that name may get another one after it was read.
+            return self.surviving(y, "the returned value")
+        if isinstance(y, Unbound):
+            return self._kept(x, "the returned value")
         return pick(x, y, "the returned value")
 
     def leaves(self, value: Abstract) -> Iterator[Value]:
@@ -428,6 +441,14 @@ def rebuilt_state(state: State, mapping: dict[Value, Value]) -> State:
 def defined_in(region: Region) -> frozenset[Value]:
     """Values that a region makes visible to its own body only."""
     return frozenset(region.params) | {v for instr in region.body for v in instr.results}
+
+
+def _identical(a: Iterable[Abstract], b: Iterable[Abstract]) -> bool:
+    return all(x is y for x, y in zip(a, b, strict=True))
+
+
+def _fields(like: Record, values: Iterable[Abstract]) -> tuple[tuple[str, Abstract], ...]:
+    return tuple((key, v) for (key, _), v in zip(like.fields, values, strict=True))
 
 
 def _is_list(value: Abstract) -> bool:

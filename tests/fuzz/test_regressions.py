@@ -1,0 +1,86 @@
+"""What fuzzing found, each as the small program that showed it."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import adcore as ad
+
+
+def agrees(function: Any, *args: Any) -> None:
+    """The compiled function returns and writes what the Python function does."""
+    mine, theirs = copy.deepcopy(args), copy.deepcopy(args)
+    expected = function(*theirs)
+    got = ad.compile(function, *mine, mode=ad.Primal)(*mine)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+    for a, b in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def returned_before_it_changes(n, s):
+    for _ in range(n):
+        t = s
+        s = s + 1
+        if s > 3:
+            return t
+    return s
+
+
+def returned_from_a_while(n, s):
+    while s < n:
+        t = s
+        s = s + 1
+        if s > 3:
+            return t
+    return s
+
+
+def returned_number_and_constant(n, s):
+    for _ in range(n):
+        t = s
+        s = s + 1
+        if s > 3:
+            return t, 0.5
+    return s, 0.25
+
+
+@pytest.mark.parametrize("n", [2, 9, 12])
+def test_a_name_returned_from_a_loop_that_changes_after_it_was_read(n: int) -> None:
+    agrees(returned_before_it_changes, n, 1.0)
+    agrees(returned_from_a_while, n, 1.0)
+    agrees(returned_number_and_constant, n, 1.0)
+
+
+def tuple_in_a_loop(x):
+    n = 0
+    while True:
+        if not n < 3:
+            break
+        n += 1
+        pair = (0.5, n)
+        m = 0
+        while True:
+            if not m < 3:
+                break
+            m += 1
+            x[0] += pair[0] * pair[1]
+    return x[0]
+
+
+def test_a_tuple_that_a_loop_with_break_makes() -> None:
+    # The loop was dropped: what it carries was thought to change with every attempt.
+    agrees(tuple_in_a_loop, np.ones(2))
+
+
+def distance(a, b):
+    return math.hypot(a, b) + math.hypot(a, b, 1.0)
+
+
+def test_hypot_overflows_to_infinity() -> None:
+    agrees(distance, 3.0, 4.0)
+    agrees(distance, 1.5e308, 1.5e308)

@@ -67,7 +67,9 @@ class Ranges:
         return sum(terms) <= LIMITS[1]
 
     def exact(self, instr: Instr) -> bool:
-        """Whether integer arithmetic cannot overflow, by the intervals of its operands."""
+        """Whether integer arithmetic cannot raise, by the intervals of its operands."""
+        if instr.op in ("floordiv", "mod"):
+            return self.interval(instr.operands[1])[0] > 0
         return fits(self._arithmetic(instr))
 
     def _derive(self, value: Value) -> Interval:

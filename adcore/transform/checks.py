@@ -26,7 +26,7 @@ from adcore.ir.types import I64, is_float
 from adcore.ops import Table
 from adcore.source import Span
 
-ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs"})
+ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs", "floordiv", "mod"})
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 HARMLESS = frozenset({"alloc", "push"})
 """May raise for want of memory only, which is no error of the user's program."""

@@ -125,6 +125,13 @@ def test_a_check_stays_behind_another_error() -> None:
         Native(function)(np.zeros(1), np.zeros(1), 5)
 
 
+def test_division_by_a_positive_number_holds_nothing_back() -> None:
+    function = checked(loop("%i0", "%p", "%i", more="%q: i64 = mod %i, %two\n    %h: i64 = floordiv %q, %two"))
+    assert count(function, "check", inside=True) == 0, print_function(function)
+    agree(function, np.arange(5.0), np.zeros(1), 5)
+    agree(function, np.arange(5.0), np.zeros(1), 6)
+
+
 def test_checks_of_nests_leave_all_loops() -> None:
     text = """
 func @f(%a: array<f64,2,C>, %p: i64, %q: i64) -> (f64) {

@@ -38,8 +38,6 @@ class Compiled:
         self._forward: Any = None
         # Numbers inside immutable records that hold arrays as well can be differentiated, but not in place.
         self._in_place = not any(_is_fixed(argument) for argument in point.arguments)
-        self.storage = Storage()
-        self.certificate: Any = None
         self.primal: Callable[..., Any] | None = self._compile(ad.Primal, list(self._moved.at()))
 
     def derive(self, outcome: Outcome, weights: Weights) -> None:
@@ -56,12 +54,24 @@ class Compiled:
             self._reverse = self._compile(ad.Reverse, self._annotated(self._moved.at()))
         if options.mode != "reverse" or self._reverse is None:
             self._forward = self._compile(ad.Forward, self._annotated(self._moved.at(), np.zeros(point.size)))
-        handle: Any = self._reverse if options.mode != "forward" else self._forward
+
+    @property
+    def storage(self) -> Storage:
+        """What the gradient keeps, as its plan says."""
+        handle = self._handles()[0]
         explained = handle.explain()
-        self.storage = Storage(
-            handle.workspace_bytes, handle.workspace_formula, tuple(explained.stored), str(explained)
-        )
-        self.certificate = handle.certificate
+        return Storage(handle.workspace_bytes, handle.workspace_formula, tuple(explained.stored), str(explained))
+
+    @property
+    def certificate(self) -> Any:
+        """That of the derivative which is checked; of both modes the one that is not proven."""
+        found = [handle.certificate for handle in self._handles()]
+        return next((certificate for certificate in found if not certificate.proven), found[0])
+
+    def _handles(self) -> list[Any]:
+        """The derivatives that the mode asks for."""
+        wanted = {"reverse": [self._reverse], "forward": [self._forward], "both": [self._reverse, self._forward]}
+        return [handle for handle in wanted[self._options.mode] if handle is not None]
 
     def gradient(self, vector: Vector | None = None) -> Vector:
         """By reverse mode, or column by column where forward mode alone is checked."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.session import Recorder
@@ -56,11 +57,28 @@ class Adalloc:
         settings = self._recorder.settings
         return hooks.measure(call, *args, calls=calls or settings.calls, warmup=warmup, scope=scope or settings.scope)
 
-    def forbid(self) -> AbstractContextManager[object]:
-        """A block that fails on the first native allocation of this thread with AllocationForbidden."""
+    @contextmanager
+    def forbid(self) -> Iterator[None]:
+        """A block in which this thread must not allocate natively; raises AllocationForbidden at its end if it did.
+
+        Under `--adalloc=warn` it warns instead, under `--adalloc=off` it does not watch.
+        """
+        __tracebackhide__ = True
+        policy = self._recorder.settings.policy
+        if policy == "off":
+            yield
+            return
         from pytest_adalloc import hooks
 
-        return hooks.forbid()
+        try:
+            with hooks.forbid():
+                yield
+        except hooks.AllocationForbidden as problem:
+            if policy == "strict":
+                raise
+            from pytest_adalloc.report import AdallocWarning
+
+            warnings.warn(AdallocWarning(str(problem)), stacklevel=3)
 
     def record(self, *, scope: Scope | None = None) -> AbstractContextManager[Recording]:
         """A block whose native allocations are recorded, as one call."""

@@ -15,7 +15,8 @@ QUIET = ("passed", "not checked")
 
 def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[bool, list[str]]:
     """Write what the run asks for; whether a file could not be written, and the summary's lines."""
-    findings: list[Finding] = [json.loads(text) for text in texts]
+    # Parallel runs report in any order; files are the same each time.
+    findings: list[Finding] = sorted((json.loads(text) for text in texts), key=_place)
     lines = summary(findings, settings)
     failed = False
     for path, make in ((settings.json, as_json), (settings.html, _page)):
@@ -38,6 +39,10 @@ def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[bool, l
         level = "error" if settings.policy == "strict" else "warning"
         lines += [annotation(found, root, level=level) for found in findings if found["verdict"] not in QUIET]
     return failed, lines
+
+
+def _place(found: Finding) -> tuple[str, int, int, str]:
+    return found["test_file"], found["test_line"], len(found["test"]), found["test"]
 
 
 def summary(findings: Sequence[Finding], settings: Settings) -> list[str]:

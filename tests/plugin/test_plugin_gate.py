@@ -156,7 +156,7 @@ def test_explanations_are_printed_on_demand(session: Session) -> None:
             "test_it.py::test_clears",
             "*0 allocations in 100 calls*workspace 80 bytes (8[*]len(x))*",
             "*certificate: proven, no allocating function can be reached",
-            "*witness: relocation slots: 2 of 2 canaries seen",
+            "*witness: relocation slots: agrees (both canaries seen*",
             "*keeps 80 bytes (8[*]len(x)) for its reverse sweep*",
         ]
     )

@@ -226,7 +226,8 @@ def test_unittest_cases_use_plain_functions(session: Session) -> None:
 
 
 def test_coverage_is_measured_as_usual(session: Session) -> None:
-    result = session(CASES, "--cov=test_it", "--cov-report=term", "-k", "test_right")
+    result = session(CASES, "--cov=test_it", "--cov-report=term", "--adalloc-baseline=none.json", "-k", "test_right")
+    result.stdout.fnmatch_lines(["*none.json does not exist; write it with --adalloc-update-baseline"])
     result.assert_outcomes(passed=1, deselected=5)
     result.stdout.fnmatch_lines(["*test_it.py*%*"])
 
@@ -251,19 +252,14 @@ def test_a_regression_against_the_baseline_fails(session: Session, pytester: pyt
         adalloc.check(squares, X, grad=padded, max_allocs=10)
     """
     )
-    missing = session(source, "--adalloc-baseline=base.json")
-    missing.stdout.fnmatch_lines(["*base.json does not exist; write it with --adalloc-update-baseline"])
     written = session(source, "--adalloc-baseline=base.json", "--adalloc-update-baseline", "-n2")
     written.stdout.fnmatch_lines(["*base.json updated, 1 entry changed"])
     entries = json.loads((pytester.path / "base.json").read_text())["tests"]
     assert entries == {"test_it.py::test_one": {"allocs_per_call": 0, "stored": 0, "workspace_bytes": None}}
-    session(source, "--adalloc-baseline=base.json").assert_outcomes(passed=1)
     pytester._monkeypatch.setenv("ADALLOC_TEST_SIZE", "100000")
     worse = session(source, "--adalloc-baseline=base.json")
     worse.assert_outcomes(failed=1)
     worse.stdout.fnmatch_lines(["*allocates: *", "*the baseline recorded 0 a call"])
-    session(source, "--adalloc-baseline=base.json", "--adalloc-update-baseline").assert_outcomes(passed=1)
-    session(source, "--adalloc-baseline=base.json").assert_outcomes(passed=1)
 
 
 def test_a_damaged_baseline_is_an_error(session: Session, pytester: pytest.Pytester) -> None:
@@ -278,6 +274,11 @@ def test_a_file_that_cannot_be_written_fails_the_run(session: Session, pytester:
     result = session(CASES, "--adalloc-json=file/below.json", "-k", "test_right")
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     result.stdout.fnmatch_lines(["ERROR: *below.json can't be written: *"])
+
+
+def test_a_run_without_checks_writes_an_empty_report(session: Session, pytester: pytest.Pytester) -> None:
+    session("def test_nothing(): pass", "--adalloc-json=all.json")
+    assert json.loads((pytester.path / "all.json").read_text()) == {"format": 1, "checks": []}
 
 
 def test_failures_annotate_github(session: Session) -> None:
@@ -317,6 +318,18 @@ def test_forbid_record_and_measure(session: Session) -> None:
     """
     )
     result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["E *AllocationForbidden: 1 native allocations, 800000 bytes*"])
+    forbids = """
+    import numpy as np
+
+    def test_forbid(adalloc):
+        with adalloc.forbid():
+            np.zeros(100_000)
+    """
+    warned = session(forbids, "--adalloc=warn")
+    warned.assert_outcomes(passed=1, warnings=1)
+    warned.stdout.fnmatch_lines(["*AdallocWarning: 1 native allocations*"])
+    session(forbids, "--adalloc=off", "-W", "error").assert_outcomes(passed=1)
 
 
 def test_a_run_without_checks_says_nothing_and_imports_nothing(session: Session) -> None:

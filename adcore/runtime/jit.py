@@ -139,10 +139,9 @@ _held_for_fork: list[Any] = []
 
 def _before_fork() -> None:
     """Wait until no thread is inside LLVM: its state, and llvmlite's lock, would be copied half-way into the child."""
-    locks = [_lock]
     ffi = sys.modules.get("llvmlite.binding.ffi")
-    if ffi is not None:
-        locks.append(ffi.lib._lock._lock)
+    theirs = getattr(getattr(getattr(ffi, "lib", None), "_lock", None), "_lock", None)
+    locks = [_lock] if theirs is None else [_lock, theirs]
     for lock in locks:
         lock.acquire()
     _held_for_fork.extend(locks)

@@ -27,6 +27,8 @@ from pytest_adalloc.hooks.slots import Slots, linked_address
 CANARY_TEXT = b"a canary of the allocator hooks " * 39  # a size that nothing else asks for
 CANARY_BYTES = len(CANARY_TEXT) + 1
 
+_installing = threading.RLock()
+
 
 @dataclass(eq=False)
 class Hooks:
@@ -88,6 +90,8 @@ class Hooks:
         self.disarm()
         if self._owner != threading.get_ident():
             self._lock, self._depth = threading.RLock(), 0
+        global _installing
+        _installing = threading.RLock()
 
     def _forget_sites(self) -> None:
         nothing = memoryview(bytes(8 * layout.SITE_WORDS)).cast("Q")
@@ -121,9 +125,14 @@ def hook_addresses() -> dict[str, int]:
     return {name: first[f"adalloc_hook_{name}"] for name in hooks.slots.originals}
 
 
-@functools.cache
 def installed() -> Hooks:
     """The hooks of this process, in place and disarmed."""
+    with _installing:
+        return _installed()
+
+
+@functools.cache
+def _installed() -> Hooks:
     works, reason = available()
     if not works:
         raise HooksUnavailable(reason)

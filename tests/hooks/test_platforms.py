@@ -21,7 +21,7 @@ def test_other_platforms_say_what_is_missing(monkeypatch: pytest.MonkeyPatch, pl
     works, reason = available()
     assert not works
     assert (platform if platform != "linux" else machine) in reason
-    monkeypatch.setattr(install, "installed", install.installed.__wrapped__)
+    monkeypatch.setattr(install, "_installed", install._installed.__wrapped__)
     with pytest.raises(HooksUnavailable, match=r"need Linux|know x86-64"):
         install.hook_addresses()
 

@@ -67,7 +67,7 @@ def evaluate(frame: Frame, node: ast.expr) -> Abstract:
         try:
             return rule(frame, node)
         except TooWide as error:
-            return frame.error(node, f"the integer {error} does not fit in 64 bits", "write it as a float")
+            return frame.error(node, f"{error} does not fit in a 64-bit integer", "use a float")
 
 
 REFUSED: dict[type[ast.expr], tuple[str, str]] = {

@@ -58,7 +58,8 @@ class Session:
     """What all frames of one compilation share.
 
     `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
-    known at run time; `literals`: where the list of a cell is written; `groups`: which array parameters may overlap.
+    known at run time; `literals`: where the list of a cell is written; `groups`: which array parameters may overlap;
+    `shared`: lists that are the same as others on some paths only, and hence must not change any more.
     """
 
     def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
@@ -70,6 +71,7 @@ class Session:
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}
         self.groups: dict[Value, int] = {}
+        self.shared: set[int] = set()
         self._cells = 0
 
     def new_cell(self) -> int:
@@ -143,6 +145,16 @@ class Frame:
 
     def list_items(self, value: ListRef) -> tuple[Abstract, ...]:
         return self.state.cells[value.cell]
+
+    def set_items(self, node: ast.AST, value: ListRef, items: tuple[Abstract, ...]) -> None:
+        """Change a list in place."""
+        if value.cell in self.session.shared:
+            self.error(
+                node,
+                "a list is changed that, on some paths only, is one list with another",
+                "use a NumPy array, or give the new list a name of its own",
+            )
+        self.state.cells[value.cell] = items
 
     def new_list(self, items: tuple[Abstract, ...], literal: Span | None = None) -> ListRef:
         cell = self.session.new_cell()

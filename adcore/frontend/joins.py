@@ -187,7 +187,7 @@ class Joiner:
             return ListRef(self.pairs[a, b])
         if a in self.cells and a is not None and b is not None:
             return self._relist(a, b, name)
-        clash = any(a in pair or b in pair for pair in self.pairs if a is not None and b is not None)
+        clash = any(cell in pair for pair in self.pairs for cell in (a, b) if cell is not None)
         left = self.states[0].cells.get(a, self.cells.get(a)) if a is not None else None
         right = self.states[1].cells.get(b) if b is not None else None
         if clash or (left is not None and right is not None and len(left) != len(right)):
@@ -197,6 +197,10 @@ class Joiner:
             )
         cell = self.frame.session.new_cell()
         self.pairs[a, b] = cell
+        older = [c for c in (a, b) if c in self.states[0].cells and c in self.states[1].cells]
+        if older:
+            # On one path the name still means a list that others may know, too.
+            self.frame.session.shared.update([cell, *older])
         if left is None or right is None:
             self.cells[cell] = tuple(self.surviving(v, name) for v in (left or right or ()))
         else:

@@ -144,7 +144,7 @@ def store_item(frame: Frame, node: ast.AST, owner: ListRef, part: Abstract, valu
         return
     position = static_position(frame, node, owner, part, len(items))
     if isinstance(position, int):
-        frame.state.cells[owner.cell] = (*items[:position], value, *items[position + 1 :])
+        frame.set_items(node, owner, (*items[:position], value, *items[position + 1 :]))
     elif position is not None:
         _store_anywhere(frame, node, owner, position, value)
 
@@ -164,7 +164,7 @@ def _store_anywhere(frame: Frame, node: ast.AST, owner: ListRef, index: Value, v
     for k, item in enumerate(items):
         here = frame.emit("eq", index, frame.const(k))
         chosen.append(Num(frame.emit("select", here, new, materialise(frame, item, type_[0])), type_[1]))
-    frame.state.cells[owner.cell] = tuple(chosen)
+    frame.set_items(node, owner, tuple(chosen))
 
 
 def check_list_store(frame: Frame, array: Array, value: Abstract) -> None:
@@ -209,7 +209,7 @@ def filled(frame: Frame, length: Abstract, item: Abstract, where: Span) -> Array
 
 
 def append(frame: Frame, node: ast.AST, owner: ListRef, value: Abstract) -> Abstract:
-    frame.state.cells[owner.cell] = (*frame.list_items(owner), value)
+    frame.set_items(node, owner, (*frame.list_items(owner), value))
     return NONE
 
 

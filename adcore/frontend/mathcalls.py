@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -103,8 +104,9 @@ def _pow(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
     x, y = operands
     zero = frame.const(0.0)
     pole = frame.emit("and", frame.emit("eq", x, zero), frame.emit("lt", y, zero))
-    finite = frame.emit("lt", frame.emit("abs", y), frame.const(math.inf))
-    pole = frame.emit("and", pole, finite)
+    if sys.version_info >= (3, 11):
+        # Since then zero to minus infinity is infinity.
+        pole = frame.emit("and", pole, frame.emit("lt", frame.emit("abs", y), frame.const(math.inf)))
     negative = frame.emit("and", frame.emit("lt", x, zero), frame.emit("gt", x, frame.const(-math.inf)))
     fraction = frame.emit("lt", frame.emit("floor", y), y)
     bad = frame.emit("or", pole, frame.emit("and", negative, fraction))

@@ -102,7 +102,7 @@ def _statement(frame: Frame, stmt: ast.stmt) -> None:
     try:
         rule(frame, stmt)
     except TooWide as error:
-        frame.error(stmt, f"the integer {error} does not fit in 64 bits", "write it as a float")
+        frame.error(stmt, f"{error} does not fit in a 64-bit integer", "use a float")
 
 
 def _head(stmt: ast.stmt) -> ast.AST:

@@ -584,6 +584,16 @@ def list_branches(a):
     return v
 
 
+def aliases(a):
+    v = [a, 2.0]
+    w = v
+    if a > 0:
+        w[1] = 7.0
+    for i in range(3):
+        v[0] += w[1] * i
+    return v[0] + w[0] + w[1], v is w
+
+
 def sized_list(n):
     v = [0.0] * n
     w = [i * i for i in range(n)]
@@ -693,6 +703,7 @@ CONTAINERS = [
     (tuple_state, [(5, 2.0)]),
     (list_state, [(5, 2.0)]),
     (list_branches, [(1.0,), (-1.0,)]),
+    (aliases, [(1.0,), (-1.0,)]),
     (sized_list, [(5,), (0,)]),
     (comprehensions, [(1.5, np.arange(3.0))]),
     (appended, [(1.5,)]),
@@ -735,6 +746,32 @@ def test_integers_never_wrap():
 def test_what_python_makes_complex_is_refused_at_run_time():
     with pytest.raises(ValueError, match="complex"):
         run(compiled(fraction_power, 1.0, 0.5), -2.0, 0.5)
+
+
+def test_lists_that_are_one_on_some_paths_only_must_not_change():
+    from adcore.errors import CompileError
+
+    def f(a):
+        v = [a, 2.0]
+        w = v
+        if a > 0:
+            v = [1.0, 3.0]
+        v[0] = 5.0
+        return w[0]
+
+    def g(a):
+        def store(u):
+            if a > 0:
+                u = [1.0, 2.0]
+            u[0] = 5.0
+
+        v = [a, 2.0]
+        store(v)
+        return v[0]
+
+    for function in (f, g):
+        with pytest.raises(CompileError, match="one list with another"):
+            compiled(function, 1.0)
 
 
 def test_a_result_on_some_paths_only_is_refused():

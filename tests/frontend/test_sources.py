@@ -96,9 +96,9 @@ def refused(function, signature=X):
 
 
 def test_a_lambda_across_lines():
-    function = (lambda x:
-                x * x)  # fmt: skip
-    found = refused(function)
+    functions = [lambda x:
+                 x * x]  # fmt: skip
+    found = refused(functions[0])
     assert "lambda" in found.title
     assert "def" in found.help
 

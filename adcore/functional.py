@@ -50,7 +50,8 @@ class Evaluation:
         kinds = []
         for k, leaf in enumerate(self.primal.leaves):
             scratch = isinstance(leaf.type, ListType) and k in self.primal.written
-            shared = k in self.primal.written and any(k in group for group in self.groups)
+            # What shares memory with something written shares its derivative, whoever asks for it.
+            shared = any(k in group for group in self.groups)
             if not is_differentiable(leaf.type) or not (k in wanted or scratch or shared):
                 kinds.append("const")
             else:

@@ -19,8 +19,8 @@ from adcore.pipeline import Sweep
 from adcore.runtime.arguments import refuse, signature
 from adcore.runtime.calls import Returned
 from adcore.runtime.frames import Frame
-from adcore.runtime.guard import alias_groups
-from adcore.runtime.leaves import Flattened, LeafValue, arrays, flatten, rebuild, zeros
+from adcore.runtime.guard import alias_groups, mirror
+from adcore.runtime.leaves import Flattened, LeafValue, arrays, flatten, rebuild
 from adcore.runtime.shadows import check_overlaps, check_structure
 from adcore.signature import (
     ArgType,
@@ -100,21 +100,36 @@ class AnnotatedCall:
             for value in given:
                 k = len(kinds)
                 kinds.append(self._kind(types[k], k, isinstance(activity, Const)))
-                if kinds[-1] == "duplicated" and value is None:
-                    value = zeros(self.prepared.values[k])
                 shadows.append(value if kinds[-1] != "const" else None)
         for k in range(len(kinds), len(types)):
             kinds.append(self._kind(types[k], k, True))
-            shadows.append(zeros(self.prepared.values[k]) if kinds[k] == "duplicated" else None)
-        return tuple(kinds), shadows
+            shadows.append(None)
+        return tuple(kinds), self._own_shadows(kinds, shadows)
+
+    def _own_shadows(self, kinds: Sequence[str], shadows: Sequence[LeafValue | None]) -> list[LeafValue | None]:
+        """Zero shadows where a constant argument needs one; leaves that share memory share them likewise."""
+        missing = frozenset(k for k, kind in enumerate(kinds) if kind == "duplicated" and shadows[k] is None)
+        for group in self.prepared.groups:
+            given = [k for k in group if k not in missing and kinds[k] == "duplicated"]
+            if given and missing & set(group):
+                names = self.prepared.names
+                constant = names[min(missing & set(group))]
+                refuse(
+                    f"`{constant}` is constant and shares memory that the function writes with `{names[given[0]]}`, "
+                    "which is not",
+                    help="give it the corresponding part of the same shadow: one location has one derivative",
+                )
+        made = mirror(self.prepared.values, missing, self.prepared.groups)
+        return [m if k in missing else s for k, (m, s) in enumerate(zip(made, shadows, strict=True))]
 
     def _kind(self, type_: Any, k: int, constant: bool) -> str:
         if self.mode.sweep == "primal" or not is_differentiable(type_):
             return "const"
         if constant:
-            # A list of arrays that the function uses for scratch needs shadows from outside; an array gets its own.
+            # Lists of arrays that the function uses for scratch need shadows from outside, and so do arrays that share
+            # memory with what is written; any other array gets its own inside.
             scratch = isinstance(type_, ListType) and k in self.prepared.primal.written
-            return "duplicated" if scratch else "const"
+            return "duplicated" if scratch or any(k in group for group in self.prepared.groups) else "const"
         return "active" if isinstance(type_, Scalar) else "duplicated"
 
     def _flat_shadow(self, arg: ArgType, shadow: Any) -> list[LeafValue]:

@@ -26,7 +26,7 @@ SUFFIX = ".o"
 
 
 def key(*parts: object) -> str:
-    """The name of an entry: a hash of `parts` (texts, options), of the versions and of the CPU."""
+    """The name of an entry: a hash of `parts` (texts, options, own version), of what compiles it and of the CPU."""
     digest = hashlib.blake2b(digest_size=20)
     for part in (*_environment(), *parts):
         text = str(part).encode()
@@ -40,10 +40,8 @@ def _environment() -> tuple[object, ...]:
     import llvmlite
     import llvmlite.binding as llvm
 
-    from adcore import __version__
-
     return (
-        MAGIC, __version__, llvmlite.__version__, llvm.llvm_version_info, sys.version_info[:2],
+        MAGIC, llvmlite.__version__, llvm.llvm_version_info, sys.version_info[:2],
         sys.implementation.name, np.__version__.split(".")[0], sys.platform, llvm.get_host_cpu_name(),
         llvm.get_host_cpu_features().flatten(),
     )  # fmt: skip

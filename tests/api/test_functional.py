@@ -165,6 +165,21 @@ def test_overlapping_arguments_that_are_written() -> None:
     assert x.tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
+def test_constants_that_share_memory_that_is_written() -> None:
+    def through(x, y, z):
+        for i in range(len(x)):
+            y[i] = z * z * (i + 1.0)
+        return np.sum(x)
+
+    b = np.zeros(3)
+    assert ad.grad(through, "z")(b, b, 2.0) == 24.0
+    assert ad.grad(through, "z")(b, b.copy(), 2.0) == 0.0
+    assert ad.grad(through, ("x", "z"))(b[:2], b[1:], 2.0)[1] == 4.0
+    assert ad.autodiff(ad.Reverse, through, b, b, ad.Active(2.0)) == (24.0,)
+    with pytest.raises(ad.ArgumentError, match="`y` is constant and shares memory"):
+        ad.autodiff(ad.Reverse, through, ad.Duplicated(b, np.zeros(3)), b, ad.Active(2.0))
+
+
 def test_a_marked_function_stays_a_function() -> None:
     @ad.differentiable
     def f(x):

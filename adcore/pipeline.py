@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from adcore import __version__
 from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Explanation, explain, refusal, too_large
@@ -159,7 +160,7 @@ def _llvm(request: Request, products: Products) -> Lowered:
 def _optimised(request: Request, products: Products) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
     text, options = products["llvm"].text, Options()
-    name = cache.key("kernel", text, options)
+    name = cache.key("kernel", __version__, text, options)
     stored = cache.fetch(name)
     if stored is not None:
         size = int.from_bytes(stored[:8], "little")

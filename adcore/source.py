@@ -20,5 +20,12 @@ class Span:
         """The first line of the span as it stands in the file, without indentation; empty if unreadable."""
         return linecache.getline(self.file, self.line).strip()
 
+    def first_line(self) -> Span:
+        """The part of the span on its first line: the header of a compound statement."""
+        if self.end_line == self.line:
+            return self
+        end = len(linecache.getline(self.file, self.line).rstrip().encode())
+        return Span(self.file, self.line, self.column, self.line, max(end, self.column + 1))
+
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"

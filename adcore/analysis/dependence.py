@@ -11,7 +11,7 @@ allocation that it is a view of.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from adcore.analysis.affine import Affine, Atom, Form, constant, feasible, known, plus, scaled
@@ -61,6 +61,8 @@ class Dependence:
         self.self_overlapping = aliases.self_overlapping(params)
         self._accesses: dict[Instr, Access] = {}
         self._levels: dict[tuple[Instr, Instr], tuple[int, ...]] = {}
+        self._conflicts: dict[Hashable, bool] = {}
+        self._regional: dict[Region, list[tuple[Form, bool]]] = {}
 
     def root(self, array: Value) -> Value:
         """The parameter, list or allocation that `array` is a view of."""
@@ -150,6 +152,14 @@ class Dependence:
         return False
 
     def _conflict(self, x: Access, y: Access, common: int, level: int) -> bool:
+        """`_may_conflict`, decided once for all accesses that look the same from there."""
+        homes = self.structure.home[x.instr], self.structure.home[y.instr]
+        key = (x.root, y.root, *homes, level, _key(x.subscripts), _key(y.subscripts))
+        if key not in self._conflicts:
+            self._conflicts[key] = self._may_conflict(x, y, common, level)
+        return self._conflicts[key]
+
+    def _may_conflict(self, x: Access, y: Access, common: int, level: int) -> bool:
         same = common if level == 0 else level - 1
         equalities: list[Form] = []
         comparable = x.root is y.root and x.root not in self.self_overlapping
@@ -158,14 +168,18 @@ class Dependence:
         for a, b in pairs:
             if a is not None and b is not None:
                 equalities.append(plus(rename_x(a), rename_y(b), -1))
+        if not feasible(equalities, ()):
+            return False
+        subscripts = len(equalities)
         inequalities: list[Form] = []
         for access, rename in ((x, rename_x), (y, rename_y)):
             mentioned = [form for form in access.subscripts if form is not None]
             for row, is_equality in self.constraints(self.structure.home[access.instr], mentioned):
                 (equalities if is_equality else inequalities).append(rename(row))
-        if level:
-            inequalities.append(self._later(x.loops[level - 1], rename_x, rename_y))
-        return feasible(equalities, inequalities)
+        if not subscripts:
+            return True
+        later = [self._later(x.loops[level - 1], rename_x, rename_y)] if level else []
+        return feasible(equalities, _connected([*inequalities, *later], [*equalities, *later]))
 
     def _later(self, loop: Instr, rename_x: Callable[[Form], Form], rename_y: Callable[[Form], Form]) -> Form:
         """The second instance runs in a later iteration of `loop`."""
@@ -191,6 +205,15 @@ class Dependence:
 
     def constraints(self, region: Region, mentioned: Sequence[Form]) -> list[tuple[Form, bool]]:
         """(form, is equality) rows that hold in `region`: loop bounds, conditions, and facts of all atoms in them."""
+        if region not in self._regional:
+            rows = self._rows(region)
+            self._regional[region] = rows + self._facts([form for form, _ in rows])
+        known_atoms = {a for form, _ in self._regional[region] for a in form}
+        new = [{a: c for a, c in form.items() if a not in known_atoms} for form in mentioned]
+        return self._regional[region] + (self._facts(new) if any(new) else [])
+
+    def _rows(self, region: Region) -> list[tuple[Form, bool]]:
+        """Bounds of the loops and conditions of the branches around `region`."""
         rows: list[tuple[Form, bool]] = []
         for inner in self.structure.chain(region):
             owner = self.structure.owner[inner]
@@ -204,7 +227,7 @@ class Dependence:
                     rows += self._while_condition(owner)
             else:
                 rows += self.condition(owner.operands[0], inner is owner.regions[0])
-        return rows + self._facts([*mentioned, *(form for form, _ in rows)])
+        return rows
 
     def _while_condition(self, loop: Instr) -> list[tuple[Form, bool]]:
         """The condition holds in the body, for carried values under the names of the body's parameters."""
@@ -296,3 +319,21 @@ class Dependence:
             return [(one, False), (plus(constant(divisor - 1), one, -1), False)]
         rest = plus(self.affine.form(instr.operands[0]), one, -divisor)
         return [(rest, False), (plus(constant(divisor - 1), rest, -1), False)]
+
+
+def _key(subscripts: Subscripts) -> Hashable:
+    return tuple(None if form is None else frozenset(form.items()) for form in subscripts)
+
+
+def _connected(rows: list[Form], start: Sequence[Form]) -> list[Form]:
+    """The rows that say something, directly or through others, about the atoms of `start`; the rest (bounds of loops
+    that the subscripts do not mention) cannot be violated by them."""
+    atoms = {a for form in start for a in form if a != 1}
+    left, kept = rows, list[Form]()
+    while True:
+        touching = [row for row in left if any(a in atoms for a in row)]
+        if not touching:
+            return kept
+        kept += touching
+        left = [row for row in left if not any(a in atoms for a in row)]
+        atoms.update(a for row in touching for a in row if a != 1)

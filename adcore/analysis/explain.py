@@ -183,7 +183,9 @@ def span_of(planner: Planner, value: Node) -> Span | None:
         return value.span
     structure = planner.structure
     instr = structure.definition.get(value) or structure.owner[structure.home[value]]
-    return instr.span if instr is not None else None
+    if instr is None or instr.span is None or not instr.regions:
+        return instr.span if instr is not None else None
+    return instr.span.first_line()
 
 
 def described(planner: Planner, value: Node) -> str:

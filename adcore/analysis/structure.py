@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adcore.ir.core import Function, Instr, Region, Value, walk
 
@@ -23,6 +23,8 @@ class Structure:
     position: dict[Instr, int]
     owner: dict[Region, Instr | None]
     users: dict[Value, list[Instr]]
+    _chains: dict[Region, list[Region]] = field(default_factory=dict, repr=False)
+    _loops: dict[Region, list[Instr]] = field(default_factory=dict, repr=False)
 
     def parent(self, region: Region) -> Region | None:
         """The region around `region`."""
@@ -31,15 +33,17 @@ class Structure:
 
     def chain(self, region: Region) -> list[Region]:
         """`region` and all regions around it, innermost first."""
-        chain = [region]
-        while (outer := self.parent(chain[-1])) is not None:
-            chain.append(outer)
-        return chain
+        if region not in self._chains:
+            outer = self.parent(region)
+            self._chains[region] = [region, *(self.chain(outer) if outer is not None else ())]
+        return self._chains[region]
 
     def loops(self, region: Region) -> list[Instr]:
         """The loops around `region`, outermost first (the region of a loop is inside that loop)."""
-        owners = [self.owner[r] for r in reversed(self.chain(region))]
-        return [o for o in owners if o is not None and o.op in LOOPS]
+        if region not in self._loops:
+            owners = [self.owner[r] for r in reversed(self.chain(region))]
+            self._loops[region] = [o for o in owners if o is not None and o.op in LOOPS]
+        return self._loops[region]
 
     def depth(self, region: Region) -> int:
         """Number of loops around `region`."""

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from adcore.ir import F64
+from adcore.ir import F32, F64, Scalar
 from adcore.lower import certificate, elf, emit, vectormath
 from adcore.lower.certificate import certify, indirect_calls, reason
 from adcore.runtime.jit import Loaded, load
@@ -125,33 +125,36 @@ SIZES = (0.0, 1e-320, 1e-30, 0.1, 0.5, 0.999, 1.0, 1.5, 2.0, 30.0, 171.0, 710.0,
 VALUES = [*SIZES, *(-size for size in SIZES), np.nan]
 
 
+@pytest.mark.parametrize("element", [F64, F32], ids=str)
 @pytest.mark.parametrize("name", allowed_functions())
-def test_allowed_functions_do_not_allocate(name: str) -> None:
+def test_allowed_functions_do_not_allocate(name: str, element: Scalar) -> None:
     """The allocator hooks watch the scalar version and every vector version go over a range, edges included."""
-    assert reason(name)
-    assert reason(name + "f")
+    symbol = name if element == F64 else name + "f"
+    assert reason(symbol)
     usable, why = hooks.available()
     if not usable:
         pytest.skip(why)
     operands = 3 if name == "fma" else 2 if name in BINARY else 1
-    grid = np.array(VALUES)
+    with np.errstate(over="ignore"):
+        grid = np.array(VALUES).astype(np.float64 if element == F64 else np.float32)
     first, second = (np.ascontiguousarray(a.ravel()) for a in np.meshgrid(grid, grid))
     third, out = np.roll(first, 7), np.zeros_like(first)
     words = np.array([len(first), *(a.ctypes.data for a in (out, first, second, third))])
-    for variant in ("", *(v.symbol for v in vectormath.host().variants(name, F64, operands))):
-        loaded = driver(name, variant, operands)
+    for variant in ("", *(v.symbol for v in vectormath.host().variants(symbol, element, operands))):
+        loaded = driver(symbol, variant, operands, element)
         report = hooks.measure_native(loaded["drive"], words.ctypes.data, calls=2)
         assert report.allocs == report.frees == 0, (variant, report)
         assert np.any(out != 0)
 
 
-def driver(name: str, variant: str, operands: int) -> Loaded:
+def driver(name: str, variant: str, operands: int, type_: Scalar) -> Loaded:
     """A native loop over arrays that calls the scalar function or one vector version of it."""
     lanes = int(re.findall(r"N(\d+)", variant)[0]) if variant else 1
-    ty = f"<{lanes} x double>" if variant else "double"
+    scalar = "double" if type_ == F64 else "float"
+    ty = f"<{lanes} x {scalar}>" if variant else scalar
     symbol = variant or name
     word = "  %w{0} = getelementptr i64, ptr %frame, i64 {0}\n  %{1} = load {2}, ptr %w{0}\n"
-    element = "  %at{0} = getelementptr double, ptr %{0}, i64 %i\n  %x{0} = load {1}, ptr %at{0}, align 8\n"
+    element = "  %at{0} = getelementptr {2}, ptr %{0}, i64 %i\n  %x{0} = load {1}, ptr %at{0}, align 4\n"
     names = "abc"[:operands]
     text = f"""
 declare {ty} @{symbol}({", ".join([ty] * operands)})
@@ -163,10 +166,10 @@ entry:
   br label %loop
 loop:
   %i = phi i64 [0, %entry], [%next, %loop]
-{"".join(element.format(c, ty) for c in names)}
+{"".join(element.format(c, ty, scalar) for c in names)}
   %r = call {ty} @{symbol}({", ".join(f"{ty} %x{c}" for c in names)})
-  %to = getelementptr double, ptr %out, i64 %i
-  store {ty} %r, ptr %to, align 8
+  %to = getelementptr {scalar}, ptr %out, i64 %i
+  store {ty} %r, ptr %to, align 4
   %next = add i64 %i, {lanes}
   %more = icmp ult i64 %next, %whole
   br i1 %more, label %loop, label %exit

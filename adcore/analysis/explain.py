@@ -310,8 +310,13 @@ def _record_lines(record: Stored) -> list[str]:
     amount = "no bytes: a value outside of loops stays in a register" if record.formula == "0" else amount
     lines = [f"  {record.span or '?'}: `{record.value}`, {amount}", f"      why: {record.reason}"]
     for label, spans in (("needed by", record.needed_by), ("overwritten by", record.overwritten_by)):
-        lines += [f"      {label}: line {s.line}: {s.text()}" for s in spans]
+        lines += [f"      {line}" for line in _lines(f"{label}:", spans)]
     return [*lines, f"      to avoid it: {record.fix}"] if record.fix else lines
+
+
+def _lines(label: str, spans: Sequence[Span]) -> list[str]:
+    """One entry per source line."""
+    return list(dict.fromkeys(f"{label} line {s.line}: {s.text()}" for s in spans))
 
 
 def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
@@ -326,8 +331,7 @@ def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
     diagnostics = []
     for value, needing in blamed.items():
         choice = planner.choices[value]
-        notes = [f"needed by line {s.line}: {s.text()}" for s in _spans(needing)]
-        notes += [f"overwritten by line {s.line}: {s.text()}" for s in _spans(choice.killers)]
+        notes = [*_lines("needed by", _spans(needing)), *_lines("overwritten by", _spans(choice.killers))]
         advice = fix_without_storing(planner, value, choice)
         title = f"the reverse sweep needs `{described(planner, value)}`, and {budget} does not allow to keep it"
         why = reason(planner, value, choice)
@@ -342,8 +346,8 @@ def too_large(planner: Planner, plan: Plan, needed: int, limit: int) -> list[Dia
         choice = plan.choices[node]
         amount = planner.sizes.text(amount_of(planner, plan, node))
         title = f"the reverse sweep needs at least {needed} bytes, and workspace={limit} allows {limit}"
-        notes = [reason(planner, node, choice), *(f"needed by line {s.line}: {s.text()}" for s in _spans(readers))]
-        notes += [f"overwritten by line {s.line}: {s.text()}" for s in _spans(choice.killers)]
+        notes = [reason(planner, node, choice), *_lines("needed by", _spans(readers))]
+        notes += _lines("overwritten by", _spans(choice.killers))
         diagnostics.append(
             Diagnostic(
                 title, span_of(planner, node), f"{amount} bytes of it", tuple(notes), f"workspace={needed} will do"

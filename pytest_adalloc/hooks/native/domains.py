@@ -30,9 +30,9 @@ def _shim(domain: int, name: str, call: str, position: int, result: str, paramet
     counter = first + 2 if call == "free" else first
     measured = "  %size = mul i64 %a, %b" if size == "mul" else f"  %size = add i64 0, {size or 0}"
     passed = parameters.replace("%context", "%original.context")
-    give = f"tail call void %original({passed})\n  ret void"
+    give = f"musttail call void %original({passed})\n  ret void"
     if result != "void":
-        give = f"%r = tail call {result} %original({passed})\n  ret {result} %r"
+        give = f"%r = musttail call {result} %original({passed})\n  ret {result} %r"
     return f"""
 define {result} @adalloc_{name}_{call}({parameters}) {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        rule,
         value_and_grad,
         vjp,
     )
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
     "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseWithPrimal", "autodiff", "compile",
-    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
 })  # fmt: skip
 
 __version__ = "0.1.0"
@@ -73,5 +74,5 @@ __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
     "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse",
     "ReverseWithPrimal", "WorkspaceError", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "value_and_grad", "vjp",
+    "jacobian", "jvp", "rule", "value_and_grad", "vjp",
 ]  # fmt: skip

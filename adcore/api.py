@@ -22,6 +22,7 @@ from adcore.activities import (
 from adcore.functional import grad, jvp, value_and_grad, vjp
 from adcore.handle import Bound, Handle
 from adcore.inplace import AnnotatedCall
+from adcore.rules import rule
 from adcore.runtime.arguments import refuse
 from adcore.second import hessian, hvp, jacobian
 from adcore.versions import Options, bind, python_function
@@ -114,5 +115,5 @@ def _mode(mode: Any) -> Mode:
 __all__ = [
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
     "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseWithPrimal", "autodiff", "compile",
-    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
 ]  # fmt: skip

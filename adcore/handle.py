@@ -21,6 +21,7 @@ from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import bound_block, called_block
 from adcore.signature import ArrayArg, ScalarArg, Signature
 from adcore.versions import Options, bind, entries
+from adcore.versions import imports as natives
 
 
 class Handle(native.NativeCallable):
@@ -142,7 +143,7 @@ class Handle(native.NativeCallable):
     def relink(self, imports: Mapping[str, int]) -> int:
         """Load the very same object code once more, with `imports` (malloc, say) at the given addresses; its entry."""
         build = self._call.version.build
-        loaded = jit.load(build.artifact.object_code, entries(build), imports)
+        loaded = jit.load(build.artifact.object_code, entries(build), {**natives(build), **imports})
         self._relinked.append(loaded)
         return int(loaded[build.lowered.name])
 

@@ -34,7 +34,7 @@ from adcore.transform.checks import simplify_checks
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
-from adcore.transform.inline import inline
+from adcore.transform.inline import expand, inline
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.simplify import simplify
 from adcore.transform.unchecked import without_index_checks
@@ -119,7 +119,7 @@ def _derived(request: Request, products: Products) -> Derivative:
     for sweep in request.sweeps:
         aliases = AliasClasses(sweep.aliases)
         if sweep.sweep == "forward":
-            function = forward(derived.function, sweep.kinds, request.ops, aliases)
+            function = expand(forward(derived.function, sweep.kinds, request.ops, aliases), everything=False)
             derived = replace(derived, function=function)
             continue
         try:
@@ -130,7 +130,8 @@ def _derived(request: Request, products: Products) -> Derivative:
         except TooLarge as large:
             raise WorkspaceError(too_large(large.planner, large.plan, large.bytes, request.limit or 0)) from None
         # Each sweep gets valid and lean input: what the first leaves dead, the second would differentiate.
-        derived = replace(derived, function=simplify(_verified(derived.function, request), request.ops))
+        plain = expand(_verified(derived.function, request), everything=False)
+        derived = replace(derived, function=simplify(plain, request.ops))
     return replace(derived, function=_verified(derived.function, request))
 
 
@@ -143,7 +144,8 @@ def _plan(request: Request, products: Products) -> Explanation | None:
 
 
 def _gradient(request: Request, products: Products) -> Function:
-    return _verified(improve(products["derived"].function, request.ops, request.aliases), request)
+    function = expand(products["derived"].function, everything=True)
+    return _verified(improve(function, request.ops, request.aliases), request)
 
 
 def _llvm(request: Request, products: Products) -> Lowered:
@@ -161,11 +163,12 @@ def _optimised(request: Request, products: Products) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
     text, options = products["llvm"].text, Options()
     name = cache.key("kernel", __version__, text, options)
+    declared = {symbol: native.reason for symbol, native in products["llvm"].natives.items()}
     stored = cache.fetch(name)
     if stored is not None:
         size = int.from_bytes(stored[:8], "little")
-        return Artifact(stored[8 : 8 + size], zlib.decompress(stored[8 + size :]).decode(), options)
-    artifact = emit(products["llvm"], options)
+        return Artifact(stored[8 : 8 + size], zlib.decompress(stored[8 + size :]).decode(), options, declared)
+    artifact = replace(emit(products["llvm"], options), declared=declared)
     listing = zlib.compress(artifact.llvm_ir.encode(), 1)
     cache.store(name, len(artifact.object_code).to_bytes(8, "little") + artifact.object_code + listing)
     return artifact

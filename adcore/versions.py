@@ -17,6 +17,7 @@ import numpy as np
 from adcore import pipeline
 from adcore.analysis.explain import Explanation, explain
 from adcore.errors import ArgumentError, Diagnostic, WorkspaceError
+from adcore.frontend.ruled import generation
 from adcore.ir.core import Function
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.ops import TABLE, Table
@@ -166,7 +167,7 @@ class Primal:
 def load_version(primal: Primal, build: Build) -> Version:
     """Link a build and make it callable."""
     lowered, function = build.lowered, build.products["gradient"]
-    loaded = jit.load(build.artifact.object_code, entries(build))
+    loaded = jit.load(build.artifact.object_code, entries(build), imports(build))
     layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
     assert layout.size == lowered.layout.total, "frame layouts of runtime and lowering differ"
     kernel = Kernel(
@@ -181,6 +182,11 @@ def entries(build: Build) -> list[str]:
     return [build.lowered.name, *(symbol for symbol in sites if symbol in build.artifact.symbols)]
 
 
+def imports(build: Build) -> dict[str, int]:
+    """Addresses of the functions outside that a build's rules call."""
+    return {symbol: native.address for symbol, native in build.lowered.natives.items()}
+
+
 MOST_PRIMALS = 1024
 """Compiled functions remembered: lambdas made in a loop, or ever new static values, must not grow for ever."""
 
@@ -189,7 +195,7 @@ _primals: dict[tuple[Any, ...], Primal] = {}
 
 def primal_of(function: Callable[..., Any], signature: Signature, options: Options) -> Primal:
     """`function` compiled to IR for `signature`. Raises CompileError."""
-    key = (function, signature, options, id(options.ops))
+    key = (function, signature, options, id(options.ops), generation())
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
@@ -264,6 +270,6 @@ def is_differentiable(type_: Type) -> bool:
 
 
 __all__ = [
-    "Options", "Prepared", "Primal", "Version", "WorkspaceError", "bind", "entries", "is_differentiable", "prepare",
-    "primal_of", "python_function",
+    "Options", "Prepared", "Primal", "Version", "WorkspaceError", "bind", "entries", "imports", "is_differentiable",
+    "prepare", "primal_of", "python_function",
 ]  # fmt: skip

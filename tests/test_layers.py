@@ -28,8 +28,8 @@ LAYERS: dict[str, set[str]] = {
 
 # Above the layers: stages, versions of a function, and what users import.
 FACE = {
-    "__init__", "__main__", "activities", "api", "export", "functional", "handle", "inplace", "pipeline", "second",
-    "versions",
+    "__init__", "__main__", "activities", "api", "export", "functional", "handle", "inplace", "pipeline", "rules",
+    "second", "versions",
 }  # fmt: skip
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")

@@ -13,9 +13,10 @@ from adcore.frontend.builtin_calls import BUILTINS
 from adcore.frontend.frame import Frame, body_of, new_frame
 from adcore.frontend.joins import describe
 from adcore.frontend.lists import append
-from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES, call_math, call_numpy, classify, convert
-from adcore.frontend.names import MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_OPERATORS, ROUNDING
+from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES, call_formula, call_math, call_numpy, classify, convert
+from adcore.frontend.names import MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_FORMULAS, NUMPY_OPERATORS, ROUNDING
 from adcore.frontend.reader import Source, read, unwrap
+from adcore.frontend.ruled import call_ruled, find
 from adcore.frontend.sequences import static_items
 from adcore.frontend.values import (
     NONE,
@@ -90,6 +91,8 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
 
 def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
     """A call of a Python object: a builtin, a library function, a class or a user's function."""
+    if (rule := find(function)) is not None:
+        return call_ruled(frame, node, rule, arguments.positional, arguments.keywords)
     try:
         hash(function)
     except TypeError:
@@ -102,7 +105,7 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
     if function in ARRAY_FUNCTIONS:
         return ARRAY_FUNCTIONS[function](frame, node, arguments.positional, arguments.keywords)
     tables = ((MATH, call_math), (ROUNDING, call_math), (MATH_SPECIAL, call_math), (NUMPY, call_numpy),
-              (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (CLASSIFY, classify),
+              (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (NUMPY_FORMULAS, call_formula), (CLASSIFY, classify),
               (SCALAR_TYPES, convert))  # fmt: skip
     for table, rule in tables:
         if function in table:

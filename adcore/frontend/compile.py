@@ -14,6 +14,7 @@ from adcore.frontend.expressions import evaluate
 from adcore.frontend.frame import Frame, Restart, Session, State, open_frame
 from adcore.frontend.joins import TooWide, describe, materialise, scalar_type
 from adcore.frontend.reader import Source, read, refuse
+from adcore.frontend.ruled import Rule, call_ruled, find
 from adcore.frontend.sequences import from_leaves, static_items
 from adcore.frontend.statements import execute
 from adcore.frontend.values import Abstract, Array, Const, Items, ListRef, Poison, Record, Uniform, is_scalar
@@ -43,13 +44,19 @@ class Program:
     file: str
 
 
-def compile_function(function: Callable[..., Any], signature: Signature, ops: OpTable = TABLE) -> Program:
-    """Compile `function` for arguments of the kinds in `signature`; CompileError holds everything that is wrong."""
+def compile_function(
+    function: Callable[..., Any], signature: Signature, ops: OpTable = TABLE, own_rule: bool = False
+) -> Program:
+    """Compile `function` for arguments of the kinds in `signature`; CompileError holds everything that is wrong.
+
+    A function that has a rule becomes a call of itself, unless its own body is asked for (`own_rule`).
+    """
     source = read(function)
+    rule = None if own_rule else find(function)
     in_memory: dict[Span, Scalar] = {}
     for _ in range(MOST_RESTARTS):
         try:
-            return _Attempt(source, signature, ops, in_memory).program()
+            return _Attempt(source, signature, ops, in_memory, rule).program()
         except Restart:
             continue
     raise AssertionError("the compiler does not settle which lists need memory")
@@ -58,8 +65,10 @@ def compile_function(function: Callable[..., Any], signature: Signature, ops: Op
 class _Attempt:
     """One compilation, given which lists are in memory."""
 
-    def __init__(self, source: Source, signature: Signature, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
-        self.source, self.signature = source, signature
+    def __init__(
+        self, source: Source, signature: Signature, ops: OpTable, in_memory: dict[Span, Scalar], rule: Rule | None
+    ) -> None:
+        self.source, self.signature, self.rule = source, signature, rule
         self.session = Session(ops, in_memory)
         self.frame = open_frame(self.session, source, source.node, State(), evaluate, execute, None)
         self.span = source.span(source.node)
@@ -68,7 +77,7 @@ class _Attempt:
         values = self._bind()
         self.session.active.append(self.source.function.__code__)
         try:
-            result = run_body(self.frame)
+            result = run_body(self.frame) if self.rule is None else self._ruled(self.rule)
             shape = self._result(result)
         except (AssertionError, KeyError, TypeError, IndexError, AttributeError) as fault:
             if self.session.diagnostics:
@@ -117,6 +126,9 @@ class _Attempt:
             raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
         return values
 
+    def _ruled(self, rule: Rule) -> Abstract:
+        return call_ruled(self.frame, self.source.node, rule, (), dict(self.frame.state.locals))
+
     def _result(self, value: Abstract) -> tuple[list[Value], ArgType]:
         leaves: list[Value] = []
         node = self.source.node
@@ -135,7 +147,7 @@ def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value
         try:
             leaves.append(materialise(frame, value))
         except TooWide as error:
-            frame.error(node, f"the returned integer {error} does not fit in 64 bits", "return a float")
+            frame.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
         type_, weak = scalar_type(value)
         return ScalarArg(type_.name, weak)
     if isinstance(value, Array):

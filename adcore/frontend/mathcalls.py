@@ -12,15 +12,15 @@ import numpy as np
 
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise, scalar_type
-from adcore.frontend.names import ARITY, MATH, NUMPY, NUMPY_ANY, NUMPY_OPERATORS, ROUNDING, MathFunction
-from adcore.frontend.scalars import binary, folded, promoted, python_message, to_float, to_int
+from adcore.frontend.names import ARITY, MATH, NUMPY, NUMPY_ANY, NUMPY_FORMULAS, NUMPY_OPERATORS, ROUNDING, MathFunction
+from adcore.frontend.scalars import binary, folded, promoted, python_message, to_float, to_int, truth
 from adcore.frontend.subscripts import load
 from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64
 
 
-def scalar_arguments(frame: Frame, node: ast.Call, name: str, arguments: list[Abstract]) -> list[Abstract] | None:
+def scalar_arguments(frame: Frame, node: ast.AST, name: str, arguments: list[Abstract]) -> list[Abstract] | None:
     """The arguments as numbers (0-d arrays loaded); reports what is none."""
     found = [load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else a for a in arguments]
     for value in found:
@@ -175,6 +175,39 @@ def call_numpy(frame: Frame, node: ast.Call, function: Callable[..., Any], argum
     if type_ == BOOL or (op == "sign" and type_ == I64):
         return frame.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
     return Num(frame.emit(op, *(materialise(frame, v, type_) for v in values)), weak=False)
+
+
+def call_formula(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
+    """NumPy functions of numbers that have no op of their own."""
+    name = f"np.{function.__name__}"
+    values = scalar_arguments(frame, node, name, arguments)
+    if values is None:
+        return POISON
+    if len(values) != NUMPY_FORMULAS[function]:
+        return _arity(frame, node, name)
+    if all(isinstance(v, Const) for v in values):
+        return folded(frame, node, function, *values)
+    if function is np.square:
+        return binary(frame, node, ast.Mult, *[_strong(frame, values[0])] * 2)
+    if function is np.where:
+        return _where(frame, node, values)
+    if function is np.clip:
+        return call_numpy(frame, node, np.minimum, [call_numpy(frame, node, np.maximum, values[:2]), values[2]])
+    factor = math.pi / 180.0 if function is np.deg2rad else 180.0 / math.pi
+    return binary(frame, node, ast.Mult, _strong(frame, to_float_kind(frame, values[0])), Const(factor))
+
+
+def to_float_kind(frame: Frame, value: Abstract) -> Abstract:
+    """Floats as they are, everything else as float64."""
+    return value if scalar_type(value)[0].kind == "f" else Num(materialise(frame, value, F64))
+
+
+def _where(frame: Frame, node: ast.Call, values: list[Abstract]) -> Abstract:
+    """np.where of numbers: both choices are computed, as NumPy does."""
+    condition = materialise(frame, truth(frame, values[0]), BOOL)
+    type_, _ = promoted(values[1], values[2])
+    x, y = (materialise(frame, v, type_) for v in values[1:])
+    return Num(frame.emit("select", condition, x, y), weak=False)
 
 
 def _strong(frame: Frame, value: Abstract) -> Abstract:

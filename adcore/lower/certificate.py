@@ -9,6 +9,7 @@ not on the list is *not proven*, and the reason says so.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adcore.lower import elf
@@ -65,24 +66,31 @@ class Certificate:
     external_symbols: tuple[str, ...]
     unproven: tuple[str, ...] = ()
     indirect_calls: int = 0
+    declared: tuple[str, ...] = ()
+    """Functions of a user's rules that the user declares not to allocate, each with the reason given."""
 
     def __str__(self) -> str:
         calls = ", ".join(self.external_symbols) or "nothing"
         if self.proven:
-            return f"proven not to allocate; calls {calls}"
+            trusting = f", trusting that {'; '.join(self.declared)}" if self.declared else ""
+            return f"proven not to allocate{trusting}; calls {calls}"
         return "\n".join(["not proven:", *(f"  - {r}" for r in self.unproven), f"  calls {calls}"])
 
 
-def certify(object_code: bytes, llvm_ir: str) -> Certificate:
-    """The certificate of an object and the optimised LLVM IR that it was made from."""
-    obj = elf.read(object_code)
+def certify(object_code: bytes, llvm_ir: str, declared: Mapping[str, str] | None = None) -> Certificate:
+    """The certificate of an object and the optimised LLVM IR that it was made from.
+
+    `declared`: symbols that somebody vouches for, with the reason; the certificate repeats it.
+    """
+    obj, declared = elf.read(object_code), declared or {}
     external = tuple(s for s in obj.undefined() if s != "_GLOBAL_OFFSET_TABLE_")
-    unproven = [_refusal(symbol) for symbol in external if not reason(symbol)]
+    unproven = [_refusal(symbol) for symbol in external if not (reason(symbol) or declared.get(symbol))]
     indirect = indirect_calls(llvm_ir)
     if indirect:
         unproven.append(f"{len(indirect)} indirect call{'s' * (len(indirect) > 1)}: {indirect[0]}")
     unproven += _address_uses(obj)
-    return Certificate(not unproven, external, tuple(unproven), len(indirect))
+    trusted = tuple(f"{s} does not ({declared[s]})" for s in external if declared.get(s))
+    return Certificate(not unproven, external, tuple(unproven), len(indirect), trusted)
 
 
 def _refusal(symbol: str) -> str:

@@ -9,6 +9,7 @@ from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
 from adcore.lower.vectormath import VectorMath
 from adcore.lower.writer import Module, Writer, join
+from adcore.ops.define import Native
 from adcore.source import Span
 
 FLAGS = {
@@ -58,9 +59,9 @@ class Emitter:
     def __init__(self, module: Module, writer: Writer, vector_math: VectorMath) -> None:
         self.module, self.writer, self.vector_math = module, writer, vector_math
         self.faults: dict[Fault, int] = {}
+        self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""
-        self.calls_vectors = False
         self._leaving: dict[tuple[object, ...], str] = {}
         self.releases: list[str] = []
         """Instructions that give back what is held at this point, for paths that leave the kernel."""
@@ -80,7 +81,6 @@ class Emitter:
             vector = f"<{variant.lanes} x {ty}>"
             self.module.function(f"declare {vector} @{variant.symbol}({', '.join([vector] * len(operands))})")
             self.module.kept_symbols[variant.symbol] = None
-            self.calls_vectors = True
         mappings = ",".join(v.mapping for v in variants)
         extra = f' "vector-function-abi-variant"="{mappings}"' if mappings else ""
         attributes = self.module.attributes(PURE_CALL + extra)
@@ -91,6 +91,12 @@ class Emitter:
         ty, symbol = register(type_), f"llvm.{name}.f{8 * type_.bytes}"
         self.module.function(f"declare {ty} @{symbol}({', '.join([ty] * len(operands))})")
         return self.let(f"call {self.flags}{ty} @{symbol}({join([ty] * len(operands), operands)})")
+
+    def native(self, native: Native, types: Sequence[Scalar], result: Scalar, operands: Sequence[str]) -> str:
+        symbol, self.natives[native.symbol] = native.symbol, native
+        names, ty = [register(t) for t in types], register(result)
+        self.module.function(f"declare {ty} @{symbol}({', '.join(names)})")
+        return self.let(f"call {ty} @{symbol}({join(names, operands)}) {self.module.attributes(PURE_CALL)}")
 
     def helper(self, name: str, text: str) -> None:
         self.module.function(text)

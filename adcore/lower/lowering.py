@@ -14,8 +14,8 @@ return the number of the fault.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
@@ -30,6 +30,7 @@ from adcore.lower.vectormath import VectorMath
 from adcore.lower.width import preferred_bits
 from adcore.lower.writer import Module, Writer
 from adcore.ops import TABLE, Table
+from adcore.ops.define import Native
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Lowered:
     """LLVM IR of one native entry, and what its caller must know.
 
     Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call
-    malloc.
+    malloc. `natives` are functions outside that the user's rules call, by symbol.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Lowered:
     faults: tuple[Fault, ...] = ()
     allocation_sites: tuple[AllocationSite, ...] = ()
     uses_workspace: bool = False
+    natives: Mapping[str, Native] = field(default_factory=dict)
 
 
 def lower(
@@ -74,7 +76,8 @@ def lower(
     lowering.whole(function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     module_text = module.text(_definition(name, emitter, storage, width))
-    return Lowered(module_text, name, layout, tuple(emitter.faults), tuple(storage.sites), storage.uses_arena)
+    faults, sites = tuple(emitter.faults), tuple(storage.sites)
+    return Lowered(module_text, name, layout, faults, sites, storage.uses_arena, emitter.natives)
 
 
 def _definition(name: str, emitter: Emitter, storage: Storage, width: int) -> str:

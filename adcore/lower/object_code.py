@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -29,11 +29,12 @@ class Artifact:
     object_code: bytes = field(repr=False)
     llvm_ir: str = field(repr=False)
     options: Options = field(default_factory=Options)
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def certificate(self) -> Certificate:
         """The proof, or the reasons why there is none, that the code cannot allocate."""
-        return certify(self.object_code, self.llvm_ir)
+        return certify(self.object_code, self.llvm_ir, self.declared)
 
     @cached_property
     def symbols(self) -> dict[str, int]:

@@ -1,9 +1,9 @@
 """The ops: one definition each, and the table of them that every pass is given."""
 
-from adcore.ops import arithmetic, functions, memory
+from adcore.ops import arithmetic, custom, functions, memory
 from adcore.ops.define import Emitter, Op, OpTypeError, Table
 from adcore.ops.expr import Expr
 
-TABLE = Table({op.name: op for op in (*arithmetic.OPS, *functions.OPS, *memory.OPS)})
+TABLE = Table({op.name: op for op in (*arithmetic.OPS, *functions.OPS, *memory.OPS, *custom.OPS)})
 
 __all__ = ["TABLE", "Emitter", "Expr", "Op", "OpTypeError", "Table"]

@@ -7,7 +7,7 @@ reverse rules, the set of primal values that the reverse sweep needs, lowering, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
@@ -19,6 +19,19 @@ TypeRule = Callable[[tuple[Type, ...], Attributes], tuple[Type, ...]]
 Partials = Callable[..., Sequence[Expr | None]]
 
 
+@dataclass(frozen=True)
+class Native:
+    """A function outside: the symbol that code calls it by, its address, and whatever keeps that address valid.
+
+    `reason`: why its user knows that it never allocates; empty if nobody says so.
+    """
+
+    symbol: str
+    address: int
+    call: Callable[..., Any] = field(repr=False, compare=False)
+    reason: str = ""
+
+
 class Emitter(Protocol):
     """What a lowering rule may ask of the LLVM emitter. Operands and results are LLVM value texts."""
 
@@ -27,6 +40,9 @@ class Emitter(Protocol):
 
     def libm(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
         """Call a C mathematics function (`name` for f64; the `f` suffix is added for f32), vector variants attached."""
+
+    def native(self, native: Native, types: Sequence[Scalar], result: Scalar, operands: Sequence[str]) -> str:
+        """Call a pure function outside by its symbol."""
 
     def intrinsic(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
         """Call `llvm.NAME` overloaded on `type_`, with the current fast-math flags."""
@@ -56,8 +72,8 @@ class Op:
 
     `evaluate(*operands, **attrs)` is the meaning, on Python or NumPy scalars (or arrays, for memory ops).
     `partials(*operands, result, **attrs)` gives, as expressions, the derivative of the result by each operand (None
-    where it is zero by definition): the tangent is their weighted sum, the adjoint of each operand its partial times the
-    adjoint of the result. They are written in the form that reads the fewest primal values. Ops that choose or
+    where it is zero by definition): the tangent is their weighted sum, the adjoint of each operand its partial times
+    the adjoint of the result. They are written in the form that reads the fewest primal values. Ops that choose or
     convert rather than multiply give `tangent(*operands, result, tangents, **attrs)` (tangents may be None) and
     `adjoint(*operands, result, cotangent, **attrs)` (one expression or None per operand) themselves.
     `samples` are operand tuples inside the smooth domain, for the generated tests.

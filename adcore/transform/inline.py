@@ -8,28 +8,49 @@ callee: an error or a stored byte points at the line that computes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from adcore.ir.core import Function, Instr, Module, Region, Value, substitute
 
+Callee = Callable[[Instr], Function | None]
+
 
 def inline(module: Module) -> Function:
     """The main function with every call replaced by the callee's body. Callees must not be recursive."""
-    return replace(module.main, region=_inline(module.main.region, module.callees, {}))
+
+    def callee(instr: Instr) -> Function | None:
+        return module.callees[instr.attrs["callee"]] if instr.op == "call" else None
+
+    return replace(module.main, region=_inline(module.main.region, callee, {}))
 
 
-def _inline(region: Region, callees: Mapping[str, Function], renamed: dict[Value, Value]) -> Region:
+def expand(function: Function, everything: bool) -> Function:
+    """`function` with `rule` instructions (`adcore.ops.custom`) replaced by the bodies that they stand for.
+
+    Not `everything`: only the rules themselves; a function that has rules stays one instruction while sweeps follow.
+    """
+
+    def callee(instr: Instr) -> Function | None:
+        if instr.op != "rule" or not (everything or instr.attrs["code"].rules is None):
+            return None
+        body: Function = instr.attrs["code"].body
+        return body
+
+    return replace(function, region=_inline(function.region, callee, {}))
+
+
+def _inline(region: Region, callee: Callee, renamed: dict[Value, Value]) -> Region:
     body: list[Instr] = []
     for instr in region.body:
         operands = tuple(renamed.get(v, v) for v in instr.operands)
-        if instr.op != "call":
-            regions = tuple(_inline(nested, callees, renamed) for nested in instr.regions)
+        called = callee(instr)
+        if called is None:
+            regions = tuple(_inline(nested, callee, renamed) for nested in instr.regions)
             body.append(replace(instr, operands=operands, regions=regions))
             continue
-        callee = callees[instr.attrs["callee"]]
-        mapping = dict(zip(callee.params, operands, strict=True))
-        copy = _inline(substitute(callee.region, mapping), callees, {})
+        mapping = dict(zip(called.params, operands, strict=True))
+        copy = _inline(substitute(called.region, mapping), callee, {})
         body.extend(copy.body)
         renamed.update(zip(instr.results, copy.yields, strict=True))
     return Region(region.params, tuple(body), tuple(renamed.get(v, v) for v in region.yields))

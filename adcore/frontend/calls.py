@@ -105,14 +105,14 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
     if function in ARRAY_FUNCTIONS:
         return ARRAY_FUNCTIONS[function](frame, node, arguments.positional, arguments.keywords)
     tables = ((MATH, call_math), (ROUNDING, call_math), (MATH_SPECIAL, call_math), (NUMPY, call_numpy),
-              (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (NUMPY_FORMULAS, call_formula), (CLASSIFY, classify),
-              (SCALAR_TYPES, convert))  # fmt: skip
-    for table, rule in tables:
+              (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (NUMPY_FORMULAS, call_formula),
+              (CLASSIFY, classify), (SCALAR_TYPES, convert))  # fmt: skip
+    for table, apply in tables:
         if function in table:
             if arguments.keywords:
                 keyword = next(iter(arguments.keywords))
                 return frame.error(node, f"the argument `{keyword}=` is not supported here", "leave it out")
-            return rule(frame, node, function, arguments.positional)
+            return apply(frame, node, function, arguments.positional)
     if isinstance(function, type):
         return construct(frame, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):

@@ -123,6 +123,9 @@ NUMPY_OPERATORS: dict[Callable[..., Any], str] = {
 }  # fmt: skip
 """NumPy functions that are an operator on NumPy scalars."""
 
+NUMPY_FORMULAS: dict[Callable[..., Any], int] = {np.square: 1, np.deg2rad: 1, np.rad2deg: 1, np.clip: 3, np.where: 3}
+"""NumPy functions that are short formulas of ops, and how many numbers they take."""
+
 ARITY = {"atan2": 2, "hypot": 2, "copysign": 2, "fmod": 2, "minimum": 2, "maximum": 2, "add": 2, "sub": 2, "mul": 2}
 """Operands of an op, where it is not one."""
 

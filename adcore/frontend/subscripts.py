@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.joins import describe, materialise
+from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.scalars import fail
 from adcore.frontend.values import NONE, Abstract, Array, Const, Items, ListRef, Num, Poison, Slice, Uniform, is_scalar
 from adcore.ir.core import Value
@@ -69,6 +69,10 @@ def loaded(frame: Frame, value: Value, weak: bool) -> Num:
     """A stored number widened to what the frontend computes with."""
     type_ = value.type
     assert isinstance(type_, Scalar)
+    if type_ == U64:
+        # The only integers that may not fit in what the frontend computes with.
+        fits = frame.emit("le", value, frame.const(2**63 - 1, U64))
+        frame.check(fits, "OverflowError", "an unsigned 64-bit integer is too large")
     if type_.kind in "iu" and type_ != I64:
         value = frame.emit("cast", value, type="i64")
     return Num(value, weak)
@@ -141,8 +145,6 @@ def element_or_view(frame: Frame, node: ast.AST, array: Array, parts: list[Abstr
     if place is None:
         return Poison()
     view, index = place
-    if array.element == U64 and index is not None:
-        return frame.error(node, "elements of uint64 arrays are not supported", "convert the array to int64")
     return view if index is None else load(frame, view, index)
 
 
@@ -165,6 +167,9 @@ def locate(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> 
             shape.append(count)
             text, whole = text + "s", whole and full
         else:
+            if is_scalar(part) and scalar_type(part)[0] == BOOL and array.literal is None:
+                frame.error(node, "a bool is no subscript of an array", "write int(...) around it")
+                return None
             index = integer(frame, node, part)
             if index is None:
                 return None

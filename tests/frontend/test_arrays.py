@@ -136,6 +136,10 @@ def narrow(a, b):
     return a[0] * 2 + b[1]
 
 
+def unsigned(a):
+    return int(a[0]) + 1, float(a[1])
+
+
 def list_index(x, y):
     s = 0.0
     for i in range(len(x)):
@@ -172,6 +176,7 @@ VIEWS = [
     (dtypes, [(np.ones(3, np.float32), np.arange(3), np.arange(3.0), np.zeros(3, bool))]),
     (dtypes, [(np.ones(3, np.float32), np.arange(3, dtype=np.int32) - 5, np.arange(3), np.zeros(3, bool))]),
     (narrow, [(np.zeros(1, np.int16), np.array([3, 4], np.uint8))]),
+    (unsigned, [(np.array([1, 2**63 - 1], np.uint64),), (np.array([3, 4], np.uint8),)]),
     (list_index, [(np.arange(4.0), np.array([3, 1, -1, 0])), (np.arange(2.0), np.array([5, 0]))]),
     (shapes, [(matrix(),)]),
     (unpack, [(np.array([1.0, 2.0, 4.0]),)]),

@@ -9,7 +9,7 @@ import pytest
 
 from adcore.frontend.arraycalls import ARRAY_FUNCTIONS
 from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES
-from adcore.frontend.names import ARITY, MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_OPERATORS, ROUNDING
+from adcore.frontend.names import ARITY, MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_FORMULAS, NUMPY_OPERATORS, ROUNDING
 from tests.frontend.support import compiled, outcome, run, same
 
 ONE = [
@@ -96,6 +96,15 @@ def test_numpy_of_two_numbers(function):
             check(apply_two(function), x, y, exact=False)
 
 
+def formulas(x, a):
+    return np.square(x), np.square(a), np.clip(x, 0.0, a), np.where(x > a, x, a), np.deg2rad(x), np.rad2deg(a)
+
+
+@pytest.mark.parametrize("values", [(2.0, 1.5), (-3, 2.5), (np.float32(0.5), 2.0), (math.nan, 1.0)])
+def test_formulas(values):
+    check(formulas, *values, exact=False)
+
+
 def log_of_base(x, b):
     return math.log(x, b)
 
@@ -129,11 +138,11 @@ def test_precision_of_the_arguments_is_kept():
 SUPPORTED = {
     "math": """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs floor fmod
         gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc""",
-    "numpy": """absolute add arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh array bool cbrt ceil copy
-        copysign cos cosh divide dot empty empty_like exp exp2 expm1 fabs float32 float64 floor floor_divide fmod full
-        full_like hypot int64 isfinite isinf isnan log log10 log1p log2 max maximum mean min minimum multiply ndim
-        negative ones ones_like power prod remainder rint shape sign sin sinh size sqrt subtract sum tan tanh transpose
-        trunc zeros zeros_like""",
+    "numpy": """absolute add arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh array bool cbrt ceil clip
+        copy copysign cos cosh deg2rad divide dot empty empty_like exp exp2 expm1 fabs float32 float64 floor
+        floor_divide fmod full full_like hypot int64 isfinite isinf isnan log log10 log1p log2 max maximum
+        mean min minimum multiply ndim negative ones ones_like power prod rad2deg remainder rint shape sign
+        sin sinh size sqrt square subtract sum tan tanh transpose trunc where zeros zeros_like""",
 }
 
 
@@ -141,6 +150,6 @@ def test_the_list_of_supported_names_is_complete():
     newer = {"cbrt", "exp2"}
     found = {f.__name__ for f in (*MATH, *MATH_SPECIAL, *ROUNDING)} - newer
     assert found == set(SUPPORTED["math"].split())
-    numpy = (*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS, *CLASSIFY, *SCALAR_TYPES, *ARRAY_FUNCTIONS)
+    numpy = (*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS, *NUMPY_FORMULAS, *CLASSIFY, *SCALAR_TYPES, *ARRAY_FUNCTIONS)
     names = {{"amin": "min", "amax": "max", "bool_": "bool"}.get(f.__name__, f.__name__) for f in numpy}
     assert names == set(SUPPORTED["numpy"].split())

@@ -15,7 +15,6 @@ from examples import test_aliasing as aliasing
 from examples import test_containers_of_matrices as containers
 from examples import test_in_place as in_place
 from examples import test_sums as sums
-
 from tests.plugin.conftest import Session, session
 
 pytest_plugins = ["pytester"]

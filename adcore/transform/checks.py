@@ -25,6 +25,7 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import I64, is_float
 from adcore.ops import Table
 from adcore.source import Span
+from adcore.transform.conditions import flatten_conditions
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs", "floordiv", "mod"})
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
@@ -34,6 +35,7 @@ HARMLESS = frozenset({"alloc", "push"})
 
 def simplify_checks(function: Function, ops: Table) -> Function:
     """An equivalent function with fewer checks, and with them outside of loops where possible."""
+    function = flatten_conditions(function, ops)
     where = structure(function)
     findings = Findings(where, Ranges(where), ops)
     findings.visit(function.region, ())

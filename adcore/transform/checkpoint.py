@@ -22,7 +22,6 @@ from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.ops import Table
 from adcore.transform.loops import trip_count
 from adcore.transform.outline import Outlined, aliases_of, call_inline, outline
 from adcore.transform.snapshots import Snapshots, advanced_steps, emit_split
@@ -191,8 +190,8 @@ class Adjoints:
 class Checkpointed:
     """Emits the forward and reverse parts of one checkpointed loop into a function under construction."""
 
-    def __init__(self, how: Checkpointing, builder: Builder, ops: Table) -> None:
-        self.how, self.b, self.ops = how, builder, ops
+    def __init__(self, how: Checkpointing, builder: Builder) -> None:
+        self.how, self.b = how, builder
         (self.body,) = how.loop.regions
         types = [p.type for p in self.body.params[1:] if isinstance(p.type, Scalar)]
         self.snapshots = Snapshots(builder, how.slots + 1, how.state, types)

@@ -1,0 +1,151 @@
+"""The forward sweep: the primal program with the values kept that the plan asks for.
+
+    for i: p = p * x[i]      ->      for i: kept[i] = p; p = p * x[i]
+
+Outside all loops a value needs no keeping: it is still in scope in the reverse sweep (branches hand it out).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcore.analysis.activity import Activity
+from adcore.analysis.plan import Node, Plan
+from adcore.analysis.structure import Structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import BOOL, Scalar, is_float
+from adcore.source import Span
+from adcore.transform.checkpoint import Checkpointed, Checkpointing
+from adcore.transform.loops import iteration_number, trip_count
+from adcore.transform.storage import Storage
+
+
+class ForwardSweep:
+    """What the forward sweep leaves for the reverse sweep.
+
+    `buffers` hold stored values and logs by iteration, `rows` carried values that are put down again, `swapped` what a
+    logged store outside loops overwrote; `exported` are values that branches hand out; `shadows` those of arrays.
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        structure: Structure,
+        plan: Plan,
+        active: Activity,
+        checkpointing: Checkpointing | None,
+    ) -> None:
+        self.builder, self.structure, self.plan, self.active = builder, structure, plan, active
+        self.top = structure.function.region
+        self.storage = Storage(structure, plan)
+        self.how = checkpointing
+        self.checkpointed: Checkpointed | None = None
+        self.exported: dict[Value, Value] = {}
+        self.buffers: dict[Node, Value] = {}
+        self.rows: dict[Value, Value] = {}
+        self.swapped: dict[Instr, Value] = {}
+        self.shadows: dict[Value, Value] = {}
+
+    def region(self, region: Region) -> None:
+        """Append the body of `region` to the open region."""
+        for param in region.params:
+            self.keep(param)
+        for instr in region.body:
+            self.builder.span = instr.span
+            if region is self.top:
+                self.allocate_buffers(instr)
+            if self.how is not None and instr is self.how.loop:
+                self.checkpointed = Checkpointed(self.how, self.builder)
+            if instr in self.plan.logged:
+                self.log(instr)
+            if instr.regions:
+                self.structured(instr)
+            else:
+                self.builder.append(instr)
+                self.shadow_of(instr, region)
+            for result in instr.results:
+                self.keep(result)
+        if pushed := self.storage.pushed(region):
+            self.builder.emit_many("push", pushed, {})
+
+    def shadow_of(self, instr: Instr, region: Region) -> None:
+        if instr.op == "alloc" and region is self.top and instr.result in self.active.roots:
+            self.shadows[instr.result] = self.allocate_shadow(instr, instr.operands)
+
+    def allocate_shadow(self, instr: Instr, dims: Sequence[Value]) -> Value:
+        element = instr.attrs["element"]
+        hint = f"d_{instr.result.hint}"
+        return self.builder.emit("alloc", *dims, element=element, zero=True, role="shadow", hint=hint)
+
+    def allocate_buffers(self, instr: Instr) -> None:
+        """Buffers for what is stored in the loops of `instr`, one dimension per loop."""
+        for value in self.storage.indexed_under(instr):
+            self.allocate_buffer(value, value, self.storage.span(value))
+        for store in self.storage.logged_under(instr):
+            self.allocate_buffer(store, store.operands[0], store.span)
+        for value in self.storage.rows_under(instr):
+            self.allocate_row(value)
+
+    def allocate_row(self, value: Value) -> None:
+        loop = self.structure.loops(self.structure.home[value])[-1]
+        assert isinstance(value.type, Scalar)
+        attrs = {"element": value.type.name, "zero": False, "role": "stored"}
+        saved, self.builder.span = self.builder.span, self.storage.span(value)
+        count = trip_count(self.builder, loop)
+        self.rows[value] = self.builder.emit("alloc", count, hint=f"row_{value.hint}", **attrs)
+        self.builder.span = saved
+
+    def allocate_buffer(self, node: Node, value: Value, span: Span | None) -> None:
+        loops = self.structure.loops(self.structure.home[node])
+        dims = [trip_count(self.builder, loop) for loop in loops]
+        assert isinstance(value.type, Scalar)
+        attrs = {"element": value.type.name, "zero": False, "role": "stored"}
+        saved, self.builder.span = self.builder.span, span
+        self.buffers[node] = self.builder.emit("alloc", *dims, hint=f"kept_{value.hint}", **attrs)
+        self.builder.span = saved
+
+    def keep(self, value: Value) -> None:
+        """Store `value` in its buffer, if it has one, at this iteration."""
+        if value in self.buffers:
+            self.builder.emit_many("store", (value, self.buffers[value], *self.here(value)), {})
+
+    def log(self, store: Instr) -> None:
+        """Keep what `store` is about to overwrite."""
+        old = self.builder.emit("load", *store.operands[1:])
+        if store in self.buffers:
+            self.builder.emit_many("store", (old, self.buffers[store], *self.here(store)), {})
+        else:
+            self.swapped[store] = old
+
+    def here(self, node: Node) -> list[Value]:
+        """The place of this iteration in the buffer of `node`, in the forward sweep."""
+        loops = self.structure.loops(self.structure.home[node])
+        return [iteration_number(self.builder, loop, loop.regions[0].params[0]) for loop in loops]
+
+    def structured(self, instr: Instr) -> None:
+        regions = []
+        exports = self.storage.exports(instr)
+        for region in instr.regions:
+            with self.builder.region(region.params) as opened:
+                self.region(region)
+                opened.yields = (*region.yields, *(self.exported_from(v, region) for v in exports))
+            regions.append(opened.region)
+        outer = tuple(Value(v.type, v.hint) for v in exports)
+        self.exported.update(zip(exports, outer, strict=True))
+        self.builder.append(
+            Instr(instr.op, instr.operands, (*instr.results, *outer), instr.attrs, tuple(regions), instr.span)
+        )
+
+    def exported_from(self, value: Value, branch: Region) -> Value:
+        """`value` as seen at the end of `branch`: itself, what an inner branch handed out, or zero if it isn't here."""
+        if not self.structure.inside(self.structure.home[value], branch):
+            return zero_of(self.builder, value)
+        return self.exported.get(value, value)
+
+
+def zero_of(builder: Builder, value: Value) -> Value:
+    """Zero, or False, of the type of `value`."""
+    assert isinstance(value.type, Scalar)
+    number: float | int | bool = 0.0 if is_float(value.type) else False if value.type == BOOL else 0
+    return builder.const(number, value.type)

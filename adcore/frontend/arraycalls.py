@@ -11,7 +11,9 @@ import numpy as np
 from adcore.frontend.attributes import size, transposed
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, join_types, materialise, scalar_type
-from adcore.frontend.sequences import static_items, stream_of
+from adcore.frontend.lists import in_memory
+from adcore.frontend.sequences import static_items
+from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
     accumulate,
@@ -258,8 +260,6 @@ def reducible(frame: Frame, node: ast.Call, value: Abstract) -> tuple[tuple[Abst
         assert stream is not None
         return (stream.length,), _stream_reader(stream)
     if isinstance(value, (Items, ListRef)) and all(map(is_scalar, static_items(frame, value))):
-        from adcore.frontend.lists import in_memory
-
         items = static_items(frame, value)
         types = [scalar_type(item)[0] for item in items]
         element = F64 if F64 in types or not items else I64 if I64 in types else types[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise, scalar_type
+from adcore.frontend.lists import list_literal
 from adcore.frontend.scalars import (
     binary,
     compare,
@@ -20,16 +21,8 @@ from adcore.frontend.scalars import (
     to_int,
     truth,
 )
-from adcore.frontend.sequences import (
-    enumerated,
-    is_sequence,
-    reverse,
-    reversed_range,
-    sequence_length,
-    static_length,
-    stream_of,
-    zipped,
-)
+from adcore.frontend.sequences import is_sequence, sequence_length, static_length
+from adcore.frontend.streams import enumerated, reverse, reversed_range, stream_of, zipped
 from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, accumulate, dim, load
 from adcore.frontend.values import (
     NONE,
@@ -322,8 +315,6 @@ def _tuple(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
 
 @plain(0, 1)
 def _list(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    from adcore.frontend.lists import list_literal
-
     items = _all_items(frame, node, args)
     return POISON if items is None else list_literal(frame, node, items)
 

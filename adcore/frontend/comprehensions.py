@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from adcore.frontend.conditions import condition
 from adcore.frontend.frame import Frame, Restart, as_static_int, open_frame
 from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import LONGEST_LIST, list_literal
 from adcore.frontend.liveness import bound_names
-from adcore.frontend.sequences import stream_of
+from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import nest, stored, wider
+from adcore.frontend.targets import assign
 from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
@@ -37,8 +39,6 @@ def _scope(frame: Frame, node: ast.ListComp) -> Frame:
 
 def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract]) -> Abstract | None:
     """Append the items of the generators from `depth` on; a result if the list is made in another way."""
-    from adcore.frontend.statements import assign
-
     if depth == len(node.generators):
         items.append(frame.evaluate(frame, node.elt))
         return None
@@ -66,8 +66,6 @@ def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract
 
 
 def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
-    from adcore.frontend.expressions import condition
-
     for test in generator.ifs:
         flag = condition(frame, test, frame.evaluate(frame, test))
         if not isinstance(flag, Const):
@@ -81,8 +79,6 @@ def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
 
 def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension) -> Abstract:
     """One generator of unknown length: an array of numbers."""
-    from adcore.frontend.statements import assign
-
     stream = stream_of(frame, generator.iter, frame.evaluate(frame, generator.iter))
     assert stream is not None
     where = frame.span(node)

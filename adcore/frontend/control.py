@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ from adcore.frontend.values import (
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value, substitute
 from adcore.ir.types import BOOL, I64
+from adcore.ops import Table
 from adcore.source import Span
 
 SCRATCH = "$value"
@@ -65,6 +67,15 @@ def exit_flag(frame: Frame) -> Abstract:
 
 def keep_all(name: str) -> bool:
     return True
+
+
+def keeping(frame: Frame, stmt: ast.stmt) -> Callable[[str], bool]:
+    """Which names matter after `stmt`."""
+    after = frame.liveness.after.get(stmt)
+    if after is None:
+        return keep_all
+    wanted = after | frame.liveness.always
+    return lambda name: name in wanted or name.startswith("$")
 
 
 def branch(
@@ -136,8 +147,6 @@ def effect_free(frame: Frame, region: Region, limit: int = 4) -> bool:
 
 
 def _harmless(ops: object, instr: Instr) -> bool:
-    from adcore.ops import Table
-
     assert isinstance(ops, Table)
     op = ops[instr.op]
     return op.pure and not instr.regions and not op.can_raise(tuple(v.type for v in instr.operands)) and op.cost < 4

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import ast
 import operator
-import types
 from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.attributes import attribute
 from adcore.frontend.calls import call
 from adcore.frontend.comprehensions import comprehension
+from adcore.frontend.conditions import condition, scalar
 from adcore.frontend.control import choose, effect_free
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import TooWide, describe, materialise
 from adcore.frontend.lists import list_literal, list_subscript, repeat_list
 from adcore.frontend.outside import lookup_global
-from adcore.frontend.scalars import OPERATORS, binary, compare, inverted, negative, truth
-from adcore.frontend.sequences import is_sequence, sequence_length, static_items, uniform_item
+from adcore.frontend.scalars import OPERATORS, binary, compare, inverted, negative
+from adcore.frontend.sequences import sequence_length, static_items, uniform_item
+from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
     element_or_view,
     integer,
     is_list,
-    load,
     normalised,
     subscripts,
 )
@@ -31,7 +31,6 @@ from adcore.frontend.values import (
     FALSE,
     NONE,
     POISON,
-    TRUE,
     Abstract,
     Array,
     Closure,
@@ -126,11 +125,6 @@ def _local(frame: Frame, holder: Frame, node: ast.AST, name: str) -> Abstract:
     return value
 
 
-def scalar(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
-    """A 0-d array read as the number that it holds."""
-    return load(frame, value, ()) if isinstance(value, Array) and value.rank == 0 else value
-
-
 def _binary(frame: Frame, node: ast.BinOp) -> Abstract:
     a, b = frame.evaluate(frame, node.left), frame.evaluate(frame, node.right)
     return combine(frame, node, type(node.op), a, b)
@@ -174,27 +168,6 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Abstract:
     if isinstance(node.op, ast.UAdd):
         return Const(+value.value) if isinstance(value, Const) else binary(frame, node, ast.Add, value, Const(0))
     return inverted(frame, node, value)
-
-
-def condition(frame: Frame, node: ast.AST, value: Abstract) -> Const | Num:
-    """The truth of a value, as a bool; reports what has none."""
-    value = scalar(frame, node, value)
-    if isinstance(value, (Poison, Conflict)):
-        return FALSE
-    if isinstance(value, Const) and not is_scalar(value):
-        return Const(bool(value.value)) if not isinstance(value.value, types.ModuleType) else TRUE
-    if is_scalar(value):
-        result = truth(frame, value)
-        assert isinstance(result, (Const, Num))
-        return result
-    if isinstance(value, Array) and not is_list(value):
-        frame.error(node, "the truth of an array is ambiguous", "compare an element, or use len(x) > 0")
-        return FALSE
-    if is_sequence(value):
-        result = compare(frame, node, ast.NotEq, sequence_length(frame, value), Const(0))
-        assert isinstance(result, (Const, Num))
-        return result
-    return TRUE
 
 
 def _compare(frame: Frame, node: ast.Compare) -> Abstract:
@@ -404,8 +377,6 @@ def subscript(frame: Frame, node: ast.AST, owner: Abstract, parts: list[Abstract
 
 
 def _range_item(frame: Frame, node: ast.AST, owner: Range | Stream, part: Abstract) -> Abstract:
-    from adcore.frontend.sequences import stream_of
-
     stream = stream_of(frame, node, owner)
     index = integer(frame, node, part)
     if index is None or stream is None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from adcore.frontend.control import branch, either, exit_flag, keep_all, loop, negated
+from adcore.frontend.conditions import condition
+from adcore.frontend.control import branch, either, exit_flag, keep_all, keeping, loop, negated
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import materialise
 from adcore.frontend.liveness import bound_names, stores
-from adcore.frontend.sequences import static_length, stream_of
+from adcore.frontend.sequences import static_length
+from adcore.frontend.streams import stream_of
+from adcore.frontend.targets import assign
 from adcore.frontend.values import (
     FALSE,
     Abstract,
@@ -62,18 +65,12 @@ def for_loop(frame: Frame, stmt: ast.For) -> None:
 
 def _for_errors(frame: Frame, stmt: ast.For) -> None:
     """What is iterated over can't be compiled: look for more errors in the body."""
-    _assign(frame, stmt.target, Poison())
+    assign(frame, stmt.target, Poison())
     before = frame.state.copy()
     frame.execute(frame, stmt.body)
     frame.state = before
     for name in bound_names([stmt]):
         frame.state.locals[name] = Poison()
-
-
-def _assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
-    from adcore.frontend.statements import assign
-
-    assign(frame, target, value)
 
 
 def _unrolls(frame: Frame, stmt: ast.For, iterable: Abstract, length: int) -> bool:
@@ -142,7 +139,7 @@ def _unrolled(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int) 
     """Iterations `k` and on, one after the other; after one that may have jumped, under a test."""
     while k < length:
         with frame.at(stmt.target):
-            _assign(frame, stmt.target, stream.item(Const(k)))
+            assign(frame, stmt.target, stream.item(Const(k)))
         frame.execute(frame, stmt.body)
         frame.state.continues = FALSE
         if frame.state.leaves:
@@ -186,7 +183,7 @@ def _counted(frame: Frame, stmt: ast.For, source: Range) -> None:
 
     def body(index: Value) -> None:
         with frame.at(stmt.target):
-            _assign(frame, stmt.target, Num(index))
+            assign(frame, stmt.target, Num(index))
         frame.execute(frame, stmt.body)
 
     with frame.at(stmt):
@@ -200,7 +197,7 @@ def _over_stream(frame: Frame, stmt: ast.For, stream: Stream) -> None:
 
     def body(k: Value) -> None:
         with frame.at(stmt.target):
-            _assign(frame, stmt.target, stream.item(Num(k)))
+            assign(frame, stmt.target, stream.item(Num(k)))
         frame.execute(frame, stmt.body)
 
     with frame.at(stmt):
@@ -215,8 +212,6 @@ def _over_stream(frame: Frame, stmt: ast.For, stream: Stream) -> None:
 
 
 def while_loop(frame: Frame, stmt: ast.While) -> None:
-    from adcore.frontend.expressions import condition
-
     def test(k: Value) -> Abstract:
         return condition(frame, stmt.test, frame.evaluate(frame, stmt.test))
 
@@ -244,6 +239,4 @@ def _finish(frame: Frame, stmt: ast.For | ast.While) -> None:
         frame.execute(frame, stmt.orelse)
 
     with frame.at(stmt):
-        from adcore.frontend.statements import keeping
-
         branch(frame, materialise(frame, negated(frame, left), BOOL), otherwise, lambda: None, keeping(frame, stmt))

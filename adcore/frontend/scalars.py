@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import TooWide, describe, materialise, scalar_type
+from adcore.frontend.joins import TooWide, describe, join_types, materialise, scalar_type
 from adcore.frontend.values import Abstract, Const, Num, Poison, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, Scalar
@@ -277,8 +277,6 @@ def to_int(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
 
 def minimum(frame: Frame, node: ast.AST, values: list[Abstract], comparison: type[ast.cmpop]) -> Abstract:
     """Python's min (`Lt`) or max (`Gt`): the first of the best, a NaN is never better."""
-    from adcore.frontend.joins import join_types
-
     best = values[0]
     for value in values[1:]:
         if isinstance(best, Const) and isinstance(value, Const):

@@ -1,13 +1,12 @@
-"""Things with a length: tuples, lists, ranges, arguments of like items, and what a `for` runs over."""
+"""Things with a length: tuples, lists, ranges, rows of arrays, arguments of like items."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.joins import describe, materialise
-from adcore.frontend.scalars import minimum, python_message
+from adcore.frontend.joins import materialise
+from adcore.frontend.scalars import python_message
 from adcore.frontend.subscripts import dim, load, loaded
 from adcore.frontend.values import (
     Abstract,
@@ -16,7 +15,6 @@ from adcore.frontend.values import (
     Items,
     ListRef,
     Num,
-    Poison,
     Range,
     Record,
     Stream,
@@ -114,36 +112,6 @@ def range_item(frame: Frame, value: Range, k: Abstract) -> Abstract:
     return Num(x if numbers[0] == 0 else frame.emit("add", materialise(frame, value.lo, I64), x, exact=True))
 
 
-def stream_of(frame: Frame, node: ast.AST, value: Abstract) -> Stream | None:
-    """What iterating over `value` gives; reports what can't be iterated over."""
-    if isinstance(value, Stream):
-        return value
-    if isinstance(value, Range):
-        return Stream(trip_count(frame, value), lambda k: range_item(frame, value, k), "range")
-    if isinstance(value, Uniform):
-        length = sequence_length(frame, value)
-        return Stream(length, lambda k: uniform_item(frame, value, materialise(frame, k, I64)), "list")
-    if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
-        return Stream(sequence_length(frame, value), lambda k: _static_item(frame, node, value, k), "tuple", True)
-    if isinstance(value, Array) and value.rank:
-        return Stream(dim(frame, value, 0), lambda k: row(frame, value, materialise(frame, k, I64)), "array")
-    if isinstance(value, Array):
-        frame.error(node, "iteration over a 0-d array", "pass an array of rank 1 or more")
-    elif not isinstance(value, Poison):
-        frame.error(node, f"{describe(value)} can't be iterated over", "loop over a range, an array, a tuple or a list")
-    return None
-
-
-def _static_item(frame: Frame, node: ast.AST, value: Abstract, k: Abstract) -> Abstract:
-    from adcore.frontend.lists import dynamic_item
-
-    items = static_items(frame, value)
-    position = as_static_int(k)
-    if position is not None:
-        return items[position] if position < len(items) else frame.error(node, "the list shrinks during the loop")
-    return dynamic_item(frame, node, value, materialise(frame, k, I64))
-
-
 def row(frame: Frame, array: Array, k: Value) -> Abstract:
     """`array[k]` for a normalised `k`: an element or a view."""
     if array.rank == 1:
@@ -189,51 +157,6 @@ def from_leaves(frame: Frame, arg: ArgType, values: Leaves) -> Abstract:
         return Items(items)
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(frame, field, values)) for name, field in arg.fields))
-
-
-def enumerated(frame: Frame, stream: Stream, start: Abstract) -> Stream:
-    counting = Range(start, start, Const(1))
-    return Stream(
-        stream.length, lambda k: Items((range_item(frame, counting, k), stream.item(k))), "enumerate", stream.mixed
-    )
-
-
-def zipped(frame: Frame, node: ast.AST, streams: list[Stream]) -> Stream:
-    if not streams:
-        return Stream(Const(0), lambda k: Items(()), "zip")
-    shortest = minimum(frame, node, [s.length for s in streams], ast.Lt)
-    return Stream(shortest, lambda k: Items(tuple(s.item(k) for s in streams)), "zip", any(s.mixed for s in streams))
-
-
-def reverse(frame: Frame, stream: Stream) -> Stream:
-    known = as_static_int(stream.length)
-
-    def item(k: Abstract) -> Abstract:
-        position = as_static_int(k)
-        if known is not None and position is not None:
-            return stream.item(Const(known - 1 - position))
-        last = frame.emit("sub", materialise(frame, stream.length, I64), frame.const(1), exact=True)
-        return stream.item(Num(frame.emit("sub", last, materialise(frame, k, I64), exact=True)))
-
-    return Stream(stream.length, item, "reversed", stream.mixed)
-
-
-def reversed_range(frame: Frame, value: Range) -> Range:
-    """`reversed(range(...))` as a range."""
-    known, step = static_length(frame, value), as_static_int(value.step)
-    if known is not None:
-        back = range(*(as_static_int(v) or 0 for v in (value.lo, value.hi, value.step)))[::-1]
-        return Range(Const(back.start), Const(back.stop), Const(back.step))
-    one = frame.const(1)
-    if step == 1:
-        lo, hi = materialise(frame, value.lo, I64), materialise(frame, value.hi, I64)
-        before = Const(value.lo.value - 1) if isinstance(value.lo, Const) else Num(frame.emit("sub", lo, one))
-        return Range(Num(frame.emit("sub", hi, one)), before, Const(-1))
-    trips = materialise(frame, trip_count(frame, value), I64)
-    lo, s = materialise(frame, value.lo, I64), materialise(frame, value.step, I64)
-    last = frame.emit("add", lo, frame.emit("mul", frame.emit("sub", trips, one), s))
-    negative: Abstract = Const(-step) if step is not None else Num(frame.emit("neg", s))
-    return Range(Num(last), Num(frame.emit("sub", lo, s)), negative)
 
 
 def all_scalars(items: tuple[Abstract, ...]) -> bool:

@@ -11,26 +11,23 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from adcore.frontend.calls import call_object  # noqa: F401  (loads the call rules before expressions need them)
-from adcore.frontend.control import branch, exit_flag, keep_all, negated
-from adcore.frontend.expressions import closure, combine, condition, subscript
+from adcore.frontend.conditions import condition
+from adcore.frontend.control import branch, exit_flag, keeping, negated
+from adcore.frontend.expressions import closure, combine, subscript
 from adcore.frontend.frame import Frame, name_value
-from adcore.frontend.joins import TooWide, describe, materialise
-from adcore.frontend.lists import check_list_store, store_item
+from adcore.frontend.joins import TooWide, materialise
+from adcore.frontend.lists import check_list_store
 from adcore.frontend.loops import for_loop, while_loop
 from adcore.frontend.scalars import fail
-from adcore.frontend.sequences import static_items, static_length, stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
-    copy_into,
-    fill,
     load,
     locate,
-    same_length,
     store,
     subscripts,
     writeable,
 )
+from adcore.frontend.targets import assign, store_into
 from adcore.frontend.values import (
     FALSE,
     NONE,
@@ -38,19 +35,13 @@ from adcore.frontend.values import (
     Abstract,
     Array,
     Const,
-    Items,
     ListRef,
     Num,
     Poison,
-    Record,
-    Stream,
-    Uniform,
     is_scalar,
 )
 from adcore.ir.types import BOOL
 from adcore.ops.memory import FAULTS
-
-Keep = Callable[[str], bool]
 
 
 def execute(frame: Frame, body: list[ast.stmt]) -> None:
@@ -82,15 +73,6 @@ def _under_flag(frame: Frame, flag: Num, rest: list[ast.stmt]) -> None:
     with frame.at(rest[0]):
         inside = materialise(frame, negated(frame, flag), BOOL)
         branch(frame, inside, going_on, lambda: None, keeping(frame, rest[-1]))
-
-
-def keeping(frame: Frame, stmt: ast.stmt) -> Keep:
-    """Which names matter after `stmt`."""
-    after = frame.liveness.after.get(stmt)
-    if after is None:
-        return keep_all
-    wanted = after | frame.liveness.always
-    return lambda name: name in wanted or name.startswith("$")
 
 
 def _statement(frame: Frame, stmt: ast.stmt) -> None:
@@ -216,126 +198,6 @@ def _annotated(frame: Frame, stmt: ast.AnnAssign) -> None:
         assign(frame, stmt.target, frame.evaluate(frame, stmt.value))
 
 
-def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
-    """Bind a target of an assignment or of a loop."""
-    if isinstance(target, ast.Name):
-        frame.state.locals[target.id] = value
-        name_value(value, target.id)
-    elif isinstance(target, (ast.Tuple, ast.List)):
-        _unpack(frame, target, value)
-    elif isinstance(target, ast.Subscript):
-        owner = frame.evaluate(frame, target.value)
-        parts = subscripts(frame, target.slice)
-        with frame.at(target):
-            _store(frame, target, owner, parts, value)
-    elif isinstance(target, ast.Attribute):
-        frame.evaluate(frame, target.value)
-        frame.error(
-            target,
-            "assigning to an attribute is not supported",
-            "keep the value in an array of length 1, or return it",
-            "assigned here",
-        )
-    else:
-        frame.error(target, "this assignment target is not supported", "assign to names one by one")
-
-
-def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Abstract) -> None:
-    """`a, b = value` and `a, *b = value`."""
-    stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
-    stream = None if isinstance(value, Poison) else stream_of(frame, target, value)
-    items = None if stream is None else _unpacked(frame, target, stream, starred=bool(stars))
-    if items is None:
-        _poison_targets(frame, target)
-        return
-    if stars:
-        (star,) = stars
-        after = len(target.elts) - star - 1
-        middle = frame.new_list(tuple(items[star : len(items) - after]), frame.span(target))
-        items = [*items[:star], middle, *items[len(items) - after :]]
-    for part, item in zip(target.elts, items, strict=True):
-        assign(frame, part.value if isinstance(part, ast.Starred) else part, item)
-
-
-def _unpacked(frame: Frame, target: ast.Tuple | ast.List, stream: Stream, starred: bool) -> list[Abstract] | None:
-    """The items for the targets; raises ValueError at run time if there are too few or too many."""
-    wanted = len(target.elts) - starred
-    length = static_length(frame, stream)
-    if length is None:
-        if starred:
-            frame.error(target, "`*` needs a length that is known while compiling", "assign the items one by one")
-            return None
-        # Python words this in two ways; which of them depends on the length.
-        same_length(frame, Const(wanted), stream.length, "expected {0} values to unpack, got {1}")
-        length = wanted
-    elif length < wanted or (length > wanted and not starred):
-        least = "at least " if starred else ""
-        few = f"not enough values to unpack (expected {least}{wanted}, got {length})"
-        fail(frame, "ValueError", few if length < wanted else f"too many values to unpack (expected {wanted})")
-        return None
-    return [stream.item(Const(k)) for k in range(length)]
-
-
-def _poison_targets(frame: Frame, target: ast.Tuple | ast.List) -> None:
-    for part in target.elts:
-        assign(frame, part.value if isinstance(part, ast.Starred) else part, Poison())
-
-
-def _store(frame: Frame, node: ast.Subscript, owner: Abstract, parts: list[Abstract], value: Abstract) -> None:
-    """`owner[parts] = value`."""
-    if isinstance(owner, Poison) or isinstance(value, Poison) or any(isinstance(p, Poison) for p in parts):
-        return
-    if isinstance(owner, ListRef) and len(parts) == 1:
-        store_item(frame, node, owner, parts[0], value)
-    elif isinstance(owner, Array):
-        _store_array(frame, node, owner, parts, value)
-    elif isinstance(owner, (Items, Uniform, Record)):
-        frame.error(
-            node,
-            "items of tuples, and of lists that come from outside the function, can't be replaced",
-            "pass a NumPy array, or store into the arrays that the list holds: `xs[i][:] = ...`",
-        )
-    else:
-        frame.error(node, f"{describe(owner)} does not support item assignment")
-
-
-def _store_array(frame: Frame, node: ast.Subscript, owner: Array, parts: list[Abstract], value: Abstract) -> None:
-    check_list_store(frame, owner, value)
-    place = locate(frame, node, owner, parts)
-    if place is None:
-        return
-    target, index = place
-    if isinstance(value, Array) and value.rank == 0:
-        value = load(frame, value, ())
-    if index is not None:
-        if not is_scalar(value):
-            frame.error(node, f"{describe(value)} can't be stored into an element", "store a number")
-        elif writeable(frame, target):
-            store(frame, node, value, target, index)
-        return
-    if is_scalar(value):
-        fill(frame, node, target, value)
-    elif isinstance(value, Array):
-        copy_into(frame, node, target, value)
-    elif isinstance(value, (Items, ListRef)) and target.rank == 1:
-        _store_items(frame, node, target, static_items(frame, value))
-    else:
-        frame.error(node, f"{describe(value)} can't be stored into a slice", ARRAY_EXPRESSIONS)
-
-
-def _store_items(frame: Frame, node: ast.Subscript, target: Array, items: tuple[Abstract, ...]) -> None:
-    """`x[:] = a, b, c`."""
-    from adcore.frontend.subscripts import dim
-
-    if not all(map(is_scalar, items)):
-        frame.error(node, "only numbers can be stored into a slice", ARRAY_EXPRESSIONS)
-    elif writeable(frame, target):
-        message = "could not broadcast input array from shape ({1},) into shape ({0},)"
-        same_length(frame, dim(frame, target, 0), Const(len(items)), message)
-        for k, item in enumerate(items):
-            store(frame, node, item, target, [frame.const(k)])
-
-
 def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
     """`target OP= value`: the target is evaluated once, before the value."""
     kind, target = type(stmt.op), stmt.target
@@ -373,7 +235,7 @@ def _augmented_item(frame: Frame, stmt: ast.AugAssign, target: ast.Subscript) ->
         return
     old = subscript(frame, target, owner, parts)
     value = frame.evaluate(frame, stmt.value)
-    _store(frame, target, owner, parts, combine(frame, stmt, type(stmt.op), old, value))
+    store_into(frame, target, owner, parts, combine(frame, stmt, type(stmt.op), old, value))
 
 
 def _augment_element(frame: Frame, stmt: ast.AugAssign, array: Array, index: list[Any], value: Abstract | None) -> None:

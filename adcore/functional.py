@@ -18,7 +18,7 @@ from adcore.runtime.arguments import refuse, signature
 from adcore.runtime.guard import alias_groups, detach, mirror
 from adcore.runtime.leaves import LeafValue, flatten, is_number, rebuild, record, zeros
 from adcore.runtime.shadows import check_structure
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
+from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, UniformArg, leaves
 from adcore.versions import Options, Prepared, Version, bind, is_differentiable, prepare, python_function
 
 Wrt = int | str | tuple[int | str, ...]
@@ -32,10 +32,10 @@ class Evaluation:
 
     def __init__(
         self, function: Callable[..., Any], names: Sequence[str], values: Sequence[Any], chosen: Sequence[int],
-        options: Options,
+        options: Options, described: Signature | None = None,
     ) -> None:  # fmt: skip
         self.function, self.names, self.arguments, self.chosen = function, names, values, tuple(chosen)
-        self.signature = signature(names, values)
+        self.signature = described or signature(names, values)
         self.prepared: Prepared = prepare(function, self.signature, values, options)
         self.primal = self.prepared.primal
         self.groups: Groups = self.prepared.groups
@@ -201,7 +201,7 @@ def at(function: Any, args: Sequence[Any], kwargs: dict[str, Any], wrt: Wrt, opt
     for position in chosen:
         if not _has_floats(described.args[position]):
             _refuse_without_floats(names[position], described.args[position])
-    return Evaluation(python, names, values, chosen, options)
+    return Evaluation(python, names, values, chosen, options, described)
 
 
 def _has_floats(arg: ArgType) -> bool:

@@ -4,7 +4,7 @@ Linking damaged machine code may crash or, worse, compute something else, so eve
 verified before anyone sees the code; what does not verify is removed and compiled again. A checksum is no protection
 against someone else's code: entries and the folder must belong to this user, with no write access for others.
 
-`ADCORE_CACHE` names another folder; `ADCORE_CACHE=off` (or `0`, or empty) switches the cache off.
+Entries that nobody has read for a month are removed in passing. `ADCORE_CACHE` names another folder; `ADCORE_CACHE=off` (or `0`, or empty) switches the cache off.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import os
 import stat
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 
 MAGIC = b"adcore-object-1\n"
 DIGEST = 32
+OLDEST = 30 * 24 * 3600.0
+"""Seconds without use after which an entry goes."""
 OFF = ("", "0", "off", "no")
 SUFFIX = ".o"
 
@@ -79,6 +82,7 @@ def fetch(name: str) -> bytes | None:
     head = len(MAGIC) + DIGEST
     code = data[head:]
     if trusted and data[: len(MAGIC)] == MAGIC and data[len(MAGIC) : head] == _checksum(name, code):
+        _mark_used(path)
         return code
     remove(name)
     return None
@@ -95,9 +99,32 @@ def store(name: str, code: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(MAGIC + _checksum(name, code) + code)
         os.replace(temporary, base / (name + SUFFIX))
+        if name.startswith("00"):
+            prune()  # one key in 256: often enough, and no bookkeeping
     except OSError:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+def _mark_used(path: Path) -> None:
+    try:
+        os.utime(path)
+    except OSError:
+        return
+
+
+def prune() -> None:
+    """Remove entries (and temporary files of processes that died) that were not used for long."""
+    base = folder()
+    if base is None:
+        return
+    limit = time.time() - OLDEST
+    for path in (*base.glob("*" + SUFFIX), *base.glob("*.tmp")):
+        try:
+            if path.stat().st_mtime < limit:
+                path.unlink()
+        except OSError:
+            continue
 
 
 def remove(name: str) -> None:

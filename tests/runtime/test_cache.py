@@ -81,6 +81,16 @@ def test_no_temporary_files_stay(place: Path) -> None:
     assert os.listdir(place) == ["name.o"]
 
 
+def test_what_is_not_used_for_long_goes(place: Path) -> None:
+    for name in ("old", "read", "new"):
+        cache.store(name, b"code")
+    for name in ("old", "read"):
+        os.utime(place / f"{name}.o", (0, 0))
+    assert cache.fetch("read") == b"code"
+    cache.store("00", b"code")
+    assert {path.stem for path in place.glob("*.o")} == {"read", "new", "00"}
+
+
 def test_keys_tell_parts_apart() -> None:
     assert cache.key("ab", "c") != cache.key("a", "bc")
     assert cache.key("a") == cache.key("a")

@@ -4,7 +4,8 @@ Linking damaged machine code may crash or, worse, compute something else, so eve
 verified before anyone sees the code; what does not verify is removed and compiled again. A checksum is no protection
 against someone else's code: entries and the folder must belong to this user, with no write access for others.
 
-Entries that nobody has read for a month are removed in passing. `ADCORE_CACHE` names another folder; `ADCORE_CACHE=off` (or `0`, or empty) switches the cache off.
+Entries that nobody has read for a month are removed in passing. `ADCORE_CACHE` names another folder;
+`ADCORE_CACHE=off` (or `0`, or empty) switches the cache off.
 """
 
 from __future__ import annotations

@@ -40,8 +40,7 @@ class Kernel:
     def frame(self, values: Sequence[LeafValue], workspace: Arena | None = None) -> Frame:
         """A frame with these arguments, ready to call."""
         frame = Frame(self.layout)
-        own = workspace or arena()
-        frame.set_workspace(own.base, own.end)
+        frame.set_workspace(workspace or arena())
         for k, value in enumerate(values):
             frame.set_param(k, value)
         return frame
@@ -51,7 +50,8 @@ class Kernel:
         status = self._entry(frame.address)
         if status:
             self.fail(status, frame)
-        arena().note(frame.used)
+        if frame.workspace is not None:
+            frame.workspace.note(frame.used)
 
     def fail(self, status: int, frame: Frame) -> None:
         """Raise the exception that a status stands for."""

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from adcore.ir.types import NUMPY_NAMES, ArrayType, ListType, Scalar, Type
+from adcore.runtime.arena import Arena
 from adcore.runtime.leaves import Array, LeafValue
 
 HEADER = 6
@@ -67,10 +68,12 @@ class Frame:
         self.words: Words = np.zeros(layout.size, np.int64)
         self.address: int = self.words.__array_interface__["data"][0]
         self.pinned: dict[int, Any] = {}
+        self.workspace: Arena | None = None
 
-    def set_workspace(self, base: int, end: int) -> None:
-        """Where the kernel may put what it stores."""
-        self.words[WORKSPACE], self.words[WORKSPACE_END] = base, end
+    def set_workspace(self, arena: Arena) -> None:
+        """Where the kernel may put what it stores. The frame keeps the range: it may outlive the thread it is of."""
+        self.workspace = arena
+        self.words[WORKSPACE], self.words[WORKSPACE_END] = arena.base, arena.end
 
     @property
     def used(self) -> int:

@@ -271,6 +271,23 @@ def test_threads() -> None:
     g(x, dx)
 
 
+def test_a_handle_outlives_the_thread_that_made_it() -> None:
+    made: list[Any] = []
+
+    def work() -> None:
+        made.append(ad.compile(programs.read_square_clear, duplicated()))
+        made.append(made[0].bind())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    gc.collect()
+    x, dx = V.copy(), np.zeros(3)
+    made[0](x, dx)
+    made[1]()
+    assert dx.tolist() == [2.0, 4.0, 6.0]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_forked_child_compiles_and_calls() -> None:
     g = ad.compile(programs.squares, duplicated())

@@ -14,6 +14,7 @@ from adcore.frontend.values import (
     UNBOUND,
     Abstract,
     Array,
+    Conflict,
     Const,
     Items,
     ListRef,
@@ -24,7 +25,7 @@ from adcore.frontend.values import (
 )
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value, substitute
-from adcore.ir.types import BOOL, I64
+from adcore.ir.types import BOOL, I64, is_float
 from adcore.ops import Table
 from adcore.source import Span
 
@@ -102,17 +103,27 @@ def branch(
         frame.state = ends[side]
         finished.append(_finish(frame, regions[side], joiner, ends[side], skeleton, side))
     frame.state = base
-    results: tuple[Value, ...] = ()
-    if leaves or any(r.body for r in finished):
-        results = frame.builder.emit_many(
-            "if",
-            (condition,),
-            {},
-            tuple(r.region for r in finished),
-            [v.type for v in leaves],
-            [v.hint for v in leaves],
-        )
+    results = _merged(frame, condition, leaves, [r.region for r in finished])
     frame.state = rebuilt_state(skeleton, dict(zip(leaves, results, strict=True)))
+
+
+def _merged(frame: Frame, condition: Value, leaves: list[Value], regions: list[Region]) -> tuple[Value, ...]:
+    """The leaves after an `if`; choices between values that exist anyway need no branch."""
+    if all(_costs_nothing(instr) for region in regions for instr in region.body):
+        for region in regions:
+            for instr in region.body:
+                frame.builder.append(instr)
+        return tuple(
+            frame.emit("select", condition, x, y, hint=leaf.hint)
+            for leaf, x, y in zip(leaves, regions[0].yields, regions[1].yields, strict=True)
+        )
+    types, hints = [v.type for v in leaves], [v.hint for v in leaves]
+    return frame.builder.emit_many("if", (condition,), {}, regions, types, hints)
+
+
+def _costs_nothing(instr: Instr) -> bool:
+    """A constant, or a conversion that can't raise (as float to integer can)."""
+    return instr.op == "const" or (instr.op == "cast" and is_float(instr.result.type))
 
 
 def _finish(frame: Frame, region: OpenRegion, joiner: Joiner, end: State, skeleton: State, side: int) -> OpenRegion:
@@ -137,6 +148,9 @@ def choose(
     result = frame.state.locals.pop(SCRATCH)
     if outer is not None:
         frame.state.locals[SCRATCH] = outer
+    if isinstance(result, Conflict) and frame.builder.span is not None:
+        title = result.title.replace(f"`{SCRATCH}`", "this expression")
+        return frame.error(frame.builder.span, title, result.help, notes=result.notes)
     return result
 
 

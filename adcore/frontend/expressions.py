@@ -312,16 +312,12 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Abstract:
         frame.evaluate(frame, node.body)
         frame.evaluate(frame, node.orelse)
         return POISON
-    result = choose(
+    return choose(
         frame,
         condition(frame, node.test, test),
         lambda: scalar(frame, node, frame.evaluate(frame, node.body)),
         lambda: scalar(frame, node, frame.evaluate(frame, node.orelse)),
     )
-    if isinstance(result, Conflict):
-        title = result.title.replace("`$value`", "this expression")
-        return frame.error(node, title, result.help, notes=result.notes)
-    return result
 
 
 def _tuple(frame: Frame, node: ast.Tuple) -> Abstract:

@@ -277,6 +277,10 @@ def conditional(a, b):
     return (a if a > b else b) + (1 if a else 2.5) * (-1.0 if b < 0 else b)
 
 
+def guarded_conversion(a):
+    return (int(a) if a < 1e18 else -1) + (2 if a > 0 else 1)
+
+
 def many_branches(x, k):
     y = 0.0
     if k == 0:
@@ -354,6 +358,7 @@ BRANCHES = [
     (logic, [(1.0, 2.0), (0.0, 2.0), (0.5, 20.0), (1, 5), (True, 3.0)]),
     (short_circuit, [(np.array([0.7, 0.05, 0.3]), k) for k in (-1, 0, 1, 2)]),
     (conditional, [(1.0, 2.0), (0.0, -2.0), (3, 2.0)]),
+    (guarded_conversion, [(2.5,), (1e300,), (math.inf,), (-math.nan,)]),
     (many_branches, [(x, k) for x in (0.5, 2.0) for k in range(4)]),
     (static_branches, [(2.0,), (np.array([3.0]),), (7,)]),
     (one_path_only, [(2.0, True), (2.0, False)]),

@@ -11,6 +11,8 @@ def f(x, a, n):
         t = (1.0, 2.0)
     else:
         t = 3.0
+    s = a or None
+    r = (1, 2) if n else 3
     v = [x, a]
     v[n] = 2.0
     w = 2**100

@@ -282,6 +282,9 @@ def grad(
 
 def _named(made: Callable[..., Any], f: Any, what: str) -> Callable[..., Any]:
     functools.update_wrapper(made, f, assigned=("__name__", "__qualname__", "__module__"), updated=())
+    # Nobody may look through it: the source of a derivative is not that of its function.
+    del made.__wrapped__  # type: ignore[attr-defined]
+    made.__dict__["__adcore_derivative__"] = what
     made.__doc__ = f"The {what} of {getattr(f, '__name__', f)}."
     return made
 

@@ -41,7 +41,10 @@ class Handle(native.NativeCallable):
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
         self.__doc__ = function.__doc__
-        self.__wrapped__ = function
+        if mode.sweep == "primal":
+            self.__wrapped__ = function
+        else:
+            self.__adcore_derivative__ = "compiled derivative"
         self._order = self._flat_order()
         if native.supported() and self._order is not None:
             self._go_native(self._order)

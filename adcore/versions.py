@@ -212,6 +212,13 @@ def primal_of(function: Callable[..., Any], signature: Signature, options: Optio
 def python_function(function: Any) -> Callable[..., Any]:
     """The Python function behind a jitted or marked one. Raises ArgumentError for what is no function."""
     inner = getattr(function, "py_func", function)
+    derivative = getattr(inner, "__adcore_derivative__", None)
+    if derivative:
+        help = "use ad.hessian, ad.hvp or ad.jacobian of the function itself"
+        refuse(f"{inner.__name__} is the {derivative} of a function, which is not differentiated once more", help=help)
+    if isinstance(inner, functools.partial):
+        help = f"pass {getattr(inner.func, '__name__', 'the function')} itself, and choose arguments by `wrt`"
+        refuse("a functools.partial has no source of its own", help=help)
     if isinstance(inner, type) or not callable(inner):
         raise ArgumentError([Diagnostic(f"{inner!r} is not a function", None, help="pass a Python function")])
     return inner  # type: ignore[no-any-return]

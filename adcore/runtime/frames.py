@@ -29,7 +29,7 @@ DETAILS, WORKSPACE, WORKSPACE_END, USED = 0, 2, 3, 4
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
-_SCALAR_FORMATS = {"f64": "<d", "f32": "<fxxxx", "bool": "<q"}
+_SCALAR_FORMATS = {"f64": "<d", "f32": "<fxxxx"}
 
 
 @dataclass(frozen=True)

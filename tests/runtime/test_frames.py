@@ -18,7 +18,7 @@ from adcore.source import Span
     ("name", "values"),
     [
         ("f64", [0.0, -0.0, 1.5, float("inf")]), ("f32", [0.1, -2.0]), ("i64", [-(2**63), 2**63 - 1]),
-        ("u64", [0, 2**64 - 1]), ("i8", [-128, 127]), ("u8", [255]), ("bool", [True, False]),
+        ("u64", [0, 2**64 - 1]), ("i8", [-128, 127]), ("u8", [255]), ("bool", [True, False, np.bool_(True)]),
     ],
 )  # fmt: skip
 def test_scalars(name: str, values: list[Any]) -> None:

@@ -232,7 +232,9 @@ def _differences(
         noise = measured_noise(lambda step: evaluation.at(point.vector + step * line), precision, base)
     sides = domain.sides(point, directions)
     sides = Sides(sides.forward[which], sides.backward[which])
-    return differences.slopes(sample, directions.scale[which], base, noise, precision, sides=sides, tick=tick), noise
+    return differences.slopes(
+        sample, directions.scale[which], base, noise, precision, sides=sides, thorough=subset is not None, tick=tick
+    ), noise
 
 
 @dataclass(frozen=True)
@@ -360,7 +362,7 @@ def _merged(first: Slopes, second: Slopes, subset: Sequence[int], judged: _Judge
             kinds[k] = second.kind[place]
         if math.isfinite(apart):
             # Two estimates that disagree by more than their errors say: the distance is the honest error.
-            fields["error"][k] = max(fields["error"][k], apart / SAFETY)
+            fields["error"][k] = max(fields["error"][k], 2 * apart / SAFETY)
     return replace(first, **fields, kind=tuple(kinds), samples=first.samples + second.samples)
 
 

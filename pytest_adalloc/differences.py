@@ -37,16 +37,17 @@ class Precision:
 
     roundoff: float
     first_steps: tuple[int, ...]
-    noise_step: int
+    noise_steps: tuple[int, ...]
+    last_steps: tuple[int, ...] = ()
 
     @staticmethod
     def of(dtype: np.dtype[Any]) -> Precision:
         """By the narrowest type that takes part: steps must stay far above its spacing."""
         if dtype.itemsize >= 8:
-            return Precision(2.0**-53, (-3, -8, -14, -20), -22)
+            return Precision(2.0**-53, (-3, -8, -14, -20), (-22, -32, -42), (-30,))
         if dtype.itemsize == 4:
-            return Precision(2.0**-24, (-2, -5), -11)
-        return Precision(2.0**-11, (-1, -2), -5)
+            return Precision(2.0**-24, (-2, -5), (-11, -16))
+        return Precision(2.0**-11, (-1, -2), (-5,))
 
 
 @dataclass(frozen=True)
@@ -109,26 +110,27 @@ def slopes(
     precision: Precision,
     *,
     sides: Sides | None = None,
-    target: float | None = None,
+    thorough: bool = False,
     tick: Callable[[int, int], None] | None = None,
 ) -> Slopes:
     """Derivatives of `sample` along every direction at step 0, with their errors.
 
     `scale` is the step over which each direction may be expected to be smooth (a power of two keeps steps exact),
-    `base` the value at the point, `noise` its rounding noise. A direction is finished when its error is below
-    `target` relative to its slope, or at what the noise allows; otherwise smaller and then larger steps are tried.
+    `base` the value at the point, `noise` its rounding noise. A direction is finished when its error is small relative
+    to its slope, or at what the noise allows; otherwise other steps are tried. `thorough` tries all of them: an answer
+    that depends on the steps is none.
     """
     count = len(scale)
     sides = sides or Sides.unbounded(count)
     best = _Best.nothing(count)
-    goal = precision.roundoff**0.5 * 0.1 if target is None else target
+    goal = precision.roundoff**0.5 * 0.1
     samples = 0
-    for first in _attempts(scale, precision):
+    for first in _attempts(scale, precision, thorough):
         steps = _within(first, sides)
-        undone = _unfinished(best, goal, noise, scale)
+        undone = np.arange(count) if thorough else _unfinished(best, goal, noise, scale)
         if not len(undone):
             break
-        samples += _attempt(sample, undone, steps, sides, base, noise, best, tick)
+        samples += _attempt(sample, undone, steps, sides, base, noise, precision.roundoff, best, tick)
     return Slopes(
         best.value,
         best.error,
@@ -150,10 +152,15 @@ def measured_noise(along: Callable[[float], float], precision: Precision, base: 
     """
     floor = precision.roundoff * abs(base) if np.isfinite(base) else 0.0
     quietest = np.inf
-    for side in (1.0, -1.0):
-        quietest = min(quietest, _noise_of(_table(along, side, precision.noise_step)))
-        if quietest <= 8.0 * floor:
+    for exponent in precision.noise_steps:
+        for side in (1.0, -1.0):
+            quietest = min(quietest, _noise_of(_table(along, side, exponent)))
+            if quietest <= 8.0 * floor:
+                return max(floor, quietest)
+        if quietest <= 1e4 * floor:
             break
+        # So much noise may be a function that varies faster than these steps can follow; noise does not shrink with
+        # them.
     return max(floor, quietest) if np.isfinite(quietest) else floor
 
 
@@ -181,13 +188,13 @@ def _noise_of(table: Array) -> float:
     return float(np.median(estimates))
 
 
-def _attempts(scale: Array, precision: Precision) -> list[Array]:
+def _attempts(scale: Array, precision: Precision, thorough: bool) -> list[Array]:
     # A point near zero says little about the scale on which the function varies: steps around one are tried as well.
-    own = [scale * 2.0**e for e in precision.first_steps]
+    own = [scale * 2.0**e for e in precision.first_steps + (precision.last_steps if thorough else ())]
     if np.all(scale >= 1.0):
         return own
     unit = np.maximum(scale, 1.0)
-    return [own[0], unit * 2.0 ** precision.first_steps[0], *own[1:], unit * 2.0 ** precision.first_steps[1]]
+    return [own[0], *(unit * 2.0**e for e in precision.first_steps[:2]), *own[1:]]
 
 
 def _within(first: Array, sides: Sides) -> Array:
@@ -216,6 +223,7 @@ def _attempt(
     sides: Sides,
     base: float,
     noise: float,
+    roundoff: float,
     best: _Best,
     tick: Callable[[int, int], None] | None,
 ) -> int:
@@ -238,7 +246,7 @@ def _attempt(
                 taken += 1
         if tick is not None:
             tick(place + 1, len(which))
-    _keep(best, which, rows, ahead, behind, base, noise, one_sided=can_go[0] != can_go[1])
+    _keep(best, which, rows, ahead, behind, base, noise, roundoff, one_sided=can_go[0] != can_go[1])
     return taken
 
 
@@ -249,11 +257,14 @@ def _keep(
     ahead: Array,
     behind: Array,
     base: float,
-    noise: float,
+    noise: float | Array,
+    roundoff: float,
     *,
     one_sided: NDArray[np.bool_],
 ) -> None:
     with np.errstate(all="ignore"):
+        # The noise was measured at the point; values that are larger further away carry their own rounding.
+        noise = np.fmax(noise, roundoff * np.fmax(np.abs(ahead), np.abs(behind)))
         value, error = extrapolate((ahead - behind) / (2 * rows), _CENTRAL, noise / rows)
         right, right_error = extrapolate((ahead - base) / rows, _ONE_SIDED, 2 * noise / rows)
         left, left_error = extrapolate((base - behind) / rows, _ONE_SIDED, 2 * noise / rows)
@@ -262,10 +273,14 @@ def _keep(
     side_error = np.where(np.isfinite(right_error), right_error, left_error)
     value, error = np.where(one_sided, side, value), np.where(one_sided, side_error, error)
     finer = ~(rows[0] > best.steps[0, which])
-    # The more accurate attempt stands; but a smaller step that no longer sees a jump of the slope has left a kink
-    # behind.
-    left_behind = finer & np.isfinite(jump_error) & (np.abs(jump) < 0.5 * np.abs(best.jump[which]))
-    better = (error < best.error[which]) | left_behind
+    # The more accurate attempt stands; but a smaller step that sees no jump of the slope any more has passed a kink.
+    known_jump = np.abs(best.jump[which])
+    was_kink = (known_jump > 8.0 * best.jump_error[which]) & (error < known_jump)
+    left_behind = finer & was_kink & np.isfinite(jump_error) & (np.abs(jump) < 0.5 * known_jump)
+    known_error = best.error[which]
+    chosen, error = _weighed(value, error, best.value[which], known_error, finer)
+    best.error[which] = known_error
+    better = chosen | left_behind
     at = which[better]
     best.value[at], best.error[at] = value[better], error[better]
     for known, new in ((best.left, left), (best.right, right)):
@@ -274,6 +289,27 @@ def _keep(
     best.jump[at], best.jump_error[at] = jump[better], jump_error[better]
     for name, sampled in (("steps", rows), ("ahead", ahead), ("behind", behind)):
         getattr(best, name)[:, which[finer]] = sampled[:, finer]
+
+
+def _weighed(
+    value: Array, error: Array, known: Array, known_error: Array, finer: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], Array]:
+    """Which new estimates replace the known ones, and the new errors.
+
+    Where a function varies on a scale far below the steps, its differences look smooth or like a little noise, with a
+    small error. So of two estimates that contradict each other the one with the finer steps stands if it is accurate,
+    else the one with the smaller relative error; and where the finer one is not accurate, neither is to be believed.
+    """
+    with np.errstate(all="ignore"):
+        apart = np.abs(value - known)
+        contradicting = apart > 8.0 * (error + known_error)
+        relative, known_relative = error / np.abs(value), known_error / np.abs(known)
+        sharp = np.where(finer, relative, known_relative) <= 1e-3
+        preferred = np.where(sharp, finer, ~(relative >= known_relative))
+        better = np.where(contradicting, preferred, error < known_error)
+        hopeless = contradicting & ~sharp
+    known_error[hopeless] = np.maximum(known_error, apart)[hopeless]
+    return better, np.where(hopeless, np.maximum(error, apart), error)
 
 
 def extrapolate(rows: Array, ratios: Sequence[float], noise: Array) -> tuple[Array, Array]:

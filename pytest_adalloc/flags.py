@@ -16,7 +16,8 @@ from pytest_adalloc.baseline import BaselineError, read
 from pytest_adalloc.report import CheckFailed
 from pytest_adalloc.session import Progress, Recorder, Settings, silent
 
-PATIENCE = 1.5  # seconds of silence before progress is shown
+PATIENCE = 1.5  # seconds of silence before progress is shown on a terminal
+PATIENCE_IN_LOGS = 5.0  # ... and where every line stays
 PACE = 0.25  # seconds between two lines of progress
 
 _BASELINE: pytest.StashKey[dict[str, Any] | None] = pytest.StashKey()
@@ -93,11 +94,12 @@ def _progress(item: pytest.Item) -> Progress:
     if reporter is None or hasattr(item.config, "workerinput"):
         return silent
     started = shown = time.monotonic()
+    patience = PATIENCE if reporter.isatty else PATIENCE_IN_LOGS
 
     def show(stage: str, done: int, total: int) -> None:
         nonlocal shown
         now = time.monotonic()
-        if now - started < PATIENCE or now - shown < PACE:
+        if now - started < patience or now - shown < PACE:
             return
         first = shown == started
         shown = now

@@ -177,6 +177,14 @@ def test_noise_makes_differences_unreliable_and_a_gross_error_is_still_seen() ->
     assert judged(noisy, (1.0,), [-2.0])[0].verdict == "gradient wrong"
 
 
+def test_a_ripple_far_below_the_steps_accuses_nobody() -> None:
+    def rippled(x: float) -> float:
+        return (1 + x) ** 2 + 1e-7 * math.sin(1e9 * x)
+
+    for claim in (2.0, 102.0):
+        assert judged(rippled, (0.0,), [claim])[0].verdict == "finite differences unreliable here"
+
+
 def test_cancellation_is_unreliable_not_wrong() -> None:
     assert judged(lambda x: (0.1 * x + 1e12) - 1e12, (1.0,), [0.1])[0].verdict == "finite differences unreliable here"
 

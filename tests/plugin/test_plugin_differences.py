@@ -147,6 +147,25 @@ def test_single_precision_uses_steps_that_it_can_see() -> None:
     assert 1e-9 < found.error[0] < 1e-3
 
 
+def logistic_map(x: float) -> float:
+    for _ in range(40):
+        x = 3.7 * x * (1 - x)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("g", "derivative"),
+    [(lambda h: logistic_map(0.3 + h), -5834305.756), (lambda h: (1 + h) ** 2 + 1e-7 * math.sin(1e9 * h), 102.0)],
+    ids=["chaos", "ripple"],
+)
+def test_structure_far_below_the_steps_is_not_mistaken_for_a_slope(
+    g: Callable[[float], float], derivative: float
+) -> None:
+    noise = measured_noise(g, DOUBLE, g(0.0))
+    found = slopes(lambda _, h: g(h), np.array([0.25 * 0.6875]), g(0.0), noise, DOUBLE, thorough=True)
+    assert abs(found.value[0] - derivative) <= 8 * found.error[0]
+
+
 def test_extrapolation_removes_the_error_terms_that_it_is_told_of() -> None:
     h = 2.0 ** -np.arange(5)[:, None]
     value, error = extrapolate(3.0 + h**2 - 2 * h**4 + h**6, [4.0, 16.0, 64.0, 256.0], np.zeros_like(h))
@@ -167,7 +186,8 @@ coefficients = st.lists(st.floats(-10, 10), min_size=1, max_size=6)
 @given(coefficients, st.floats(-3, 3), st.floats(0.1, 10))
 def test_polynomials_and_waves_are_never_off_by_more_than_the_error(c: list[float], x: float, rate: float) -> None:
     p = np.polynomial.Polynomial(c)
-    found = at(lambda h: float(p(x + h)) + math.sin(rate * (x + h)), scale=2.0 ** math.floor(math.log2(abs(x) or 1)))
+    scale = 2.0 ** math.floor(math.log2(max(abs(x), 1e-150)))
+    found = at(lambda h: float(p(x + h)) + math.sin(rate * (x + h)), scale=scale)
     exact = float(p.deriv()(x)) + rate * math.cos(rate * x)
     assert abs(found.value[0] - exact) <= 8 * found.error[0] + 1e-13 * (abs(exact) + float(np.max(np.abs(c))))
     assert found.kind == (SMOOTH,) or abs(found.jump[0]) < 1e-6 * max(1.0, abs(exact))

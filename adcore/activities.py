@@ -49,7 +49,7 @@ class DuplicatedNoNeed(Duplicated):
 
 
 class BatchDuplicated(Activity):
-    """An argument with several tangents: one forward sweep for each."""
+    """An argument with several tangents, which one forward sweep propagates together."""
 
     __slots__ = ("shadows",)
 

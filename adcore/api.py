@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from adcore.activities import (
@@ -19,9 +19,9 @@ from adcore.activities import (
     Reverse,
     ReverseWithPrimal,
 )
+from adcore.batch import prepared_call
 from adcore.functional import grad, jvp, value_and_grad, vjp
 from adcore.handle import Bound, Handle
-from adcore.inplace import AnnotatedCall
 from adcore.rules import rule
 from adcore.runtime.arguments import refuse
 from adcore.second import hessian, hvp, jacobian
@@ -50,40 +50,15 @@ def autodiff(
 
     Reverse mode adds derivatives to the shadows of Duplicated arguments, the result's own seed being 1.0, and returns
     those of the Active ones as a tuple, None if there are none. Forward mode takes the shadows as tangents and returns
-    the tangent of the result. `ReverseWithPrimal` and `ForwardWithPrimal` return a pair with the value at its end.
+    the tangent of the result, a tuple of them where arguments are BatchDuplicated. `ReverseWithPrimal` and
+    `ForwardWithPrimal` return a pair with the value at its end.
     Whatever `f` writes into its arguments is written.
     Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.
     """
     options = Options(workspace, fastmath, boundscheck)
     python = python_function(f)
     names, annotated = bind(python, args, kwargs)
-    batch = next((a for a in annotated if isinstance(a, BatchDuplicated)), None)
-    if batch is None:
-        return AnnotatedCall(_mode(mode), python, names, annotated, options).run()
-    return _batch(mode, python, names, annotated, options, len(batch.shadows))
-
-
-def _batch(
-    mode: Mode, f: Callable[..., Any], names: Sequence[str], annotated: Sequence[Any], options: Options, width: int
-) -> tuple[Any, ...]:
-    """One forward sweep per tangent."""
-    batched = [a for a in annotated if isinstance(a, BatchDuplicated)]
-    if mode.sweep != "forward":
-        refuse("BatchDuplicated arguments are for forward mode", help="one reverse sweep gives the whole gradient")
-    if any(len(a.shadows) != width for a in batched):
-        refuse(f"BatchDuplicated arguments have {', '.join(str(len(a.shadows)) for a in batched)} tangents")
-
-    found = []
-    for k in range(width):
-        own = [Duplicated(a.value, a.shadows[k]) if isinstance(a, BatchDuplicated) else a for a in annotated]
-        call = AnnotatedCall(mode, f, names, own, options)
-        saved = [
-            (b.array, b.array.copy()) for b in call.buffers if b.role == "argument" and b.written and k < width - 1
-        ]
-        found.append(call.run())
-        for array, before in saved:
-            array[...] = before
-    return tuple(found)
+    return prepared_call(_mode(mode), python, names, annotated, options).run()
 
 
 def compile(

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from adcore.activities import Active, Activity, Const, Duplicated, Mode
+from adcore.activities import Active, Activity, BatchDuplicated, Const, Duplicated, Mode
 from adcore.analysis.explain import Explanation
+from adcore.batch import prepared_call
 from adcore.errors import ArgumentError
 from adcore.export import export
 from adcore.inplace import AnnotatedCall, Buffer, differences
@@ -36,7 +37,7 @@ class Handle(native.NativeCallable):
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
         self._mode, self._function, self._options = mode, function, options
-        self._call = AnnotatedCall(mode, function, *bind(function, args, kwargs), options)
+        self._call = prepared_call(mode, function, *bind(function, args, kwargs), options)
         self._last = self._call.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
@@ -192,7 +193,7 @@ class Handle(native.NativeCallable):
             if not rest:
                 refuse(f"{self.__qualname__} is called without `{name}`", help=self._usage())
             value = rest.pop(0)
-            if not isinstance(value, Activity) and isinstance(activity, Duplicated):
+            if not isinstance(value, Activity) and isinstance(activity, (Duplicated, BatchDuplicated)):
                 if not rest:
                     refuse(f"{self.__qualname__} is called without the shadow of `{name}`", help=self._usage())
                 value = type(activity)(value, rest.pop(0))
@@ -207,21 +208,22 @@ class Handle(native.NativeCallable):
 
     def _usage(self) -> str:
         pairs = zip(self._call.names, self._call.activities, strict=True)
-        shown = [f"{name}, d_{name}" if isinstance(a, Duplicated) else name for name, a in pairs]
+        shown = [f"{name}, d_{name}" if isinstance(a, (Duplicated, BatchDuplicated)) else name for name, a in pairs]
         return f"it was compiled for {self.__qualname__}({', '.join(shown)})"
 
     def _again(self, call: AnnotatedCall) -> AnnotatedCall:
         return self._made(call.activities)
 
     def _made(self, annotated: Sequence[Any], expected: Signature | None = None) -> AnnotatedCall:
-        return AnnotatedCall(self._mode, self._function, self._call.names, annotated, self._options, expected)
+        return prepared_call(self._mode, self._function, self._call.names, annotated, self._options, expected)
 
     def _flat_order(self) -> list[tuple[int, str, int | None]] | None:
         """For each plain argument the parameter it fills, its kind, and for a shadow its primal's parameter.
 
         None where the wrapper can't take them."""
         call = self._call
-        if not call.is_native or len(call.prepared.values) != len(call.signature.args):
+        plain = type(call) is AnnotatedCall and call.is_native
+        if not plain or len(call.prepared.values) != len(call.signature.args):
             return None
         count = shadow = len(call.prepared.values)
         order: list[tuple[int, str, int | None]] = []
@@ -348,7 +350,7 @@ def _rechecked(call: AnnotatedCall) -> Callable[..., Any]:
 
 def _checked_run(call: AnnotatedCall) -> Any:
     """Run `call` by the general path, after checking that its buffers are what they were when it was bound."""
-    again = AnnotatedCall(call.mode, call.function, call.names, call.activities, call.prepared.primal.options)
+    again = type(call)(call.mode, call.function, call.names, call.activities, call.prepared.primal.options)
     if again.signature != call.signature:
         raise ArgumentError(differences(call.signature, again.signature))
     if not _same_buffers(call, again):

@@ -51,12 +51,14 @@ NO_PLAN = "No reverse sweep: nothing is kept."
 @dataclass(frozen=True)
 class Sweep:
     """One differentiation: `kinds` per parameter ("const", "active", "duplicated"); for reverse, `seeds` per result:
-    whether it is differentiated. `aliases` groups the parameters whose memory overlaps."""
+    whether it is differentiated; for forward, `width` tangents at once. `aliases` groups the parameters whose memory
+    overlaps."""
 
     sweep: Literal["forward", "reverse"]
     kinds: tuple[str, ...]
     seeds: tuple[bool, ...] = ()
     aliases: Groups = ()
+    width: int = 1
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ def _derived(request: Request, products: Products) -> Derivative:
     for sweep in request.sweeps:
         aliases = AliasClasses(sweep.aliases)
         if sweep.sweep == "forward":
-            function = expand(forward(derived.function, sweep.kinds, request.ops, aliases), everything=False)
-            derived = replace(derived, function=function)
+            function = forward(derived.function, sweep.kinds, request.ops, aliases, sweep.width)
+            derived = replace(derived, function=expand(function, everything=False))
             continue
         try:
             how = (request.ops, aliases, request.limit, request.values)
@@ -161,7 +163,8 @@ def _llvm(request: Request, products: Products) -> Lowered:
 
 def _optimised(request: Request, products: Products) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
-    text, options = products["llvm"].text, Options()
+    text = products["llvm"].text
+    options = Options(superwords=any(sweep.width > 1 for sweep in request.sweeps))
     name = cache.key("kernel", __version__, text, options)
     declared = {symbol: native.reason for symbol, native in products["llvm"].natives.items()}
     stored = cache.fetch(name)

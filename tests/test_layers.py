@@ -28,7 +28,7 @@ LAYERS: dict[str, set[str]] = {
 
 # Above the layers: stages, versions of a function, and what users import.
 FACE = {
-    "__init__", "__main__", "activities", "api", "export", "functional", "handle", "inplace", "pipeline", "rules",
+    "__init__", "__main__", "activities", "api", "batch", "export", "functional", "handle", "inplace", "pipeline", "rules",
     "second", "versions",
 }  # fmt: skip
 

@@ -37,12 +37,18 @@ def activity(
     )
 
 
+def record_kind(instr: Instr) -> str:
+    """What a `push` and the `pop` that meets it have in common: the types of their record."""
+    return ",".join(str(v.type) for v in (instr.operands or instr.results))
+
+
 class _Spread:
     """A set of marked values that grows along (or against) the data flow until nothing changes."""
 
     def __init__(self, dependence: Dependence, ops: Table, instrs: list[Instr], start: Iterable[Value]) -> None:
         self.dependence, self.ops, self.instrs = dependence, ops, instrs
         self.marked: set[Value] = set()
+        self.slots: dict[tuple[str, int], Value] = {}
         self.grew = False
         for value in start:
             self.mark(value)
@@ -89,9 +95,18 @@ class _Spread:
             return [(instr.operands[0], instr.result)]
         if instr.op in ("for", "while", "if"):
             return self._structured(instr)
+        if instr.op == "push":
+            return [(v, self.slot(instr, k)) for k, v in enumerate(instr.operands)]
+        if instr.op == "pop":
+            return [(self.slot(instr, k), v) for k, v in enumerate(instr.results)]
         if not instr.results or not self.ops[instr.op].differentiable:
             return []
         return [(v, instr.result) for v in instr.operands if is_float(v.type)]
+
+    def slot(self, instr: Instr, k: int) -> Value:
+        """What stands for field `k` of all records that are made as this one is: any pop may meet any such push."""
+        value = (instr.operands or instr.results)[k]
+        return self.slots.setdefault((record_kind(instr), k), Value(value.type))
 
     def _structured(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
         flows: list[tuple[Value, Value]] = []

@@ -15,11 +15,13 @@ from adcore.lower.lowering import Lowered
 
 @dataclass(frozen=True)
 class Options:
-    """How object code is made. `cpu` and `features` None: this machine's."""
+    """How object code is made. `cpu` and `features` None: this machine's. `superwords`: put like operations of straight
+    code into one vector, as several tangents want it."""
 
     cpu: str | None = None
     features: str | None = None
     level: int = 2
+    superwords: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def optimised(text: str, options: Options) -> Any:
     module.verify()
     tuning = binding.create_pipeline_tuning_options(speed_level=options.level)
     # Superword vectorisation costs up to ten times the rest of the pipeline and gained nothing on the kernels measured.
-    tuning.loop_vectorization, tuning.slp_vectorization = True, False
+    tuning.loop_vectorization, tuning.slp_vectorization = True, options.superwords
     tuning.loop_interleaving = tuning.loop_unrolling = True
     with _switches():
         builder = binding.create_pass_builder(machine, tuning)

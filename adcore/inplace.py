@@ -119,6 +119,7 @@ class AnnotatedCall:
                     "which is not",
                     help="give it the corresponding part of the same shadow: one location has one derivative",
                 )
+        self._fresh_shadows = bool(missing)
         made = mirror(self.prepared.values, missing, self.prepared.groups)
         return [m if k in missing else s for k, (m, s) in enumerate(zip(made, shadows, strict=True))]
 
@@ -204,8 +205,10 @@ class AnnotatedCall:
 
     @property
     def is_native(self) -> bool:
-        """Whether the frame alone says everything: no lists or records of numbers to be copied in and out."""
-        return not (self.prepared.flattened.packed or self._shadows.packed or self._scalar_shadows())
+        """Whether the frame alone says everything: nothing is copied in and out, and no shadow of the call's own has to
+        be zero when it starts."""
+        copied = self.prepared.flattened.packed or self._shadows.packed
+        return not (copied or self._fresh_shadows or self._scalar_shadows())
 
     def _scalar_shadows(self) -> bool:
         return self.mode.sweep == "reverse" and any(

@@ -132,6 +132,26 @@ def test_bound_lists_and_records() -> None:
     }  # fmt: skip
 
 
+def test_scratch_shadows_start_at_zero_in_every_call() -> None:
+    def through(x, scratch):
+        total = 0.0
+        for i in range(len(x)):
+            total += scratch[i][0] * x[i]
+            scratch[i][0] = x[i]
+            total += scratch[i][0] * 2.0
+        return total
+
+    x, dx, scratch = V.copy(), np.zeros(3), [np.zeros(1) for _ in V]
+    g = ad.compile(through, ad.Duplicated(x, dx), ad.Const(scratch))
+    call = g.bind()
+    for run in (call, call, lambda: g(x, dx, scratch)):
+        for array in scratch:
+            array[:] = 0.0
+        dx[:] = 0.0
+        run()
+        assert dx.tolist() == [2.0, 2.0, 2.0]
+
+
 def test_a_native_loop_can_drive_a_bound_call() -> None:
     x, dx = V.copy(), np.zeros(3)
     call = ad.compile(programs.squares, ad.Duplicated(x, dx)).bind()

@@ -31,6 +31,7 @@ from adcore.ops import TABLE, Table
 from adcore.runtime import cache
 from adcore.signature import Signature
 from adcore.transform.checks import simplify_checks
+from adcore.transform.defer import defer_checks
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
@@ -152,7 +153,7 @@ def _gradient(request: Request, products: Products) -> Function:
 
 def _llvm(request: Request, products: Products) -> Lowered:
     return lower(
-        products["gradient"],
+        defer_checks(products["gradient"], request.ops),
         name=ENTRY,
         alias_groups=request.aliases,
         workspace="heap" if request.heap else "arena",

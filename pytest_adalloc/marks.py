@@ -37,7 +37,7 @@ def supply(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
             f"{metafunc.function.__name__} takes no argument {unknown[0]!r}, and it is no option of the mark; "
             f"the options are {', '.join(NAMES)}"
         )
-    for name in (name for name in mark.kwargs if name in wanted):
+    for name in (name for name in mark.kwargs if name in metafunc.fixturenames):
         metafunc.parametrize(name, [mark.kwargs[name]], ids=[HIDDEN])
 
 
@@ -67,7 +67,7 @@ def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> 
     if inspect.ismethod(function) and not isinstance(function.__self__, type):
         fail("a method's body depends on `self`; make it a function or a @staticmethod, or name a function in the mark")
     names = parameters_of(function)
-    args = tuple(item.funcargs[name] for name in names)
+    args = tuple(_argument(item, mark, name) for name in names)
     for name, value in zip(names, args, strict=True):
         if type(value).__module__.startswith("pytest_adalloc"):
             fail(f"the body is the function and can't use the fixture {name!r}; name a function in the mark instead")
@@ -75,6 +75,16 @@ def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> 
         function(*Replica(args).arguments())
     options = {name: value for name, value in mark.kwargs.items() if name in NAMES and name not in names}
     settled(function, args, None, _options(options), recorder, counted=True)
+
+
+def _argument(item: pytest.Function, mark: pytest.Mark, name: str) -> Any:
+    """What pytest supplies; a parameter with a default is none of its business."""
+    if name in item.funcargs:
+        return item.funcargs[name]
+    default = inspect.signature(item.obj).parameters[name].default
+    if name not in mark.kwargs and default is inspect.Parameter.empty:
+        fail(f"{item.name} takes {name!r}, and neither the mark nor a fixture supplies it")
+    return mark.kwargs.get(name, default)
 
 
 def refuse_unittest(item: pytest.Item) -> None:

@@ -57,6 +57,14 @@ GATE = (
     def test_clears(x):
         return read_and_clear(x)
 
+    @pytest.mark.no_alloc_grad(x=1.0, y=2.0)
+    def test_defaults(x, y, z=3.0, n=2):
+        return x * y ** n + z
+
+    @pytest.mark.no_alloc_grad(z=5.0, x=1.0)
+    def test_default_from_the_mark(x, z=0.0):
+        return x / z
+
     class TestInClass:
         @staticmethod
         @pytest.mark.no_alloc_grad(x=2.0)
@@ -108,9 +116,9 @@ FAILURES = (
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "parallel"])
 def test_the_gate_passes(session: Session, pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     result = session(GATE, "-W", "error", "--adalloc-json=all.json", *workers)
-    result.assert_outcomes(passed=9)
+    result.assert_outcomes(passed=11)
     result.stdout.fnmatch_lines(
-        ["8 gradients checked, 0 allocations in 800 calls, largest workspace 80 bytes (test_it.py::test_clears)"]
+        ["10 gradients checked, 0 allocations in 1000 calls, largest workspace 80 bytes (test_it.py::test_clears)"]
     )
     checks = {found["test"]: found for found in json.loads((pytester.path / "all.json").read_text())["checks"]}
     assert checks["test_it.py::test_body"]["allocs_per_call"] == 0
@@ -170,11 +178,11 @@ def test_annotations_point_at_the_line_that_allocates(session: Session) -> None:
 
 def test_a_baseline_of_workspaces(session: Session, pytester: pytest.Pytester) -> None:
     session(GATE, "--adalloc-baseline=b.json", "--adalloc-update-baseline", "-k", "test_clears").assert_outcomes(
-        passed=1, deselected=8
+        passed=1, deselected=10
     )
     entries = json.loads((pytester.path / "b.json").read_text())["tests"]
     assert entries["test_it.py::test_clears"] == {"allocs_per_call": 0, "stored": 1, "workspace_bytes": 80}
     worse = GATE.replace("np.arange(1.0, 11.0)", "np.arange(1.0, 12.0)")
     result = session(worse, "--adalloc-baseline=b.json", "-k", "test_clears")
-    result.assert_outcomes(failed=1, deselected=8)
+    result.assert_outcomes(failed=1, deselected=10)
     result.stdout.fnmatch_lines(["workspace too large: *keeps 88 bytes (8[*]len(x)); the baseline recorded 80"])

@@ -168,6 +168,12 @@ class Joiner:
                 "use a NumPy array and assign its elements",
                 ("a subscript that is only known at run time keeps one of them in memory",),
             )
+        if isinstance(a, Uniform) or isinstance(b, Uniform):
+            return Conflict(
+                f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
+                f"take the argument apart first: `a, b = {name}`, then make the new one of `a` and `b`",
+                ("the length of the argument is only known at run time",),
+            )
         return Conflict(
             f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
             "give the two values different names, or make both of one kind",
@@ -469,7 +475,7 @@ def describe(value: Abstract) -> str:
     if isinstance(value, Array):
         return "a list" if value.literal is not None else f"an array of rank {value.rank}"
     names_of = {
-        "Items": "a tuple", "ListRef": "a list", "Uniform": "a list or tuple argument", "Range": "a range",
+        "Items": "a tuple", "ListRef": "a list", "Uniform": "a list of any length", "Range": "a range",
         "Stream": "an iterator", "Closure": "a function", "Method": "a method", "Slice": "a slice",
     }  # fmt: skip
     if isinstance(value, Record):

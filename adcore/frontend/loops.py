@@ -15,6 +15,7 @@ from adcore.frontend.streams import stream_of
 from adcore.frontend.targets import assign
 from adcore.frontend.values import (
     FALSE,
+    TRUE,
     Abstract,
     Const,
     Items,
@@ -212,14 +213,23 @@ def _over_stream(frame: Frame, stmt: ast.For, stream: Stream) -> None:
 
 
 def while_loop(frame: Frame, stmt: ast.While) -> None:
+    tests: list[Abstract] = []
+
     def test(k: Value) -> Abstract:
-        return condition(frame, stmt.test, frame.evaluate(frame, stmt.test))
+        tests.append(condition(frame, stmt.test, frame.evaluate(frame, stmt.test)))
+        return tests[-1]
 
     def body(k: Value) -> None:
         frame.execute(frame, stmt.body)
 
     with frame.at(stmt):
         loop(frame, *_names(frame, stmt), (), None, test, body, _breaks(stmt.body))
+    if tests and isinstance(tests[-1], Const) and tests[-1].value and not _breaks(stmt.body):
+        # `while True` without `break`: control can't get past it.
+        if isinstance(frame.state.returns, Const):
+            frame.state.dead = True
+        else:
+            frame.state.returns = TRUE
     _finish(frame, stmt)
 
 

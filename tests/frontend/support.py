@@ -36,7 +36,8 @@ def kind(value: Any) -> ArgType:
     if isinstance(value, (list, tuple)):
         kinds = [kind(item) for item in value]
         name = "list" if isinstance(value, list) else "tuple"
-        if kinds and all(k == kinds[0] for k in kinds) and liftable(kinds[0]):
+        numbers = name == "tuple" and kinds and isinstance(kinds[0], ScalarArg)
+        if kinds and all(k == kinds[0] for k in kinds) and liftable(kinds[0]) and not numbers:
             return UniformArg(name, kinds[0])
         return SequenceArg(name, tuple(kinds))
     return StaticArg(value)
@@ -113,8 +114,8 @@ def same(a: Any, b: Any, exact: bool = True) -> bool:
         return (
             np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if exact else np.allclose(a, b, rtol=1e-12, atol=1e-13)
         )
-    if a is None or b is None:
-        return a is b
+    if a is None or b is None or isinstance(a, str):
+        return a == b
     x, y = float(a), float(b)
     if math.isnan(x) or math.isnan(y):
         return math.isnan(x) and math.isnan(y)

@@ -121,6 +121,13 @@ def while_else(n):
     return r + k
 
 
+def while_true_return(x):
+    while True:
+        x = x * 0.5
+        if x < 1:
+            return x
+
+
 def newton(a):
     x = a
     while abs(x * x - a) > 1e-12:
@@ -232,6 +239,7 @@ LOOPS = [
     (return_from_nest, [(np.arange(12.0).reshape(3, 4), t) for t in (0.5, 6.5, 50.0)]),
     (while_with_break, [(0,), (10,)]),
     (while_else, [(9,), (8,), (0,)]),
+    (while_true_return, [(10.0,), (0.5,)]),
     (newton, [(2.0,), (100.0,), (0.0,)]),
     (collatz, [(27,), (1,)]),
     (dynamic_step, [(0, 10, 3), (10, 0, -3), (0, 10, -1), (1, 2, 100), (0, 5, 0)]),
@@ -580,6 +588,32 @@ def list_state(n, a):
     return y
 
 
+def midpoint_steps(y, dt, n):
+    def slope(s):
+        return s[1], -s[0]
+
+    for _ in range(n):
+        k = slope(y)
+        k = slope((y[0] + dt / 2 * k[0], y[1] + dt / 2 * k[1]))
+        y = (y[0] + dt * k[0], y[1] + dt * k[1])
+    return y
+
+
+def static_strings(x, mode):
+    if mode == "double":
+        return 2 * x
+    elif mode in ("half", "quarter"):
+        return x / 2
+    return x
+
+
+def always_outside(x):
+    t = (1.0, 2.0)
+    if x > 0:
+        return t[5]
+    return x
+
+
 def list_branches(a):
     if a > 0:
         v = [a, 2 * a]
@@ -707,6 +741,9 @@ CONTAINERS = [
     (list_in_loop, [(5, 2.0), (0, 2.0)]),
     (tuple_state, [(5, 2.0)]),
     (list_state, [(5, 2.0)]),
+    (midpoint_steps, [((1.0, 0.5), 0.1, 10), ((1, 0.5), 0.1, 3)]),
+    (static_strings, [(3.0, "double"), (3.0, "half"), (3.0, "")]),
+    (always_outside, [(1.0,), (-1.0,)]),
     (list_branches, [(1.0,), (-1.0,)]),
     (aliases, [(1.0,), (-1.0,)]),
     (sized_list, [(5,), (0,)]),

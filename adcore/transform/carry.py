@@ -1,14 +1,15 @@
-"""Neighbouring accumulations become one, with the rest carried: memory is touched once an iteration.
+"""Accumulations to neighbouring elements become one, with the rest carried: memory is touched once an iteration.
 
-    for i: d[i] += f(i); d[i + 1] += g(i)     ->     c = 0; for i: d[i] += f(i) + c; c = g(i)
+    for i: d[i] += f(i); d[i + 1] += g(i)     ->     c = 0; for i: d[i] += c + f(i); c = g(i)
                                                      d[hi] += c
 
-The store of one iteration is then no longer read by the next, so the loop vectorises (LLVM knows a value carried over
-one iteration as a first-order recurrence). Accumulation has no order that the user could see.
+What one iteration stores is then no longer read by the next, so the loop vectorises (LLVM knows values carried over a
+fixed number of iterations as recurrences). Accumulation has no order that the user could see.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adcore.analysis.affine import Affine, known, plus
@@ -19,100 +20,135 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.ops import Table
 
+WIDEST = 5
+"""Neighbours that one loop may touch in one array; each one more is a register carried."""
 
-def carry_accumulations(function: Function, ops: Table) -> Function:
-    """The function with pairs of accumulations to neighbouring elements of one array combined."""
+
+def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
+    parameters that may share memory."""
     facts = structure(function)
-    pass_ = _Carry(facts, Dependence(facts), ops)
+    shared = frozenset(function.params[p] for group in groups for p in group)
+    pass_ = _Carry(facts, Dependence(facts), ops, shared)
     return replace(function, region=pass_.region(function.region))
 
 
 @dataclass(frozen=True, eq=False)
-class _Pair:
-    """Accumulations of one iteration to the element that the iteration before touched (`again`) and to a new one."""
+class _Chain:
+    """Accumulations of one iteration in the order of the elements that they touch: the k-th touches at iteration t what
+    the first touches at iteration t + k; `advance` is how far the subscripts move in an iteration."""
 
     loop: Instr
-    again: Instr
-    new: Instr
+    sums: tuple[Instr, ...]
+    advance: tuple[int, ...]
 
 
 class _Carry:
-    def __init__(self, facts: Structure, dependence: Dependence, ops: Table) -> None:
-        self.structure, self.dependence, self.ops = facts, dependence, ops
+    def __init__(self, facts: Structure, dependence: Dependence, ops: Table, shared: frozenset[Value]) -> None:
+        self.structure, self.dependence, self.ops, self.shared = facts, dependence, ops, shared
         self.affine: Affine = dependence.affine
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
             nested = replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
-            pair = self.find(instr) if instr.op == "for" else None
-            body += [nested] if pair is None else self.rewrite(pair, nested)
+            ends: list[Instr] = []
+            for chain in self.find(instr) if instr.op == "for" else ():
+                before, nested, after = self.rewrite(chain, nested)
+                body += before
+                ends += after
+            body += [nested, *ends]
         return replace(region, body=tuple(body))
 
-    def find(self, loop: Instr) -> _Pair | None:
-        """An innermost loop with exactly two accumulations to one array, one step apart, and no other access to it."""
+    def find(self, loop: Instr) -> list[_Chain]:
+        """The chains of an innermost loop."""
         (body,) = loop.regions
-        if any(i.regions or i.op in ("store", "push", "pop", "check", "index") for i in body.body):
-            return None
+        if any(i.regions or i.op in ("push", "pop", "check", "index", "alloc") for i in body.body):
+            return []
         sums: dict[Value, list[Instr]] = {}
         for instr in body.body:
             if instr.op == "accumulate":
                 sums.setdefault(self.dependence.root(instr.operands[1]), []).append(instr)
-        loaded = {self.dependence.root(i.operands[0]) for i in body.body if i.op == "load"}
-        for root, pair in sums.items():
-            if len(pair) == 2 and root not in loaded and pair[0].operands[1] is pair[1].operands[1]:
-                step = -loop.attrs["step"] if loop.attrs.get("reverse") else loop.attrs["step"]
-                for again, new in (pair, pair[::-1]):
-                    if self.is_step_ahead(body.params[0], again, new, step):
-                        return _Pair(loop, again, new)
-        return None
+        others = {self.dependence.root(i.operands[0 if i.op == "load" else 1]) for i in body.body
+                  if i.op in ("load", "store")}  # fmt: skip
+        found = []
+        for root, members in sums.items():
+            alone = root not in others and not (root in self.shared and (others | set(sums)) & (self.shared - {root}))
+            if alone and 2 <= len(members) <= WIDEST:
+                chain = self.chain(loop, members)
+                if chain is not None:
+                    found.append(chain)
+        return found
 
-    def is_step_ahead(self, counter: Value, again: Instr, new: Instr, step: int) -> bool:
-        """Whether `new` touches at iteration i what `again` touches at the next."""
-        for a, b in zip(again.operands[2:], new.operands[2:], strict=True):
-            form = self.affine.form(a)
-            advance = form.get(counter, 0) * step
-            if known(plus(plus(self.affine.form(b), form, -1), {1: -advance} if advance else {})) != 0:
-                return False
-        return any(counter in self.affine.form(a) for a in again.operands[2:])
+    def chain(self, loop: Instr, members: Sequence[Instr]) -> _Chain | None:
+        """The members in order, if they touch a row of neighbours without a gap."""
+        counter = loop.regions[0].params[0]
+        step = -loop.attrs["step"] if loop.attrs.get("reverse") else loop.attrs["step"]
+        first = [self.affine.form(v) for v in members[0].operands[2:]]
+        advance = tuple(form.get(counter, 0) * step for form in first)
+        if not any(advance):
+            return None
+        placed: dict[int, Instr] = {}
+        for instr in members:
+            if instr.operands[1] is not members[0].operands[1]:
+                return None
+            forms = [self.affine.form(v) for v in instr.operands[2:]]
+            distance = [known(plus(form, base, -1)) for form, base in zip(forms, first, strict=True)]
+            place = _multiple(distance, advance)
+            if place is None or place in placed:
+                return None
+            placed[place] = instr
+        order = sorted(placed)
+        if order != list(range(order[0], order[0] + len(order))):
+            return None
+        return _Chain(loop, tuple(placed[k] for k in order), advance)
 
-    def rewrite(self, pair: _Pair, loop: Instr) -> list[Instr]:
-        """The loop with the new element's sum carried, and the last one added after it."""
-        type_ = pair.new.operands[0].type
+    def rewrite(self, chain: _Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
+        """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""
+        first, *rest = chain.sums
+        type_ = first.operands[0].type
         assert isinstance(type_, Scalar)
         outside = Builder(self.ops)
         outside.span = loop.span
         zero = outside.const(0.0, type_)
         (body,) = loop.regions
-        carried = Value(type_, f"{pair.new.operands[1].hint}_next")
+        hint = f"{first.operands[1].hint}_next"
+        partial = [Value(type_, hint) for _ in rest]
         inside = Builder(self.ops)
         for instr in body.body:
             inside.span = instr.span
-            if instr is pair.again:
-                total = inside.emit("add", instr.operands[0], carried, flags="adjoint")
+            if instr is first:
+                total = inside.emit("add", instr.operands[0], partial[0], flags="adjoint")
                 inside.append(replace(instr, operands=(total, *instr.operands[1:])))
-            elif instr is not pair.new:
+            elif instr not in rest:
                 inside.append(instr)
-        # `again` may stand before the value of `new` is known; it only needs the value of the iteration before.
-        region = inside.finish((*body.params, carried), (*body.yields, pair.new.operands[0]))
-        rest = Value(type_, carried.hint)
-        operands, results = (*loop.operands, zero), (*loop.results, rest)
-        fused = Instr("for", operands, results, loop.attrs, (region,), loop.span)
-        after = self.last(pair, rest, outside)
-        constants = outside.finish((), ()).body
-        return [*[i for i in constants if i.op == "const" and not i.regions], fused, *after]
+        following = [
+            inside.emit("add", partial[k + 1], term.operands[0], flags="adjoint")
+            if k + 1 < len(rest)
+            else term.operands[0]
+            for k, term in enumerate(rest)
+        ]
+        region = inside.finish((*body.params, *partial), (*body.yields, *following))
+        left = [Value(type_, hint) for _ in rest]
+        operands, results = (*loop.operands, *(zero for _ in rest)), (*loop.results, *left)
+        carried = Instr("for", operands, results, loop.attrs, (region,), loop.span)
+        return list(outside.finish((), ()).body), carried, self.last(chain, left)
 
-    def last(self, pair: _Pair, rest: Value, outside: Builder) -> list[Instr]:
-        """`if the loop ran: d[element of the last iteration] += rest`."""
-        loop, b = pair.loop, Builder(self.ops)
+    def last(self, chain: _Chain, left: Sequence[Value]) -> list[Instr]:
+        """`if the loop ran`: add what is left to the elements beyond the last iteration's first."""
+        loop, b = chain.loop, Builder(self.ops)
         b.span = loop.span
         lo, hi = loop.operands[:2]
-        step = loop.attrs["step"]
-        ran = b.emit("lt", lo, hi) if step > 0 else b.emit("gt", lo, hi)
+        ran = b.emit("lt", lo, hi) if loop.attrs["step"] > 0 else b.emit("gt", lo, hi)
         with b.region() as then:
             counter = self.final_counter(b, loop)
-            index = self.evaluate(b, pair.new.operands[2:], {loop.regions[0].params[0]: counter})
-            b.emit_many("accumulate", (rest, pair.new.operands[1], *index), {})
+            base = self.evaluate(b, chain.sums[0].operands[2:], {loop.regions[0].params[0]: counter})
+            for k, value in enumerate(left, start=1):
+                index = [
+                    b.emit("add", v, b.const(k * a), exact=True) if a else v
+                    for v, a in zip(base, chain.advance, strict=True)
+                ]
+                b.emit_many("accumulate", (value, chain.sums[0].operands[1], *index), {})
         with b.region() as otherwise:
             pass
         b.emit_many("if", (ran,), {}, (then.region, otherwise.region), ())
@@ -129,9 +165,9 @@ class _Carry:
         turns = b.emit("floordiv", distance, b.const(step), exact=True)
         return b.emit("add", lo, b.emit("mul", turns, b.const(step), exact=True), exact=True)
 
-    def evaluate(self, b: Builder, values: tuple[Value, ...], names: dict[Value, Value]) -> list[Value]:
-        body = next(iter(names))
-        home = self.structure.home[body]
+    def evaluate(self, b: Builder, values: Sequence[Value], names: dict[Value, Value]) -> list[Value]:
+        """Values of the loop's body, computed again for the counter in `names`."""
+        home = self.structure.home[next(iter(names))]
 
         def again(value: Value) -> Value:
             instr = self.structure.definition.get(value)
@@ -142,3 +178,16 @@ class _Carry:
             return names[value]
 
         return [again(v) for v in values]
+
+
+def _multiple(distance: Sequence[int | None], advance: Sequence[int]) -> int | None:
+    """The whole number k with distance = k * advance, if there is one."""
+    k: int | None = None
+    for d, a in zip(distance, advance, strict=True):
+        if d is None or (a == 0 and d) or (a and d % a):
+            return None
+        if a:
+            if k is not None and k != d // a:
+                return None
+            k = d // a
+    return k

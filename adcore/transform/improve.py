@@ -17,4 +17,4 @@ def improve(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()
     fused = fuse(function, ops, groups)
     if fused is not function:
         function = simplify(fused, ops)
-    return simplify(carry_accumulations(function, ops), ops)
+    return simplify(carry_accumulations(function, ops, groups), ops)

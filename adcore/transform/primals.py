@@ -73,7 +73,12 @@ class Primals:
         *outer, here = self.there(param)
         last = b.emit("sub", trip_count(b, loop), b.const(1), exact=True)
         following = b.emit("minimum", b.emit("add", here, b.const(1), exact=True), last)
-        kept = b.emit("load", self.sweep.buffers[param], *outer, following)
+        row = self.sweep.rows.get(param)
+        kept = (
+            b.emit("load", self.sweep.buffers[param], *outer, following)
+            if row is None
+            else b.emit("load", row, following)
+        )
         return b.emit("select", b.emit("lt", here, last), kept, result)
 
     def replayed(self, owner: Instr) -> dict[Value, Value]:

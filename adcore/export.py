@@ -37,13 +37,12 @@ def c_header(call: AnnotatedCall, name: str) -> str:
     layout = call.frame.layout
     lines = ["  [0], [1]  details of a fault\n *   [2], [3]  workspace: first address, end\n *   [4]       "
              "workspace bytes used (written)\n *   [5]       reserved"]  # fmt: skip
-    for what, types, starts in (
-        ("parameter", layout.params, layout.param_words),
-        ("result", layout.results, layout.result_words),
+    for names, types, starts in (
+        (parameter_names(call), layout.params, layout.param_words),
+        (result_names(call), layout.results, layout.result_words),
     ):
-        lines += [
-            f"  [{at}]  {what} {k}: {_words(type_)}" for k, (type_, at) in enumerate(zip(types, starts, strict=True))
-        ]
+        slots = zip(names, types, starts, strict=True)
+        lines += [f"  [{at}]  {name}: {_words(type_)}" for name, type_, at in slots]
     faults = [f"  {k}: {fault.error}: {fault.message}" for k, fault in enumerate(call.version.kernel.faults, 1)]
     guard, body = name.upper() + "_H", "\n * ".join(lines)
     statuses = "\n * ".join(faults) or "  none"
@@ -63,6 +62,27 @@ extern "C"
 int32_t {name}(int64_t *frame);
 #endif
 """
+
+
+def parameter_names(call: AnnotatedCall) -> list[str]:
+    """What each parameter of the native entry is."""
+    names = call.prepared.names
+    reverse = call.mode.sweep == "reverse"
+    kinds = zip(names, call.kinds, strict=True)
+    varied = [name for name, kind in kinds if kind == "duplicated" or (kind == "active" and not reverse)]
+    made = [*names, *(f"{'shadow' if reverse else 'tangent'} of {name}" for name in varied)]
+    return made + [f"seed of the result: {call.values[k]}" for k in range(len(made), len(call.frame.layout.params))]
+
+
+def result_names(call: AnnotatedCall) -> list[str]:
+    """What each result of the native entry is."""
+    count = len(call.prepared.primal.result_types)
+    made = [f"result {k}" for k in range(count)]
+    if call.mode.sweep == "reverse":
+        kinds = zip(call.prepared.names, call.kinds, strict=True)
+        made += [f"derivative by {name}" for name, kind in kinds if kind == "active"]
+    rest = len(call.frame.layout.results) - len(made)
+    return made + [f"tangent {k} of the results" for k in range(rest)]
 
 
 def _words(type_: Any) -> str:

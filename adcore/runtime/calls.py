@@ -40,7 +40,8 @@ class Kernel:
     def frame(self, values: Sequence[LeafValue], workspace: Arena | None = None) -> Frame:
         """A frame with these arguments, ready to call."""
         frame = Frame(self.layout)
-        frame.set_workspace(workspace or arena())
+        own = workspace or arena()
+        frame.set_workspace(own.base, own.end, own)
         for k, value in enumerate(values):
             frame.set_param(k, value)
         return frame

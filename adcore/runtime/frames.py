@@ -70,10 +70,10 @@ class Frame:
         self.pinned: dict[int, Any] = {}
         self.workspace: Arena | None = None
 
-    def set_workspace(self, arena: Arena) -> None:
-        """Where the kernel may put what it stores. The frame keeps the range: it may outlive the thread it is of."""
+    def set_workspace(self, base: int, end: int, arena: Arena | None = None) -> None:
+        """Where the kernel may put what it stores. The frame keeps `arena`: it may outlive the thread that it is of."""
         self.workspace = arena
-        self.words[WORKSPACE], self.words[WORKSPACE_END] = arena.base, arena.end
+        self.words[WORKSPACE], self.words[WORKSPACE_END] = base, end
 
     @property
     def used(self) -> int:

@@ -42,6 +42,7 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
         "line": report.line or recorder.line,
         "test_file": recorder.file,
         "test_line": recorder.line,
+        "test_outcome": "",  # known when the test has ended
         "function": report.function,
         "verdict": report.verdict,
         "headline": report.headline(),

@@ -75,7 +75,7 @@ def _known(config: pytest.Config, settings: Settings) -> dict[str, Any] | None:
 def attach(report: pytest.TestReport, call: pytest.CallInfo[None], recorder: Recorder, *, by_mark: bool) -> None:
     """Put a test's new findings into its report, where they survive the way to another process."""
     for found in recorder.unsent():
-        report.user_properties.append(("adalloc", json.dumps(found)))
+        report.user_properties.append(("adalloc", json.dumps({**found, "test_outcome": report.outcome})))
         if found["verdict"] == "passed":
             lines = [found["headline"]]
             if recorder.settings.explain:

@@ -140,10 +140,22 @@ def test_the_summary_counts() -> None:
     assert summary([good], Settings()) == [
         "1 gradient checked, 0 allocations in 100 calls, largest workspace 80 bytes (test_a.py::test_f)"
     ]
-    assert summary([found(**WRONG), off], Settings()) == [
+    failed, expected = ({**found(**WRONG), "test_outcome": outcome} for outcome in ("failed", "passed"))
+    assert summary([failed, expected, off], Settings()) == [
         "1 gradient not checked: checks are off (--adalloc=off)",
-        "1 gradient checked, 1 not met",
+        "2 gradients checked, 2 not met (1 as their tests expect)",
     ]
+
+
+def test_what_tests_expect_is_not_annotated(tmp_path: Path) -> None:
+    texts = [json.dumps({**found(**WRONG), "test_outcome": outcome}) for outcome in ("failed", "passed", "skipped")]
+
+    def annotated(policy: Any) -> list[str]:
+        lines = write(texts, Settings(policy=policy, github=True), tmp_path)[1]
+        return [line.split(" ")[0] for line in lines if line.startswith("::")]
+
+    assert annotated("strict") == ["::error"]
+    assert annotated("warn") == ["::warning"] * 3
 
 
 def test_findings_of_parallel_runs_come_in_one_order(tmp_path: Path) -> None:

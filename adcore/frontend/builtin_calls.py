@@ -22,7 +22,7 @@ from adcore.frontend.scalars import (
     truth,
 )
 from adcore.frontend.sequences import is_sequence, sequence_length, static_length
-from adcore.frontend.streams import enumerated, reverse, reversed_range, stream_of, zipped
+from adcore.frontend.streams import consume, enumerated, reverse, reversed_range, stream_of, zipped
 from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, accumulate, dim, load
 from adcore.frontend.values import (
     NONE,
@@ -57,7 +57,9 @@ def plain(least: int, most: int | None, *keywords: str) -> Callable[[Builtin], B
                     return frame.error(node, f"{name}(..., {key}=...) is not supported", f"leave `{key}` out")
             if len(args) < least or (most is not None and len(args) > most):
                 return frame.error(node, f"{name} does not take {len(args)} arguments")
-            args = [load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else a for a in args]
+            args = [
+                load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else consume(frame, node, a) for a in args
+            ]
             return rule(frame, node, args, named)
 
         return checked

@@ -10,6 +10,7 @@ from typing import Any
 from adcore.errors import CompileError
 from adcore.frontend.arraycalls import ARRAY_FUNCTIONS, array_method
 from adcore.frontend.builtin_calls import BUILTINS
+from adcore.frontend.comprehensions import generator
 from adcore.frontend.frame import Frame, body_of, new_frame
 from adcore.frontend.joins import describe
 from adcore.frontend.lists import append
@@ -78,6 +79,8 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
             else:
                 frame.error(argument, "only a tuple or list of known length can be unpacked with `*`")
                 return None
+        elif isinstance(argument, ast.GeneratorExp):
+            positional.append(generator(frame, argument))
         else:
             positional.append(frame.evaluate(frame, argument))
     keywords: dict[str, Abstract] = {}

@@ -9,10 +9,10 @@ from adcore.frontend.frame import Frame, Restart, as_static_int, open_frame
 from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import LONGEST_LIST, list_literal
 from adcore.frontend.liveness import bound_names
-from adcore.frontend.streams import stream_of
+from adcore.frontend.streams import consume, stream_of
 from adcore.frontend.subscripts import nest, stored, wider
 from adcore.frontend.targets import assign
-from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_scalar
+from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, Stream, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
@@ -28,7 +28,29 @@ def comprehension(frame: Frame, node: ast.ListComp) -> Abstract:
     return list_literal(frame, node, tuple(items))
 
 
-def _scope(frame: Frame, node: ast.ListComp) -> Frame:
+def generator(frame: Frame, node: ast.GeneratorExp) -> Abstract:
+    """`item for target in iterable` as the argument of a call: items are made as the callee asks for them."""
+    (first, *others) = node.generators
+    if others or first.ifs:
+        as_list = ast.copy_location(ast.ListComp(node.elt, node.generators), node)
+        return comprehension(frame, as_list)
+    with frame.at(first.iter):
+        stream = stream_of(frame, first.iter, consume(frame, first.iter, frame.evaluate(frame, first.iter)))
+    if stream is None:
+        return POISON
+    source = stream
+
+    def item(k: Abstract) -> Abstract:
+        inner = _scope(frame, node)
+        assign(inner, first.target, source.item(k))
+        value = inner.evaluate(inner, node.elt)
+        frame.state.cells, frame.state.dead = inner.state.cells, inner.state.dead
+        return value
+
+    return Stream(stream.length, item, "generator", stream.mixed)
+
+
+def _scope(frame: Frame, node: ast.ListComp | ast.GeneratorExp) -> Frame:
     """A frame in which the targets live; everything else is read from the enclosing one."""
     state = frame.state.copy()
     state.locals = {}
@@ -43,7 +65,7 @@ def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract
         items.append(frame.evaluate(frame, node.elt))
         return None
     generator = node.generators[depth]
-    stream = stream_of(frame, generator.iter, frame.evaluate(frame, generator.iter))
+    stream = stream_of(frame, generator.iter, consume(frame, generator.iter, frame.evaluate(frame, generator.iter)))
     if stream is None:
         return POISON
     length = as_static_int(stream.length)
@@ -52,7 +74,7 @@ def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract
             return frame.error(
                 node, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
             )
-        return _in_memory(frame, node, generator)
+        return _in_memory(frame, node, generator, stream)
     for k in range(length):
         assign(frame, generator.target, stream.item(Const(k)))
         wanted = _wanted(frame, generator)
@@ -77,10 +99,8 @@ def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
     return True
 
 
-def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension) -> Abstract:
+def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension, stream: Stream) -> Abstract:
     """One generator of unknown length: an array of numbers."""
-    stream = stream_of(frame, generator.iter, frame.evaluate(frame, generator.iter))
-    assert stream is not None
     where = frame.span(node)
     element = frame.session.in_memory.get(where, BOOL)
     buffer = frame.emit("alloc", materialise(frame, stream.length, I64), element=element.name, hint="list")

@@ -44,7 +44,6 @@ from adcore.frontend.values import (
     Range,
     Record,
     Slice,
-    Stream,
     Unbound,
     Uniform,
     is_scalar,
@@ -70,7 +69,7 @@ def evaluate(frame: Frame, node: ast.expr) -> Abstract:
 
 
 REFUSED: dict[type[ast.expr], tuple[str, str]] = {
-    ast.GeneratorExp: ("generator expressions are not supported", "write a `for` loop"),
+    ast.GeneratorExp: ("a generator expression is only supported as the argument of a call", "write a `for` loop"),
     ast.SetComp: ("sets are not supported", "use an array or a tuple"),
     ast.DictComp: ("dictionaries are not supported", "use a dataclass, a named tuple, or arrays"),
     ast.Dict: ("dictionaries are not supported", "use a dataclass, a named tuple, or arrays"),
@@ -289,7 +288,7 @@ def _without_branch(
     """`and`, `or` of bools as an op, where computing the second operand in vain does no harm."""
     if not (isinstance(first, Num) and first.type == BOOL):
         return None
-    kept, state = len(frame.session.diagnostics), frame.state
+    kept, used, state = len(frame.session.diagnostics), len(frame.session.used_up), frame.state
     frame.state = state.copy()
     with frame.builder.region() as region:
         value = second()
@@ -298,7 +297,8 @@ def _without_branch(
         isinstance(value, Const) and isinstance(value.value, bool) and first.weak
     )
     if not boolean or len(frame.session.diagnostics) > kept or not effect_free(frame, region.region):
-        del frame.session.diagnostics[kept:]
+        # The caller compiles it again, in a branch.
+        del frame.session.diagnostics[kept:], frame.session.used_up[used:]
         return None
     for instr in region.body:
         frame.builder.append(instr)
@@ -365,14 +365,14 @@ def subscript(frame: Frame, node: ast.AST, owner: Abstract, parts: list[Abstract
         if index is None:
             return POISON
         return uniform_item(frame, owner, normalised(frame, index, sequence_length(frame, owner)))
-    if isinstance(owner, (Range, Stream)) and not isinstance(part, Slice):
+    if isinstance(owner, Range) and not isinstance(part, Slice):
         return _range_item(frame, node, owner, part)
     if isinstance(owner, Const) and isinstance(part, Const) and isinstance(owner.value, (str, dict, bytes)):
         return frame.error(node, f"subscripts of {type(owner.value).__name__} are not supported")
     return frame.error(node, f"{describe(owner)} can't be subscripted")
 
 
-def _range_item(frame: Frame, node: ast.AST, owner: Range | Stream, part: Abstract) -> Abstract:
+def _range_item(frame: Frame, node: ast.AST, owner: Range, part: Abstract) -> Abstract:
     stream = stream_of(frame, node, owner)
     index = integer(frame, node, part)
     if index is None or stream is None:

@@ -59,7 +59,8 @@ class Session:
 
     `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
     known at run time; `literals`: where the list of a cell is written; `groups`: which array parameters may overlap;
-    `shared`: lists that are the same as others on some paths only, and hence must not change any more.
+    `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
+    iterators over which something has run.
     """
 
     def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
@@ -72,6 +73,7 @@ class Session:
         self.literals: dict[int, Span] = {}
         self.groups: dict[Value, int] = {}
         self.shared: set[int] = set()
+        self.used_up: list[Abstract] = []
         self._cells = 0
 
     def new_cell(self) -> int:

@@ -11,7 +11,7 @@ from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import materialise
 from adcore.frontend.liveness import bound_names, stores
 from adcore.frontend.sequences import static_length
-from adcore.frontend.streams import stream_of
+from adcore.frontend.streams import consume, stream_of
 from adcore.frontend.targets import assign
 from adcore.frontend.values import (
     FALSE,
@@ -40,7 +40,7 @@ MOST_ITEMS = 256
 
 
 def for_loop(frame: Frame, stmt: ast.For) -> None:
-    iterable = frame.evaluate(frame, stmt.iter)
+    iterable = consume(frame, stmt.iter, frame.evaluate(frame, stmt.iter))
     with frame.at(stmt.iter):
         stream = stream_of(frame, stmt.iter, iterable) if not isinstance(iterable, Range) else None
     if stream is None and not isinstance(iterable, Range):

@@ -31,10 +31,10 @@ def is_named_tuple(value: Abstract) -> bool:
 
 
 def is_sequence(value: Abstract) -> bool:
-    """Whether `len` works on it (arrays apart)."""
+    """Whether `len` works on it (arrays apart; iterators have no length in Python)."""
     if isinstance(value, Array):
         return value.literal is not None
-    return isinstance(value, (Items, ListRef, Uniform, Range, Stream)) or is_named_tuple(value)
+    return isinstance(value, (Items, ListRef, Uniform, Range)) or is_named_tuple(value)
 
 
 def static_items(frame: Frame, value: Abstract) -> tuple[Abstract, ...]:

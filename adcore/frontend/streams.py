@@ -54,6 +54,16 @@ def stream_of(frame: Frame, node: ast.AST, value: Abstract) -> Stream | None:
     return None
 
 
+def consume(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    """`value`, about to be run over: an iterator can be that only once."""
+    if not isinstance(value, Stream):
+        return value
+    if any(value is used for used in frame.session.used_up):
+        return frame.error(node, f"this {value.what} is used up by what ran over it before", "make a new one")
+    frame.session.used_up.append(value)
+    return value
+
+
 def _static_item(frame: Frame, node: ast.AST, value: Abstract, k: Abstract) -> Abstract:
     items = static_items(frame, value)
     position = as_static_int(k)

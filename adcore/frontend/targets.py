@@ -9,7 +9,7 @@ from adcore.frontend.joins import describe
 from adcore.frontend.lists import check_list_store, store_item
 from adcore.frontend.scalars import fail
 from adcore.frontend.sequences import static_items, static_length
-from adcore.frontend.streams import stream_of
+from adcore.frontend.streams import consume, stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
     copy_into,
@@ -63,6 +63,7 @@ def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
 def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Abstract) -> None:
     """`a, b = value` and `a, *b = value`."""
     stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
+    value = consume(frame, target, value)
     stream = None if isinstance(value, Poison) else stream_of(frame, target, value)
     items = None if stream is None else _unpacked(frame, target, stream, starred=bool(stars))
     if items is None:

@@ -170,6 +170,14 @@ def comprehensions(a, x):
     return v, w, sum([t * t for t in v]), k, sum([e * a for e in x])
 
 
+def generators(a, x, ms):
+    k = 3.0
+    s = sum(v * v + k for v in x)
+    t = max(abs(v) for v in x), min(v if v > 0 else -v for v in (a, 2.0, -1))
+    u = sum(m[0, 0] * w for m, w in zip(ms, x, strict=False)) + sum(i * a for i in range(3) if i != 1)
+    return s, t, u, tuple(v + 1 for v in (a, 2)), sum(sum(e for e in row) for row in ms[0])
+
+
 def appended(a):
     v = []
     for k in range(3):
@@ -264,6 +272,7 @@ CONTAINERS = [
     (aliases, [(1.0,), (-1.0,)]),
     (sized_list, [(5,), (0,)]),
     (comprehensions, [(1.5, np.arange(3.0))]),
+    (generators, [(1.5, np.array([1.0, -4.0]), [np.eye(2), np.ones((2, 2))])]),
     (appended, [(1.5,)]),
     (calls, [(1.5,), (3,)]),
     (higher_order, [(1.5, 4), (1.5, 0)]),
@@ -287,6 +296,30 @@ WORDED_DIFFERENTLY = (list_of_numbers, dynamic_list, dynamic_list_read)
 )
 def test_agrees_with_python(function, arguments):
     agrees(function, *arguments, message=function not in WORDED_DIFFERENTLY)
+
+
+def test_iterators_run_once():
+    def twice(x):
+        z = zip(x, x, strict=False)
+        s = 0.0
+        for a, b in z:
+            s += a * b
+        for a, _ in z:
+            s += a
+        return s
+
+    def used(g):
+        return sum(g) + sum(g)
+
+    def through_a_call(x):
+        return used(v for v in x)
+
+    def length(x):
+        return len(enumerate(x))
+
+    for function, text in ((twice, "zip is used up"), (through_a_call, "generator is used up"), (length, "no length")):
+        with pytest.raises(CompileError, match=text):
+            compiled(function, np.ones(3))
 
 
 def test_lists_that_are_one_on_some_paths_only_must_not_change():

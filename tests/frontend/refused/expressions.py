@@ -12,7 +12,7 @@ def f(x, y, s):
     g = np.linalg.norm(x)
     h = x @ y
     i = math.sin(x)
-    j = sum(v for v in x)
+    j = (v for v in x)
     k = {1, 2}
     m = f"{s}"
     n = x[None, :]

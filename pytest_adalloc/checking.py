@@ -68,7 +68,10 @@ def settled(
         options = options.completed(calls=settings.calls, seed=settings.seed, scope=settings.scope)
         progress = recorder.progress if recorder is not None and recorder.progress else session.silent
         known = recorder.known.get(recorder.key) if recorder is not None and recorder.known is not None else None
-        report = examined(f, args, grad, options, counted=counted, known=known, progress=progress)
+        try:
+            report = examined(f, args, grad, options, counted=counted, known=known, progress=progress)
+        finally:
+            progress("", 0, 0)
     if recorder is not None:
         from pytest_adalloc.findings import recorded
 

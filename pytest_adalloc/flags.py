@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -93,31 +95,40 @@ def _progress(item: pytest.Item) -> Progress:
     capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
     if reporter is None or hasattr(item.config, "workerinput"):
         return silent
-    started = shown = time.monotonic()
-    patience = PATIENCE if reporter.isatty else PATIENCE_IN_LOGS
+    return _Shown(reporter, capture, item.nodeid).show
 
-    def show(stage: str, done: int, total: int) -> None:
-        nonlocal shown
+
+class _Shown:
+    """The progress of one test: a line that is rewritten on a terminal, one line in a log, where every line stays."""
+
+    def __init__(self, reporter: Any, capture: Any, nodeid: str) -> None:
+        self._reporter, self._capture, self._nodeid = reporter, capture, nodeid
+        self._started = time.monotonic()
+        self._last: float | None = None
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Tell how far a stage is; an empty one ends it."""
         now = time.monotonic()
-        if now - started < patience or now - shown < PACE:
+        live = self._reporter.isatty
+        if not stage:
+            self._started = now
+            if live and self._last is not None:
+                self._print(lambda: (self._reporter.rewrite("", erase=True), self._reporter.write("\r")))
+            self._last = None
             return
-        first = shown == started
-        shown = now
+        patience = PATIENCE if live else PATIENCE_IN_LOGS
+        if now - self._started < patience or (self._last is not None and (not live or now - self._last < PACE)):
+            return
         share = f" {100 * done // total}%" if total > 1 else ""
-        if capture is not None:
-            with capture.global_and_fixture_disabled():
-                _write(reporter, item.nodeid, f"{stage}{share}", first)
-        else:
-            _write(reporter, item.nodeid, f"{stage}{share}", first)
+        text = f"adalloc: {self._nodeid}: {stage}{share}"
+        if self._last is None:
+            self._print(self._reporter.ensure_newline)
+        self._last = now
+        self._print(
+            lambda: self._reporter.rewrite(text, erase=True) if live else self._reporter.write_line(f"{text} ...")
+        )
 
-    return show
-
-
-def _write(reporter: Any, nodeid: str, text: str, first: bool) -> None:
-    if reporter.isatty:
-        reporter.rewrite(f"adalloc: {nodeid}: {text}", erase=True)
-    elif first:
-        # A log keeps every line: one is enough.
-        reporter.ensure_newline()
-        reporter.write_line(f"adalloc: {nodeid}: {text} ...")
-    sys.stdout.flush()
+    def _print(self, write: Callable[[], object]) -> None:
+        with self._capture.global_and_fixture_disabled() if self._capture is not None else nullcontext():
+            write()
+            sys.stdout.flush()

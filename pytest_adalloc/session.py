@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Policy = Literal["strict", "warn", "off"]
 Progress = Callable[[str, int, int], None]
-"""`progress(stage, done, total)`."""
+"""`progress(stage, done, total)`; an empty stage ends what is shown."""
 
 
 @dataclass(frozen=True)

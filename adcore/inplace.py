@@ -29,6 +29,7 @@ from adcore.signature import (
     ScalarArg,
     SequenceArg,
     Signature,
+    StaticArg,
     UniformArg,
     leaves,
 )
@@ -247,24 +248,21 @@ class AnnotatedCall:
     @property
     def returned(self) -> Returned:
         """How a native wrapper hands back the result."""
-        types = self.prepared.primal.result_types
-        doubles = all(t == self.frame.layout.results[0] and str(t) == "f64" for t in self.frame.layout.results)
-        if self.mode.sweep == "reverse" and not self.mode.primal:
+        primal, results = self.prepared.primal, self.frame.layout.results
+        count, sweep = len(primal.result_types), self.mode.sweep
+        single = primal.is_single and count == 1 and all(str(t) == "f64" for t in results)
+        if sweep == "reverse":
             active = self.kinds.count("active")
-            if active == 0:
-                return Returned(0)
             pairs = zip(self.signature.args, self.activities, strict=True)
-            all_flat = all(isinstance(arg, ScalarArg) for arg, activity in pairs if isinstance(activity, Active))
-            adjoints = self.frame.layout.results[len(types) :]
-            if all_flat and all(str(t) == "f64" for t in adjoints):
-                return Returned(active, len(types))
-        if not types:
-            return Returned(0) if not (self.mode.primal and self.mode.sweep != "primal") else Returned(None)
-        plain = self.prepared.primal.is_single and doubles
-        if plain and self.mode.sweep == "primal" and len(types) == 1:
-            return Returned(1, 0, True)
-        if plain and self.mode.sweep == "forward" and not self.mode.primal and len(types) == 1:
-            return Returned(1, 1, True)
+            flat = all(isinstance(arg, ScalarArg) for arg, activity in pairs if isinstance(activity, Active))
+            flat = flat and all(str(t) == "f64" for t in results[count:])
+            if not self.mode.primal:
+                return Returned(active, count) if flat else Returned(None)
+            return Returned(active, pair=True) if flat and single else Returned(None)
+        if isinstance(primal.program.result, StaticArg) and (sweep == "primal" or not self.mode.primal):
+            return Returned(0)
+        if single and (sweep == "primal" or not self.mode.primal):
+            return Returned(1, 0 if sweep == "primal" else 1, single=True)
         return Returned(None)
 
     @property

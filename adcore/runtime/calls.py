@@ -70,16 +70,20 @@ class Returned:
     """What a native call hands back: None, consecutive float results from number `first`, or what `finish` makes.
 
     `floats`: None for a general result; 0 for None; otherwise how many. `single`: one float, not a tuple of one.
+    `pair`: result `first` is the value, the `floats` behind it are derivatives; returned is (derivatives or None, value).
     """
 
     floats: int | None
     first: int = 0
     single: bool = False
+    pair: bool = False
 
     def words(self, frame: Frame) -> tuple[int, int, int]:
         """Words 6 to 8 of a wrapper's block."""
         if self.floats is None:
             return 3, 0, 0
+        if self.pair:
+            return 4, frame.address + 8 * frame.layout.result_words[self.first], self.floats
         if self.floats == 0:
             return 0, 0, 0
         return 1 if self.single else 2, frame.address + 8 * frame.layout.result_words[self.first], self.floats

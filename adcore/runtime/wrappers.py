@@ -6,8 +6,9 @@ specialised code. Neither function allocates; what they return is made by CPytho
 The block of a callable (8-byte words):
 
     0 kernel   1 frame   2 fallback   3 on_fault   4 finish   5 status (written before on_fault is called)
-    6 kind of the result: 0 None, 1 a float, 2 a tuple of floats, 3 whatever `finish()` returns
-    7 address of the first result word (kinds 1 and 2)   8 number of floats (kind 2)   9 number of entries
+    6 kind of the result: 0 None, 1 a float, 2 a tuple of floats, 3 whatever `finish()` returns,
+      4 a pair of (a tuple of floats, or None for no floats) and the float that stands before them
+    7 address of the first result word (kinds 1, 2, 4)   8 number of floats (kinds 2, 4)   9 number of entries
     10 ... entries
 
 `fallback` is called with the untouched arguments whenever anything is not exactly as expected; it decides what that
@@ -104,6 +105,35 @@ define internal ptr @ask(ptr %callable) noinline {
   ret ptr %result
 }
 
+define internal ptr @nothing() alwaysinline {
+  %none = $None$count_none
+  ret ptr %none
+}
+
+define internal ptr @floats(ptr %base, i64 %n) alwaysinline {
+entry:
+  %new_tuple = $PyTuple_New
+  %tuple = call ptr %new_tuple(i64 %n)
+  %no_tuple = icmp eq ptr %tuple, null
+  br i1 %no_tuple, label %full, label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %next, %body ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %body, label %full
+body:
+  %from = getelementptr double, ptr %base, i64 %k
+  %y = load double, ptr %from
+  %make = $PyFloat_FromDouble
+  %item = call ptr %make(double %y)
+  %place = add i64 %k, 3
+  %to = getelementptr ptr, ptr %tuple, i64 %place
+  store ptr %item, ptr %to
+  %next = add i64 %k, 1
+  br label %head
+full:
+  ret ptr %tuple
+}
+
 define internal ptr @run(ptr %block) alwaysinline {
   %kernel = call ptr @word(ptr %block, i64 0)
   %frame = call ptr @word(ptr %block, i64 1)
@@ -121,9 +151,10 @@ good:
   %kind = call i64 @number(ptr %block, i64 6)
   switch i64 %kind, label %other [ i64 0, label %nothing
                                    i64 1, label %one
-                                   i64 2, label %many ]
+                                   i64 2, label %many
+                                   i64 4, label %pair ]
 nothing:
-  %none = $None$count_none
+  %none = call ptr @nothing()
   ret ptr %none
 one:
   %first = call ptr @word(ptr %block, i64 7)
@@ -134,26 +165,33 @@ one:
 many:
   %base = call ptr @word(ptr %block, i64 7)
   %n = call i64 @number(ptr %block, i64 8)
-  %new_tuple = $PyTuple_New
-  %tuple = call ptr %new_tuple(i64 %n)
-  %no_tuple = icmp eq ptr %tuple, null
-  br i1 %no_tuple, label %lost, label %head
-head:
-  %k = phi i64 [ 0, %many ], [ %next, %body ]
-  %more = icmp slt i64 %k, %n
-  br i1 %more, label %body, label %full
-body:
-  %from = getelementptr double, ptr %base, i64 %k
-  %y = load double, ptr %from
-  %make = $PyFloat_FromDouble
-  %item = call ptr %make(double %y)
-  %place = add i64 %k, 3
-  %to = getelementptr ptr, ptr %tuple, i64 %place
-  store ptr %item, ptr %to
-  %next = add i64 %k, 1
-  br label %head
-full:
+  %tuple = call ptr @floats(ptr %base, i64 %n)
   ret ptr %tuple
+pair:
+  %value_at = call ptr @word(ptr %block, i64 7)
+  %count_of = call i64 @number(ptr %block, i64 8)
+  %new_pair = $PyTuple_New
+  %both = call ptr %new_pair(i64 2)
+  %no_pair = icmp eq ptr %both, null
+  br i1 %no_pair, label %lost, label %value
+value:
+  %v = load double, ptr %value_at
+  %make_value = $PyFloat_FromDouble
+  %value_object = call ptr %make_value(double %v)
+  %second = getelementptr ptr, ptr %both, i64 4
+  store ptr %value_object, ptr %second
+  %first_slot = getelementptr ptr, ptr %both, i64 3
+  %any = icmp ne i64 %count_of, 0
+  br i1 %any, label %derivatives, label %no_derivatives
+derivatives:
+  %after = getelementptr double, ptr %value_at, i64 1
+  %inner = call ptr @floats(ptr %after, i64 %count_of)
+  store ptr %inner, ptr %first_slot
+  ret ptr %both
+no_derivatives:
+  %nothing_at_all = call ptr @nothing()
+  store ptr %nothing_at_all, ptr %first_slot
+  ret ptr %both
 lost:
   ret ptr null
 other:

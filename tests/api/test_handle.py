@@ -48,6 +48,17 @@ def test_results_are_those_of_autodiff() -> None:
     g = ad.compile(programs.polynomial, 1.0, 1.0, mode=ad.Primal)
     assert g(2.0, 3.0) == 15.0
     assert type(g(2.0, 3.0)) is float
+    g = ad.compile(programs.polynomial, ad.Active(1.0), ad.Active(1.0), mode=ad.ReverseWithPrimal)
+    assert g(2.0, 3.0) == g.bind(2.0, 3.0)() == ((12.0, 5.0), 15.0)
+    x, dx = V.copy(), np.zeros(3)
+    g = ad.compile(programs.squares, ad.Duplicated(x, dx), mode=ad.ReverseWithPrimal)
+    assert g(x, dx) == g.bind()() == (None, 14.0)
+    assert dx.tolist() == (4 * V).tolist()
+    g = ad.compile(programs.nothing, x, mode=ad.Primal)
+    assert g(x) is None
+    assert x[0] == 2.0
+    g = ad.compile(programs.empty, 1.0, mode=ad.Primal)
+    assert g(1.0) == g.bind(1.0)() == ()
     g = ad.compile(programs.several, 1.0, 1.0, mode=ad.Primal)
     assert g(2.0, 3.0) == (6.0, math.sin(2.0), False)
 

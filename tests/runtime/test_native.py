@@ -92,7 +92,13 @@ def test_a_call_goes_to_native_code() -> None:
 
 @pytest.mark.parametrize(
     ("returned", "expected"),
-    [(Returned(0), None), (Returned(1, 0, True), 5.0), (Returned(1), (5.0,)), (Returned(None), "finished")],
+    [
+        (Returned(0), None),
+        (Returned(1, 0, True), 5.0),
+        (Returned(1), (5.0,)),
+        (Returned(None), "finished"),
+        (Returned(0, 0, pair=True), (None, 5.0)),
+    ],
 )
 def test_results(returned: Returned, expected: Any) -> None:
     x, out = np.array([3.0]), np.zeros(1)
@@ -177,7 +183,7 @@ def test_a_reinterpreted_array_is_noticed() -> None:
 
 def test_reference_counts_do_not_drift() -> None:
     call, ready = called(), bound(X, OUT, 1.0, Returned(1))
-    none = called(Returned(0))
+    none, pair = called(Returned(0)), called(Returned(0, 0, pair=True))
     watched = (X, OUT, None, fallback, np.ndarray, float)
     before = [sys.getrefcount(o) for o in watched]
     for _ in range(1000):
@@ -185,6 +191,7 @@ def test_reference_counts_do_not_drift() -> None:
         call(X, X, 2.5)
         ready()
         none(X, OUT, 2.5)
+        pair(X, OUT, 2.5)
     after = [sys.getrefcount(o) for o in watched]
     assert all(abs(a - b) < 5 for a, b in zip(after, before, strict=True))
 

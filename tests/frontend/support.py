@@ -149,7 +149,9 @@ def agrees(function: Callable[..., Any], *args: Any, exact: bool = True, message
         assert type(our_error) is type(error), (
             f"{our_error!r} instead of {error!r} (result {got!r}, expected {expected!r})"
         )
-        assert our_line == line, f"{our_error!r} at line {our_line} instead of {line}"
+        # CPython fuses a store with the load of the next line, and blames the store for an unbound name.
+        near = isinstance(error, UnboundLocalError) and line is not None and our_line == line + 1
+        assert our_line == line or near, f"{our_error!r} at line {our_line} instead of {line}"
         if message and not isinstance(error, AssertionError):  # pytest rewrites the text of an assertion
             assert str(our_error) == str(error)
     else:

@@ -103,7 +103,7 @@ class _Shown:
 
     def __init__(self, reporter: Any, capture: Any, nodeid: str) -> None:
         self._reporter, self._capture, self._nodeid = reporter, capture, nodeid
-        self._started = time.monotonic()
+        self._started: float | None = None
         self._last: float | None = None
 
     def show(self, stage: str, done: int, total: int) -> None:
@@ -111,11 +111,12 @@ class _Shown:
         now = time.monotonic()
         live = self._reporter.isatty
         if not stage:
-            self._started = now
+            self._started = None
             if live and self._last is not None:
                 self._print(lambda: (self._reporter.rewrite("", erase=True), self._reporter.write("\r")))
             self._last = None
             return
+        self._started = now if self._started is None else self._started
         patience = PATIENCE if live else PATIENCE_IN_LOGS
         if now - self._started < patience or (self._last is not None and (not live or now - self._last < PACE)):
             return

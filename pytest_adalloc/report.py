@@ -106,6 +106,9 @@ class CheckFailed(AssertionError):
         super().__init__(report.message)
         self.report = report
 
+    def __reduce__(self) -> tuple[type[CheckFailed], tuple[GradReport]]:
+        return CheckFailed, (self.report,)
+
 
 # Failure summaries print the exception's qualified name: where users import it from.
 CheckFailed.__module__ = "pytest_adalloc"

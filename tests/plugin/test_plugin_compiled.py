@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import dedent
@@ -435,6 +436,15 @@ def test_correctness_alone_counts_nothing() -> None:
     assert report.verdict == "passed"
     assert report.allocs_per_call == ()
     assert report.certificate is None
+
+
+def test_a_failure_carries_its_report_across_processes() -> None:
+    with pytest.raises(pytest_adalloc.CheckFailed) as failed:
+        pytest_adalloc.check_gradient(rosenbrock, X, grad=lambda x: -hand_written(x))
+    again = pickle.loads(pickle.dumps(failed.value))
+    assert str(again) == str(failed.value)
+    assert again.report.worst == failed.value.report.worst
+    assert again.report.verdict == "gradient wrong"
 
 
 # The words

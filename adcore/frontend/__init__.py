@@ -1,4 +1,21 @@
-"""From Python functions to IR: `compile_function(function, signature)` gives a `Program`."""
+"""From Python functions to IR: `compile_function(function, signature)` gives a `Program`.
+
+The function's syntax tree is executed on abstract values (`values`): what is known while compiling is computed by
+Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `frame`, `statements`,
+`control`, `joins`, `expressions`, `calls`.
+
+A program is compiled to what Python means, or refused. The known differences, all of them rare:
+
+- A name that holds a Python number on one path and a NumPy scalar on another counts as a NumPy scalar: dividing it by
+  zero gives infinity or NaN on both paths.
+- A number that starts as an int and becomes a float in a loop is a float from the start (equal in value, and exact up
+  to 2**53).
+- `sum` adds floats in order; since Python 3.12 the interpreter compensates rounding errors of Python floats.
+- Integers that do not fit in 64 bits raise OverflowError; NumPy's would wrap. Integers of 8 and 16 bits meet float32 as
+  64-bit integers do: the result is float64.
+- Copies broadcast an axis only where its length 1 is known while compiling; otherwise they raise ValueError.
+- Lists share the wording of IndexError with arrays.
+"""
 
 from adcore.frontend.captures import Capture
 from adcore.frontend.compile import Program, compile_function

@@ -135,6 +135,13 @@ def _lambda(function: types.FunctionType, lines: list[str], start: int, file: st
             node = _parse_lambda(line[column:])
             if node is not None and _same_code(node, function):
                 candidates.append((column, node))
+    if len(candidates) > 1:
+        starts = _body_start(function)
+        candidates = [
+            (column, node)
+            for column, node in candidates
+            if starts is None or len(line[:column].encode()) + node.body.col_offset == starts
+        ]
     if len(candidates) != 1:
         where = Span(file, function.__code__.co_firstlineno, 0, function.__code__.co_firstlineno, len(line.rstrip()))
         raise refuse(
@@ -145,6 +152,15 @@ def _lambda(function: types.FunctionType, lines: list[str], start: int, file: st
         )
     ((column, node),) = candidates
     return Source(function, node, file, function.__code__.co_firstlineno - 1, column, (line[column:],))
+
+
+def _body_start(function: types.FunctionType) -> int | None:
+    """The column (in bytes) where the body of a lambda starts; recorded since Python 3.11."""
+    positions = getattr(function.__code__, "co_positions", None)
+    if positions is None:
+        return None
+    # What covers no column belongs to the frame, not to the body.
+    return min((start for _, _, start, end in positions() if start is not None and end), default=None)
 
 
 def _parse_lambda(text: str) -> ast.Lambda | None:

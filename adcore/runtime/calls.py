@@ -70,7 +70,8 @@ class Returned:
     """What a native call hands back: None, consecutive float results from number `first`, or what `finish` makes.
 
     `floats`: None for a general result; 0 for None; otherwise how many. `single`: one float, not a tuple of one.
-    `pair`: result `first` is the value, the `floats` behind it are derivatives; returned is (derivatives or None, value).
+    `pair`: result `first` is the value, the `floats` behind it are derivatives; returned is (derivatives, value), with
+    None for no derivatives.
     """
 
     floats: int | None

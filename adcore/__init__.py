@@ -34,7 +34,9 @@ if TYPE_CHECKING:
         Mode,
         Primal,
         Reverse,
+        ReverseSplit,
         ReverseWithPrimal,
+        SplitHandle,
         autodiff,
         compile,
         differentiable,
@@ -50,8 +52,9 @@ if TYPE_CHECKING:
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseWithPrimal", "autodiff", "compile",
-    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
+    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
+    "vjp",
 })  # fmt: skip
 
 __version__ = "0.1.0"
@@ -73,6 +76,6 @@ def __dir__() -> list[str]:
 __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
     "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse",
-    "ReverseWithPrimal", "WorkspaceError", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "rule", "value_and_grad", "vjp",
+    "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile", "differentiable",
+    "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -79,3 +79,5 @@ Forward = Mode("Forward", "forward")
 ForwardWithPrimal = Mode("ForwardWithPrimal", "forward", True)
 Reverse = Mode("Reverse", "reverse")
 ReverseWithPrimal = Mode("ReverseWithPrimal", "reverse", True)
+ReverseSplit = Mode("ReverseSplit", "reverse", True)
+"""Forward and reverse sweep as two calls; see `adcore.split`."""

@@ -17,6 +17,7 @@ from adcore.activities import (
     Mode,
     Primal,
     Reverse,
+    ReverseSplit,
     ReverseWithPrimal,
 )
 from adcore.batch import prepared_call
@@ -25,6 +26,7 @@ from adcore.handle import Bound, Handle
 from adcore.rules import rule
 from adcore.runtime.arguments import refuse
 from adcore.second import hessian, hvp, jacobian
+from adcore.split import SplitHandle
 from adcore.versions import Options, bind, python_function
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +60,8 @@ def autodiff(
     options = Options(workspace, fastmath, boundscheck)
     python = python_function(f)
     names, annotated = bind(python, args, kwargs)
+    if mode is ReverseSplit:
+        refuse("autodiff makes one call, ReverseSplit is for two", help="ad.compile(..., mode=ad.ReverseSplit)")
     return prepared_call(_mode(mode), python, names, annotated, options).run()
 
 
@@ -68,27 +72,35 @@ def compile(
     workspace: Any = "auto",
     fastmath: bool = False,
     boundscheck: bool = True,
+    pending: int = 8,
     **kwargs: Any,
-) -> Handle:
+) -> Any:
     """Compile the derivative of `f` for annotated arguments of these kinds (`mode=Primal`: `f` itself).
 
     `workspace`: "auto" keeps what the reverse sweep needs in an arena that is reserved once; a number of bytes is a
     limit (0: nothing may be kept); "heap" calls malloc and free, as other tools do.
+    `mode=ReverseSplit` gives a `SplitHandle` with `forward` and `reverse`, at most `pending` of whose forward calls
+    wait for their reverse call at a time.
     Raises CompileError, WorkspaceError, ArgumentError.
     """
-    return Handle(_mode(mode), python_function(f), args, kwargs, Options(workspace, fastmath, boundscheck))
+    options = Options(workspace, fastmath, boundscheck)
+    if mode is ReverseSplit:
+        return SplitHandle(python_function(f), args, kwargs, options, pending)
+    return Handle(_mode(mode), python_function(f), args, kwargs, options)
 
 
 def _mode(mode: Any) -> Mode:
     if not isinstance(mode, Mode):
         refuse(
-            f"{mode!r} is no mode", help="the modes are Reverse, ReverseWithPrimal, Forward, ForwardWithPrimal, Primal"
+            f"{mode!r} is no mode",
+            help="the modes are Reverse, ReverseWithPrimal, ReverseSplit, Forward, ForwardWithPrimal, Primal",
         )
     return mode
 
 
 __all__ = [
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseWithPrimal", "autodiff", "compile",
-    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
+    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
+    "vjp",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from adcore.activities import Activity, BatchDuplicated, Duplicated, Mode
+from adcore.activities import Activity, BatchDuplicated, Duplicated, Mode, ReverseSplit
 from adcore.inplace import AnnotatedCall, Buffer, annotate, tangents_of
 from adcore.pipeline import Sweep
 from adcore.runtime.arguments import refuse
@@ -14,6 +14,7 @@ from adcore.runtime.guard import alias_groups
 from adcore.runtime.leaves import LeafValue, arrays
 from adcore.runtime.shadows import check_overlaps
 from adcore.signature import Signature
+from adcore.split_calls import SplitCall
 from adcore.versions import Options, Version
 
 
@@ -26,7 +27,11 @@ def prepared_call(
     expected: Signature | None = None,
 ) -> AnnotatedCall:
     """The call with these annotations, of the class that serves them."""
-    cls = BatchCall if any(isinstance(a, BatchDuplicated) for a in annotated) else AnnotatedCall
+    cls: type[AnnotatedCall] = AnnotatedCall
+    if any(isinstance(a, BatchDuplicated) for a in annotated):
+        cls = BatchCall
+    elif mode is ReverseSplit:
+        cls = SplitCall
     return cls(mode, function, names, annotated, options, expected)
 
 

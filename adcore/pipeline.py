@@ -19,12 +19,12 @@ from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Explanation, explain, refusal, too_large
 from adcore.analysis.plan import Impossible
-from adcore.errors import WorkspaceError
+from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
 from adcore.ir.core import Function, walk
 from adcore.ir.printer import print_function, print_module
 from adcore.ir.verifier import verify
-from adcore.lower import Lowered, lower
+from adcore.lower import Lowered, Part, lower
 from adcore.lower.object_code import Artifact, Options, emit
 from adcore.lower.roots import roots
 from adcore.ops import TABLE, Table
@@ -38,6 +38,7 @@ from adcore.transform.induction import close_inductions
 from adcore.transform.inline import expand, inline
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.simplify import simplify
+from adcore.transform.split import NotSplit, split
 from adcore.transform.unchecked import without_index_checks
 
 Groups = tuple[tuple[int, ...], ...]
@@ -68,7 +69,7 @@ class Request:
 
     `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the parameters of
     the last one. `limit`: bytes that the last reverse sweep may keep for `values`, the primal leaves of a call (None:
-    no limit; 0: nothing may be kept, whatever the shapes).
+    no limit; 0: nothing may be kept, whatever the shapes). `part`: one half of the only sweep, a reverse one.
     """
 
     function: Callable[..., Any]
@@ -81,6 +82,7 @@ class Request:
     fastmath: bool = False
     boundscheck: bool = True
     ops: Table = field(default=TABLE, compare=False)
+    part: Part = "whole"
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,25 @@ def _derived(request: Request, products: Products) -> Derivative:
             raise WorkspaceError(refusal(impossible, f"workspace={request.limit}")) from None
         except TooLarge as large:
             raise WorkspaceError(too_large(large.planner, large.plan, large.bytes, request.limit or 0)) from None
+        if request.part != "whole":
+            return _half(derived, products["simplified"], request)
         # Each sweep gets valid and lean input: what the first leaves dead, the second would differentiate.
         plain = expand(_verified(derived.function, request), everything=False)
         derived = replace(derived, function=simplify(plain, request.ops))
     return replace(derived, function=_verified(derived.function, request))
+
+
+def _half(derived: Derivative, primal: Function, request: Request) -> Derivative:
+    assert derived.cut is not None
+    try:
+        halves = split(derived.function, derived.cut, primal, request.ops)
+    except NotSplit as unsplit:
+        help = "pass one array, or keep the sweeps together (mode=ad.Reverse)"
+        title = f"the reverse sweep reads the list of arrays `{unsplit.name}`, which may change between the sweeps"
+        raise ArgumentError([Diagnostic(title, primal.span, help=help)]) from None
+    function = halves.forward if request.part == "forward" else halves.reverse
+    lean = simplify(expand(_verified(function, request), everything=False), request.ops)
+    return replace(derived, function=_verified(lean, request))
 
 
 def _plan(request: Request, products: Products) -> Explanation | None:
@@ -159,6 +176,7 @@ def _llvm(request: Request, products: Products) -> Lowered:
         workspace="heap" if request.heap else "arena",
         fastmath=request.fastmath,
         ops=request.ops,
+        part=request.part,
     )
 
 
@@ -230,11 +248,21 @@ def compile_request(request: Request, known: Build | None = None, until: str | N
     for stage in STAGES:
         if stage.name not in products:
             started = time.perf_counter()
-            products[stage.name] = stage.run(request, products)
+            products[stage.name] = _run(stage, request, products)
             seconds[stage.name] = time.perf_counter() - started
         if stage.name == until:
             break
     return Build(request, products, seconds)
+
+
+def _run(stage: Stage, request: Request, products: Products) -> Any:
+    try:
+        return stage.run(request, products)
+    except RecursionError:
+        span = products["ir"].span if "ir" in products else None
+        title = f"{request.function.__name__} has expressions or statements that are nested too deeply"
+        help = "put parts of long expressions into variables, parts of the function into functions"
+        raise CompileError([Diagnostic(title, span, help=help)]) from None
 
 
 def written_params(function: Function) -> frozenset[int]:

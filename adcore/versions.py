@@ -20,6 +20,7 @@ from adcore.errors import ArgumentError, Diagnostic, WorkspaceError
 from adcore.frontend.ruled import generation
 from adcore.ir.core import Function
 from adcore.ir.types import ArrayType, ListType, Type, is_float
+from adcore.lower import Part
 from adcore.ops import TABLE, Table
 from adcore.pipeline import Build, Groups, Request, Sweep, compile_request
 from adcore.runtime import jit
@@ -134,21 +135,23 @@ class Primal:
         """The alias groups that matter: sharing memory that nobody writes is harmless."""
         return tuple(group for group in groups if writes & frozenset(group))
 
-    def version(self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue]) -> Version:
+    def version(
+        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: Part = "whole"
+    ) -> Version:
         """Code for these sweeps under this aliasing; `values` are the primal leaves, for limits in bytes."""
-        key = (sweeps, aliases, self.options.fastmath, self.options.boundscheck)
+        key = (sweeps, aliases, self.options.fastmath, self.options.boundscheck, part)
         limit = self.options.workspace
         if not isinstance(limit, int):
-            return self._made((*key, limit), self._request(sweeps, aliases, heap=limit == "heap"))
+            return self._made((*key, limit), self._request(sweeps, aliases, part=part, heap=limit == "heap"))
         if limit == 0:
-            return self._made((*key, 0), self._request(sweeps, aliases, limit=0))
-        version = self._made((*key, "auto"), self._request(sweeps, aliases))
+            return self._made((*key, 0), self._request(sweeps, aliases, part=part, limit=0))
+        version = self._made((*key, "auto"), self._request(sweeps, aliases, part=part))
         needed = version.explain(values).bytes
         if needed is not None and needed <= limit:
             return version
         # Leaner code depends on the shapes, through what the plan takes for them.
         shapes = tuple(np.shape(v) if isinstance(v, np.ndarray) else v for v in values if not isinstance(v, list))
-        request = self._request(sweeps, aliases, limit=limit, values=tuple(values))
+        request = self._request(sweeps, aliases, part=part, limit=limit, values=tuple(values))
         return self._made((*key, limit, repr(shapes)), request)
 
     def _request(self, sweeps: tuple[Sweep, ...], aliases: Groups, **how: Any) -> Request:

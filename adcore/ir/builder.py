@@ -39,6 +39,11 @@ class Builder:
         """How many regions are open below the outermost."""
         return len(self._bodies) - 1
 
+    @property
+    def position(self) -> int:
+        """How many instructions the innermost open region has so far."""
+        return len(self._bodies[-1])
+
     def emit(self, op: str, *operands: Value, hint: str = "", **attrs: Any) -> Value:
         """Append an instruction with one result and return that result."""
         (result,) = self.emit_many(op, operands, attrs, hints=(hint,))

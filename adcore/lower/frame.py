@@ -1,9 +1,10 @@
 """The frame: how a native entry `i32 NAME(ptr frame)` receives its arguments and hands back its results.
 
-    word   0, 1   details of a fault, written when the status is not 0
+    word   0, 1   details of a fault, written when the status is not 0; a forward sweep on its own that ends well
+                  puts the first byte of the workspace that is still free here, and the byte after the last
            2, 3   first byte of the workspace arena, and the byte after its last
            4      most workspace bytes in use at any moment of the call, written when the kernel leaves
-           5      reserved
+           5      for a reverse sweep: bytes of records that the forward sweep left at the workspace's start
            6...   parameters in order, then results in order
 
 A word has 8 bytes. A scalar takes one (f32 in the low half, bool as 0 or 1, integers extended to 64 bits). An array
@@ -19,7 +20,8 @@ from functools import cached_property
 from adcore.ir.core import Function
 from adcore.ir.types import ArrayType, Scalar, Type
 
-DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, RESERVED, FIRST = range(7)
+DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, RECORDS, FIRST = range(7)
+FREE_BASE, FREE_END = DETAIL_A, DETAIL_B
 
 
 def words(type_: Type) -> int:

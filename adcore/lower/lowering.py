@@ -25,7 +25,7 @@ from adcore.lower.descriptors import Array, List, Operand, component_types, comp
 from adcore.lower.emitter import Emitter, Fault
 from adcore.lower.frame import FrameLayout
 from adcore.lower.roots import kept
-from adcore.lower.storage import CELLS, AllocationSite, Storage, Workspace
+from adcore.lower.storage import CELLS, AllocationSite, Part, Storage, Workspace
 from adcore.lower.vectormath import VectorMath
 from adcore.lower.width import preferred_bits
 from adcore.lower.writer import Module, Writer
@@ -61,16 +61,17 @@ def lower(
     ops: Table = TABLE,
     parallel: Collection[Instr] = (),
     vector_math: VectorMath | None = None,
+    part: Part = "whole",
 ) -> Lowered:
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.lower.frame`).
 
     Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
     `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
-    defaults to the host's.
+    defaults to the host's. `part`: of a pair of sweeps, see `adcore.lower.frame`.
     """
     module, writer = Module(), Writer()
     emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
-    storage = Storage(emitter, name, workspace, stack_limit)
+    storage = Storage(emitter, name, workspace, stack_limit, part)
     lowering = Lowering(emitter, storage, Aliasing(function, alias_groups, module, frozenset(parallel)), ops, fastmath)
     layout = FrameLayout.of(function)
     lowering.whole(function, layout)
@@ -117,6 +118,7 @@ class Lowering:
         self.region(function.region)
         for value, slot in zip(function.results, layout.results, strict=True):
             self._result(value, slot)
+        self.storage.suspend()
         w.do("store i32 0, ptr %status")
         w.jump("leave")
 

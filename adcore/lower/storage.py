@@ -21,6 +21,7 @@ from adcore.lower.writer import literal
 from adcore.source import Span
 
 Workspace = Literal["arena", "heap"]
+Part = Literal["whole", "forward", "reverse"]
 ALIGNMENT = 64
 """Of every array that a kernel makes: a cache line, and the widest vector."""
 
@@ -42,6 +43,7 @@ class Storage:
     name: str
     workspace: Workspace
     stack_limit: int
+    part: Part = "whole"
     stack_used: int = 0
     sites: list[AllocationSite] = field(default_factory=list)
     uses_arena: bool = False
@@ -231,6 +233,17 @@ class Storage:
         w.jump(onwards)
         w.label(onwards)
 
+    def suspend(self) -> None:
+        """At the end of a forward sweep: tell where the free part of the workspace begins and ends."""
+        if self.part == "whole":
+            return
+        self.uses_arena = True
+        if self.part == "forward":
+            e = self.emitter
+            for word, cell in ((frame.FREE_BASE, "%low"), (frame.FREE_END, "%high")):
+                slot = e.let(f"getelementptr i64, ptr %frame, i64 {word}")
+                e.writer.do(f"store ptr {e.let(f'load ptr, ptr {cell}')}, ptr {slot}")
+
     def prologue(self) -> list[str]:
         """What the entry block needs."""
         lines = ["  store i64 0, ptr %mark"]
@@ -244,7 +257,10 @@ class Storage:
                       "  %top.of.arena = select i1 %tiny, ptr %base, ptr %aligned",
                       "  %first.byte = ptrtoint ptr %base to i64", "  %last.byte = ptrtoint ptr %top.of.arena to i64",
                       "  %capacity = sub i64 %last.byte, %first.byte",
-                      "  store ptr %base, ptr %low", "  store ptr %top.of.arena, ptr %high"]  # fmt: skip
+                      f"  %records.slot = getelementptr i64, ptr %frame, i64 {frame.RECORDS}",
+                      "  %records = load i64, ptr %records.slot" if self.part == "reverse" else "",
+                      f"  %first.free = getelementptr i8, ptr %base, i64 {'%records' if self.part == 'reverse' else 0}",
+                      "  store ptr %first.free, ptr %low", "  store ptr %top.of.arena, ptr %high"]  # fmt: skip
         if self.uses_chunk:
             lines += [f"  store ptr null, ptr %{name}" for name in ("chunk", "top", "limit")]
         return lines

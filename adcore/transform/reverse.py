@@ -32,12 +32,15 @@ from adcore.transform.redo import redo
 
 @dataclass(frozen=True, eq=False)
 class Derivative:
-    """A function that computes a derivative, with the facts behind it (None where forward mode needs none)."""
+    """A function that computes a derivative, with the facts behind it (None where forward mode needs none).
+
+    `cut`: how many of its instructions are the forward sweep."""
 
     function: Function
     planner: Planner | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
     checkpointing: Checkpointing | None = field(default=None, repr=False)
+    cut: int | None = None
 
 
 def analyse(
@@ -121,8 +124,8 @@ def emit_reverse(
     checkpointing: Checkpointing | None = None,
 ) -> Derivative:
     """The gradient function under any feasible plan."""
-    function = _Reverse(planner, plan, kinds, seeds, ops, checkpointing).run()
-    return Derivative(function, planner, plan, checkpointing)
+    building = _Reverse(planner, plan, kinds, seeds, ops, checkpointing)
+    return Derivative(building.run(), planner, plan, checkpointing, building.cut)
 
 
 class _Reverse:
@@ -141,6 +144,7 @@ class _Reverse:
         self.dependence, self.structure, self.active = planner.dependence, planner.structure, planner.active
         self.function = self.structure.function
         self.builder = Builder(ops)
+        self.cut = 0
         self.sweep = ForwardSweep(self.builder, self.structure, plan, self.active, checkpointing)
         self.primals = Primals(self.builder, self.dependence, plan, self.sweep)
         owners = [self.structure.owner[r] for s in plan.undone for r in self.structure.chain(self.structure.home[s])]
@@ -156,6 +160,7 @@ class _Reverse:
         seed_params = [Value(r.type, f"seed_{r.hint}") for r, s in zip(function.results, self.seeds, strict=True) if s]
         self.hidden_shadows()
         self.sweep.region(top)
+        self.cut = self.builder.position
         adjoints: dict[Value, Value] = {}
         seeded = [r for r, s in zip(function.results, self.seeds, strict=True) if s]
         for result, seed in zip(seeded, seed_params, strict=True):

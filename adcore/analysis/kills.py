@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from adcore.analysis.dependence import Dependence
 from adcore.analysis.record import address
-from adcore.ir.core import Instr, Value
+from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, Scalar
 
 
@@ -79,12 +79,16 @@ class Kills:
 
     def need_position(self, value: Value) -> int:
         """The position, in the value's own region, of the first moment of the reverse sweep that may ask for it."""
-        if value in self._need:
-            return self._need[value]
-        home = self.structure.home[value]
+        if value not in self._need:
+            home = self.structure.home[value]
+            # Backwards, so that those of the values computed from a value are known before its own.
+            for own in [*(r for instr in reversed(home.body) for r in instr.results), *home.params]:
+                self._need[own] = self._own_need(own, home)
+        return self._need[value]
+
+    def _own_need(self, value: Value, home: Region) -> int:
         instr = self.structure.definition.get(value)
         position = self.structure.position[instr] if instr is not None else -1
-        self._need[value] = position
         for user in self.structure.users.get(value, ()):
             holder = self.structure.ancestor(user, home)
             if holder is None:
@@ -92,10 +96,9 @@ class Kills:
             position = max(position, self.structure.position[holder])
             for result in holder.results:
                 if isinstance(result.type, Scalar):
-                    position = max(position, self.need_position(result))
+                    position = max(position, self._need[result])
                 else:
                     position = len(home.body)  # a view may be used anywhere after
-        self._need[value] = position
         return position
 
     def of(self, load: Instr) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:

@@ -114,10 +114,15 @@ class Module:
 
 def walk(region: Region) -> Iterator[Instr]:
     """Every instruction of `region`, nested ones after the instruction that holds them."""
-    for instr in region.body:
-        yield instr
-        for nested in instr.regions:
-            yield from walk(nested)
+    bodies = [iter(region.body)]
+    while bodies:
+        for instr in bodies[-1]:
+            yield instr
+            if instr.regions:
+                bodies += [iter(nested.body) for nested in reversed(instr.regions)]
+                break
+        else:
+            bodies.pop()
 
 
 def free_values(region: Region) -> frozenset[Value]:

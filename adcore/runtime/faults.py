@@ -10,8 +10,11 @@ from adcore.source import Span
 
 ERRORS: dict[str, type[Exception]] = {
     error.__name__: error
-    for error in (IndexError, ZeroDivisionError, ValueError, OverflowError, TypeError, MemoryError, RuntimeError)
-}
+    for error in (
+        IndexError, ZeroDivisionError, ValueError, OverflowError, TypeError, MemoryError, RuntimeError, AssertionError,
+        UnboundLocalError, NameError, ArithmeticError, FloatingPointError, KeyError, NotImplementedError,
+    )
+}  # fmt: skip
 
 
 class Fault(Protocol):

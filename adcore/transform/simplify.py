@@ -46,6 +46,7 @@ class Simplifier:
         self.kinds: list[str] = ["function"]
         self.epoch: dict[Value, int] = {}
         self.clock = 0
+        self.written: dict[Region, dict[Value, None]] = {}
 
     def run(self, function: Function) -> Function:
         for param in function.params:
@@ -167,15 +168,25 @@ class Simplifier:
         self.epoch[root if self.definition.get(root) is not None else PARAMETERS] = self.clock
 
     def invalidate_region(self, region: Region) -> None:
-        for instr in walk(region):
-            if instr.op in ("store", "accumulate"):
-                array = instr.operands[1]
-                known = self.value.get(array)
-                if known is not None:
-                    self.invalidate(known)
-                else:  # a view made inside the region: its root is not known yet
-                    self.clock += 1
-                    self.epoch = dict.fromkeys([*self.epoch, PARAMETERS, *self.allocations()], self.clock)
+        for array in self.written_in(region):
+            known = self.value.get(array)
+            if known is not None:
+                self.invalidate(known)
+            else:  # a view made inside the region: its root is not known yet
+                self.clock += 1
+                self.epoch = dict.fromkeys([*self.epoch, PARAMETERS, *self.allocations()], self.clock)
+
+    def written_in(self, region: Region) -> dict[Value, None]:
+        """The arrays that a region of the input writes into, those of nested regions among them."""
+        found = self.written.get(region)
+        if found is None:
+            found = self.written[region] = {}
+            for instr in region.body:
+                if instr.op in ("store", "accumulate"):
+                    found[instr.operands[1]] = None
+                for nested in instr.regions:
+                    found.update(self.written_in(nested))
+        return found
 
     def allocations(self) -> list[Value]:
         return [v for v, instr in self.definition.items() if instr.op == "alloc"]

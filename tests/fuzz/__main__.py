@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--thorough", type=int, default=1, help="every so many programs get all checks")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--keep", type=Path, help="folder for the sources of programs that fail")
     options = parser.parse_args()
     counts: collections.Counter[str] = collections.Counter()
@@ -24,6 +25,9 @@ def main() -> int:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(options.seed, options.seed + options.count):
+            if time.perf_counter() - started > options.seconds:
+                break
+            counts["drawn"] += 1
             program = draw(seed)
             try:
                 report = check(program, Path(folder), GRADIENT if seed % options.thorough else THOROUGH)
@@ -35,14 +39,14 @@ def main() -> int:
                     options.keep.mkdir(parents=True, exist_ok=True)
                     (options.keep / f"program_{seed}.py").write_text(program.source)
                 continue
-            counts["programs"] += 1
+            counts["run"] += 1
             counts.update(report.checks)
             counts.update(["refused"] if report.refused else [])
             counts.update([f"raises {report.raised}"] if report.raised else [])
             if report.refused:
                 print(f"seed {seed}: refused: {report.refused}", flush=True)
     seconds = time.perf_counter() - started
-    print(f"{options.count} programs from seed {options.seed} in {seconds:.0f} s: {len(failures)} failed")
+    print(f"{counts.pop('drawn', 0)} programs from seed {options.seed} in {seconds:.0f} s: {len(failures)} failed")
     print(", ".join(f"{name} {n}" for name, n in sorted(counts.items())))
     return 1 if failures else 0
 

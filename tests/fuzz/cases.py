@@ -107,7 +107,8 @@ def line_of(error: Exception, file: Path) -> int | None:
 def load(file: Path) -> ModuleType:
     """The module of a file, under a name of its own."""
     spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[file.stem] = module
     spec.loader.exec_module(module)

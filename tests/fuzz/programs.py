@@ -247,7 +247,8 @@ class Generator(Expressions):
     def for_loop(self, scope: Scope) -> None:
         inner = scope.inner(loop=True)
         head, trips = self.random.choices(
-            [self.over_range, self.over_array, self.over_enumerate, self.over_zip, self.over_reversed], [60, 12, 10, 8, 8]
+            [self.over_range, self.over_array, self.over_enumerate, self.over_zip, self.over_reversed],
+            [60, 12, 10, 8, 8],
         )[0](scope, inner)
         self.nested(inner, head, trips)
         self.loop_else(scope)

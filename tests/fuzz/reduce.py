@@ -1,6 +1,6 @@
 """Make a failing program small: drop statements and operands while it still fails in the same way.
 
-    python -m tests.fuzz.reduce 18
+python -m tests.fuzz.reduce 18
 """
 
 from __future__ import annotations

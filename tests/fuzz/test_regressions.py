@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import adcore as ad
+from tests.fuzz.cases import load
 
 
 def agrees(function: Any, *args: Any) -> None:
@@ -84,3 +86,42 @@ def distance(a, b):
 def test_hypot_overflows_to_infinity() -> None:
     agrees(distance, 3.0, 4.0)
     agrees(distance, 1.5e308, 1.5e308)
+
+
+def written(folder: Path, name: str, text: str) -> Any:
+    """The function `f` of a file of its own."""
+    file = folder / f"{name}.py"
+    file.write_text(f"import math\n\n\n{text}")
+    return load(file).f
+
+
+def test_a_long_chain_of_values_is_differentiated(tmp_path: Path) -> None:
+    # The analysis of what the reverse sweep needs called itself once for each.
+    lines = "".join(f"    a = math.sin(a + {k}.5) + b\n    b = 0.5 * b + 0.1 * a\n" for k in range(300))
+    f = written(tmp_path, "long_chain", f"def f(a, b):\n{lines}    return a * b\n")
+    slope = (f(0.5 + 1e-6, 0.3) - f(0.5 - 1e-6, 0.3)) / 2e-6
+    assert ad.grad(f)(0.5, 0.3) == pytest.approx(slope, rel=1e-6)
+
+
+def test_an_expression_too_deep_for_the_compiler_is_refused(tmp_path: Path) -> None:
+    f = written(tmp_path, "long_sum", f"def f(x):\n    return {' + '.join(['x * x'] * 1000)}\n")
+    with pytest.raises(ad.CompileError, match="nested too deeply"):
+        ad.grad(f)(1.5)
+
+
+def asserts(x):
+    assert x > 2.0, "too small"
+    return x
+
+
+def unbound(x):
+    if x > 2.0:
+        y = x
+    return y
+
+
+def test_what_assert_and_unbound_names_raise() -> None:
+    with pytest.raises(AssertionError, match="too small"):
+        ad.grad(asserts)(1.0)
+    with pytest.raises(UnboundLocalError):
+        ad.grad(unbound)(1.0)

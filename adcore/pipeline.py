@@ -265,6 +265,16 @@ def _run(stage: Stage, request: Request, products: Products) -> Any:
         raise CompileError([Diagnostic(title, span, help=help)]) from None
 
 
+def _run(stage: Stage, request: Request, products: Products) -> Any:
+    try:
+        return stage.run(request, products)
+    except RecursionError:
+        span = products["ir"].span if "ir" in products else None
+        title = f"{request.function.__name__} has expressions or statements that are nested too deeply"
+        help = "put parts of long expressions into variables, parts of the function into functions"
+        raise CompileError([Diagnostic(title, span, help=help)]) from None
+
+
 def written_params(function: Function) -> frozenset[int]:
     """Numbers of the parameters that `function` (without calls) writes into."""
     known = roots(function)

@@ -13,9 +13,8 @@ from adcore.runtime.calls import Returned
 from adcore.runtime.guard import alias_groups
 from adcore.runtime.leaves import LeafValue, arrays
 from adcore.runtime.shadows import check_overlaps
-from adcore.signature import Signature
 from adcore.split_calls import SplitCall
-from adcore.versions import Options, Version
+from adcore.versions import Options, Primal, Version
 
 
 def prepared_call(
@@ -24,7 +23,7 @@ def prepared_call(
     names: Sequence[str],
     annotated: Sequence[Any],
     options: Options,
-    expected: Signature | None = None,
+    expected: Primal | None = None,
 ) -> AnnotatedCall:
     """The call with these annotations, of the class that serves them."""
     cls: type[AnnotatedCall] = AnnotatedCall
@@ -46,7 +45,7 @@ class BatchCall(AnnotatedCall):
         names: Sequence[str],
         annotated: Sequence[Any],
         options: Options,
-        expected: Signature | None = None,
+        expected: Primal | None = None,
     ) -> None:
         batched = [a for a in annotated if isinstance(a, BatchDuplicated)]
         if mode.sweep != "forward":

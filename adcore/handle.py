@@ -20,7 +20,7 @@ from adcore.lower.certificate import Certificate
 from adcore.runtime import jit, native
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import bound_block, called_block
-from adcore.signature import ArrayArg, ScalarArg, Signature
+from adcore.signature import ArrayArg, ScalarArg
 from adcore.versions import Options, bind, entries
 from adcore.versions import imports as natives
 
@@ -30,7 +30,8 @@ class Handle(native.NativeCallable):
 
     Call it with annotated arguments, as it was compiled, or with their plain values and shadows in a row:
     `g(ad.Duplicated(x, dx), ad.Const(k))` or `g(x, dx, k)`. The second form runs without any Python in between when
-    the arguments are numbers and C-contiguous arrays. Captured arrays are those of the time of compilation.
+    the arguments are numbers and C-contiguous arrays. Numbers that the function takes from outside stay what they were
+    when it was compiled; arrays from outside are looked up at each call.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class Handle(native.NativeCallable):
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> AnnotatedCall:
         annotated = self._annotated(args, kwargs)
-        made = self._made(annotated, self._call.signature)
+        made = self._made(annotated)
         if made.kinds != self._call.kinds:
             refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
         return made
@@ -214,7 +215,8 @@ class Handle(native.NativeCallable):
     def _again(self, call: AnnotatedCall) -> AnnotatedCall:
         return self._made(call.activities)
 
-    def _made(self, annotated: Sequence[Any], expected: Signature | None = None) -> AnnotatedCall:
+    def _made(self, annotated: Sequence[Any]) -> AnnotatedCall:
+        expected = self._call.prepared.base
         return prepared_call(self._mode, self._function, self._call.names, annotated, self._options, expected)
 
     def _flat_order(self) -> list[tuple[int, str, int | None]] | None:
@@ -350,7 +352,9 @@ def _rechecked(call: AnnotatedCall) -> Callable[..., Any]:
 
 def _checked_run(call: AnnotatedCall) -> Any:
     """Run `call` by the general path, after checking that its buffers are what they were when it was bound."""
-    again = type(call)(call.mode, call.function, call.names, call.activities, call.prepared.primal.options)
+    again = type(call)(
+        call.mode, call.function, call.names, call.activities, call.prepared.primal.options, call.prepared.base
+    )
     if again.signature != call.signature:
         raise ArgumentError(differences(call.signature, again.signature))
     if not _same_buffers(call, again):

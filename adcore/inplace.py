@@ -33,7 +33,7 @@ from adcore.signature import (
     UniformArg,
     leaves,
 )
-from adcore.versions import Options, Prepared, Version, is_differentiable, prepare
+from adcore.versions import Options, Prepared, Primal, Version, is_differentiable, prepare
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ class AnnotatedCall:
 
     def __init__(
         self, mode: Mode, function: Callable[..., Any], names: Sequence[str], annotated: Sequence[Any],
-        options: Options, expected: Signature | None = None,
+        options: Options, expected: Primal | None = None,
     ) -> None:  # fmt: skip
         self.mode, self.function, self.names = mode, function, names
         self.activities = [annotate(a) for a in annotated]
         values = [a.value for a in self.activities]
         self.signature = weakened(signature(names, values), self.activities)
-        if expected is not None and self.signature != expected:
-            raise ArgumentError(differences(expected, self.signature))
-        self.prepared = prepare(function, self.signature, values, options)
+        if expected is not None and self.signature != expected.signature:
+            raise ArgumentError(differences(expected.signature, self.signature))
+        self.prepared = prepare(function, self.signature, values, options, expected)
         self._check()
         self._shadows = Flattened()
         kinds, shadows = self._kinds()

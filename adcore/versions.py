@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -125,7 +126,14 @@ class Primal:
 
     def captured(self) -> list[Any]:
         """The arrays that the function takes from outside, as they are now."""
-        return [capture.fetch() for capture in self.program.captures if capture.arg is not None]
+        arrays = [capture for capture in self.program.captures if capture.arg is not None]
+        for capture in arrays:
+            if not capture.unchanged():
+                refuse(
+                    f"`{capture.path}` is no longer an array of the kind that this was compiled for",
+                    help="compile again",
+                )
+        return [capture.fetch() for capture in arrays]
 
     def is_current(self) -> bool:
         """Whether everything that was baked in still has its value."""
@@ -241,28 +249,35 @@ def bind(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str,
 
 @functools.lru_cache(maxsize=256)
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
+    return inspect.signature(function, follow_wrapped=not isinstance(function, FunctionType))
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """A call seen by its compiled function: `values` has one entry per parameter of the primal, `groups` are those of
-    them that share memory that is written."""
+    them that share memory that is written. `base` is the function for arguments that are disjoint."""
 
     primal: Primal
     arguments: Sequence[Any]
     flattened: Flattened
     values: list[LeafValue]
     groups: Groups
+    base: Primal
 
     @property
     def names(self) -> list[str]:
         return [leaf.path for leaf in self.primal.leaves]
 
 
-def prepare(function: Callable[..., Any], signature: Signature, values: Sequence[Any], options: Options) -> Prepared:
-    """Compile `function` (or find it compiled) and take its arguments apart."""
-    primal = primal_of(function, signature, options)
+def prepare(
+    function: Callable[..., Any], signature: Signature, values: Sequence[Any], options: Options,
+    known: Primal | None = None,
+) -> Prepared:  # fmt: skip
+    """Compile `function` (or find it compiled) and take its arguments apart.
+
+    `known` is used as it is, with what it took from outside when it was compiled.
+    """
+    base = primal = known or primal_of(function, signature, options)
     flattened = flatten(signature.args, values)
     leaf_values = [*flattened.values, *primal.captured()]
     groups = primal.relevant(alias_groups(leaf_values), primal.written)
@@ -271,7 +286,7 @@ def prepare(function: Callable[..., Any], signature: Signature, values: Sequence
         count = len(flattened.values)
         own = tuple(tuple(k for k in group if k < count) for group in groups)
         primal = primal_of(function, replace(signature, aliases=tuple(group for group in own if group)), options)
-    return Prepared(primal, values, flattened, leaf_values, groups)
+    return Prepared(primal, values, flattened, leaf_values, groups, base)
 
 
 def is_differentiable(type_: Type) -> bool:

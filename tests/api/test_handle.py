@@ -102,6 +102,28 @@ def test_numbers_are_taken_as_they_were_compiled() -> None:
         g(2.0, 3.0, 2.0)
 
 
+def test_a_handle_keeps_its_numbers_and_looks_arrays_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, dx = V.copy(), np.zeros(3)
+    g = ad.compile(programs.with_globals, ad.Duplicated(x, dx))
+    monkeypatch.setattr(programs, "FACTOR", 100.0)
+    monkeypatch.setattr(programs, "WEIGHTS", np.ones(3))
+    g(x, dx)
+    assert dx.tolist() == [3.0, 3.0, 3.0]
+    monkeypatch.setattr(programs, "WEIGHTS", np.ones(3, np.float32))
+    with pytest.raises(ad.ArgumentError, match="`WEIGHTS` is no longer an array of the kind"):
+        g(x, dx)
+
+    factor = 2.0
+
+    def scaled(y):
+        return y * y * factor
+
+    g = ad.compile(scaled, ad.Active(1.0))
+    factor = 5.0
+    assert g(3.0) == g(ad.Active(3.0)) == (12.0,)
+    assert ad.grad(scaled)(3.0) == 30.0
+
+
 def test_bound_calls() -> None:
     x, dx = V.copy(), np.zeros(3)
     call = ad.compile(programs.squares, ad.Duplicated(x, dx)).bind()

@@ -74,7 +74,7 @@ class Evaluation:
     def pullback(self, seeds: Sequence[Any | None]) -> tuple[list[Any], list[Any]]:
         """Results, and for each primal leaf its adjoint (None where it has none), for one seed per result."""
         sweep = Sweep("reverse", self.kinds, tuple(seed is not None for seed in seeds), self.groups)
-        values, shadows = self.fresh(), self._shadows()
+        values, shadows = self.fresh(), self.shadows()
         duplicated = [s for s in shadows if s is not None]
         given = [*values, *duplicated, *(seed for seed in seeds if seed is not None)]
         version = self._version((sweep,), given, frozenset(range(len(values), len(given))))
@@ -85,7 +85,8 @@ class Evaluation:
                     for kind, shadow in zip(self.kinds, shadows, strict=True)]  # fmt: skip
         return list(results[:count]), adjoints
 
-    def _shadows(self) -> list[LeafValue | None]:
+    def shadows(self) -> list[LeafValue | None]:
+        """Fresh zeros for the leaves that have a shadow, sharing memory as the leaves do."""
         chosen = frozenset(k for k, kind in enumerate(self.kinds) if kind == "duplicated")
         return mirror(self.prepared.values, chosen, self.groups)
 
@@ -101,31 +102,6 @@ class Evaluation:
         results = version.kernel(given)
         count = len(self.primal.result_types)
         return list(results[:count]), tangents_of(self.primal.result_types, results[count:])
-
-    def second(self, tangents: Sequence[LeafValue | None]) -> tuple[list[Any], list[Any]]:
-        """Adjoints of a scalar function, and their derivative along `tangents`: forward mode over its reverse sweep."""
-        values, shadows = self.fresh(), self._shadows()
-        types = self.primal.result_types
-        first = Sweep("reverse", self.kinds, tuple(is_differentiable(t) for t in types), self.groups)
-        duplicated = [s for s in shadows if s is not None]
-        given = [*values, *duplicated, *(1.0 for t in types if is_differentiable(t))]
-        inner = ("duplicated",) * len(duplicated) + ("const",) * (len(given) - len(values) - len(duplicated))
-        over = Sweep("forward", (*self.kinds, *inner), (), self.groups)
-        directions = [
-            _direction(t, v) for t, v, kind in zip(tangents, values, self.kinds, strict=True) if kind != "const"
-        ]
-        bar_directions = [zeros(s) for s in duplicated]
-        every = [*given, *directions, *bar_directions]
-        version = self._version((first, over), every, frozenset(range(len(values), len(every))))
-        results = list(version.kernel(every))
-        active = self.kinds.count("active")
-        adjoints = iter(results[len(types) : len(types) + active])
-        floats = sum(1 for t in types if is_differentiable(t) or not isinstance(t, Scalar))
-        second = iter(results[len(types) + active + floats :])
-        bars, moved = iter(duplicated), iter(bar_directions)
-        gradient = [{"active": adjoints, "duplicated": bars}.get(kind, iter([None])) for kind in self.kinds]
-        change = [{"active": second, "duplicated": moved}.get(kind, iter([None])) for kind in self.kinds]
-        return [next(source) for source in gradient], [next(source) for source in change]
 
     def structured(self, per_leaf: Sequence[Any], position: int) -> Any:
         """Values per leaf in the structure of argument `position`."""
@@ -235,6 +211,7 @@ def scalar_seeds(evaluation: Evaluation) -> list[Any]:
     if len(types) == 1 and primal.is_single and isinstance(types[0], Scalar) and is_differentiable(types[0]):
         return [1.0]
     if not types:
+        evaluation.results()  # raises what a function without results may be there to raise
         refuse(f"{name} returns nothing; its gradient needs a float", help="return the value, or use ad.autodiff")
     if isinstance(types[0], ArrayType) and primal.is_single:
         refuse(f"{name} returns an array; its gradient needs a float", help="use ad.jacobian or ad.vjp")

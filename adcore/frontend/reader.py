@@ -91,7 +91,8 @@ def read(function: Callable[..., Any]) -> Source:
     if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
         raise refuse(f"{name} is a generator or coroutine", "write a plain function that returns its result")
     try:
-        lines, start = inspect.getsourcelines(plain)
+        # Of the code, because a function that names another as the one that it wraps would give that one's source.
+        lines, start = inspect.getsourcelines(plain.__code__)
         file = inspect.getsourcefile(plain) or plain.__code__.co_filename
     except (OSError, TypeError, IndexError):
         raise refuse(

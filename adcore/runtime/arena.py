@@ -12,12 +12,13 @@ from __future__ import annotations
 import ctypes
 import itertools
 import mmap
+import os
 import threading
 import weakref
 from functools import lru_cache
 
 LARGEST = 1 << 40
-"""1 TiB: addresses, not memory. Smaller where a limit on address space refuses that."""
+"""1 TiB: addresses, not memory. Smaller on a machine with less memory, or under a limit on address space."""
 SMALLEST = 1 << 20
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 _HINTS = itertools.count()
@@ -28,8 +29,8 @@ _DONTNEED = getattr(mmap, "MADV_DONTNEED", 4)
 class Arena:
     """A range of addresses. `base` and `end` are its bounds."""
 
-    def __init__(self, size: int = LARGEST) -> None:
-        self.base, size = _reserve(size)
+    def __init__(self, size: int | None = None) -> None:
+        self.base, size = _reserve(min(LARGEST, memory()) if size is None else size)
         self.end = self.base + size
         self.touched = 0
         weakref.finalize(self, _libc().munmap, self.base, size).atexit = False
@@ -48,6 +49,15 @@ class Arena:
             pages = -(-self.touched // mmap.PAGESIZE)
             _libc().madvise(self.base, min(pages * mmap.PAGESIZE, self.size), _DONTNEED)
             self.touched = 0
+
+
+@lru_cache(maxsize=1)
+def memory() -> int:
+    """Bytes of memory that this machine has: whoever needs more gets an error, before the system ends the process."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return LARGEST
 
 
 def _reserve(size: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,42 @@ def test_what_assert_and_unbound_names_raise() -> None:
         ad.grad(asserts)(1.0)
     with pytest.raises(UnboundLocalError):
         ad.grad(unbound)(1.0)
+
+
+def doubled(f):
+    @functools.wraps(f)
+    def wrapper(x):
+        return 2.0 * f(x)
+
+    return wrapper
+
+
+@doubled
+def decorated(x):
+    return x * x
+
+
+def test_a_wrapper_is_differentiated_and_not_what_it_wraps() -> None:
+    assert ad.value_and_grad(decorated)(1.5) == (decorated(1.5), 6.0)
+
+
+def always_raises(x):
+    raise ValueError("not today")
+
+
+def test_a_function_that_always_raises() -> None:
+    with pytest.raises(ValueError, match="not today"):
+        ad.grad(always_raises)(1.0)
+
+
+def scratch(n, x):
+    u = np.zeros(n)
+    u[0] = x
+    return u[0] * x
+
+
+def test_more_memory_than_the_machine_has_is_refused() -> None:
+    # 1 TiB of addresses is reserved, but filling them would end the process.
+    assert ad.grad(scratch, wrt=1)(4, 1.5) == 3.0
+    with pytest.raises(ad.WorkspaceError):
+        ad.grad(scratch, wrt=1)(1 << 36, 1.5)

@@ -271,11 +271,20 @@ def _judge(
         off = np.abs(expected - got)
         relative = off / np.where(reach > 0, reach, 1.0)
         limit = max(SHARP[min(size, 8)], rtol) * reach
-        is_zero = (got == 0) & (np.abs(expected) <= SAFETY * error) & (error <= 1024 * max(noise, roundoff) / step)
+        # Nothing on either side, as far as the rounding of the values lets see, is agreement on zero.
+        is_zero = np.fmax(np.abs(got), np.abs(expected)) <= SAFETY * error
+        is_zero &= error <= 1024 * max(noise, roundoff * abs(base)) / step
+        # Noise that rounding does not explain may be a function as steep as the gradient says.
+        finest = scale * 2.0 ** Precision.of(point.dtype).noise_steps[-1]
+        steepest = float(np.nanmax(np.abs(got) * finest, initial=0.0))
+        unexplained = noise > 1e4 * roundoff * abs(base) and steepest >= noise
     verdicts = []
     for k in range(len(expected)):
         sees = SAFETY * error[k] <= limit[k] or bool(is_zero[k])
         agrees = bool(off[k] <= allowed[k]) if math.isfinite(got[k]) else False
+        drowned = bool(off[k] * step[k] <= 1e4 * roundoff * abs(base))  # nobody is accused of so little
+        if (unexplained or drowned) and math.isfinite(got[k]) and not agrees:
+            agrees, sees = True, False
         verdicts.append(_verdict(slopes, k, agrees, sees, float(np.broadcast_to(allowed, off.shape)[k])))
     excess = np.where(np.isfinite(off), off, np.inf) / np.where(allowed > 0, allowed, np.finfo(float).tiny)
     return _Judged(tuple(verdicts), excess, relative)
@@ -360,7 +369,11 @@ def _merged(first: Slopes, second: Slopes, subset: Sequence[int], judged: _Judge
             for name, values in fields.items():
                 values[k] = getattr(second, name)[place]
             kinds[k] = second.kind[place]
-        if math.isfinite(apart):
+        sharp = second.error[place] <= 1e-4 * abs(second.value[place])
+        if sharp:
+            # It has tried all steps, down to the finest: what it says with confidence stands.
+            fields["value"][k], fields["error"][k] = second.value[place], second.error[place]
+        elif math.isfinite(apart):
             # Two estimates that disagree by more than their errors say: the distance is the honest error.
             fields["error"][k] = max(fields["error"][k], 2 * apart / SAFETY)
     return replace(first, **fields, kind=tuple(kinds), samples=first.samples + second.samples)

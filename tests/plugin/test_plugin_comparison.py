@@ -177,12 +177,28 @@ def test_noise_makes_differences_unreliable_and_a_gross_error_is_still_seen() ->
     assert judged(noisy, (1.0,), [-2.0])[0].verdict == "gradient wrong"
 
 
-def test_a_ripple_far_below_the_steps_accuses_nobody() -> None:
+def test_a_ripple_far_below_the_first_steps_is_found_before_anyone_is_accused() -> None:
     def rippled(x: float) -> float:
         return (1 + x) ** 2 + 1e-7 * math.sin(1e9 * x)
 
-    for claim in (2.0, 102.0):
-        assert judged(rippled, (0.0,), [claim])[0].verdict == "finite differences unreliable here"
+    assert judged(rippled, (0.0,), [102.0])[0].verdict == "passed"
+    found, _ = judged(rippled, (0.0,), [2.0])
+    assert found.verdict == "gradient wrong"
+    assert found.expected == pytest.approx(102.0, rel=1e-6)
+
+
+def test_a_function_steeper_than_any_step_is_not_called_wrong() -> None:
+    def steep(x: float) -> float:
+        return x + math.sin(math.exp(3 * x))
+
+    x = 13.0
+    gradient = 1 + math.cos(math.exp(3 * x)) * 3 * math.exp(3 * x)
+    assert judged(steep, (x,), [gradient])[0].verdict == "finite differences unreliable here"
+
+
+def test_nothing_within_rounding_is_agreement_on_zero() -> None:
+    assert judged(lambda x: 1.0 + 1e-40 * x, (1.0,), [1e-40])[0].verdict == "passed"
+    assert judged(lambda x: math.tanh(x) ** 2, (18.0,), [1e-15])[0].verdict == "passed"
 
 
 def test_cancellation_is_unreliable_not_wrong() -> None:

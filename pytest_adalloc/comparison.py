@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pytest_adalloc import differences
 from pytest_adalloc.arguments import Point, Vector
@@ -244,6 +245,17 @@ class _Judged:
     relative: Vector
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """For each direction: how far the gradient is off, what is allowed, whether it agrees, whether that can be seen."""
+
+    off: Vector
+    allowed: Vector
+    relative: Vector
+    agrees: NDArray[np.bool_]
+    sees: NDArray[np.bool_]
+
+
 def _judge(
     point: Point,
     directions: Directions,
@@ -254,40 +266,41 @@ def _judge(
     tolerance: Tolerance,
 ) -> _Judged:
     got = directions.slope(gradient)
-    expected, error, scale = slopes.value, slopes.error, directions.scale
-    size = point.dtype.itemsize
-    roundoff = Precision.of(point.dtype).roundoff
     with np.errstate(all="ignore"):
-        magnitude = np.fmax(np.abs(expected), np.where(np.isfinite(got), np.abs(got), 0.0))
-        # Influence on the function over a natural step: what is far below the largest one drowns in rounding.
-        largest = float(np.nanmax(np.abs(expected) * scale, initial=0.0))
-        reach = np.fmax(magnitude, largest / scale)
-        rtol = 8.0 * roundoff**0.5 if tolerance.rtol is None else tolerance.rtol
-        # Steps around one are tried as well where the natural ones are smaller: values count over those.
-        step = np.maximum(scale, 1.0)
-        rounding = 64.0 * roundoff * np.fmax(abs(base) / step, largest / scale)
-        floor = rounding if tolerance.atol is None else tolerance.atol
-        allowed = rtol * np.abs(expected) + floor + SAFETY * error
-        off = np.abs(expected - got)
-        relative = off / np.where(reach > 0, reach, 1.0)
-        limit = max(SHARP[min(size, 8)], rtol) * reach
-        # Nothing on either side, as far as the rounding of the values lets see, is agreement on zero.
-        is_zero = np.fmax(np.abs(got), np.abs(expected)) <= SAFETY * error
-        is_zero &= error <= 1024 * max(noise, roundoff * abs(base)) / step
-        # Noise that rounding does not explain may be a function as steep as the gradient says.
-        finest = scale * 2.0 ** Precision.of(point.dtype).noise_steps[-1]
-        steepest = float(np.nanmax(np.abs(got) * finest, initial=0.0))
-        unexplained = noise > 1e4 * roundoff * abs(base) and steepest >= noise
-    verdicts = []
-    for k in range(len(expected)):
-        sees = SAFETY * error[k] <= limit[k] or bool(is_zero[k])
-        agrees = bool(off[k] <= allowed[k]) if math.isfinite(got[k]) else False
-        drowned = bool(off[k] * step[k] <= 1e4 * roundoff * abs(base))  # nobody is accused of so little
-        if (unexplained or drowned) and math.isfinite(got[k]) and not agrees:
-            agrees, sees = True, False
-        verdicts.append(_verdict(slopes, k, agrees, sees, float(np.broadcast_to(allowed, off.shape)[k])))
-    excess = np.where(np.isfinite(off), off, np.inf) / np.where(allowed > 0, allowed, np.finfo(float).tiny)
-    return _Judged(tuple(verdicts), excess, relative)
+        found = _evidence(point, directions.scale, slopes, got, base, noise, tolerance)
+    verdicts = tuple(_verdict(slopes, found, k) for k in range(len(got)))
+    tiny = float(np.finfo(float).tiny)
+    excess = np.where(np.isfinite(found.off), found.off, np.inf) / np.maximum(found.allowed, tiny)
+    return _Judged(verdicts, excess, found.relative)
+
+
+def _evidence(
+    point: Point, scale: Vector, slopes: Slopes, got: Vector, base: float, noise: float, tolerance: Tolerance
+) -> _Evidence:
+    expected, error = slopes.value, slopes.error
+    precision = Precision.of(point.dtype)
+    roundoff, finite = precision.roundoff, np.isfinite(got)
+    rtol = 8.0 * roundoff**0.5 if tolerance.rtol is None else tolerance.rtol
+    off = np.abs(expected - got)
+    # Influence on the function over a natural step: what is far below the largest one drowns in rounding. Where the
+    # natural steps are smaller than one, steps around one are tried as well.
+    largest = float(np.nanmax(np.abs(expected) * scale, initial=0.0))
+    reach = np.fmax(np.fmax(np.abs(expected), np.where(finite, np.abs(got), 0.0)), largest / scale)
+    step = np.maximum(scale, 1.0)
+    rounding = roundoff * abs(base) / step
+    floor = np.fmax(64.0 * rounding, 64.0 * roundoff * largest / scale) if tolerance.atol is None else tolerance.atol
+    allowed = rtol * np.abs(expected) + floor + SAFETY * error
+    agrees = finite & (off <= allowed)
+    sees = SAFETY * error <= max(SHARP[min(point.dtype.itemsize, 8)], rtol) * reach
+    # Nothing on either side, as far as the rounding of the values lets see, is agreement on zero.
+    nothing = np.fmax(np.abs(got), np.abs(expected)) <= SAFETY * error
+    sees |= nothing & (error <= 1024.0 * np.fmax(noise / step, rounding))
+    # Noise that rounding does not explain may be a function as steep as the gradient says, too steep for any step; and
+    # nobody is accused of an error that rounding could hide.
+    steepest = float(np.nanmax(np.abs(got) * scale, initial=0.0)) * 2.0 ** precision.noise_steps[-1]
+    unexplained = noise > 1e4 * roundoff * abs(base) and steepest >= noise
+    doubtful = finite & ~agrees & (unexplained | (off <= 1e4 * rounding))
+    return _Evidence(off, allowed, off / np.where(reach > 0, reach, 1.0), agrees | doubtful, sees & ~doubtful)
 
 
 def _without_drowned(judged: _Judged, directions: Directions) -> tuple[_Judged, Directions]:
@@ -307,18 +320,18 @@ def _without_drowned(judged: _Judged, directions: Directions) -> tuple[_Judged, 
     return _Judged(tuple(verdicts), judged.excess, relative), replace(directions, how=how)
 
 
-def _verdict(slopes: Slopes, k: int, agrees: bool, sees: bool, allowed: float) -> Verdict:
+def _verdict(slopes: Slopes, found: _Evidence, k: int) -> Verdict:
     kind = slopes.kind[k]
     if kind in (differences.EDGE, differences.UNDEFINED):
         return "edge of the domain"
     if kind in (differences.JUMP, differences.CUSP):
         return "kink"
-    if kind == differences.KINK and abs(slopes.jump[k]) / 2 > allowed:
+    if kind == differences.KINK and abs(slopes.jump[k]) / 2 > found.allowed[k]:
         return "kink"
     if not math.isfinite(slopes.value[k]):
         return "finite differences unreliable here"
-    if agrees:
-        return "passed" if sees else "finite differences unreliable here"
+    if found.agrees[k]:
+        return "passed" if found.sees[k] else "finite differences unreliable here"
     return "gradient wrong"
 
 

@@ -1,138 +1,244 @@
-"""Jacobians, and second derivatives: exact, by forward mode over the reverse sweep."""
+"""Jacobians, and second derivatives: exact, by forward mode over the reverse sweep.
+
+`ad.hvp(f)`, `ad.hessian(f)` and `ad.jacobian(f)` are called as `f` is. `.bind(...)` takes the same arguments and gives
+a call without arguments over them, arrays as they are whenever it is called: it fills the same arrays each time and
+asks no allocator for anything. `.explain(...)` says which sweeps that takes and what they keep.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from adcore.analysis.explain import Explanation
+from adcore.chunks import Cotangents, Tangents, lanes_for
 from adcore.functional import Evaluation, Wrt, at, scalar_seeds
-from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
+from adcore.ir.types import NUMPY_NAMES, Scalar, Type
 from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import LeafValue
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
 from adcore.versions import Options, is_differentiable
 
 Array = np.ndarray[Any, Any]
 
 
-def hvp(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+class Bound:
+    """`bound()` computes anew over the arguments as they are and returns the same arrays every time."""
+
+    def __call__(self) -> Any:
+        raise NotImplementedError
+
+    def explain(self) -> Explanation:
+        """Which sweeps run, and what they keep."""
+        raise NotImplementedError
+
+
+class Operator:
+    """A derivative of `f`, called as `f` is."""
+
+    def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., Bound]) -> None:
+        self._f, self._wrt, self._make = f, wrt, make
+        self.__name__ = str(getattr(f, "__name__", f))
+        self.__doc__ = f"{what} of {self.__name__}."
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.bind(*args, **kwargs)()
+
+    def bind(self, *args: Any, **kwargs: Any) -> Bound:
+        """A call without arguments over these very arrays."""
+        extra = {"vector": kwargs.pop("vector")} if self._make is _Product and "vector" in kwargs else {}
+        if self._make is _Product and not extra:
+            raise TypeError(f"hvp({self.__name__}) is called without `vector=`")
+        evaluation = at(self._f, args, kwargs, self._wrt, Options())
+        return self._make(evaluation, isinstance(self._wrt, tuple), **extra)
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Which sweeps run for these arguments, and what they keep."""
+        return self.bind(*args, **kwargs).explain()
+
+
+def hvp(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     """`hvp(f)(*args, vector=v)`: the product of the Hessian of the scalar function `f` with `v`.
 
     `v` and the result have the structure of the argument (of a tuple of arguments, if `wrt` is a tuple).
     """
-
-    def product(*args: Any, vector: Any, **kwargs: Any) -> Any:
-        evaluation = at(f, args, kwargs, wrt, Options())
-        scalar_seeds(evaluation)
-        vectors = vector if isinstance(wrt, tuple) else (vector,)
-        if len(vectors) != len(evaluation.chosen):
-            refuse(f"hvp got {len(vectors)} vectors for {len(evaluation.chosen)} arguments")
-        given = {k: evaluation.tangent_leaves(k, v) for k, v in zip(evaluation.chosen, vectors, strict=True)}
-        _, change = evaluation.second(evaluation.leaf_tangents(given))
-        found = tuple(evaluation.structured(change, k) for k in evaluation.chosen)
-        return found if isinstance(wrt, tuple) else found[0]
-
-    product.__doc__ = f"Hessian-vector products of {getattr(f, '__name__', f)}."
-    return product
+    return Operator("Hessian-vector products", f, wrt, _Product)
 
 
-def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     """The Hessian of the scalar function `f`: an array of shape `x.shape + x.shape` (a float for a float).
 
     For a tuple of arguments a tuple of tuples of blocks.
     """
-
-    def matrix(*args: Any, **kwargs: Any) -> Any:
-        evaluation = at(f, args, kwargs, wrt, Options())
-        scalar_seeds(evaluation)
-        chosen = evaluation.chosen
-        blocks: list[list[list[Any]]] = [[[] for _ in chosen] for _ in chosen]
-        for row, position in enumerate(chosen):
-            for tangents in _directions(evaluation, position):
-                _, change = evaluation.second(tangents)
-                for column, other in enumerate(chosen):
-                    blocks[row][column].append(_single(evaluation, change, other))
-        shaped = tuple(
-            tuple(_shaped(rows, evaluation, position) for rows in line)
-            for position, line in zip(chosen, blocks, strict=True)
-        )
-        return shaped if isinstance(wrt, tuple) else shaped[0][0]
-
-    matrix.__doc__ = f"The Hessian of {getattr(f, '__name__', f)}."
-    return matrix
+    return Operator("The Hessian", f, wrt, _Hessian)
 
 
-def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     """The Jacobian of `f` by one argument: shape `output.shape + x.shape`; a tuple of them for a tuple of arguments,
     and a tuple over the outputs where there are several.
 
-    Runs one forward sweep per input or one reverse sweep per output, whichever is fewer.
+    Runs forward sweeps of up to 8 inputs each, or one reverse sweep per output, whichever are fewer.
     """
-
-    def matrix(*args: Any, **kwargs: Any) -> Any:
-        evaluation = at(f, args, kwargs, wrt, Options())
-        outputs = evaluation.results()
-        inputs = sum(_size(evaluation, k) for k in evaluation.chosen)
-        rows = sum(int(np.size(o)) for o in outputs)
-        blocks = (_by_columns if inputs <= rows else _by_rows)(evaluation, outputs)
-        found = [tuple(line) if isinstance(wrt, tuple) else line[0] for line in blocks]
-        return found[0] if evaluation.primal.is_single else tuple(found)
-
-    matrix.__doc__ = f"The Jacobian of {getattr(f, '__name__', f)}."
-    return matrix
+    return Operator("The Jacobian", f, wrt, _jacobian)
 
 
-def _by_columns(evaluation: Evaluation, outputs: Sequence[Any]) -> list[list[Any]]:
-    """Forward mode: a block per output and argument."""
-    blocks: list[list[Any]] = [[] for _ in outputs]
-    for position in evaluation.chosen:
-        columns: list[list[Any]] = [[] for _ in outputs]
-        for tangents in _directions(evaluation, position):
-            _, moved = evaluation.pushforward(tangents)
-            for column, tangent, output in zip(columns, moved, outputs, strict=True):
-                column.append(np.zeros(np.shape(output)) if tangent is None else tangent)
-        shape = _shape(evaluation, position)
-        for line, column, output in zip(blocks, columns, outputs, strict=True):
-            stacked = np.array(column).reshape((*shape, *np.shape(output)))
-            moved_axes = np.moveaxis(stacked, range(len(shape)), range(-len(shape), 0)) if shape else stacked
-            line.append(_plain(np.ascontiguousarray(moved_axes) if moved_axes.ndim else moved_axes))
-    return blocks
+class _Product(Bound):
+    def __init__(self, evaluation: Evaluation, several: bool, vector: Any) -> None:
+        scalar_seeds(evaluation)
+        self.evaluation, self.several = evaluation, several
+        vectors = vector if several else (vector,)
+        if len(vectors) != len(evaluation.chosen):
+            refuse(f"hvp got {len(vectors)} vectors for {len(evaluation.chosen)} arguments")
+        given = {k: evaluation.tangent_leaves(k, v) for k, v in zip(evaluation.chosen, vectors, strict=True)}
+        self.tangents = evaluation.leaf_tangents(given)
+        self.sweeper = Tangents(evaluation, 1, second=True)
+
+    def __call__(self) -> Any:
+        self.sweeper.clear()
+        self.sweeper.along(self.tangents)
+        self.sweeper.run()
+        change = [self.sweeper.change(k, 0) for k in range(len(self.evaluation.kinds))]
+        found = tuple(self.evaluation.structured(change, k) for k in self.evaluation.chosen)
+        return found if self.several else found[0]
+
+    def explain(self) -> Explanation:
+        return _noted(self.sweeper.explain(), "Forward mode over the reverse sweep: " + _twofold(1))
 
 
-def _by_rows(evaluation: Evaluation, outputs: Sequence[Any]) -> list[list[Any]]:
-    """Reverse mode: a block per output and argument."""
-    blocks = []
-    types = evaluation.primal.result_types
-    for number, (type_, output) in enumerate(zip(types, outputs, strict=True)):
-        rows: list[list[Any]] = [[] for _ in evaluation.chosen]
-        for k in range(int(np.size(output))):
-            seeds: list[Any | None] = [None] * len(types)
-            seeds[number] = _unit_seed(type_, output, k)
-            if seeds[number] is None:
-                adjoints: list[Any] = [None] * len(evaluation.kinds)
-            else:
-                _, adjoints = evaluation.pullback(seeds)
-            for row, position in zip(rows, evaluation.chosen, strict=True):
-                row.append(_single(evaluation, adjoints, position))
-        shape = np.shape(output)
-        blocks.append([
-            _plain(np.array(row).reshape((*shape, *_shape(evaluation, position))))
-            for row, position in zip(rows, evaluation.chosen, strict=True)
-        ])  # fmt: skip
-    return blocks
+class _Hessian(Bound):
+    def __init__(self, evaluation: Evaluation, several: bool) -> None:
+        scalar_seeds(evaluation)
+        self.evaluation, self.several = evaluation, several
+        self.directions = _directions(evaluation)
+        self.sweeper = Tangents(evaluation, lanes_for(evaluation, len(self.directions), True), second=True)
+        kinds = [(_shape(evaluation, k), _dtype(evaluation, k)) for k in evaluation.chosen]
+        self.blocks = [[np.zeros((_count(a), _count(b)), np.result_type(s, t)) for b, t in kinds] for a, s in kinds]
+        self.shaped = [
+            [block.reshape(a + b) for block, (b, _) in zip(row, kinds, strict=True)]
+            for row, (a, _) in zip(self.blocks, kinds, strict=True)
+        ]
+
+    def __call__(self) -> Any:
+        sweeper, lanes = self.sweeper, self.sweeper.lanes
+        columns = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
+        for start in range(0, len(self.directions), lanes):
+            chunk = self.directions[start : start + lanes]
+            sweeper.clear()
+            for lane, d in enumerate(chunk):
+                sweeper.aim(lane, d.leaf, d.index)
+            sweeper.run()
+            for lane, d in enumerate(chunk):
+                for block, leaf in zip(self.blocks[d.number], columns, strict=True):
+                    change = sweeper.change(leaf, lane)
+                    block[d.element] = change.reshape(-1) if isinstance(change, np.ndarray) else change or 0.0
+        found = tuple(tuple(map(_plain, row)) for row in self.shaped)
+        return found if self.several else found[0][0]
+
+    def explain(self) -> Explanation:
+        lanes, count = self.sweeper.lanes, len(self.directions)
+        how = f"Forward mode over the reverse sweep: {_sweeps(lanes, count)} for {count} columns. {_twofold(lanes)}"
+        return _noted(self.sweeper.explain(), how)
 
 
-def _unit_seed(type_: Any, output: Any, k: int) -> Any | None:
-    if not is_differentiable(type_):
-        return None
-    if isinstance(type_, Scalar):
-        return 1.0
-    assert isinstance(type_, ArrayType)
-    seed = np.zeros(output.shape, NUMPY_NAMES[type_.element.name])
-    seed.flat[k] = 1.0
-    return seed
+def _jacobian(evaluation: Evaluation, several: bool) -> Bound:
+    outputs = evaluation.results()
+    directions = _directions(evaluation)
+    rows = sum(int(np.size(o)) for o in outputs)
+    forward = -(-len(directions) // lanes_for(evaluation, len(directions), False)) <= rows
+    return (_ByColumns if forward else _ByRows)(evaluation, several, outputs)
+
+
+class _Jacobian(Bound):
+    """`blocks[output][argument]`: a matrix of elements of the output by elements of the argument."""
+
+    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
+        self.evaluation, self.several, self.outputs = evaluation, several, outputs
+        self.blocks, self.shaped = [], []
+        for output, type_ in zip(outputs, evaluation.primal.result_types, strict=True):
+            own = _float_of(type_)
+            shapes = [(_shape(evaluation, k), np.result_type(own, _dtype(evaluation, k))) for k in evaluation.chosen]
+            self.blocks.append([np.zeros((int(np.size(output)), _count(shape)), dtype) for shape, dtype in shapes])
+            self.shaped.append([
+                block.reshape(np.shape(output) + shape)
+                for block, (shape, _) in zip(self.blocks[-1], shapes, strict=True)
+            ])  # fmt: skip
+
+    def found(self) -> Any:
+        lines = [tuple(map(_plain, line)) if self.several else _plain(line[0]) for line in self.shaped]
+        return lines[0] if self.evaluation.primal.is_single else tuple(lines)
+
+
+class _ByColumns(_Jacobian):
+    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
+        super().__init__(evaluation, several, outputs)
+        self.directions = _directions(evaluation)
+        self.sweeper = Tangents(evaluation, lanes_for(evaluation, len(self.directions), False), second=False)
+        self.columns = [np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(outputs, self.blocks, strict=True)]
+
+    def __call__(self) -> Any:
+        sweeper, lanes = self.sweeper, self.sweeper.lanes
+        for start in range(0, len(self.directions), lanes):
+            chunk = self.directions[start : start + lanes]
+            sweeper.clear()
+            for lane, d in enumerate(chunk):
+                sweeper.aim(lane, d.leaf, d.index)
+            sweeper.run()
+            for lane, d in enumerate(chunk):
+                for result, line in enumerate(self.blocks):
+                    sweeper.tangent(result, lane, self.columns[result])
+                    line[d.number][:, d.element] = self.columns[result]
+        return self.found()
+
+    def explain(self) -> Explanation:
+        lanes, count = self.sweeper.lanes, len(self.directions)
+        how = f"Forward mode, the inputs being fewer: {_sweeps(lanes, count)} for {count} columns."
+        return _noted(self.sweeper.explain(), how)
+
+
+class _ByRows(_Jacobian):
+    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
+        super().__init__(evaluation, several, outputs)
+        self.sweepers = {
+            result: Cotangents(evaluation, result, output)
+            for result, (type_, output) in enumerate(zip(evaluation.primal.result_types, outputs, strict=True))
+            if is_differentiable(type_)
+        }
+
+    def __call__(self) -> Any:
+        leaves = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
+        for result, sweeper in self.sweepers.items():
+            for row in range(len(self.blocks[result][0])):
+                sweeper.aim(row)
+                sweeper.run()
+                for block, leaf in zip(self.blocks[result], leaves, strict=True):
+                    adjoint = sweeper.adjoint(leaf)
+                    block[row] = adjoint.reshape(-1) if isinstance(adjoint, np.ndarray) else adjoint
+        return self.found()
+
+    def explain(self) -> Explanation:
+        rows = sum(len(self.blocks[k][0]) for k in self.sweepers)
+        how = f"Reverse mode, the outputs being fewer: {rows} sweep{'s' * (rows != 1)} for {rows} rows."
+        first = next(iter(self.sweepers.values()), None)
+        function = self.evaluation.primal.function
+        empty = Explanation(function.name, function.span, (), "0", 0)
+        return _noted(first.explain() if first is not None else empty, how)
+
+
+def _sweeps(lanes: int, count: int) -> str:
+    sweeps = -(-count // lanes)
+    each = f" of {lanes} directions" if lanes > 1 else ""
+    return f"{sweeps} sweep{'s' * (sweeps != 1)}{each}"
+
+
+def _twofold(lanes: int) -> str:
+    tangents = "its tangent" if lanes == 1 else f"its {lanes} tangents"
+    return f"Each value that is kept comes with {tangents}: {lanes + 1} times the bytes above."
+
+
+def _noted(explained: Explanation, note: str) -> Explanation:
+    return replace(explained, notes=(*explained.notes, note))
 
 
 def _shape(evaluation: Evaluation, position: int) -> tuple[int, ...]:
@@ -150,30 +256,36 @@ def _shape(evaluation: Evaluation, position: int) -> tuple[int, ...]:
     )
 
 
-def _size(evaluation: Evaluation, position: int) -> int:
-    return int(np.prod(_shape(evaluation, position)))
+def _count(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
 
 
-def _directions(evaluation: Evaluation, position: int) -> Iterator[list[LeafValue | None]]:
-    """Unit tangents along every element of an argument."""
-    shape, arg = _shape(evaluation, position), evaluation.signature.args[position]
-    for k in range(int(np.prod(shape))):
-        unit: Any = 1.0
-        if shape or isinstance(arg, ArrayArg):
-            unit = np.zeros(shape)
-            unit.flat[k] = 1.0
-        yield evaluation.leaf_tangents({position: evaluation.tangent_leaves(position, unit)})
+def _dtype(evaluation: Evaluation, position: int) -> str:
+    return _float_of(evaluation.primal.leaves[evaluation.spans[position][0]].type)
 
 
-def _single(evaluation: Evaluation, per_leaf: Sequence[Any], position: int) -> Any:
-    """A copy of the derivative by an argument with one leaf; zero where there is none."""
-    value = per_leaf[evaluation.spans[position][0]]
-    return np.zeros(_shape(evaluation, position)) if value is None else np.array(value)
+def _float_of(type_: Type) -> str:
+    """NumPy's name of the floats that derivatives of such values are."""
+    element = type_ if isinstance(type_, Scalar) else type_.element
+    return NUMPY_NAMES[element.name] if element.kind == "f" else "float64"
 
 
-def _shaped(rows: Sequence[Any], evaluation: Evaluation, position: int) -> Any:
-    inner = np.shape(rows[0]) if rows else ()
-    return _plain(np.array(rows).reshape((*_shape(evaluation, position), *inner)))
+@dataclass(frozen=True)
+class _Direction:
+    """One element that is differentiated: of the argument `number` among the chosen, a leaf."""
+
+    number: int
+    leaf: int
+    element: int
+    index: tuple[int, ...]
+
+
+def _directions(evaluation: Evaluation) -> list[_Direction]:
+    return [
+        _Direction(number, evaluation.spans[position][0], element, index)
+        for number, position in enumerate(evaluation.chosen)
+        for element, index in enumerate(np.ndindex(_shape(evaluation, position)))
+    ]
 
 
 def _plain(array: Array) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from adcore import __version__
 from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.explain import Explanation, explain, refusal, too_large
+from adcore.analysis.explain import Explanation, refusal, too_large
 from adcore.analysis.plan import Impossible
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
@@ -157,10 +157,8 @@ def _half(derived: Derivative, primal: Function, request: Request) -> Derivative
 
 def _plan(request: Request, products: Products) -> Explanation | None:
     derived = products["derived"]
-    if derived.planner is None or derived.plan is None:
-        return None
-    how = derived.checkpointing
-    return explain(derived.planner, derived.plan, checkpoints=how.summary() if how else None)
+    explanation: Explanation | None = derived.explain()
+    return explanation
 
 
 def _gradient(request: Request, products: Products) -> Function:
@@ -253,16 +251,6 @@ def compile_request(request: Request, known: Build | None = None, until: str | N
         if stage.name == until:
             break
     return Build(request, products, seconds)
-
-
-def _run(stage: Stage, request: Request, products: Products) -> Any:
-    try:
-        return stage.run(request, products)
-    except RecursionError:
-        span = products["ir"].span if "ir" in products else None
-        title = f"{request.function.__name__} has expressions or statements that are nested too deeply"
-        help = "put parts of long expressions into variables, parts of the function into functions"
-        raise CompileError([Diagnostic(title, span, help=help)]) from None
 
 
 def _run(stage: Stage, request: Request, products: Products) -> Any:

@@ -194,7 +194,7 @@ def loop(
         del frame.session.diagnostics[reported:]
         frame.builder.span = span
         attempt = _Attempt(frame, joiner, assumed, test, body)
-        attempt.run(entry, lambda name: name in head or name not in assigned)
+        attempt.run(entry, lambda name: name in head)
         if attempt.stable:
             break
         assumed = attempt.grown
@@ -209,13 +209,12 @@ def _first_assumption(joiner: Joiner, entry: State, assigned: frozenset[str], he
     """At the head of a loop numbers that the body assigns are unknown; jumps have not happened."""
     assumed = dataclasses.replace(entry.copy(), returns=FALSE, breaks=FALSE, continues=FALSE)
     joiner.states = (entry, entry)
-    for name in assigned:
-        if name in head:
-            value = entry.locals.get(name, UNBOUND)
-            if isinstance(value, (Num, Const, Items, Record)):
-                assumed.locals[name] = joiner.refreshed(value, name)
-        else:
-            assumed.locals.pop(name, None)
+    # A name outside `head` is read neither in the loop nor after it: branches in the body may have dropped it already.
+    assumed.locals = {name: value for name, value in assumed.locals.items() if name in head}
+    for name in assigned & head:
+        value = entry.locals.get(name, UNBOUND)
+        if isinstance(value, (Num, Const, Items, Record)):
+            assumed.locals[name] = joiner.refreshed(value, name)
     return assumed
 
 
@@ -278,8 +277,27 @@ class _Attempt:
         frame = self.frame
         assert self.test is not None
         test = self.test
+        if isinstance(going, Num):
+            quick = self._without_branch(going, test)
+            if quick is not None:
+                return quick
         value = choose(frame, going, lambda: test(self.counter), lambda: FALSE)
         return materialise(frame, value, BOOL) if isinstance(value, (Num, Const)) else frame.const(False)
+
+    def _without_branch(self, going: Num, test: Callable[[Value], Abstract]) -> Value | None:
+        """`going and test()` as an op, where computing the test in vain does no harm."""
+        frame = self.frame
+        kept, state = len(frame.session.diagnostics), frame.state
+        frame.state = state.copy()
+        with frame.builder.region() as region:
+            value = test(self.counter)
+        frame.state = state
+        if isinstance(value, Num) and effect_free(frame, region.region):
+            for instr in region.body:
+                frame.builder.append(instr)
+            return frame.emit("and", going.value, value.value)
+        del frame.session.diagnostics[kept:]
+        return None
 
     def emit(self, entry: State, operands: tuple[Value, ...], step: int | None) -> None:
         frame, joiner = self.frame, self.joiner

@@ -174,7 +174,7 @@ def _names(frame: Frame, stmt: ast.For | ast.While) -> tuple[frozenset[str], fro
     assigned = bound_names(stmt.body)
     if isinstance(stmt, ast.For):
         assigned |= stores(stmt.target)
-    return assigned, frame.liveness.head[stmt] | frame.liveness.after[stmt] | (frame.liveness.always & assigned)
+    return assigned, frame.liveness.head[stmt] | frame.liveness.after[stmt] | frame.liveness.always
 
 
 def _counted(frame: Frame, stmt: ast.For, source: Range) -> None:

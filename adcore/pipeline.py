@@ -17,7 +17,7 @@ from typing import Any, Literal
 from adcore import __version__
 from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.explain import Explanation, explain, refusal, too_large
+from adcore.analysis.explain import Explanation, refusal, too_large
 from adcore.analysis.plan import Impossible
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
@@ -157,10 +157,8 @@ def _half(derived: Derivative, primal: Function, request: Request) -> Derivative
 
 def _plan(request: Request, products: Products) -> Explanation | None:
     derived = products["derived"]
-    if derived.planner is None or derived.plan is None:
-        return None
-    how = derived.checkpointing
-    return explain(derived.planner, derived.plan, checkpoints=how.summary() if how else None)
+    explanation: Explanation | None = derived.explain()
+    return explanation
 
 
 def _gradient(request: Request, products: Products) -> Function:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from adcore import pipeline
-from adcore.analysis.explain import Explanation, explain
+from adcore.analysis.explain import Explanation
 from adcore.errors import ArgumentError, Diagnostic, WorkspaceError
 from adcore.frontend.ruled import generation
 from adcore.ir.core import Function
@@ -63,11 +63,11 @@ class Version:
     def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
         """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
         derived = self.build.products["derived"]
-        if derived.planner is None or derived.plan is None:
+        explained: Explanation | None = derived.explain(values)
+        if explained is None:
             function = self.primal.function
             return Explanation(function.name, function.span, (), "0", 0)
-        how = derived.checkpointing
-        return explain(derived.planner, derived.plan, values, how.summary() if how else None)
+        return explained
 
 
 @dataclass(frozen=True, eq=False)

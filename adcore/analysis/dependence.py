@@ -56,7 +56,7 @@ class Dependence:
         self.affine = Affine(structure)
         aliases = aliases or AliasClasses()
         params = structure.function.params
-        self.groups = aliases.groups
+        self.aliases = aliases
         self.classes = aliases.classes(params)
         self.self_overlapping = aliases.self_overlapping(params)
         self._accesses: dict[Instr, Access] = {}

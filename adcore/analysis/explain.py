@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from adcore.analysis.plan import Choice, Impossible, Node, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
@@ -64,6 +64,13 @@ class Explanation:
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
+class ReversedApart(Protocol):
+    """A loop that is not reversed by the plan but by running its steps again."""
+
+    def record(self, arguments: Sequence[Any] | None = None) -> Stored: ...
+    def note(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """A loop that is reversed from kept states: `count` states of `size` bytes, `rest` bytes for the state at the end
@@ -81,8 +88,8 @@ class Checkpoints:
     def bytes(self) -> int:
         return self.count * self.size + self.rest
 
-    def record(self) -> Stored:
-        """As a kept value."""
+    def record(self, arguments: Sequence[Any] | None = None) -> Stored:
+        """As a kept value; its size was decided with the limit."""
         names = ", ".join(f"`{name}`" for name in self.state) or "its carried values"
         why = f"the limit is below what all iterations need: the state ({names}) is kept at {self.count} of them"
         formula = f"{self.count}*{self.size} + {self.rest}"
@@ -97,9 +104,10 @@ class Checkpoints:
 
 
 def explain(
-    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, checkpoints: Checkpoints | None = None
+    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, apart: ReversedApart | None = None
 ) -> Explanation:
-    """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes."""
+    """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes; `apart` is a
+    loop that is reversed by running it again."""
     total = Polynomial()
     records = []
     for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
@@ -108,11 +116,12 @@ def explain(
         records.append(_record(planner, plan, node, readers, amount, arguments))
     function = planner.structure.function
     formula, size, notes = planner.sizes.text(total), _bytes(planner, total, arguments), _aliasing_notes(planner, plan)
-    if checkpoints is not None:
-        records.append(checkpoints.record())
-        formula = f"{formula} + {checkpoints.record().formula}" if total.terms else checkpoints.record().formula
-        size = None if size is None else size + checkpoints.bytes
-        notes = (checkpoints.note(), *notes)
+    if apart is not None:
+        record = apart.record(arguments)
+        records.append(record)
+        formula = f"{formula} + {record.formula}" if total.terms else record.formula
+        size = None if size is None or record.bytes is None else size + record.bytes
+        notes = (apart.note(), *notes)
     return Explanation(function.name, function.span, tuple(records), formula, size, notes)
 
 

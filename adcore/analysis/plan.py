@@ -110,7 +110,7 @@ class Planner:
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
         self.stores = [i for i in instrs if i.op in ("store", "accumulate") and i not in without]
-        self.groups = dependence.groups
+        self.aliases = dependence.aliases
         self.kills = Kills(dependence, self.stores, apart)
         self.choices: dict[Node, Choice] = {}
         self._exact: dict[Value, bool] = {}

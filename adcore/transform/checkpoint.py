@@ -107,18 +107,13 @@ def checkpointing(
     planner: Planner, loop: Instr, limit: int, arguments: Sequence[Any], differentiate: Differentiate
 ) -> Checkpointing | None:
     """The schedule for `loop` within `limit` bytes, or None if not even the first state fits."""
-    dependence, active = planner.dependence, planner.active
     step = outline(planner.structure, loop)
     state = state_of(planner, loop)
     if any(not isinstance(root.type, ArrayType) for root in state):
         return None
     body = loop.regions[0]
-    values = (*body.params, *step.inputs)
-    kinds = tuple(_kind(v, active.values, active.roots, dependence.root) for v in values)
-    pairs = zip(body.params[1:], loop.results, strict=True)
-    seeds = tuple(p in active.values or r in active.values for p, r in pairs)
-    kinds = (kinds[0], *("active" if s else "const" for s in seeds), *kinds[1 + len(seeds) :])
-    aliases = aliases_of(step, AliasClasses(planner.groups), planner.structure.function.params)
+    kinds, seeds = step_kinds(planner, loop, step)
+    aliases = aliases_of(step, planner.aliases, planner.structure.function.params)
     gradient, inner, inner_plan = differentiate(step.function, kinds, seeds, aliases)
     steps = planner.sizes.evaluate(Polynomial.atom(loop), arguments)
     room = {root: _array_bytes(planner, root, arguments) for root in state}
@@ -135,6 +130,15 @@ def checkpointing(
     return Checkpointing(
         loop, slots, state, step, gradient, kinds, seeds, steps, advanced, total, snapshot, inner, inner_plan
     )
+
+
+def step_kinds(planner: Planner, loop: Instr, step: Outlined) -> tuple[tuple[str, ...], tuple[bool, ...]]:
+    """Kinds of the step's parameters, and which of its results are differentiated."""
+    active, (body,) = planner.active, loop.regions
+    pairs = zip(body.params[1:], loop.results, strict=True)
+    seeds = tuple(p in active.values or r in active.values for p, r in pairs)
+    inputs = (_kind(v, active.values, active.roots, planner.dependence.root) for v in step.inputs)
+    return ("const", *("active" if s else "const" for s in seeds), *inputs), seeds
 
 
 def _kind(value: Value, values: frozenset[Value], roots: frozenset[Value], root: Callable[[Value], Value]) -> str:

@@ -18,6 +18,7 @@ from adcore.ir.types import BOOL, Scalar, is_float
 from adcore.source import Span
 from adcore.transform.checkpoint import Checkpointed, Checkpointing
 from adcore.transform.loops import iteration_number, trip_count
+from adcore.transform.rewind import Rewinding, Rewound
 from adcore.transform.storage import Storage
 
 
@@ -34,13 +35,13 @@ class ForwardSweep:
         structure: Structure,
         plan: Plan,
         active: Activity,
-        checkpointing: Checkpointing | None,
+        how: Checkpointing | Rewinding | None,
     ) -> None:
         self.builder, self.structure, self.plan, self.active = builder, structure, plan, active
         self.top = structure.function.region
         self.storage = Storage(structure, plan)
-        self.how = checkpointing
-        self.checkpointed: Checkpointed | None = None
+        self.how = how
+        self.apart: Checkpointed | Rewound | None = None
         self.exported: dict[Value, Value] = {}
         self.buffers: dict[Node, Value] = {}
         self.rows: dict[Value, Value] = {}
@@ -49,6 +50,8 @@ class ForwardSweep:
 
     def region(self, region: Region) -> None:
         """Append the body of `region` to the open region."""
+        if isinstance(self.apart, Rewound) and region is self.apart.body:
+            self.apart.save()
         for param in region.params:
             self.keep(param)
         for instr in region.body:
@@ -56,7 +59,7 @@ class ForwardSweep:
             if region is self.top:
                 self.allocate_buffers(instr)
             if self.how is not None and instr is self.how.loop:
-                self.checkpointed = Checkpointed(self.how, self.builder)
+                self.apart = apart_of(self.how, self.builder)
             if instr in self.plan.logged:
                 self.log(instr)
             if instr.regions:
@@ -142,6 +145,11 @@ class ForwardSweep:
         if not self.structure.inside(self.structure.home[value], branch):
             return zero_of(self.builder, value)
         return self.exported.get(value, value)
+
+
+def apart_of(how: Checkpointing | Rewinding, builder: Builder) -> Checkpointed | Rewound:
+    """The emitter of a loop that is reversed by running it again; its room is allocated at once."""
+    return Checkpointed(how, builder) if isinstance(how, Checkpointing) else Rewound(how, builder)
 
 
 def zero_of(builder: Builder, value: Value) -> Value:

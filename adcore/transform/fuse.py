@@ -51,7 +51,8 @@ class _Fusion:
     def fuse_body(self, body: list[Instr]) -> list[Instr]:
         position = 0
         while position < len(body):
-            for later in range(position + 1, len(body)):
+            later_loops = (k for k in range(position + 1, len(body)) if body[k].op == "for")
+            for later in later_loops if body[position].op == "for" else ():
                 joined = self.join(body, position, later)
                 if joined is not None:
                     body = joined

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from adcore.analysis.activity import activity
 from adcore.analysis.budget import TooLarge, plan_within
 from adcore.analysis.dependence import AliasClasses, Dependence
+from adcore.analysis.explain import Explanation, explain
 from adcore.analysis.plan import Node, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array, needs
 from adcore.analysis.structure import structure
@@ -28,6 +30,7 @@ from adcore.transform.forward_sweep import ForwardSweep, zero_of
 from adcore.transform.loops import emit_loop_nest
 from adcore.transform.primals import Primals, Reading
 from adcore.transform.redo import redo
+from adcore.transform.rewind import Rewinding, Rewound, consider
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +42,16 @@ class Derivative:
     function: Function
     planner: Planner | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
-    checkpointing: Checkpointing | None = field(default=None, repr=False)
+    apart: Checkpointing | Rewinding | None = field(default=None, repr=False)
     cut: int | None = None
+
+    def explain(self, arguments: Sequence[Any] | None = None) -> Explanation | None:
+        """What is kept and why; None for forward mode."""
+        if self.planner is None or self.plan is None:
+            return None
+        if isinstance(self.apart, Checkpointing):
+            return explain(self.planner, self.plan, arguments, self.apart.summary())
+        return explain(self.planner, self.plan, arguments, self.apart)
 
 
 def analyse(
@@ -79,40 +90,28 @@ def reverse(
     """
     aliases = aliases or AliasClasses()
     planner = analyse(function, kinds, seeds, aliases, ops)
-    try:
-        return emit_reverse(planner, plan_within(planner, limit, arguments), kinds, seeds, ops)
-    except TooLarge as large:
-        assert limit is not None
-        return _checkpointed(planner, large, kinds, seeds, ops, aliases, limit, arguments or ())
-
-
-def _checkpointed(
-    planner: Planner,
-    large: TooLarge,
-    kinds: Sequence[str],
-    seeds: Sequence[bool],
-    ops: Table,
-    aliases: AliasClasses,
-    limit: int,
-    arguments: Sequence[object],
-) -> Derivative:
-    """The gradient function with one loop checkpointed. Raises TooLarge if that does not fit either."""
-    function = planner.structure.function
 
     def differentiate(
         step: Function, step_kinds: Sequence[str], step_seeds: Sequence[bool], step_aliases: AliasClasses
     ) -> tuple[Function, Planner, Plan]:
-        derivative = reverse(step, step_kinds, step_seeds, ops, step_aliases)
-        assert derivative.planner is not None
-        assert derivative.plan is not None
-        return derivative.function, derivative.planner, derivative.plan
+        made = analyse(step, step_kinds, step_seeds, step_aliases, ops)
+        derivative = emit_reverse(made, made.plan(), step_kinds, step_seeds, ops)
+        return derivative.function, made, made.plan()
 
     def outside(loop: Instr) -> tuple[Planner, Plan]:
         around = analyse(function, kinds, seeds, aliases, ops, loop)
         return around, around.plan()
 
-    how, around, plan = choose(planner, large, limit, arguments, differentiate, outside)
-    return emit_reverse(around, plan, kinds, seeds, ops, how)
+    try:
+        plan = plan_within(planner, limit, arguments)
+    except TooLarge as large:
+        assert limit is not None
+        how, around, rest = choose(planner, large, limit, arguments or (), differentiate, outside)
+        return emit_reverse(around, rest, kinds, seeds, ops, how)
+    rewound = consider(planner, plan, differentiate, outside) if limit is None else None
+    if rewound is not None:
+        return emit_reverse(rewound[1], rewound[2], kinds, seeds, ops, rewound[0])
+    return emit_reverse(planner, plan, kinds, seeds, ops)
 
 
 def emit_reverse(
@@ -121,11 +120,11 @@ def emit_reverse(
     kinds: Sequence[str],
     seeds: Sequence[bool],
     ops: Table,
-    checkpointing: Checkpointing | None = None,
+    apart: Checkpointing | Rewinding | None = None,
 ) -> Derivative:
-    """The gradient function under any feasible plan."""
-    building = _Reverse(planner, plan, kinds, seeds, ops, checkpointing)
-    return Derivative(building.run(), planner, plan, checkpointing, building.cut)
+    """The gradient function under any feasible plan; `apart` is how a loop is reversed that `planner` leaves out."""
+    building = _Reverse(planner, plan, kinds, seeds, ops, apart)
+    return Derivative(building.run(), planner, plan, apart, building.cut)
 
 
 class _Reverse:
@@ -138,14 +137,14 @@ class _Reverse:
         kinds: Sequence[str],
         seeds: Sequence[bool],
         ops: Table,
-        checkpointing: Checkpointing | None = None,
+        apart: Checkpointing | Rewinding | None = None,
     ) -> None:
         self.plan, self.ops, self.kinds, self.seeds = plan, ops, kinds, seeds
         self.dependence, self.structure, self.active = planner.dependence, planner.structure, planner.active
         self.function = self.structure.function
         self.builder = Builder(ops)
         self.cut = 0
-        self.sweep = ForwardSweep(self.builder, self.structure, plan, self.active, checkpointing)
+        self.sweep = ForwardSweep(self.builder, self.structure, plan, self.active, apart)
         self.primals = Primals(self.builder, self.dependence, plan, self.sweep)
         owners = [self.structure.owner[r] for s in plan.undone for r in self.structure.chain(self.structure.home[s])]
         self.undoing = frozenset(o for o in owners if o is not None)
@@ -224,8 +223,8 @@ class _Reverse:
     def reverse_instr(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         if instr in self.plan.undone:
             self.roll_back(instr)
-        if self.sweep.checkpointed is not None and instr is self.sweep.checkpointed.how.loop:
-            self.reverse_checkpointed(self.sweep.checkpointed, adjoints)
+        if self.sweep.apart is not None and instr is self.sweep.apart.how.loop:
+            self.reverse_apart(self.sweep.apart, adjoints)
         elif instr.op in ("for", "while"):
             if self.works(instr):
                 self.reverse_loop(instr, adjoints)
@@ -353,7 +352,7 @@ class _Reverse:
         for k, result in zip(carried, results, strict=False):
             self.add(adjoints, inits[k], result)
 
-    def reverse_checkpointed(self, loop: Checkpointed, adjoints: dict[Value, Value]) -> None:
+    def reverse_apart(self, loop: Checkpointed | Rewound, adjoints: dict[Value, Value]) -> None:
         how, instr = loop.how, loop.how.loop
         seeded = [k for k, s in enumerate(how.seeds) if s]
         params = how.loop.regions[0].params

@@ -16,6 +16,7 @@ from adcore.ops import TABLE
 from adcore.transform.checkpoint import candidates, checkpointing
 from adcore.transform.improve import improve
 from adcore.transform.reverse import analyse, emit_reverse, reverse
+from adcore.transform.rewind import rewinding
 from adcore.transform.simplify import simplify
 from adcore.transform.snapshots import advanced_steps, emit_split, repetitions
 from tests.transform.test_random_programs import KINDS, Problem, close
@@ -45,6 +46,22 @@ def test_any_loop_of_a_random_program(seed: int, slots: int) -> None:
             continue  # a `while` in the step: how much it keeps is known only after it ran
         assert how is not None
         how = replace(how, slots=slots)
+        gradient = verify(emit_reverse(planner, planner.plan(), KINDS, [True], TABLE, how).function, TABLE)
+        assert close(problem.adjoint(gradient), expected)
+        assert close(problem.adjoint(verify(improve(gradient, TABLE), TABLE)), expected)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_any_loop_by_running_its_steps_again(seed: int) -> None:
+    problem = Problem(seed)
+    program = simplify(problem.program, TABLE)
+    loops = candidates(analyse(program, KINDS, [True], AliasClasses(), TABLE).structure)
+    expected = problem.tangent()
+    for loop in loops:
+        planner = analyse(program, KINDS, [True], AliasClasses(), TABLE, loop)
+        how = rewinding(planner, loop, differentiate)
+        if how is None:
+            continue
         gradient = verify(emit_reverse(planner, planner.plan(), KINDS, [True], TABLE, how).function, TABLE)
         assert close(problem.adjoint(gradient), expected)
         assert close(problem.adjoint(verify(improve(gradient, TABLE), TABLE)), expected)

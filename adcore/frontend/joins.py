@@ -106,6 +106,7 @@ class Joiner:
     frame: Frame
     inner: frozenset[Value] = frozenset()
     fresh: dict[Value, None] = field(default_factory=dict)
+    starts: dict[Value, Const] = field(default_factory=dict)
     pairs: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
     states: tuple[State, State] | None = None
     cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
@@ -133,7 +134,9 @@ class Joiner:
     def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value:
             return a
-        joined = join_types(a, b)
+        # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
+        start = self.starts.pop(a.value, a) if isinstance(a, Num) else a
+        joined = join_types(start, b)
         if joined is None:
             return Conflict(
                 f"{_quoted(name)} is float32 on one path and float64 on another",
@@ -262,7 +265,9 @@ class Joiner:
     def refreshed(self, value: Abstract, name: str) -> Abstract:
         """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
         if isinstance(value, Const) and is_scalar(value):
-            return self.new(*static_type(value.value), hint=_hint(name))
+            fresh = self.new(*static_type(value.value), hint=_hint(name))
+            self.starts[fresh.value] = value
+            return fresh
         if isinstance(value, Num):
             return self.new(value.type, value.weak, _hint(name) or value.value.hint)
         if isinstance(value, Items):

@@ -294,7 +294,8 @@ def _evidence(
     sees = SAFETY * error <= max(SHARP[min(point.dtype.itemsize, 8)], rtol) * reach
     # Nothing on either side, as far as the rounding of the values lets see, is agreement on zero.
     nothing = np.fmax(np.abs(got), np.abs(expected)) <= SAFETY * error
-    sees |= nothing & (error <= 1024.0 * np.fmax(noise / step, rounding))
+    unit = np.where(got == 0, roundoff / step, 0.0)  # a plain zero is believed where values are zero as well
+    sees |= nothing & (error <= 1024.0 * np.fmax(np.fmax(noise / step, rounding), unit))
     # Noise that rounding does not explain may be a function as steep as the gradient says, too steep for any step; and
     # nobody is accused of an error that rounding could hide.
     steepest = float(np.nanmax(np.abs(got) * scale, initial=0.0)) * 2.0 ** precision.noise_steps[-1]

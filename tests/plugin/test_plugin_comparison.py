@@ -196,6 +196,11 @@ def test_a_function_steeper_than_any_step_is_not_called_wrong() -> None:
     assert judged(steep, (x,), [gradient])[0].verdict == "finite differences unreliable here"
 
 
+def test_zero_where_all_is_zero() -> None:
+    assert judged(lambda x, y: x * x * y, (0.0, 0.0), [0.0, 0.0])[0].verdict == "passed"
+    assert judged(lambda x: float(x[0] ** 3 * x[1]), (np.array([0.0, 0.0]),), [0.0, 0.0])[0].verdict == "passed"
+
+
 def test_nothing_within_rounding_is_agreement_on_zero() -> None:
     assert judged(lambda x: 1.0 + 1e-40 * x, (1.0,), [1e-40])[0].verdict == "passed"
     assert judged(lambda x: math.tanh(x) ** 2, (18.0,), [1e-15])[0].verdict == "passed"

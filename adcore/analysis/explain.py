@@ -278,7 +278,8 @@ def fix(planner: Planner, value: Node, choice: Choice) -> str:
     changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, frozenset(stores))
     plan = changed.plan()
     if in_register(planner, value):
-        if changed.choices[value].why == "overwritten":
+        left = changed.choices.get(value)  # none: without those stores nothing asks for it
+        if left is not None and left.why == "overwritten":
             return ""
     elif _probe(planner, workspace(changed, plan)) >= _probe(planner, workspace(planner, planner.plan())):
         return ""

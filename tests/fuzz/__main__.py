@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fuzz.checks import GRADIENT, THOROUGH, Mismatch, check, innermost
+from tests.fuzz.checks import THOROUGH, Mismatch, check, innermost, usual_depth
 from tests.fuzz.programs import draw
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--thorough", type=int, default=1, help="every so many programs get all checks")
+    parser.add_argument("--thorough", action="store_true", help="all checks for every program")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     parser.add_argument("--keep", type=Path, help="folder for the sources of programs that fail")
     options = parser.parse_args()
@@ -30,7 +30,7 @@ def main() -> int:
             counts["drawn"] += 1
             program = draw(seed)
             try:
-                report = check(program, Path(folder), GRADIENT if seed % options.thorough else THOROUGH)
+                report = check(program, Path(folder), THOROUGH if options.thorough else usual_depth(seed))
             except Exception as error:
                 text = str(error) if isinstance(error, Mismatch) else innermost(error)
                 failures.append((seed, text))

@@ -86,7 +86,7 @@ class Case:
 
 
 def annotate(value: Any, shadow: Any, forward: bool) -> Any:
-    if isinstance(value, float):
+    if isinstance(value, float) or (isinstance(value, tuple) and isinstance(value[0], float)):
         return ad.Duplicated(value, shadow) if forward else ad.Active(value)
     if isinstance(value, np.ndarray) and value.dtype.kind != "f":
         return ad.Const(value)

@@ -54,6 +54,7 @@ class Generator(Expressions):
         self.trips = 1
         self.result = self.random.choices(["float", "tuple", "array", "none"], [80, 10, 5, 5])[0]
         self.helper = False
+        self.leaks = 0.0
         self.taken: list[str] = []
 
     def put(self, text: str) -> None:
@@ -80,7 +81,9 @@ class Generator(Expressions):
             (9, self.update), (6, self.view), (5, self.allocation), (5, self.tuple_assignment), (3, self.new_int),
             (2, self.new_bool), (4, self.new_sequence), (3, self.list_store), (4, self.slice_store),
             (5 if scope.jumps else 0, self.jump), (3 if not self.helper else 0, self.early_return),
-            (3 if self.helpers else 0, self.call), (3 if nested else 0, self.sweep),
+            (3 if self.helpers else 0, self.call), (3 if nested else 0, self.sweep), (4, self.swap),
+            (3, self.chained), (3, self.comprehension), (2 if nested else 0, self.over_literal),
+            (2 if nested else 0, self.search), (2, self.inner_function),
         ]  # fmt: skip
         chosen = self.random.choices([d for _, d in draws], [w for w, _ in draws])[0]
         chosen(scope)
@@ -224,7 +227,9 @@ class Generator(Expressions):
             i, j = self.random.randint(0, array.shape[0] - n), self.random.randint(0, other.shape[0] - n)
             back = self.chance(0.25)
             source = f"{j}:{j + n}" if not back else f"{j + n - 1}:{j - 1 if j else ''}:-1"
-            self.put(f"{array.text}[{i}:{i + n}] = {other.text}[{source}]")
+            # NumPy copies between overlapping views of unlike strides in an order of its own.
+            apart = array.text == other.text or other.text.startswith("u")
+            self.put(f"{array.text}[{i}:{i + n}] = {other.text}[{source}]{'' if apart else '.copy()'}")
         return None
 
     def call(self, scope: Scope) -> None:
@@ -244,6 +249,83 @@ class Generator(Expressions):
         self.trips //= trips
         self.indent -= 1
 
+    def swap(self, scope: Scope) -> None:
+        """Two elements change places."""
+        if not (arrays := self.targets(scope)):
+            return self.assignment(scope)
+        array = self.random.choice(arrays)
+        a, b = self.element_of(scope, array), self.element_of(scope, self.random.choice([array, *arrays]))
+        self.put(f"{a}, {b} = {b}, {a}")
+        return None
+
+    def chained(self, scope: Scope) -> None:
+        a, b = self.name("v"), self.name("v")
+        target = self.element_of(scope, self.random.choice(self.targets(scope))) if self.targets(scope) else b
+        self.put(f"{a} = {self.random.choice([b, target])} = {self.number(scope)}")
+        if f" {b} = " in self.lines[-1]:
+            scope.floats.append(b)
+        scope.floats.append(a)
+        scope.assignable.append(a)
+
+    def comprehension(self, scope: Scope) -> None:
+        """A list, or the sum of a generator."""
+        name, item, n = self.name("s"), self.name("c"), self.random.randint(1, 4)
+        inner = scope.inner()
+        inner.ints.append(IntName(item, 0, n - 1))
+        text = f"{self.number(inner, 1)} for {item} in range({n})"
+        if self.chance(0.5):
+            self.put(f"{name} = [{text}]")
+            scope.lists.append((name, n))
+        else:
+            self.put(f"{name} = 0.3 * sum([{text}])")
+            scope.floats.append(name)
+
+    def over_literal(self, scope: Scope) -> None:
+        """A loop over a tuple of pairs."""
+        a, k = self.name("e"), self.name("i")
+        pairs = ", ".join(f"({self.number(scope, 1)}, {n})" for n in range(self.random.randint(1, 3)))
+        inner = scope.inner(loop=True)
+        inner.floats.append(a)
+        inner.assignable.append(a)
+        inner.ints.append(IntName(k, 0, 2))
+        self.nested(inner, f"for {a}, {k} in ({pairs},):", 3)
+        self.loop_else(scope)
+
+    def search(self, scope: Scope) -> None:
+        """A `while` that walks along an array until something is found."""
+        vectors = [a for a in scope.arrays if len(a.shape) == 1 and not a.integers]
+        if not vectors:
+            return self.while_loop(scope)
+        array, k = self.random.choice(vectors), self.name("n")
+        self.put(f"{k} = 0")
+        self.put(f"while {k} < len({array.text}) - 1 and {array.text}[{k}] {self.random.choice('<>')} "
+                 f"{self.atom(scope)}:")  # fmt: skip
+        inner = scope.inner(loop=True)
+        inner.ints.append(IntName(k, 0, array.shape[0] - 1))
+        self.indent += 1
+        self.put(f"{k} += 1")
+        self.block(inner, 2)
+        self.indent -= 1
+        scope.ints.append(IntName(k, 0, array.shape[0] - 1))
+        return None
+
+    def inner_function(self, scope: Scope) -> None:
+        """A function inside the function, which reads names around it."""
+        name = self.name("g")
+        inner = scope.inner()
+        inner.floats.append("z")
+        self.put(f"def {name}(z, w={self.number(scope, 1)}):")
+        self.put(f"    return {self.number(inner, 1)} + 0.1 * w")
+        value = self.name("v")
+        self.put(f"{value} = 0.5 * {name}({self.atom(scope)}) - 0.2 * {name}({self.atom(scope)}, w={self.atom(scope)})")
+        scope.floats.append(value)
+
+    def leak(self, scope: Scope, inner: Scope) -> None:
+        """Names of a block may be read after it, whether it has run or not."""
+        if self.chance(self.leaks):
+            scope.floats += [name for name in inner.floats if name not in scope.floats and name != "z"]
+            scope.ints += [k for k in inner.ints if k not in scope.ints]
+
     def for_loop(self, scope: Scope) -> None:
         inner = scope.inner(loop=True)
         head, trips = self.random.choices(
@@ -251,6 +333,7 @@ class Generator(Expressions):
             [60, 12, 10, 8, 8],
         )[0](scope, inner)
         self.nested(inner, head, trips)
+        self.leak(scope, inner)
         self.loop_else(scope)
 
     def loop_else(self, scope: Scope) -> None:
@@ -360,11 +443,13 @@ class Generator(Expressions):
         self.loop_else(scope)
 
     def branch(self, scope: Scope) -> None:
-        self.nested(scope.inner(), f"if {self.condition(scope)}:", most=3)
+        inner = scope.inner()
+        self.nested(inner, f"if {self.condition(scope)}:", most=3)
         while self.chance(0.2):
             self.nested(scope.inner(), f"elif {self.condition(scope)}:", most=2)
         if self.chance(0.6):
             self.nested(scope.inner(), "else:", most=3)
+        self.leak(scope, inner)
 
     def jump(self, scope: Scope) -> None:
         self.put(f"if {self.condition(scope)}:")
@@ -435,6 +520,7 @@ class Generator(Expressions):
             lines += self.helper_function(self.chance(0.5))
         scope, parameters, given = Scope(), [], []
         self.wrong = self.random.choice([0.0] * 9 + [0.03])
+        self.leaks = self.random.choice([0.0, 0.0, 0.0, 0.5])
         for _ in range(self.random.randint(1, 4)):
             self.parameter(scope, parameters, given)
         if self.chance(0.25):
@@ -463,6 +549,9 @@ class Generator(Expressions):
             text = f"s[{number}]"
             scope.floats.append(name)
             scope.assignable.append(name)
+        elif draw < 0.63:
+            text = f"(s[{number}], s[{number + 1}])"
+            scope.tuples.append((name, 2))
         elif draw < 0.7:
             value = self.random.randint(0, 4)
             text = str(value)

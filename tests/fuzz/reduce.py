@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 import signal
 import sys
 import tempfile
@@ -109,7 +110,13 @@ def reduced(program: Program, fails: Callable[[Program], bool], seconds: float =
 
 
 def main() -> None:
-    program = draw(int(sys.argv[1]))
+    given = sys.argv[1]
+    program = draw(int(Path(given).stem.rsplit("_", 1)[-1]))
+    if given.endswith(".py"):
+        text = Path(given).read_text()
+        program = replace(
+            program, source=text, numbers=max([int(n) + 1 for n in re.findall(r"\bs\[(\d+)\]", text)] or [0])
+        )
     kind = kind_of(program)
     print(f"fails with: {kind}", flush=True)
     if kind:

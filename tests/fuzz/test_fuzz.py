@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fuzz.checks import GRADIENT, PRIMAL, THOROUGH, check
+from tests.fuzz.checks import check, innermost, usual_depth
 from tests.fuzz.programs import draw
 
 FEWEST_CHECKED = 0.9
 """So many of the programs have to be compiled: a generator of refused programs would prove nothing."""
-
-
-def depth(seed: int) -> int:
-    """Most programs are checked with their gradient, some as far as it goes."""
-    return (THOROUGH, GRADIENT, PRIMAL, GRADIENT, PRIMAL)[seed % 5]
 
 
 def test_random_programs(fuzz_count: int, fuzz_seed: int, tmp_path: Path) -> None:
@@ -21,8 +16,8 @@ def test_random_programs(fuzz_count: int, fuzz_seed: int, tmp_path: Path) -> Non
     for seed in range(fuzz_seed, fuzz_seed + fuzz_count):
         program = draw(seed)
         try:
-            refused += bool(check(program, tmp_path, depth(seed)).refused)
+            refused += bool(check(program, tmp_path, usual_depth(seed)).refused)
         except Exception as error:
-            failures.append(f"seed {seed}: {error}")
+            failures.append(f"seed {seed}: {innermost(error)}")
     assert not failures, "\n".join(failures)
     assert refused <= (1 - FEWEST_CHECKED) * fuzz_count

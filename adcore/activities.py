@@ -74,10 +74,15 @@ class Mode:
         return f"adcore.{self.name}"
 
 
+@dataclass(frozen=True, repr=False)
+class SplitMode(Mode):
+    """The mode whose sweeps are two calls; a type of its own, as compiling for it gives another type of handle."""
+
+
 Primal = Mode("Primal", "primal", True)
 Forward = Mode("Forward", "forward")
 ForwardWithPrimal = Mode("ForwardWithPrimal", "forward", True)
 Reverse = Mode("Reverse", "reverse")
 ReverseWithPrimal = Mode("ReverseWithPrimal", "reverse", True)
-ReverseSplit = Mode("ReverseSplit", "reverse", True)
+ReverseSplit = SplitMode("ReverseSplit", "reverse", True)
 """Forward and reverse sweep as two calls; see `adcore.split`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from adcore.activities import (
     Active,
@@ -19,6 +19,7 @@ from adcore.activities import (
     Reverse,
     ReverseSplit,
     ReverseWithPrimal,
+    SplitMode,
 )
 from adcore.batch import prepared_call
 from adcore.functional import grad, jvp, value_and_grad, vjp
@@ -65,6 +66,14 @@ def autodiff(
     return prepared_call(_mode(mode), python, names, annotated, options).run()
 
 
+@overload
+def compile(f: Callable[..., Any], *args: Any, mode: SplitMode, **options: Any) -> SplitHandle: ...
+
+
+@overload
+def compile(f: Callable[..., Any], *args: Any, mode: Mode = ..., **options: Any) -> Handle: ...
+
+
 def compile(
     f: Callable[..., Any],
     *args: Any,
@@ -74,7 +83,7 @@ def compile(
     boundscheck: bool = True,
     pending: int = 8,
     **kwargs: Any,
-) -> Any:
+) -> Handle:
     """Compile the derivative of `f` for annotated arguments of these kinds (`mode=Primal`: `f` itself).
 
     `workspace`: "auto" keeps what the reverse sweep needs in an arena that is reserved once; a number of bytes is a

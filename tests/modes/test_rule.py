@@ -97,6 +97,58 @@ def test_the_loop_of_the_primal_is_not_reversed() -> None:
     assert np.allclose(dx, 1.5 * np.sqrt(X))
 
 
+def test_batches_and_split_sweeps() -> None:
+    tangents = [np.eye(3)[k] for k in range(3)]
+    assert np.allclose(ad.autodiff(ad.Forward, roots, ad.BatchDuplicated(X, tangents)), 1.5 * np.sqrt(X))
+    dx = np.zeros(3)
+    g = ad.compile(roots, ad.Duplicated(X, dx), mode=ad.ReverseSplit)
+    step = g.forward(X, dx)
+    g.reverse(step, 2.0)
+    assert np.allclose(dx, 3.0 * np.sqrt(X))
+
+
+def reciprocal(x: float) -> float:
+    return 1.0 / x
+
+
+ad.rule(reciprocal, adjoint=lambda x, result, cotangent: -cotangent * result * result)
+
+
+def test_faults_point_at_the_function_itself() -> None:
+    def use(x: float) -> float:
+        return 2.0 * reciprocal(x)
+
+    assert ad.grad(use)(2.0) == -0.5
+    g = ad.compile(use, ad.Active(2.0))
+    with pytest.raises(ZeroDivisionError) as caught:
+        g(0.0)
+    assert caught.traceback[-1].lineno == reciprocal.__code__.co_firstlineno  # counted from 0: the line below `def`
+    with pytest.raises(ZeroDivisionError):
+        ad.grad(use)(0.0)
+
+
+def test_no_allocation() -> None:
+    from pytest_adalloc import measure
+
+    for bound in (ad.compile(roots, ad.Duplicated(X, np.zeros(3))).bind(), ad.hessian(roots).bind(X)):
+        report = measure(bound, calls=30, warmup=2)
+        assert sum(report.allocs_per_call) == 0, str(report)
+
+
+def test_a_new_rule_replaces_the_old() -> None:
+    def line(x: float) -> float:
+        return x
+
+    def use(x: float) -> float:
+        return line(x)
+
+    assert ad.grad(use)(1.0) == 1.0
+    ad.rule(line, tangent=lambda x, result, d_x: 2.0 * d_x)
+    assert ad.grad(use)(1.0) == 2.0
+    ad.rule(line, tangent=lambda x, result, d_x: 3.0 * d_x)
+    assert ad.grad(use)(1.0) == 3.0
+
+
 def test_several_arguments_and_integers() -> None:
     def scaled(x: float, n: int, y: float) -> float:
         return x**n * y

@@ -6,7 +6,7 @@ reverse sweep for one output at a time. Running them allocates nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,11 +78,26 @@ class _Sweeper:
         return self.version.explain(self.evaluation.prepared.values)
 
 
-def clear(buffers: Sequence[LeafValue | None]) -> None:
+def clear(buffers: Iterable[LeafValue | None]) -> None:
     """Zeros in all arrays."""
     for buffer in buffers:
         for array in arrays(buffer):
             array.fill(0.0)
+
+
+def shadows_of(evaluation: Evaluation, lanes: int) -> tuple[list[list[LeafValue | None]], list[LeafValue | None]]:
+    """Shadows for each lane, and the memory behind all of them: one array per leaf where leaves share no memory."""
+    made = [evaluation.shadows() for _ in range(lanes)]
+    memory: list[LeafValue | None] = [value for lane in made for value in lane if isinstance(value, tuple)]
+    for k, value in enumerate(made[0]):
+        if isinstance(value, np.ndarray) and evaluation.groups:
+            memory += [lane[k] for lane in made]
+        elif isinstance(value, np.ndarray):
+            whole = np.zeros((lanes, *value.shape), value.dtype)
+            memory.append(whole)
+            for lane, own in zip(made, whole, strict=True):
+                lane[k] = own
+    return made, memory
 
 
 class Tangents(_Sweeper):
@@ -91,11 +106,11 @@ class Tangents(_Sweeper):
     def __init__(self, evaluation: Evaluation, lanes: int, second: bool) -> None:
         super().__init__(evaluation)
         self.lanes = lanes
-        self.moving = [evaluation.shadows() for _ in range(lanes)]
+        self.moving, self.memory = shadows_of(evaluation, lanes)
         varied = [k for k, kind in enumerate(self.kinds) if kind != "const"]
         directions = [0.0 if m[k] is None else m[k] for k in varied for m in self.moving]
         self.adjoints = evaluation.shadows() if second else []
-        self.changes = [evaluation.shadows() for _ in range(lanes)] if second else []
+        self.changes: list[list[LeafValue | None]] = []
         forward = Sweep("forward", self.kinds, (), evaluation.groups, lanes)
         if not second:
             self.start = len(self.values)
@@ -106,28 +121,31 @@ class Tangents(_Sweeper):
             inner = ("duplicated",) * len(shadows) + ("const",) * sum(seeds)
             given = [*self.values, *shadows, *(1.0 for s in seeds if s)]
             self.start = len(given)
+            self.changes, more = shadows_of(evaluation, lanes)
+            self.memory += more
             moved = [c[k] for k, s in enumerate(self.adjoints) if s is not None for c in self.changes]
             first = Sweep("reverse", self.kinds, seeds, evaluation.groups)
             over = Sweep("forward", (*self.kinds, *inner), (), (), lanes)
             self.link((first, over), [*given, *directions, *moved])
         self.varied = varied
+        self.numbers = [k for k in varied if self.kinds[k] == "active"]
 
     def clear(self) -> None:
         """Zeros wherever a sweep adds or writes, and for all directions."""
         clear(self.adjoints)
-        for k, leaf in enumerate(self.varied):
+        clear(self.memory)
+        for leaf in self.numbers:
+            first = self.start + self.varied.index(leaf) * self.lanes
             for lane in range(self.lanes):
-                if self.moving[lane][leaf] is None:
-                    self.frame.set_param(self.start + k * self.lanes + lane, 0.0)
-        for buffers in (*self.moving, *self.changes):
-            clear(buffers)
+                self.frame.set_param(first + lane, 0.0)
 
     def aim(self, lane: int, leaf: int, index: tuple[int, ...]) -> None:
         """Direction `lane` along one element of a leaf."""
         own = self.moving[lane][leaf]
-        if own is None:
+        if leaf in self.numbers:
             self.frame.set_param(self.start + self.varied.index(leaf) * self.lanes + lane, 1.0)
         else:
+            assert own is not None
             own[index] = 1.0  # `own.flat` would allocate an iterator
 
     def along(self, tangents: Sequence[LeafValue | None]) -> None:

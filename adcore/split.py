@@ -29,8 +29,7 @@ from adcore.lower.certificate import Certificate
 from adcore.runtime.arena import Arena
 from adcore.runtime.arguments import refuse
 from adcore.runtime.frames import Frame, array_words
-from adcore.runtime.leaves import LeafValue, arrays
-from adcore.split_calls import SplitCall
+from adcore.split_calls import Held, SplitCall
 from adcore.transform.split import COPY
 from adcore.versions import Options, is_differentiable
 
@@ -225,7 +224,7 @@ class _Slot:
         self.back: Frame
 
     def forwards(self, call: SplitCall) -> Any:
-        _check(call.prepared.names, call.frame, 0, call.values)
+        _check(call.held)
         if self.call is not call:
             self._load(call)
         kernel, primal = call.version.kernel, call.prepared.primal
@@ -252,7 +251,7 @@ class _Slot:
     def backwards(self, cotangent: Any) -> tuple[Any, ...] | None:
         call = self.call
         assert call is not None
-        _check(call.shadow_names, call.back_frame, call.crossing, call.added)
+        _check(call.held_shadows)
         seeds = self._seeds(call, cotangent)
         for k, seed in enumerate(seeds, len(self.back.layout.params) - len(seeds)):
             self.back.set_param(k, seed)
@@ -285,16 +284,11 @@ def _grant(frame: Frame, base: int, end: int) -> None:
     frame.words[words.WORKSPACE_BASE], frame.words[words.WORKSPACE_END] = base, end
 
 
-def _check(names: Sequence[str], frame: Frame, first: int, values: Sequence[LeafValue]) -> None:
-    """Refuse arrays that are no longer where and how the frame says."""
-    for k, (name, value) in enumerate(zip(names, values, strict=False), first):
-        if isinstance(frame.layout.params[k], ArrayType):
-            at = frame.layout.param_words[k]
-            for j, word in enumerate(array_words(arrays(value)[0])):
-                if frame.words[at + j] != word:
-                    refuse(
-                        f"`{name}` was resized, moved or reshaped since it was given", help="call .forward(...) again"
-                    )
+def _check(held: Sequence[Held]) -> None:
+    """Refuse arrays that are no longer where and how they were."""
+    for name, array, words_then in held:
+        if array_words(array) != words_then:
+            refuse(f"`{name}` was resized, moved or reshaped since it was given", help="call .forward(...) again")
 
 
 __all__ = ["BoundSplit", "SplitCall", "SplitHandle", "Step"]

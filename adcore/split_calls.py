@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from adcore.inplace import AnnotatedCall
 from adcore.pipeline import Sweep
 from adcore.runtime.arguments import refuse
-from adcore.runtime.frames import Frame
+from adcore.runtime.frames import Frame, array_words
 from adcore.runtime.guard import alias_groups
-from adcore.runtime.leaves import LeafValue
+from adcore.runtime.leaves import Array, LeafValue, arrays
 from adcore.runtime.shadows import check_overlaps
 from adcore.versions import Version
+
+Held = tuple[str, Array, list[int]]
+"""An array with its name, and its address, dimensions and strides when it was given."""
 
 
 class SplitCall(AnnotatedCall):
     """As AnnotatedCall; `version` and `frame` are the forward sweep's, `back` is the code of the reverse sweep. Its
-    parameters are the `crossing` ones, then `added`: shadows and seeds."""
+    parameters are those that cross, then `added`: shadows and seeds. `held` and `held_shadows` are arrays as given."""
 
     back: Version
     back_frame: Frame
     added: list[LeafValue]
-    shadow_names: list[str]
+    held: list[Held]
+    held_shadows: list[Held]
 
     def _version(self, kinds: tuple[str, ...], shadows: list[LeafValue | None]) -> Version:
         primal, names, values = self.prepared.primal, self.prepared.names, self.prepared.values
@@ -35,10 +41,15 @@ class SplitCall(AnnotatedCall):
 
     def _derived_values(self, kinds: tuple[str, ...], shadows: list[LeafValue | None]) -> list[LeafValue]:
         self.added = [s for s, kind in zip(shadows, kinds, strict=True) if kind == "duplicated"]
-        self.shadow_names = [n for n, kind in zip(self.prepared.names, kinds, strict=True) if kind == "duplicated"]
         self.added += [1.0 for seeded in self.seeds() if seeded]
         self.back_frame = Frame(self.back.kernel.layout)
-        self.crossing = len(self.back_frame.layout.params) - len(self.added)
-        for k, value in enumerate(self.added, self.crossing):
+        for k, value in enumerate(self.added, len(self.back_frame.layout.params) - len(self.added)):
             self.back_frame.set_param(k, value)
+        names = self.prepared.names
+        self.held, self.held_shadows = _held(names, self.prepared.values), _held(names, shadows)
         return list(self.prepared.values)
+
+
+def _held(names: Sequence[str], values: Sequence[LeafValue | None]) -> list[Held]:
+    pairs = zip(names, values, strict=True)
+    return [(name, array, array_words(array)) for name, value in pairs for array in arrays(value)]

@@ -227,9 +227,7 @@ def test_the_certificate_does_not_trust_native_code() -> None:
 
 def test_a_declared_native_function_by_address() -> None:
     address = ctypes.cast(libm.cbrt, ctypes.c_void_p).value
-    declared = ad.rule(
-        address, argtypes=[float], adjoint=cbrt_adjoint, allocates=False, reason="computes in registers"
-    )
+    declared = ad.rule(address, argtypes=[float], adjoint=cbrt_adjoint, allocates=False, reason="computes in registers")
     assert declared(27.0) == pytest.approx(3.0)
 
     def f(x: float) -> float:

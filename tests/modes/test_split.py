@@ -256,9 +256,7 @@ def test_what_cannot_be_split() -> None:
         return x[0]
 
     x = V.copy()
-    assert "shares memory" in refused(
-        lambda: ad.compile(both, ad.Duplicated(x, dx), ad.Const(x), mode=ad.ReverseSplit)
-    )
+    assert "shares memory" in refused(lambda: ad.compile(both, ad.Duplicated(x, dx), ad.Const(x), mode=ad.ReverseSplit))
     arrays = [V, V * 2]
 
     def over(ms: Any) -> float:

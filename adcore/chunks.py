@@ -17,6 +17,7 @@ from adcore.ir.core import walk
 from adcore.ir.types import ArrayType, Scalar
 from adcore.pipeline import Sweep
 from adcore.runtime.frames import Frame, read_scalar, view_at, width
+from adcore.runtime.guard import alias_groups
 from adcore.runtime.leaves import LeafValue, arrays, is_number
 from adcore.versions import Version, is_differentiable
 
@@ -125,7 +126,8 @@ class Tangents(_Sweeper):
             self.memory += more
             moved = [c[k] for k, s in enumerate(self.adjoints) if s is not None for c in self.changes]
             first = Sweep("reverse", self.kinds, seeds, evaluation.groups)
-            over = Sweep("forward", (*self.kinds, *inner), (), (), lanes)
+            # Shadows of leaves that share memory share theirs.
+            over = Sweep("forward", (*self.kinds, *inner), (), alias_groups(given), lanes)
             self.link((first, over), [*given, *directions, *moved])
         self.varied = varied
         self.numbers = [k for k in varied if self.kinds[k] == "active"]

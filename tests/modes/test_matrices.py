@@ -133,3 +133,30 @@ def test_no_allocation(make: Any) -> None:
 
     report = measure(make(), calls=30, warmup=3)
     assert sum(report.allocs_per_call) == 0, str(report)
+
+
+def multiplied(x: Any, y: Any) -> float:
+    t = 0.0
+    for i in range(1, len(x)):
+        x[i] = x[i] * y[i - 1]
+    for i in range(len(x)):
+        t += x[i] * y[i] * y[0]
+    return t
+
+
+def test_arguments_that_share_memory() -> None:
+    """One location has one derivative: the Hessian is that of the function of the memory."""
+    base = np.array([0.5, 1.5, -0.7, 1.1])
+
+    def apart(b: Any) -> Any:
+        x = b.copy()
+        return ad.grad(multiplied)(x, x)
+
+    columns = []
+    for k in range(4):
+        step = 1e-6 * np.eye(4)[k]
+        columns.append((apart(base + step) - apart(base - step)) / 2e-6)
+    x = base.copy()
+    assert np.allclose(ad.hessian(multiplied)(x, x), np.array(columns), atol=1e-6)
+    assert np.allclose(ad.hvp(multiplied)(x, x, vector=np.ones(4)), np.array(columns).sum(axis=0), atol=1e-6)
+    assert np.array_equal(x, base)

@@ -152,9 +152,11 @@ class Joiner:
             return a if joined is a.items else Items(joined)
         if isinstance(a, Record) and isinstance(b, Record) and a.cls is b.cls:
             values = self.sequence([v for _, v in a.fields], [v for _, v in b.fields], name)
-            return Record(a.cls, tuple((key, v) for (key, _), v in zip(a.fields, values, strict=True)))
+            same = _identical(values, [v for _, v in a.fields])
+            return a if same else Record(a.cls, _fields(a, values))
         if isinstance(a, ListRef) and isinstance(b, ListRef):
-            return self._lists(a.cell, b.cell, name)
+            joined = self._lists(a.cell, b.cell, name)
+            return a if isinstance(joined, ListRef) and joined.cell == a.cell else joined
         if isinstance(a, Array) and isinstance(b, Array):
             if a.value is b.value:
                 return a

@@ -80,7 +80,7 @@ REDUCTIONS = (
     "math.tanh(np.prod({0}))", "0.1 * sum({0})",
 )  # fmt: skip
 
-WRONG = ("math.sqrt({0})", "math.log({0})", "1.0 / (1 // 2 * {0})", "math.acos({0})", "float(1 // ({1}))")
+WRONG = ("math.sqrt({0})", "math.log({0})", "{0} / ({1})", "math.acos({0})", "float(1 // ({1}))")
 
 
 class Expressions:

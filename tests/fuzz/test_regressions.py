@@ -6,7 +6,7 @@ import copy
 import functools
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -165,3 +165,56 @@ def test_more_memory_than_the_machine_has_is_refused() -> None:
     assert ad.grad(scratch, wrt=1)(4, 1.5) == 3.0
     with pytest.raises(ad.WorkspaceError):
         ad.grad(scratch, wrt=1)(1 << 36, 1.5)
+
+
+def list_in_a_loop(x, t):
+    for i in range(len(x)):
+        s = [x[i], 0.5]
+        if x[i] > t:
+            break
+        s[1] += 1.0
+    return s[0] * s[1]
+
+
+def list_in_a_tuple_in_a_loop(x, t):
+    for i in range(len(x)):
+        s = [x[i], 0.5]
+        u = (s, t)
+        if x[i] > t:
+            break
+        s[1] += 1.0
+    return u[0][1] + s[0]
+
+
+def function_in_a_loop(x, t):
+    for i in range(len(x)):
+        s = [x[i], 0.5]
+
+        def h(z):
+            return s[0] * z  # noqa: B023
+
+        if x[i] > t:
+            break
+    return h(2.0)
+
+
+class Pair(NamedTuple):
+    a: float
+    b: float
+
+
+def record_in_a_loop(x, t):
+    for i in range(len(x)):
+        p = Pair(x[i], 0.5)
+        if x[i] > t:
+            break
+    return p.a * p.b
+
+
+@pytest.mark.parametrize(
+    "f", [list_in_a_loop, list_in_a_tuple_in_a_loop, function_in_a_loop, record_in_a_loop], ids=lambda f: f.__name__
+)
+def test_what_a_loop_makes_and_others_read_after_a_break(f: Any) -> None:
+    # The loop was dropped, with everything in it.
+    agrees(f, np.arange(10.0), 4.5)
+    agrees(f, np.arange(10.0), 40.0)

@@ -16,7 +16,7 @@ from adcore.ir.types import NUMPY_NAMES, ArrayType, ListType, Scalar, Type
 from adcore.pipeline import Groups, Sweep
 from adcore.runtime.arguments import refuse, signature
 from adcore.runtime.guard import alias_groups, detach, mirror
-from adcore.runtime.leaves import LeafValue, flatten, is_number, rebuild, record, zeros
+from adcore.runtime.leaves import LeafValue, arrays, flatten, rebuild, record
 from adcore.runtime.shadows import check_structure
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, UniformArg, leaves
 from adcore.versions import Options, Prepared, Version, bind, is_differentiable, prepare, python_function
@@ -94,9 +94,15 @@ class Evaluation:
         """Results and their tangents, for one tangent per primal leaf (None: constant)."""
         sweep = Sweep("forward", self.kinds, (), self.groups)
         values = self.fresh()
-        directions = [
-            _direction(t, v) for t, v, kind in zip(tangents, values, self.kinds, strict=True) if kind != "const"
-        ]
+        # Laid out as the leaves are: where two share memory that is written, so do their tangents.
+        shadows = self.shadows()
+        directions = [_filled(s, t) for s, t, kind in zip(shadows, tangents, self.kinds, strict=True)
+                      if kind != "const"]  # fmt: skip
+        for k in (k for group in self.groups for k in group):
+            pairs = zip(arrays(shadows[k]), arrays(tangents[k]), strict=False)
+            if any(not np.array_equal(own, given, equal_nan=True) for own, given in pairs):
+                path = self.prepared.names[k]
+                refuse(f"`{path}` shares memory that the function writes, and its tangent differs there from another's")
         given = [*values, *directions]
         version = self._version((sweep,), given, frozenset(range(len(values), len(given))))
         results = version.kernel(given)
@@ -125,14 +131,14 @@ class Evaluation:
         return found
 
 
-def _direction(tangent: LeafValue | None, value: LeafValue) -> LeafValue:
-    if tangent is None:
-        return zeros(value)
-    if is_number(tangent):
-        return float(tangent)
-    if isinstance(tangent, tuple):
-        return tuple(np.array(t, dtype=v.dtype) for t, v in zip(tangent, value, strict=True))
-    return np.array(tangent, dtype=value.dtype)
+def _filled(shadow: LeafValue | None, tangent: LeafValue | None) -> LeafValue:
+    """A tangent as a kernel takes it: a number, or `shadow` with the numbers of `tangent` (None: zeros)."""
+    if shadow is None:
+        return 0.0 if tangent is None else float(tangent)
+    if tangent is not None:
+        for own, given in zip(arrays(shadow), arrays(tangent), strict=True):
+            np.copyto(own, given)
+    return shadow
 
 
 def _as_floats(arg: ArgType, value: Any) -> Any:

@@ -160,3 +160,12 @@ def test_arguments_that_share_memory() -> None:
     assert np.allclose(ad.hessian(multiplied)(x, x), np.array(columns), atol=1e-6)
     assert np.allclose(ad.hvp(multiplied)(x, x, vector=np.ones(4)), np.array(columns).sum(axis=0), atol=1e-6)
     assert np.array_equal(x, base)
+
+
+def test_tangents_of_arguments_that_share_memory() -> None:
+    x, v = np.array([0.5, 1.5, -0.7, 1.1]), np.array([1.0, 2.0, 3.0, 4.0])
+    along = ad.grad(multiplied)(x, x) @ v
+    assert ad.jvp(multiplied, (x, x), (v, None))[1] == pytest.approx(along)
+    assert ad.jvp(multiplied, (x, x), (v, v))[1] == pytest.approx(along)
+    with pytest.raises(ad.ArgumentError, match="its tangent differs there"):
+        ad.jvp(multiplied, (x, x), (v, 2 * v))

@@ -155,8 +155,8 @@ class Joiner:
             same = _identical(values, [v for _, v in a.fields])
             return a if same else Record(a.cls, _fields(a, values))
         if isinstance(a, ListRef) and isinstance(b, ListRef):
-            joined = self._lists(a.cell, b.cell, name)
-            return a if isinstance(joined, ListRef) and joined.cell == a.cell else joined
+            cell = self._lists(a.cell, b.cell, name)
+            return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
         if isinstance(a, Array) and isinstance(b, Array):
             if a.value is b.value:
                 return a

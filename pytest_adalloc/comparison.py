@@ -152,7 +152,9 @@ def natural_scale(point: Point) -> Vector:
             part = np.abs(point.vector[leaf.start : leaf.start + leaf.size])
             with np.errstate(all="ignore"):
                 largest = float(np.max(part[np.isfinite(part)], initial=0.0))
-                near = np.maximum(part, largest * 2.0**-10)
+                # Not below the normal numbers: a neighbour of a subnormal must not count as 0, with a step of one.
+                least = max(largest * 2.0**-10, float(np.finfo(float).tiny)) if largest > 0 else 0.0
+                near = np.maximum(part, least)
                 exponent = np.floor(np.log2(np.where((near > 0) & np.isfinite(near), near, 1.0)))
             scale[leaf.start : leaf.start + leaf.size] = 2.0 ** np.clip(exponent, -500, 500)
     return scale

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_adalloc.arguments import Point, names_of
@@ -79,6 +79,7 @@ def test_planted_faults_are_caught(plant: Callable[[Any], Any]) -> None:
 
 
 @settings(max_examples=60, deadline=None)
+@example([5e-324, 0.0], 0, 1.0, -1.0)
 @given(
     st.lists(st.floats(-2, 2), min_size=2, max_size=6),
     st.integers(0, 5),

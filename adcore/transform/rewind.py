@@ -25,6 +25,7 @@ from adcore.ir.types import I64, ArrayType, Scalar
 from adcore.transform.checkpoint import Adjoints, Differentiate, state_of, step_kinds
 from adcore.transform.loops import iteration_number, trip_count
 from adcore.transform.outline import Outlined, aliases_of, call_inline, outline
+from adcore.transform.snapshots import stored_array
 
 DEEP = 3
 """Loops around a kept value from which on running its outermost loop's steps again is considered."""
@@ -213,14 +214,14 @@ class Rewound:
         (self.body,) = loop.regions
         count = trip_count(b, loop)
         self.logs = [self._room(section, count) for section in how.sections]
-        self.scalars = [_stored(b, [count], p.type.name, f"kept_{p.hint}")
+        self.scalars = [stored_array(b, [count], p.type.name, f"kept_{p.hint}")
                         for p in self.body.params[1:] if isinstance(p.type, Scalar)]  # fmt: skip
 
     def _room(self, section: Section, count: Value) -> Value:
         type_ = section.root.type
         assert isinstance(type_, ArrayType)
         dims = [self.b.emit("dim", section.root, axis=k) for k in range(type_.rank) if k not in section.fixed]
-        return _stored(self.b, [count, *dims], type_.element.name, f"log_{section.root.hint}")
+        return stored_array(self.b, [count, *dims], type_.element.name, f"log_{section.root.hint}")
 
     def save(self) -> None:
         """At the start of a step of the forward sweep: keep what it will overwrite, and the carried values."""
@@ -313,7 +314,3 @@ class Rewound:
             turn = iteration_number(b, loop, counter)
             self.over_sections(counter, turn, lambda memory, log: self.copy(log, memory))
         b.emit_many("for", loop.operands[:2], loop.attrs, (opened.region,), ())
-
-
-def _stored(b: Builder, dims: Sequence[Value], element: str, hint: str) -> Value:
-    return b.emit("alloc", *dims, element=element, zero=False, role="stored", hint=hint)

@@ -65,13 +65,13 @@ class Snapshots:
         self.b, self.roots = b, tuple(roots)
         slots = b.const(count)
         self.arrays = [self._room(slots, root) for root in roots]
-        self.scalars = [_stored(b, [slots], type_.name, "state") for type_ in types]
-        self.positions = _stored(b, [slots], "i64", "iteration")
+        self.scalars = [stored_array(b, [slots], type_.name, "state") for type_ in types]
+        self.positions = stored_array(b, [slots], "i64", "iteration")
 
     def _room(self, slots: Value, root: Value) -> Value:
         assert isinstance(root.type, ArrayType)
         dims = [self.b.emit("dim", root, axis=k) for k in range(root.type.rank)]
-        return _stored(self.b, [slots, *dims], root.type.element.name, f"state_{root.hint}")
+        return stored_array(self.b, [slots, *dims], root.type.element.name, f"state_{root.hint}")
 
     def save(self, slot: Value, iteration: Value, carried: Sequence[Value]) -> None:
         """Put the arrays as they are now, and `carried`, into `slot`."""
@@ -94,7 +94,8 @@ class Snapshots:
         return self.b.emit("load", self.positions, slot)
 
 
-def _stored(b: Builder, dims: Sequence[Value], element: str, hint: str) -> Value:
+def stored_array(b: Builder, dims: Sequence[Value], element: str, hint: str) -> Value:
+    """Room in the workspace for what the reverse sweep needs."""
     return b.emit("alloc", *dims, element=element, zero=False, role="stored", hint=hint)
 
 

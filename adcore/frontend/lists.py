@@ -19,7 +19,6 @@ from adcore.frontend.values import (
     ListRef,
     Num,
     Poison,
-    Record,
     Slice,
     is_scalar,
 )
@@ -211,7 +210,3 @@ def filled(frame: Frame, length: Abstract, item: Abstract, where: Span) -> Array
 def append(frame: Frame, node: ast.AST, owner: ListRef, value: Abstract) -> Abstract:
     frame.set_items(node, owner, (*frame.list_items(owner), value))
     return NONE
-
-
-def fields_text(owner: Record) -> str:
-    return ", ".join(name for name, _ in owner.fields)

@@ -11,7 +11,7 @@ import numpy as np
 from adcore.ir.core import Attributes
 from adcore.ir.types import Scalar, Type, is_float
 from adcore.ops.define import Emitter, Lowering, Op, same
-from adcore.ops.expr import Expr, cos, cosh, exp, log, polygamma, power, sin, sinh, sqrt, where
+from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh, sqrt, where
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -226,5 +226,3 @@ OPS = (
     Op("fmod", _two, quiet(np.fmod), _fmod_partials, lower=libm("fmod"), samples=PAIRS, cost=40.0),
     Op("copysign", _two, quiet(np.copysign), _copysign_partials, lower=intrinsic("copysign"), samples=PAIRS),
 )  # fmt: skip
-
-__all__ = ["OPS", "evaluate_polygamma", "log", "power"]

@@ -5,6 +5,7 @@ What may raise stays: removing it would change what the program does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from adcore.ir.core import Function, Instr, Region, Value, walk
@@ -13,7 +14,7 @@ from adcore.ops import Table
 
 def eliminate_dead_code(function: Function, ops: Table) -> Function:
     """The function without the instructions and carried values that no result, store or check depends on."""
-    live = _Liveness(ops)
+    live = _Liveness(ops, {r: i for i in walk(function.region) for r in i.results})
     live.add(function.results)
     live.region(function.region)
     while live.grew:
@@ -25,8 +26,8 @@ def eliminate_dead_code(function: Function, ops: Table) -> Function:
 class _Liveness:
     """A growing set of values that are needed; a pass over the function from its end adds to it."""
 
-    def __init__(self, ops: Table) -> None:
-        self.ops = ops
+    def __init__(self, ops: Table, definition: Mapping[Value, Instr]) -> None:
+        self.ops, self.definition = ops, definition
         self.values: set[Value] = set()
         self.grew = True
 
@@ -43,11 +44,20 @@ class _Liveness:
             return any(self.needed(i) for region in instr.regions for i in region.body)
         if instr.op == "while":
             return True  # it might not end
-        if instr.op == "alloc":
-            return False
+        if instr.op == "alloc":  # the user's own may have a negative size, which raises
+            return not instr.attrs.get("role") and not all(self.is_size(v) for v in instr.operands)
         op = self.ops[instr.op]
         raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
         return not op.pure or raises
+
+    def is_size(self, value: Value) -> bool:
+        """Whether `value` is certainly not negative."""
+        instr = self.definition.get(value)
+        if instr is None:
+            return False
+        if instr.op == "maximum":
+            return any(self.is_size(v) for v in instr.operands)
+        return instr.op in ("dim", "count") or (instr.op == "const" and instr.attrs["value"] >= 0)
 
     def region(self, region: Region) -> None:
         for instr in reversed(region.body):
@@ -110,8 +120,3 @@ def _pruned(instr: Instr, live: _Liveness) -> Instr:
 def _keep(region: Region, kept: list[int], is_body: bool) -> Region:
     yields = tuple(region.yields[k] for k in kept) if is_body else region.yields
     return Region((region.params[0], *(region.params[k + 1] for k in kept)), region.body, yields)
-
-
-def stores_to(region: Region) -> bool:
-    """Whether anything in `region` writes memory."""
-    return any(i.op in ("store", "accumulate") for i in walk(region))

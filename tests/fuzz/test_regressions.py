@@ -218,3 +218,15 @@ def test_what_a_loop_makes_and_others_read_after_a_break(f: Any) -> None:
     # The loop was dropped, with everything in it.
     agrees(f, np.arange(10.0), 4.5)
     agrees(f, np.arange(10.0), 40.0)
+
+
+def unused_array(n, x):
+    u = np.zeros(n)
+    return x * len(u)
+
+
+def test_an_array_that_nothing_reads_may_still_have_a_negative_size() -> None:
+    # The array was dead code, and its ValueError with it.
+    agrees(unused_array, 3, 1.5)
+    with pytest.raises(ValueError, match="negative dimensions"):
+        ad.grad(unused_array, wrt=1)(-1, 1.5)

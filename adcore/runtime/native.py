@@ -141,6 +141,11 @@ class NativeCallable(_Base):  # type: ignore[misc]
         ctypes.c_uint64.from_address(id(self) + BLOCK).value = block.address
         ctypes.c_uint64.from_address(id(self) + VECTORCALL).value = function
 
+    @property
+    def is_attached(self) -> bool:
+        """Whether calls go to native code."""
+        return supported() and ctypes.c_uint64.from_address(id(self) + VECTORCALL).value != 0
+
     def _detach(self) -> None:
         """Send calls to `__call__` again."""
         if supported():

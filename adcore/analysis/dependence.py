@@ -125,12 +125,23 @@ class Dependence:
             self._levels[key] = tuple(self._test(self.access(load), self.access(store)))
         return self._levels[key]
 
+    def common_loops(self, a: Instr, b: Instr) -> tuple[Instr, ...]:
+        """The loops around both accesses, outermost first."""
+        x, y = self.access(a).loops, self.access(b).loops
+        common = 0
+        while common < min(len(x), len(y)) and x[common] is y[common]:
+            common += 1
+        return x[:common]
+
+    def in_next_iteration(self, load: Instr, store: Instr, level: int) -> bool:
+        """Whether `store` may overwrite what `load` read as soon as in the next iteration of their `level`-th loop."""
+        common = len(self.common_loops(load, store))
+        return self._may_conflict(self.access(load), self.access(store), common, level, adjacent=True)
+
     def _test(self, x: Access, y: Access) -> list[int]:
         if not self.may_overlap(x.root, y.root):
             return []
-        common = 0
-        while common < min(len(x.loops), len(y.loops)) and x.loops[common] is y.loops[common]:
-            common += 1
+        common = len(self.common_loops(x.instr, y.instr))
         scope = self.structure.depth(self.structure.home[x.root])
         found = [level for level in range(scope + 1, common + 1) if self._conflict(x, y, common, level)]
         if self.follows(x.instr, y.instr) and self._conflict(x, y, common, 0):
@@ -159,7 +170,7 @@ class Dependence:
             self._conflicts[key] = self._may_conflict(x, y, common, level)
         return self._conflicts[key]
 
-    def _may_conflict(self, x: Access, y: Access, common: int, level: int) -> bool:
+    def _may_conflict(self, x: Access, y: Access, common: int, level: int, adjacent: bool = False) -> bool:
         same = common if level == 0 else level - 1
         equalities: list[Form] = []
         comparable = x.root is y.root and x.root not in self.self_overlapping
@@ -179,6 +190,9 @@ class Dependence:
         if not subscripts:
             return True
         later = [self._later(x.loops[level - 1], rename_x, rename_y)] if level else []
+        if adjacent:
+            stride = abs(x.loops[level - 1].attrs.get("step", 1))
+            equalities += [plus(row, {1: 1 - stride}) for row in later]
         return feasible(equalities, _connected([*inequalities, *later], [*equalities, *later]))
 
     def _later(self, loop: Instr, rename_x: Callable[[Form], Form], rename_y: Callable[[Form], Form]) -> Form:

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adcore.analysis.activity import activity
 from adcore.analysis.budget import TooLarge, plan_within
-from adcore.analysis.dependence import AliasClasses, Dependence
-from adcore.analysis.explain import Explanation, explain
+from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.explain import Explanation, explain, explained_bytes
+from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Node, Plan, Planner
-from adcore.analysis.record import active_free_values, has_adjoint, is_array, needs
-from adcore.analysis.structure import structure
+from adcore.analysis.record import active_free_values, has_adjoint, is_array
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import I64, ArrayType, Scalar, is_float
@@ -52,23 +51,6 @@ class Derivative:
         if isinstance(self.apart, Checkpointing):
             return explain(self.planner, self.plan, arguments, self.apart.summary())
         return explain(self.planner, self.plan, arguments, self.apart)
-
-
-def analyse(
-    function: Function,
-    kinds: Sequence[str],
-    seeds: Sequence[bool],
-    aliases: AliasClasses,
-    ops: Table,
-    apart: Instr | None = None,
-) -> Planner:
-    """Everything that is known before the decision what to store; `apart` is a loop that is checkpointed."""
-    dependence = Dependence(structure(function), aliases)
-    inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
-    visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
-    outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
-    active = activity(dependence, ops, inputs, outputs, visible)
-    return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)
 
 
 def reverse(

@@ -9,13 +9,14 @@ from math import comb
 import pytest
 
 from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Plan, Planner
 from adcore.analysis.sizes import Unknown
 from adcore.ir import I64, Builder, Function, Value, interpret, verify
 from adcore.ops import TABLE
 from adcore.transform.checkpoint import candidates, checkpointing
 from adcore.transform.improve import improve
-from adcore.transform.reverse import analyse, emit_reverse, reverse
+from adcore.transform.reverse import emit_reverse, reverse
 from adcore.transform.rewind import rewinding
 from adcore.transform.simplify import simplify
 from adcore.transform.snapshots import advanced_steps, emit_split, repetitions

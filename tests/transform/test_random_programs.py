@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Node, Planner
 from adcore.ir import Function, Instr, Value, interpret, verify
 from adcore.ops import TABLE
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
-from adcore.transform.reverse import analyse, emit_reverse
+from adcore.transform.reverse import emit_reverse
 from adcore.transform.simplify import simplify
 from tests.transform.random_programs import random_program
 

@@ -1,0 +1,34 @@
+"""Everything that is known about a function before the decision what to store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adcore.analysis.activity import activity
+from adcore.analysis.dependence import AliasClasses, Dependence
+from adcore.analysis.plan import Planner
+from adcore.analysis.record import needs
+from adcore.analysis.structure import structure
+from adcore.ir.core import Function, Instr
+from adcore.ops import Table
+
+
+def analyse(
+    function: Function,
+    kinds: Sequence[str],
+    seeds: Sequence[bool],
+    aliases: AliasClasses,
+    ops: Table,
+    apart: Instr | None = None,
+) -> Planner:
+    """Dependences, activity, what the reverse sweep reads, and the choices for it.
+
+    `kinds` and `seeds` are those of the differentiation (see `transform.reverse`); `apart` is a loop that is reversed
+    by running it again.
+    """
+    dependence = Dependence(structure(function), aliases)
+    inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
+    visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
+    outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
+    active = activity(dependence, ops, inputs, outputs, visible)
+    return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)

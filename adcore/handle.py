@@ -74,8 +74,8 @@ class Handle(native.NativeCallable):
         """Bytes kept for the reverse sweep at the shapes it was compiled for.
 
         Where only a run can tell (`while` loops), what the last call used; None before the first."""
-        explained = self.explain().bytes
-        return explained if explained is not None else self.high_water or None
+        known = self._call.version.bytes(self._call.prepared.values)
+        return known if known is not None else self.high_water or None
 
     @property
     def workspace_formula(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from adcore import __version__
 from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.explain import Explanation, refusal, too_large
+from adcore.analysis.explain import refusal, too_large
 from adcore.analysis.plan import Impossible
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
@@ -155,10 +155,14 @@ def _half(derived: Derivative, primal: Function, request: Request) -> Derivative
     return replace(derived, function=_verified(lean, request))
 
 
-def _plan(request: Request, products: Products) -> Explanation | None:
-    derived = products["derived"]
-    explanation: Explanation | None = derived.explain()
-    return explanation
+def _plan(request: Request, products: Products) -> Derivative:
+    """Nothing to do: the plan was made on the way. Its explanation tries out remedies, so only who reads it pays."""
+    derived: Derivative = products["derived"]
+    return derived
+
+
+def _plan_text(derived: Derivative) -> str:
+    return str(derived.explain() or NO_PLAN)
 
 
 def _gradient(request: Request, products: Products) -> Function:
@@ -202,7 +206,7 @@ STAGES = (
     Stage(
         "derived", "the derivative, as the rules give it", _derived, lambda derived: print_function(derived.function)
     ),
-    Stage("plan", "what is kept for the reverse sweep, and why", _plan, lambda plan: str(plan or NO_PLAN)),
+    Stage("plan", "what is kept for the reverse sweep, and why", _plan, _plan_text),
     Stage("gradient", "the derivative, simplified", _gradient, print_function),
     Stage("llvm", "LLVM IR before optimisation", _llvm, lambda lowered: str(lowered.text)),
     Stage("optimised", "LLVM IR after optimisation", _optimised, lambda artifact: str(artifact.llvm_ir)),

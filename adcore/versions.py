@@ -69,6 +69,12 @@ class Version:
             return Explanation(function.name, function.span, (), "0", 0)
         return explained
 
+    def bytes(self, values: Sequence[LeafValue] | None) -> int | None:
+        """What is kept for the reverse sweep, for the primal leaf `values`; None where only a run can tell."""
+        derived = self.build.products["derived"]
+        size: int | None = derived.bytes(values)
+        return size
+
 
 @dataclass(frozen=True, eq=False)
 class Primal:
@@ -154,7 +160,7 @@ class Primal:
         if limit == 0:
             return self._made((*key, 0), self._request(sweeps, aliases, part=part, limit=0))
         version = self._made((*key, "auto"), self._request(sweeps, aliases, part=part))
-        needed = version.explain(values).bytes
+        needed = version.bytes(values)
         if needed is not None and needed <= limit:
             return version
         # Leaner code depends on the shapes, through what the plan takes for them.

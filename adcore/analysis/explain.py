@@ -125,6 +125,17 @@ def explain(
     return Explanation(function.name, function.span, tuple(records), formula, size, notes)
 
 
+def explained_bytes(
+    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, apart: ReversedApart | None = None
+) -> int | None:
+    """The bytes of `explain`, without its reasons and remedies."""
+    size = _bytes(planner, workspace(planner, plan), arguments)
+    if apart is None or size is None:
+        return size
+    more = apart.record(arguments).bytes
+    return None if more is None else size + more
+
+
 def workspace(planner: Planner, plan: Plan) -> Polynomial:
     """Bytes that the plan keeps, as a polynomial."""
     total = Polynomial()

@@ -52,6 +52,13 @@ class Derivative:
             return explain(self.planner, self.plan, arguments, self.apart.summary())
         return explain(self.planner, self.plan, arguments, self.apart)
 
+    def bytes(self, arguments: Sequence[Any] | None = None) -> int | None:
+        """What is kept, as `explain` says, without the reasons; None where only a run can tell."""
+        if self.planner is None or self.plan is None:
+            return 0
+        apart = self.apart.summary() if isinstance(self.apart, Checkpointing) else self.apart
+        return explained_bytes(self.planner, self.plan, arguments, apart)
+
 
 def reverse(
     function: Function,

@@ -92,6 +92,8 @@ class GradReport:
             lines.append(f"certificate: {_certified(self.certificate)}")
         lines += [f"witness: {witness}" for witness in self.witnesses]
         lines += [f"not watched: {spot}" for spot in getattr(self.allocations, "blind_spots", ())]
+        elsewhere = elsewhere_note(self.allocations)
+        lines += [elsewhere] if elsewhere else []
         domains = getattr(self.allocations, "python", {})
         lines += [f"Python's {name}: {c.calls} requests, {c.bytes} bytes" for name, c in domains.items() if c.calls]
         lines += [f"stored: {described(record)}" for record in self.stored]
@@ -138,7 +140,9 @@ def _counted(report: GradReport) -> str:
         return ""
     total = sum(report.allocs_per_call)
     canaries = next((text for text in map(canary_note, report.witnesses) if text), "")
-    watched = f" (malloc family{', ' + canaries if canaries else ''})"
+    others = sum(getattr(report.allocations, "other_threads", {}).values())
+    parts = ["malloc family", canaries, f"{others} in other threads meanwhile" if others else ""]
+    watched = f" ({', '.join(part for part in parts if part)})"
     return f"{total} allocation{'' if total == 1 else 's'} in {calls} call{'' if calls == 1 else 's'}{watched}"
 
 
@@ -146,6 +150,15 @@ def canary_note(witness: object) -> str:
     """What a witness says about canaries, such as "2 of 2 canaries seen"; empty where it has none."""
     text = str(witness)
     return "2 of 2 canaries seen" if "both canaries seen" in text or "2 of 2 canaries seen" in text else ""
+
+
+def elsewhere_note(seen: AllocationReport | None) -> str:
+    """What threads asked for that are not counted: a gradient may hand its work to a pool of them."""
+    counts = getattr(seen, "other_threads", {})
+    if not counts:
+        return ""
+    spelled = ", ".join(f"{name} x {count}" for name, count in counts.items())
+    return f'other threads meanwhile: {spelled}; where they work for this gradient, count them with scope="process"'
 
 
 def _kept(report: GradReport) -> str:

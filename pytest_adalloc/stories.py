@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc import differences
 from pytest_adalloc.arguments import Point
+from pytest_adalloc.report import elsewhere_note
 
 if TYPE_CHECKING:
     from pytest_adalloc.comparison import Comparison
@@ -220,7 +221,8 @@ def allocates(about: About, seen: AllocationReport, limit: int, stored: Sequence
     for site in seen.sites[:3]:
         lines += _site(site)
     if len(seen.sites) > 3:
-        lines.append(f"  and {len(seen.sites) - 3} more places")
+        totals = ", ".join(f"{library} x {count}" for library, count in list(seen.by_library.items())[:5])
+        lines.append(f"  and {len(seen.sites) - 3} more places; by library: {totals}")
     what = "gradient" if sweep == "gradient" else f"{sweep}-mode derivative"
     allowed = "none is allowed" if not limit else f"{limit} a call {'is' if limit == 1 else 'are'} allowed"
     return story(
@@ -230,6 +232,7 @@ def allocates(about: About, seen: AllocationReport, limit: int, stored: Sequence
         about.here() if not lines else [],
         _why(stored),
         [f"  = note: {seen.disagreement}"] if seen.disagreement else [],
+        [f"  = note: {elsewhere}"] if (elsewhere := elsewhere_note(seen)) else [],
         help=_cure(about, seen, stored),
     )
 
@@ -255,7 +258,8 @@ def _times(count: int) -> str:
 def _site(site: Any) -> list[str]:
     # The compiler says what its own code allocates for: "stored" for the reverse sweep, a "temporary", ...
     phase = f" ({site.phase})" if getattr(site, "phase", "") else ""
-    who = f"{site.symbol or site.library or 'native code'}{phase}"
+    library = f" in {site.library}" if site.library and site.library != "generated code" else ""
+    who = f"{site.symbol or 'native code'}{library}{phase}"
     lines = [f"  {site.function} x {site.count}, {site.bytes} bytes in all: {who}"]
     return lines + quoted(site.file, site.line)
 

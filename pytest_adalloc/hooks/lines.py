@@ -14,7 +14,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.sites import read_sites
@@ -22,7 +22,13 @@ from pytest_adalloc.hooks.sites import read_sites
 if TYPE_CHECKING:
     from pytest_adalloc.hooks.install import Hooks
 
-Line = tuple[str, int]  # file and line number
+
+class Line(NamedTuple):
+    """A line of Python and the name of the function that it is part of."""
+
+    file: str
+    number: int
+    function: str
 
 
 def python_lines(hooks: Hooks, run: Callable[[], object]) -> dict[int, Line]:
@@ -75,8 +81,8 @@ def _user_line(frame: FrameType, number: int) -> Line | None:
         at = place.f_lineno if place else 0
     # Our own frames are below everything that is measured.
     if place is None or _is_ours(place):
-        return frame.f_code.co_filename, number
-    return place.f_code.co_filename, at
+        place, at = frame, number
+    return Line(place.f_code.co_filename, at, place.f_code.co_name)
 
 
 def _is_ours(frame: FrameType) -> bool:

@@ -125,6 +125,14 @@ class AllocationReport:
         return pattern(self.allocs_per_call, self.bytes_per_call)
 
     @property
+    def by_library(self) -> dict[str, int]:
+        """Allocations over all calls by the library that asked, the busiest first."""
+        totals: dict[str, int] = {}
+        for site in self.sites:
+            totals[site.library] = totals.get(site.library, 0) + site.count
+        return dict(sorted(totals.items(), key=lambda pair: -pair[1]))
+
+    @property
     def unseen(self) -> dict[str, int]:
         """Calls that only a second witness saw: allocation through a path that the hooks cannot see."""
         return {name: count for witness in self.witnesses for name, count in witness.unseen.items()}
@@ -163,6 +171,7 @@ def render(report: AllocationReport, top: int = 5) -> str:
     """The report as text, with the ``top`` sites that allocate most often."""
     lines = [f"{_headline(report)} ({report.driven} loop, {report.scope} scope)"]
     lines += [f"  by function: {_counts(report.by_function)}"] if report.by_function else []
+    lines += [f"  by library: {_counts(report.by_library)}"] if len(report.sites) > top else []
     lines += [f"  {site}" for site in report.sites[:top]]
     lines += [f"  and {len(report.sites) - top} more sites"] if len(report.sites) > top else []
     lines += [f"  other threads: {_counts(report.other_threads)}"] if report.other_threads else []

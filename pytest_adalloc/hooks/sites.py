@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import ctypes
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_char_p, c_void_p
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import NAMES
 from pytest_adalloc.hooks.report import Frame, Site
+
+if TYPE_CHECKING:
+    from pytest_adalloc.hooks.lines import Line
 
 # Start and end address, function, file, line, and optionally the phase (such as "reverse sweep") of a piece of
 # generated code.
@@ -66,7 +71,7 @@ def _raw(row: list[int]) -> RawSite:
 def attribute(
     raw: Iterable[RawSite],
     table: Sequence[AddressRow] | None = None,
-    lines: Mapping[int, tuple[str, int]] | None = None,
+    lines: Mapping[int, Line] | None = None,
 ) -> tuple[Site, ...]:
     """Sites with names, the most frequent first; places that resolve to the same name are one site.
 
@@ -75,7 +80,7 @@ def attribute(
     named = AddressTable(table or ())
     merged: dict[tuple[str, str, str, str, int], Site] = {}
     for item in raw:
-        site = _site(item, named, (lines or {}).get(item.key, ("", 0)))
+        site = _site(item, named, (lines or {}).get(item.key))
         place = (site.function, site.library, site.symbol, site.file, site.line)
         known = merged.get(place)
         count, size = (known.count, known.bytes) if known else (0, 0)
@@ -84,14 +89,18 @@ def attribute(
     return tuple(sorted(merged.values(), key=lambda site: (-site.count, -site.bytes, site.symbol)))
 
 
-def _site(item: RawSite, named: AddressTable, line: tuple[str, int]) -> Site:
+def _site(item: RawSite, named: AddressTable, line: Line | None) -> Site:
     stack = tuple(named.frame(address) for address in item.frames)
     # Generated code is what the user can change, so it is named before the library that it called.
     own = next((frame for frame in stack if frame.file), None)
     culprit = own or _named_culprit(stack, named.frame(item.culprit))
     library = culprit.library or "generated code"
     symbol = culprit.symbol or (f"+{culprit.offset:#x}" if culprit.library else "")
-    place = (culprit.file, culprit.line) if culprit.file else line
+    place = (culprit.file, culprit.line)
+    if line and not culprit.file:
+        place = (line.file, line.number)
+        # The outermost frame that matters to the user; no address, because Python has none.
+        stack = (*stack, Frame(0, "", line.function, 0, *place))
     return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, culprit.phase, stack)
 
 
@@ -133,7 +142,31 @@ def _dladdr(address: int) -> tuple[str, str, int]:
 
 def _named(address: int) -> Frame:
     library, symbol, offset = _dladdr(address - 1)
-    return Frame(address, library, symbol, offset + 1 if library else 0)
+    return Frame(address, library, demangled(symbol), offset + 1 if library else 0)
+
+
+def demangled(symbol: str) -> str:
+    """The name that a C++ programmer wrote; every other name as it is, and all where no C++ library is loaded."""
+    demangle = _demangler() if symbol.startswith("_Z") else None
+    if demangle is None:
+        return symbol
+    status = ctypes.c_int()
+    text = demangle(symbol.encode(), None, None, ctypes.byref(status))
+    if not text:
+        return symbol
+    try:
+        return ctypes.string_at(text).decode("utf-8", "replace")
+    finally:
+        _process().free(c_void_p(text))
+
+
+def _demangler() -> Any:
+    # C++ code that was called has loaded this library; it is only looked up, so that nothing new is loaded here.
+    with contextlib.suppress(OSError, AttributeError):
+        function = ctypes.CDLL("libstdc++.so.6", mode=os.RTLD_NOLOAD | os.RTLD_LAZY).__cxa_demangle
+        function.restype = c_void_p
+        return function
+    return None
 
 
 def forget() -> None:

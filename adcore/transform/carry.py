@@ -10,18 +10,15 @@ fixed number of iterations as recurrences). Accumulation has no order that the u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from adcore.analysis.affine import Affine, known, plus
 from adcore.analysis.dependence import Dependence
 from adcore.analysis.structure import Structure, structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.ops import Table
-
-WIDEST = 5
-"""Neighbours that one loop may touch in one array; each one more is a register carried."""
+from adcore.transform.chains import Chain, find_chains
 
 
 def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
@@ -33,77 +30,23 @@ def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequenc
     return replace(function, region=pass_.region(function.region))
 
 
-@dataclass(frozen=True, eq=False)
-class _Chain:
-    """Accumulations of one iteration in the order of the elements that they touch: the k-th touches at iteration t what
-    the first touches at iteration t + k; `advance` is how far the subscripts move in an iteration."""
-
-    loop: Instr
-    sums: tuple[Instr, ...]
-    advance: tuple[int, ...]
-
-
 class _Carry:
     def __init__(self, facts: Structure, dependence: Dependence, ops: Table, shared: frozenset[Value]) -> None:
         self.structure, self.dependence, self.ops, self.shared = facts, dependence, ops, shared
-        self.affine: Affine = dependence.affine
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
             nested = replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
             ends: list[Instr] = []
-            for chain in self.find(instr) if instr.op == "for" else ():
+            for chain in find_chains(self.dependence, self.shared, instr) if instr.op == "for" else ():
                 before, nested, after = self.rewrite(chain, nested)
                 body += before
                 ends += after
             body += [nested, *ends]
         return replace(region, body=tuple(body))
 
-    def find(self, loop: Instr) -> list[_Chain]:
-        """The chains of an innermost loop."""
-        (body,) = loop.regions
-        if any(i.regions or i.op in ("push", "pop", "check", "index", "alloc") for i in body.body):
-            return []
-        sums: dict[Value, list[Instr]] = {}
-        for instr in body.body:
-            if instr.op == "accumulate":
-                sums.setdefault(self.dependence.root(instr.operands[1]), []).append(instr)
-        others = {self.dependence.root(i.operands[0 if i.op == "load" else 1]) for i in body.body
-                  if i.op in ("load", "store")}  # fmt: skip
-        found = []
-        for root, members in sums.items():
-            alone = root not in others and not (root in self.shared and (others | set(sums)) & (self.shared - {root}))
-            if alone and 2 <= len(members) <= WIDEST:
-                chain = self.chain(loop, members)
-                if chain is not None:
-                    found.append(chain)
-        return found
-
-    def chain(self, loop: Instr, members: Sequence[Instr]) -> _Chain | None:
-        """The members in order, if they touch a row of neighbours without a gap."""
-        counter = loop.regions[0].params[0]
-        step = -loop.attrs["step"] if loop.attrs.get("reverse") else loop.attrs["step"]
-        first = [self.affine.form(v) for v in members[0].operands[2:]]
-        advance = tuple(form.get(counter, 0) * step for form in first)
-        if not any(advance):
-            return None
-        placed: dict[int, Instr] = {}
-        for instr in members:
-            if instr.operands[1] is not members[0].operands[1]:
-                return None
-            forms = [self.affine.form(v) for v in instr.operands[2:]]
-            distance = [known(plus(form, base, -1)) for form, base in zip(forms, first, strict=True)]
-            place = _multiple(distance, advance)
-            if place is None or place in placed:
-                return None
-            placed[place] = instr
-        order = sorted(placed)
-        if order != list(range(order[0], order[0] + len(order))):
-            return None
-        return _Chain(loop, tuple(placed[k] for k in order), advance)
-
-    def rewrite(self, chain: _Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
+    def rewrite(self, chain: Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
         """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""
         first, *rest = chain.sums
         type_ = first.operands[0].type
@@ -134,7 +77,7 @@ class _Carry:
         carried = Instr("for", operands, results, loop.attrs, (region,), loop.span)
         return list(outside.finish((), ()).body), carried, self.last(chain, left)
 
-    def last(self, chain: _Chain, left: Sequence[Value]) -> list[Instr]:
+    def last(self, chain: Chain, left: Sequence[Value]) -> list[Instr]:
         """`if the loop ran`: add what is left to the elements beyond the last iteration's first."""
         loop, b = chain.loop, Builder(self.ops)
         b.span = loop.span
@@ -178,16 +121,3 @@ class _Carry:
             return names[value]
 
         return [again(v) for v in values]
-
-
-def _multiple(distance: Sequence[int | None], advance: Sequence[int]) -> int | None:
-    """The whole number k with distance = k * advance, if there is one."""
-    k: int | None = None
-    for d, a in zip(distance, advance, strict=True):
-        if d is None or (a == 0 and d) or (a and d % a):
-            return None
-        if a:
-            if k is not None and k != d // a:
-                return None
-            k = d // a
-    return k

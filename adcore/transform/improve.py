@@ -1,4 +1,4 @@
-"""What makes derivative code fast, in order: simplify, fuse forward with reverse loops, carry neighbouring sums."""
+"""What makes derivative code fast: simplify, fuse forward with reverse loops, gather or carry neighbouring sums."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from adcore.ir.core import Function
 from adcore.ops import Table
 from adcore.transform.carry import carry_accumulations
 from adcore.transform.fuse import fuse
+from adcore.transform.gather import gather_accumulations
 from adcore.transform.simplify import simplify
 
 
@@ -17,4 +18,5 @@ def improve(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()
     fused = fuse(function, ops, groups)
     if fused is not function:
         function = simplify(fused, ops)
+    function = simplify(gather_accumulations(function, ops, groups), ops)
     return simplify(carry_accumulations(function, ops, groups), ops)

@@ -36,6 +36,7 @@ from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
 from adcore.transform.inline import expand, inline
+from adcore.transform.remedies import Remedies
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.simplify import simplify
 from adcore.transform.split import NotSplit, split
@@ -131,7 +132,9 @@ def _derived(request: Request, products: Products) -> Derivative:
             how = (request.ops, aliases, request.limit, request.values)
             derived = reverse(derived.function, sweep.kinds, sweep.seeds, *how)
         except Impossible as impossible:
-            raise WorkspaceError(refusal(impossible, f"workspace={request.limit}")) from None
+            remedies = Remedies(impossible.planner, sweep.kinds, sweep.seeds)
+            budget = f"workspace={request.limit}"
+            raise WorkspaceError(refusal(impossible, budget, remedies.to_keep_nothing)) from None
         except TooLarge as large:
             raise WorkspaceError(too_large(large.planner, large.plan, large.bytes, request.limit or 0)) from None
         if request.part != "whole":

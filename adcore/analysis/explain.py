@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from adcore.analysis.plan import Choice, Impossible, Node, Plan, Planner
+from adcore.analysis.plan import Choice, Impossible, Node, Plan, Planner, Why
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.errors import Diagnostic
@@ -14,29 +14,50 @@ from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar
 from adcore.source import Span
 
-PROBE = 64
-"""Every quantity's value when two formulas are compared, to see which is smaller."""
+KeptAs = Literal["register", "store", "log", "scratch", "checkpoint"]
+"""Outside of loops a value stays in a register; otherwise it is stored for each iteration, or logged where it is
+overwritten, or put down in scratch memory that each turn of the outer loops uses again, or part of a kept state."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A store that may destroy the value in memory: where it stands and `when` it strikes, in words.
+
+    `passed`: whether the reverse sweep has gone back over it when the value is wanted, so that undoing it would help.
+    """
+
+    span: Span
+    when: str
+    passed: bool
 
 
 @dataclass(frozen=True)
 class Stored:
     """One kept value.
 
-    `value` is its source text (or the user's name), `reason` a sentence, `overwritten_by` the lines that destroy it in
-    memory, `needed_by` the lines whose adjoint reads it, `formula` its bytes in shapes and trip counts, `bytes` the
-    number for the shapes at hand (None if only a run can tell), `fix` a change of the program that was checked to make
-    the bytes fall (empty if none is known).
+    `value` is its source text (or the user's name), `kept_as` where it is, `why` a keyword and `reason` a sentence,
+    `killed_by` the stores that destroy it in memory, `needed_by` the lines whose adjoint reads it, `formula` its bytes
+    in shapes and trip counts, `bytes` the number for the shapes at hand (None if only a run can tell),
+    `alternative_cost` what having it without keeping it would cost in one call, in additions, by the compiler's
+    estimate (None if it cannot be had), `fix` a change that was tried and made the bytes fall (empty if none is known).
     """
 
     value: str
     span: Span | None
-    why: str
+    kept_as: KeptAs
+    why: Why | Literal["checkpoint", "rewound"]
     reason: str
     needed_by: tuple[Span, ...]
-    overwritten_by: tuple[Span, ...]
     formula: str
     bytes: int | None
-    fix: str
+    killed_by: tuple[Kill, ...] = ()
+    alternative_cost: float | None = None
+    fix: str = ""
+
+    @property
+    def overwritten_by(self) -> tuple[Span, ...]:
+        """The lines that destroy it in memory."""
+        return tuple(dict.fromkeys(kill.span for kill in self.killed_by))
 
 
 @dataclass(frozen=True)
@@ -94,17 +115,28 @@ class Checkpoints:
         why = f"the limit is below what all iterations need: the state ({names}) is kept at {self.count} of them"
         formula = f"{self.count}*{self.size} + {self.rest}"
         spans = (self.span,) if self.span else ()
-        return Stored("states of the loop", self.span, "checkpoint", why, spans, (), formula, self.bytes, "")
+        kept_as: KeptAs = "checkpoint"
+        return Stored("states of the loop", self.span, kept_as, "checkpoint", why, spans, formula, self.bytes)
+
+    @property
+    def again(self) -> str:
+        """The price of keeping so few, in words."""
+        return f"{self.advanced} steps run again (it has {self.steps})"
 
     def note(self) -> str:
-        return (
-            f"Checkpointed: {self.advanced} of {self.steps} steps' worth of iterations run again, the least for "
-            f"{self.count} states (Griewank & Walther 2000)."
-        )
+        return f"Of the checkpointed loop {self.again}: the least for {self.count} states (Griewank & Walther 2000)."
+
+
+Remedy = Callable[[Node], str]
+"""A change of the program that was tried and helps to keep less for a node; empty if none is known."""
 
 
 def explain(
-    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, apart: ReversedApart | None = None
+    planner: Planner,
+    plan: Plan,
+    arguments: Sequence[Any] | None = None,
+    apart: ReversedApart | None = None,
+    remedy: Remedy | None = None,
 ) -> Explanation:
     """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes; `apart` is a
     loop that is reversed by running it again."""
@@ -113,7 +145,8 @@ def explain(
     for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
         amount = amount_of(planner, plan, node)
         total = total + amount
-        records.append(_record(planner, plan, node, readers, amount, arguments))
+        fix = remedy(node) if remedy is not None else ""
+        records.append(_record(planner, plan, node, readers, amount, arguments, fix))
     function = planner.structure.function
     formula, size, notes = planner.sizes.text(total), _bytes(planner, total, arguments), _aliasing_notes(planner, plan)
     if apart is not None:
@@ -208,10 +241,25 @@ def span_of(planner: Planner, value: Node) -> Span | None:
     return instr.span.first_line()
 
 
+TRIPS = "number of iterations"
+
+
+def quoted(text: str) -> str:
+    """A value in a sentence: code in quotes."""
+    return f"the {text}" if text == TRIPS else f"`{text}`"
+
+
+def array_name(root: Value) -> str:
+    """What the user calls an array, or the list that it is in."""
+    return f"`{root.hint.removesuffix('[]')}`"
+
+
 def described(planner: Planner, value: Node) -> str:
     """The user's text for `value`: the source of its expression, or its name; for a log, the statement."""
     if isinstance(value, Instr):
         return value.span.text() if value.span is not None else value.op
+    if planner.choices[value].why == "trip count":
+        return TRIPS
     instr = planner.structure.definition.get(value)
     if instr is not None and instr.span is not None and instr.op not in ("for", "while", "if"):
         span = instr.span
@@ -232,19 +280,80 @@ def _record(
     readers: Sequence[Instr],
     amount: Polynomial,
     arguments: Sequence[Any] | None,
+    fix: str,
 ) -> Stored:
     choice = plan.choices[value]
     return Stored(
         described(planner, value),
         span_of(planner, value),
+        kept_as(planner, plan, value),
         choice.why,
         reason(planner, value, choice),
         _spans(readers),
-        _spans(choice.killers),
         planner.sizes.text(amount),
         _bytes(planner, amount, arguments),
-        fix(planner, value, choice),
+        kills_of(planner, value, choice),
+        choice.cost if choice.operands is not None and value not in plan.rows else None,
+        fix,
     )
+
+
+def kept_as(planner: Planner, plan: Plan, value: Node) -> KeptAs:
+    """In which form the plan keeps `value`."""
+    if isinstance(value, Instr):
+        return "log"
+    if in_register(planner, value):
+        return "register"
+    return "scratch" if value in plan.rows else "store"
+
+
+def kills_of(planner: Planner, value: Node, choice: Choice) -> tuple[Kill, ...]:
+    """The stores that destroy what a load read, each with the moment at which it first may do so."""
+    if isinstance(value, Instr) or choice.why != "overwritten":
+        return ()
+    load = planner.structure.definition[value]
+    between, _ = planner.kills.of(load)
+    return tuple(Kill(store.span, _moment(planner, load, store), store not in between)
+                 for store in choice.killers if store.span is not None)  # fmt: skip
+
+
+def _moment(planner: Planner, load: Instr, store: Instr) -> str:
+    """When `store` first may overwrite what `load` read."""
+    dependence = planner.dependence
+    loops, levels = dependence.common_loops(load, store), dependence.levels(load, store)
+    if 0 in levels or not levels:
+        if loops:
+            return "later in the same iteration"
+        other = planner.structure.loops(planner.structure.home[store])
+        return "afterwards" + (f", in the loop of line {other[0].span.line}" if other and other[0].span else "")
+    level = max(levels)
+    line = loops[level - 1].span
+    which = "next" if dependence.in_next_iteration(load, store, level) else "later"
+    article = "the" if which == "next" else "a"
+    return f"in {article} {which} iteration of the loop" + (f" of line {line.line}" if line else "")
+
+
+def certainly_killed(planner: Planner, load: Instr, store: Instr) -> bool:
+    """Whether it is sure that `store` runs and strikes what `load` read, rather than merely possible."""
+    structure, dependence = planner.structure, planner.dependence
+    regions = structure.chain(structure.home[store])
+    common = set(structure.chain(structure.home[load]))
+    optional = any((o := structure.owner[r]) is not None and o.op != "for" for r in regions if r not in common)
+    one, two = dependence.access(load), dependence.access(store)
+    if one.root is not two.root:
+        return False
+    affine = None not in (*one.subscripts, *two.subscripts)
+    atoms = {a for form in (*one.subscripts, *two.subscripts) for a in form or ()}
+    data = any(isinstance(a, Value) and _is_loaded(planner, a) for a in atoms)
+    return affine and not optional and not data
+
+
+def _is_loaded(planner: Planner, value: Value) -> bool:
+    instr = planner.structure.definition.get(value)
+    if instr is None:
+        home = planner.structure.home[value]
+        return home is not planner.structure.function.region and value is not home.params[0]
+    return instr.op not in ("dim", "count")
 
 
 def _spans(instrs: Iterable[Instr]) -> tuple[Span, ...]:
@@ -255,9 +364,13 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
     """Why the value cannot (or should not) be computed again."""
     text = described(planner, value)
     if choice.why == "overwritten":
+        assert isinstance(value, Value)
+        load = planner.structure.definition[value]
+        sure = any(certainly_killed(planner, load, s) for s in choice.killers)
         lines = ", ".join(str(s.line) for s in _spans(choice.killers))
-        sentence = f"`{text}` is overwritten (line {lines}) before the reverse sweep comes back to it"
-        aliases = _aliased_names(planner, value, choice)
+        verb = "is" if sure else "may be"
+        sentence = f"`{text}` {verb} overwritten (line {lines}) before the reverse sweep comes back to it"
+        aliases = aliased_names(planner, value, choice)
         return sentence + (f": {' and '.join(aliases)} share memory in this call" if aliases else "")
     if isinstance(value, Instr):
         return f"`{text}` overwrites values that the reverse sweep reads: the old ones are kept and put back on the way"
@@ -265,7 +378,7 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
     return {
         "carried": f"`{name}` is carried from one iteration to the next: backwards, only a copy can bring it back",
         "temporary": f"`{text}` is read from an array that lives only inside the loop",
-        "loop result": f"`{name}` is the result of an inner loop: storing it is cheaper than running that loop again",
+        "loop result": _result_of(planner, value, name, choice),
         "trip count": "the number of iterations of this `while` is known only after it ran",
         "decision": f"`{name}` decides a branch or an index and rests on rounded arithmetic, so it is not recomputed",
         "dearer": f"computing `{text}` again would cost more than keeping it",
@@ -273,40 +386,22 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
     }[choice.why]
 
 
-def _aliased_names(planner: Planner, value: Node, choice: Choice) -> list[str]:
-    assert isinstance(value, Value)
+def _result_of(planner: Planner, value: Value, name: str, choice: Choice) -> str:
+    """Why the result of a loop or branch is kept."""
+    owner = planner.structure.definition.get(value)
+    branch = owner is not None and owner.op == "if"
+    origin = f"`{name}` comes from a branch" if branch else f"`{name}` is the result of an inner loop"
+    if choice.operands is None:
+        return f"{origin}, which cannot be run once more on the way back"
+    return f"{origin}: keeping it is cheaper than running that once more"
+
+
+def aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
+    """The arrays that share memory in this call, where that is why `value` is overwritten."""
     load = planner.structure.definition[value]
     root = planner.dependence.root(load.operands[0])
     others = dict.fromkeys(r for s in choice.killers if (r := planner.dependence.root(s.operands[1])) is not root)
-    return [f"`{v.hint}`" for v in (root, *others)] if others else []
-
-
-def fix(planner: Planner, value: Node, choice: Choice) -> str:
-    """A change that makes the bytes fall, verified by planning the changed program; empty if there is none."""
-    if isinstance(value, Value) and choice.why != "overwritten":
-        return ""
-    stores = (value,) if isinstance(value, Instr) else choice.killers
-    changed = Planner(planner.dependence, planner.active, planner.needs, planner.ops, frozenset(stores))
-    plan = changed.plan()
-    if in_register(planner, value):
-        left = changed.choices.get(value)  # none: without those stores nothing asks for it
-        if left is not None and left.why == "overwritten":
-            return ""
-    elif _probe(planner, workspace(changed, plan)) >= _probe(planner, workspace(planner, planner.plan())):
-        return ""
-    if isinstance(value, Value) and (aliased := _aliased_names(planner, value, choice)):
-        return f"pass buffers that do not overlap for {' and '.join(aliased)}"
-    lines = ", ".join(str(s.line) for s in _spans(stores))
-    return f"on line {lines} write to another array instead of {_written(planner, stores)}"
-
-
-def _written(planner: Planner, stores: Iterable[Instr]) -> str:
-    """The arrays that `stores` write, by name."""
-    return " and ".join(dict.fromkeys(f"`{planner.dependence.root(s.operands[1]).hint}`" for s in stores))
-
-
-def _probe(planner: Planner, amount: Polynomial) -> float:
-    return float(amount.evaluate(lambda atom: PROBE))
+    return [array_name(v) for v in (root, *others)] if others else []
 
 
 def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
@@ -319,7 +414,7 @@ def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
     read = [p for p in planner.structure.function.params if p in loaded]
     pairs = [(w, r) for w in written for r in read if w is not r and not dependence.may_overlap(w, r)]
     unordered = {frozenset(pair): pair for pair in reversed(pairs)}
-    names = [f"`{w.hint}` and `{r.hint}`" for w, r in reversed(unordered.values())]
+    names = [f"{array_name(w)} and {array_name(r)}" for w, r in reversed(unordered.values())]
     if not names:
         return ()
     return (f"Checked at each call: the buffers of {'; '.join(names)} do not overlap, so writing one cannot change the "
@@ -329,9 +424,9 @@ def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
 def _record_lines(record: Stored) -> list[str]:
     amount = f"{record.bytes} bytes ({record.formula})" if record.bytes is not None else f"{record.formula} bytes"
     amount = "no bytes: a value outside of loops stays in a register" if record.formula == "0" else amount
-    lines = [f"  {record.span or '?'}: `{record.value}`, {amount}", f"      why: {record.reason}"]
-    for label, spans in (("needed by", record.needed_by), ("overwritten by", record.overwritten_by)):
-        lines += [f"      {line}" for line in _lines(f"{label}:", spans)]
+    lines = [f"  {record.span or '?'}: {quoted(record.value)}, {amount}", f"      why: {record.reason}"]
+    lines += [f"      {line}" for line in _lines("needed by:", record.needed_by)]
+    lines += [f"      {line}" for line in _kill_lines("overwritten by:", record.killed_by)]
     return [*lines, f"      to avoid it: {record.fix}"] if record.fix else lines
 
 
@@ -340,7 +435,12 @@ def _lines(label: str, spans: Sequence[Span]) -> list[str]:
     return list(dict.fromkeys(f"{label} line {s.line}: {s.text()}" for s in spans))
 
 
-def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
+def _kill_lines(label: str, kills: Sequence[Kill]) -> list[str]:
+    """One entry per source line and moment."""
+    return list(dict.fromkeys(f"{label} line {k.span.line}: {k.span.text()} ({k.when})" for k in kills))
+
+
+def refusal(impossible: Impossible, budget: str, remedy: Remedy) -> list[Diagnostic]:
     """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable."""
     planner = impossible.planner
     blamed: dict[Node, dict[Instr, None]] = {}
@@ -352,11 +452,11 @@ def refusal(impossible: Impossible, budget: str) -> list[Diagnostic]:
     diagnostics = []
     for value, needing in blamed.items():
         choice = planner.choices[value]
-        notes = [*_lines("needed by", _spans(needing)), *_lines("overwritten by", _spans(choice.killers))]
-        advice = fix_without_storing(planner, value, choice)
-        title = f"the reverse sweep needs `{described(planner, value)}`, and {budget} does not allow to keep it"
+        notes = _lines("needed by", _spans(needing))
+        notes += _kill_lines("overwritten by", kills_of(planner, value, choice))
+        title = f"the reverse sweep needs {quoted(described(planner, value))}, and {budget} does not allow to keep it"
         why = reason(planner, value, choice)
-        diagnostics.append(Diagnostic(title, span_of(planner, value), "must be kept", (why, *notes), advice))
+        diagnostics.append(Diagnostic(title, span_of(planner, value), "must be kept", (why, *notes), remedy(value)))
     return diagnostics
 
 
@@ -368,24 +468,10 @@ def too_large(planner: Planner, plan: Plan, needed: int, limit: int) -> list[Dia
         amount = planner.sizes.text(amount_of(planner, plan, node))
         title = f"the reverse sweep needs at least {needed} bytes, and workspace={limit} allows {limit}"
         notes = [reason(planner, node, choice), *_lines("needed by", _spans(readers))]
-        notes += _lines("overwritten by", _spans(choice.killers))
+        notes += _kill_lines("overwritten by", kills_of(planner, node, choice))
         diagnostics.append(
             Diagnostic(
                 title, span_of(planner, node), f"{amount} bytes of it", tuple(notes), f"workspace={needed} will do"
             )
         )
     return diagnostics
-
-
-def fix_without_storing(planner: Planner, value: Node, choice: Choice) -> str:
-    """Advice for a refused value."""
-    if isinstance(value, Value) and choice.why == "overwritten":
-        aliased = _aliased_names(planner, value, choice)
-        if aliased:
-            return f"pass buffers that do not overlap for {' and '.join(aliased)}, or allow a workspace"
-    if isinstance(value, Instr) or choice.why == "overwritten":
-        stores = (value,) if isinstance(value, Instr) else choice.killers
-        return f"write to another array than {_written(planner, stores)}, or allow a workspace"
-    if choice.why == "carried":
-        return "write it as a closed form of the loop variable, or allow a workspace"
-    return "allow a workspace: workspace='auto' is reused by every call and never calls an allocator"

@@ -85,7 +85,7 @@ class Sizes:
             rank_one = str(array.type).split(",")[1] == "1"
             return f"len({array.hint})" if rank_one else f"{array.hint}.shape[{instr.attrs['axis']}]"
         if instr is not None and instr.op == "count":
-            return f"len({instr.operands[0].hint})"
+            return f"len({instr.operands[0].hint.removesuffix('[]')})"
         if instr is not None and instr.op in ("minimum", "maximum", "floordiv", "mod", "mul"):
             symbol = {"floordiv": "//", "mod": "%", "mul": "*"}.get(instr.op)
             texts = [self.polynomial(self.affine.form(v)).text(self.name) for v in instr.operands]

@@ -17,7 +17,7 @@ from adcore.analysis.budget import TooLarge, plan_within
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Explanation, explain, explained_bytes
 from adcore.analysis.facts import analyse
-from adcore.analysis.plan import Node, Plan, Planner
+from adcore.analysis.plan import Impossible, Node, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
@@ -29,6 +29,7 @@ from adcore.transform.forward_sweep import ForwardSweep, zero_of
 from adcore.transform.loops import emit_loop_nest
 from adcore.transform.primals import Primals, Reading
 from adcore.transform.redo import redo
+from adcore.transform.remedies import Leaner, Remedies, Within
 from adcore.transform.rewind import Rewinding, Rewound, consider
 
 
@@ -36,21 +37,26 @@ from adcore.transform.rewind import Rewinding, Rewound, consider
 class Derivative:
     """A function that computes a derivative, with the facts behind it (None where forward mode needs none).
 
-    `cut`: how many of its instructions are the forward sweep."""
+    `cut`: how many of its instructions are the forward sweep. `kinds` and `seeds` are what it was asked for."""
 
     function: Function
     planner: Planner | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
     apart: Checkpointing | Rewinding | None = field(default=None, repr=False)
     cut: int | None = None
+    kinds: tuple[str, ...] = ()
+    seeds: tuple[bool, ...] = ()
 
     def explain(self, arguments: Sequence[Any] | None = None) -> Explanation | None:
-        """What is kept and why; None for forward mode."""
+        """What is kept and why, and what would avoid it; None for forward mode."""
         if self.planner is None or self.plan is None:
             return None
         if isinstance(self.apart, Checkpointing):
             return explain(self.planner, self.plan, arguments, self.apart.summary())
-        return explain(self.planner, self.plan, arguments, self.apart)
+        if self.apart is not None:
+            return explain(self.planner, self.plan, arguments, self.apart)
+        plan, remedies = self.plan, Remedies(self.planner, self.kinds, self.seeds, arguments, self._within(arguments))
+        return explain(self.planner, plan, arguments, None, lambda node: remedies.to_keep_less(node, plan))
 
     def bytes(self, arguments: Sequence[Any] | None = None) -> int | None:
         """What is kept, as `explain` says, without the reasons; None where only a run can tell."""
@@ -58,6 +64,25 @@ class Derivative:
             return 0
         apart = self.apart.summary() if isinstance(self.apart, Checkpointing) else self.apart
         return explained_bytes(self.planner, self.plan, arguments, apart)
+
+    def _within(self, arguments: Sequence[Any] | None) -> Within:
+        planner = self.planner
+        assert planner is not None
+
+        def within(limit: int) -> Leaner | None:
+            function = planner.structure.function
+            try:
+                made = reverse(function, self.kinds, self.seeds, planner.ops, planner.aliases, limit, arguments)
+            except (Impossible, TooLarge):
+                return None
+            kept = made.bytes(arguments)
+            if kept is None or made.planner is None or made.plan is None:
+                return None
+            if isinstance(made.apart, Checkpointing):
+                return Leaner(made.planner, made.plan, kept, made.apart.loop, made.apart.summary())
+            return Leaner(made.planner, made.plan, kept)
+
+        return within
 
 
 def reverse(
@@ -113,7 +138,7 @@ def emit_reverse(
 ) -> Derivative:
     """The gradient function under any feasible plan; `apart` is how a loop is reversed that `planner` leaves out."""
     building = _Reverse(planner, plan, kinds, seeds, ops, apart)
-    return Derivative(building.run(), planner, plan, apart, building.cut)
+    return Derivative(building.run(), planner, plan, apart, building.cut, tuple(kinds), tuple(seeds))
 
 
 class _Reverse:

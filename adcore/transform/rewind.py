@@ -82,7 +82,7 @@ class Rewinding:
             f"what each step overwrites in {names} is kept, and the step runs again: that is less than what it computes"
         )
         spans = (span,) if span else ()
-        return Stored("steps of the loop", span, "rewound", why, spans, (), formula, self.bytes(arguments), "")
+        return Stored("steps of the loop", span, "checkpoint", "rewound", why, spans, formula, self.bytes(arguments))
 
     def bytes(self, arguments: Sequence[Any] | None) -> int | None:
         """For actual arguments; None where only a run can tell."""

@@ -13,4 +13,4 @@ def program(u, new, steps):
     return u[2]
 
 
-ARGS = (np.linspace(0.0, 1.0, 8), np.zeros(8), 5)
+ARGS = (np.linspace(0.0, 1.0, 8), np.zeros(8), 40)

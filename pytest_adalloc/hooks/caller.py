@@ -7,10 +7,10 @@ whatever else implements malloc belongs to the first frame beyond them.
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 import functools
 import os
-import sysconfig
 from collections.abc import Iterable
 
 from pytest_adalloc.hooks import layout
@@ -47,7 +47,7 @@ def is_interpreter(owner: LoadedObject) -> bool:
     low, high = owner.span()
     if low <= _api_address() < high:
         return True
-    return bool(owner.name) and _directory(owner.name) in _extension_directories()
+    return bool(owner.name) and _resolved(os.path.dirname(owner.name)) in _extension_directories()
 
 
 def is_through(owner: LoadedObject, allocator: int) -> bool:
@@ -71,12 +71,15 @@ def _api_address() -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def _directory(path: str) -> str:
-    return os.path.realpath(os.path.dirname(path))
+def _resolved(directory: str) -> str:
+    return os.path.realpath(directory)
 
 
 @functools.cache
 def _extension_directories() -> frozenset[str]:
-    shared = sysconfig.get_config_var("DESTSHARED")
-    places = [shared, os.path.join(sysconfig.get_path("stdlib"), "lib-dynload")]
-    return frozenset(os.path.realpath(place) for place in places if place)
+    """Where the standard library's extension modules lie: where ctypes' own is, and beside the library itself."""
+    # Not from sysconfig, which loads a description of the whole build.
+    places = [os.path.join(os.path.dirname(os.__file__), "lib-dynload")]
+    own = getattr(_ctypes, "__file__", None)  # none where it is built into the interpreter
+    places += [os.path.dirname(own)] if own else []
+    return frozenset(map(os.path.realpath, places))

@@ -7,12 +7,11 @@ is opened.
 
 from __future__ import annotations
 
-import array
 import ctypes
 import functools
 import platform
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ctypes import c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -118,16 +117,55 @@ def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[Slot]:
     dynamic = _Dynamic.of(owner)
     if dynamic is None:
         return []
-    wanted = {**dynamic.defined(names), **dynamic.undefined(names)}
+    scanner = _scanner(tuple(names))
     kinds = RELOCATION_KINDS[platform.machine()]
-    keys = {(index << 32) | kind: (name, kinds[kind]) for index, name in wanted.items() for kind in kinds}
     slots = []
-    for table in dynamic.relocation_tables() if keys else ():
-        for row in _rows(table[1::3], keys):
-            symbol, slot_kind = keys[table[3 * row + 1]]
-            if table[3 * row + 2] == 0:
-                slots.append(Slot(owner.base + table[3 * row], symbol, slot_kind, owner))
+    for table, rows in dynamic.relocation_tables():
+        found = scanner.search(table, rows, dynamic)
+        for row, name in found:
+            offset, info = struct.unpack("<QQ", ctypes.string_at(table + RELOCATION_SIZE * row, 16))
+            slots.append(Slot(owner.base + offset, names[name], kinds[info & 0xFFFFFFFF], owner))
     return slots
+
+
+class _Scanner:
+    """Finds the relocations of some names, by native code: see ``native.scan``."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        from pytest_adalloc.hooks import machine
+        from pytest_adalloc.hooks.native.scan import SYMBOL, scan_text
+
+        address = machine.link([machine.object_code(scan_text(machine.triple()))], [SYMBOL])[SYMBOL]
+        self._search = ctypes.PYFUNCTYPE(c_uint64, *[c_uint64] * 9)(address)
+        self._texts = [ctypes.create_string_buffer(name.encode()) for name in names]
+        pairs = [word for text in self._texts for word in (ctypes.addressof(text), len(text))]
+        self._names = (c_uint64 * len(pairs))(*pairs)
+        self._count = len(names)
+        self._kinds = (c_uint64 * 3)(*RELOCATION_KINDS[platform.machine()])
+        self._found = (c_uint64 * 64)()
+
+    def search(self, table: int, rows: int, dynamic: _Dynamic) -> list[tuple[int, int]]:
+        """Row and position of the name, for each match among the relocations at ``table``."""
+        if len(self._found) < 2 * rows:
+            self._found = (c_uint64 * (2 * rows))()
+        number = self._search(
+            table,
+            rows,
+            dynamic.table(DT_SYMTAB),
+            dynamic.table(DT_STRTAB),
+            dynamic.tags[DT_STRSZ],
+            ctypes.addressof(self._names),
+            self._count,
+            ctypes.addressof(self._kinds),
+            ctypes.addressof(self._found),
+        )
+        flat = self._found[: 2 * number]
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+@functools.cache
+def _scanner(names: tuple[str, ...]) -> _Scanner:
+    return _Scanner(names)
 
 
 def definition(owner: LoadedObject, name: str) -> int | None:
@@ -227,68 +265,27 @@ class _Dynamic:
                 return
             index += 1
 
-    def undefined(self, names: Sequence[str]) -> dict[int, str]:
-        """Symbols before the hashed ones, which are all the undefined ones (or all symbols, under the old hash)."""
-        count = self._unhashed_count()
-        if count <= 1:
-            return {}
-        strings = ctypes.string_at(self.table(DT_STRTAB), self.tags[DT_STRSZ])
-        offsets = _offsets(strings, names)
-        fields = array.array("I", ctypes.string_at(self.table(DT_SYMTAB), SYMBOL_SIZE * count))[0::6]
-        return {row: offsets[fields[row]] for row in _rows(fields, offsets)}
-
     def _unhashed_count(self) -> int:
         if DT_GNU_HASH in self.tags:
             return _word32(self.table(DT_GNU_HASH) + 4)
         return _word32(self.table(DT_HASH) + 4) if DT_HASH in self.tags else 0
 
-    def relocation_tables(self) -> Iterator[array.array[int]]:
-        """Relocations with a symbol. The first DT_RELACOUNT entries of DT_RELA have none and are skipped."""
+    def relocation_tables(self) -> Iterator[tuple[int, int]]:
+        """Address and length of the tables with a symbol. The first DT_RELACOUNT entries of DT_RELA have none and are
+        skipped.
+        """
         for start, size in ((DT_RELA, DT_RELASZ), (DT_JMPREL, DT_PLTRELSZ)):
             if start not in self.tags or (start == DT_JMPREL and self.tags.get(DT_PLTREL) != DT_RELA):
                 continue
-            skipped = RELOCATION_SIZE * self.tags.get(DT_RELACOUNT, 0) if start == DT_RELA else 0
-            yield array.array("Q", ctypes.string_at(self.table(start) + skipped, self.tags[size] - skipped))
+            skipped = self.tags.get(DT_RELACOUNT, 0) if start == DT_RELA else 0
+            rows = self.tags[size] // RELOCATION_SIZE
+            yield self.table(start) + RELOCATION_SIZE * skipped, max(rows - skipped, 0)
 
 
 @functools.cache
 def gnu_hash(name: str) -> int:
     """The hash of GNU's symbol table."""
     return functools.reduce(lambda value, byte: (value * 33 + byte) & 0xFFFFFFFF, name.encode(), 5381)
-
-
-def _rows(values: array.array[int], wanted: Mapping[int, object]) -> list[int]:
-    """Where the wanted values occur."""
-    if not wanted or wanted.keys().isdisjoint(values):
-        return []
-    return [row for row, value in enumerate(values) if value in wanted]
-
-
-def _offsets(strings: bytes, names: Sequence[str]) -> dict[int, str]:
-    """Where the names begin in a string table. The tail of a longer string counts, because linkers share tails.
-
-    Names that end alike are searched for together, by that ending.
-    """
-    found: dict[int, str] = {}
-    for ending, group in _by_ending(tuple(names)):
-        at = strings.find(ending)
-        while at >= 0:
-            for name in group:
-                start = at + len(ending) - len(name)
-                if start >= 0 and strings.startswith(name, start):
-                    found[start] = name[:-1].decode()
-            at = strings.find(ending, at + 1)
-    return found
-
-
-@functools.cache
-def _by_ending(names: tuple[str, ...]) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
-    """The names with their final zero, grouped by their last letters."""
-    groups: dict[bytes, list[bytes]] = {}
-    for name in names:
-        raw = name.encode() + b"\0"
-        groups.setdefault(raw[-4:], []).append(raw)
-    return tuple((ending, tuple(group)) for ending, group in groups.items())
 
 
 def _word32(address: int) -> int:

@@ -27,16 +27,16 @@ _pinned: list[Any] = []
 _serial = itertools.count()
 
 
-def object_code(text: str, *, cache: Path | None = None) -> bytes:
+def object_code(text: str, *, opt: int = 2, cache: Path | None = None) -> bytes:
     """A relocatable object for the IR, position independent and for any processor of this architecture."""
     directory = cache_directory() if cache is None else cache
-    path = directory / f"{digest(text)}.o" if directory else None
-    return (path and _stored(path)) or _kept(compiled(text), path)
+    path = directory / f"{digest(f'; {opt}{text}')}.o" if directory else None
+    return (path and _stored(path)) or _kept(compiled(text, opt=opt), path)
 
 
-def compiled(text: str) -> bytes:
-    """The object for the IR, compiled afresh."""
-    machine = _target_machine()
+def compiled(text: str, *, opt: int = 2) -> bytes:
+    """The object for the IR, compiled afresh; ``opt`` is the effort of the code generator, from 0 to 3."""
+    machine = _target_machine(opt)
     module = llvm.parse_assembly(text)
     module.verify()
     return bytes(machine.emit_object(module))
@@ -124,9 +124,9 @@ def replace_file(path: Path, raw: bytes) -> None:
         raise
 
 
-def _target_machine() -> Any:
+def _target_machine(opt: int = 2) -> Any:
     _start_llvm()
-    return llvm.Target.from_triple(triple()).create_target_machine(opt=2, reloc="pic", codemodel="default")
+    return llvm.Target.from_triple(triple()).create_target_machine(opt=opt, reloc="pic", codemodel="default")
 
 
 @functools.cache

@@ -22,9 +22,9 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     compile_text = machine.compiled
 
-    def noted(text: str) -> bytes:
+    def noted(text: str, *, opt: int = 2) -> bytes:
         done.append(text)
-        return compile_text(text)
+        return compile_text(text, opt=opt)
 
     monkeypatch.setattr(machine, "compiled", noted)
     return done

@@ -1,8 +1,8 @@
 """The native half in LLVM's own language: hooks, the table of sites, the measuring loop, the Python domains' shims.
 
-Two modules. ``hooks_text()`` is one layer of hooks; there is a layer per distinct original, so that a foreign hook is
-called and not bypassed. ``core_text()`` is everything else. Neither has an undefined symbol but the state and
-``note``, so that the objects can be cached and linked at any address.
+``hooks_text()`` is one layer of hooks; there is a layer per distinct original, so that a foreign hook is called and not
+bypassed. ``core_text()`` holds the state and what counts, ``domains_text()`` the shims, ``scan`` the search for slots.
+None has an undefined symbol but the state and ``note``, so that the objects can be cached and linked at any address.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import ENTRIES
 from pytest_adalloc.hooks.native.domains import domains
-from pytest_adalloc.hooks.native.hooks import hook
+from pytest_adalloc.hooks.native.hooks import hooks
 from pytest_adalloc.hooks.native.sites import note, sites
 from pytest_adalloc.hooks.native.spelling import FUNCTION
 from pytest_adalloc.hooks.native.window import window
@@ -18,7 +18,6 @@ from pytest_adalloc.hooks.native.window import window
 CORE_SYMBOLS = (
     "adalloc_state",
     "adalloc_libc",
-    "adalloc_domain_originals",
     "adalloc_note",
     "adalloc_thread",
     "adalloc_begin",
@@ -27,37 +26,50 @@ CORE_SYMBOLS = (
     "adalloc_window",
     "adalloc_canary",
     "adalloc_python",
+)
+DOMAIN_SYMBOLS = (
+    "adalloc_domain_originals",
     *(f"adalloc_{domain}_{call}" for domain in layout.DOMAIN_NAMES for call in layout.DOMAIN_CALLS),
 )
-HOOK_SYMBOLS = ("adalloc_originals", *(f"adalloc_hook_{entry.name}" for entry in ENTRIES))
+HOOK_SYMBOLS = ("adalloc_descriptions", *(f"adalloc_hook_{entry.name}" for entry in ENTRIES))
 
 
 def hooks_text(triple: str) -> str:
-    """One layer of hooks as LLVM IR; the caller links it and fills ``adalloc_originals``, by entry number."""
+    """One layer of hooks as LLVM IR; the caller links it and fills in the originals of ``adalloc_descriptions``."""
     head = f"""
 target triple = "{triple}"
 @adalloc_state = external global [{layout.WORDS} x i64]
-@adalloc_originals = dso_local global [{len(ENTRIES)} x ptr] zeroinitializer
 declare void @adalloc_note(i64, i64, i64, i64)
 declare ptr @llvm.returnaddress(i32)
 declare ptr @llvm.thread.pointer.p0()
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
-    return head + "".join(map(hook, ENTRIES))
+    return head + hooks()
 
 
 def core_text(triple: str) -> str:
-    """State, table of sites, measuring loop and Python shims as LLVM IR."""
+    """State, table of sites and measuring loop as LLVM IR."""
     head = f"""
 target triple = "{triple}"
 @adalloc_state = dso_local global [{layout.WORDS} x i64] zeroinitializer, align 64
 @adalloc_libc = dso_local global [{len(layout.LIBC)} x ptr] zeroinitializer
-@adalloc_domain_originals = dso_local global [{5 * len(layout.DOMAIN_NAMES)} x ptr] zeroinitializer
 declare ptr @llvm.thread.pointer.p0()
 declare i64 @llvm.umin.i64(i64, i64)
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
-    return head + _THREAD + sites() + note() + window() + "".join(domains())
+    return head + _THREAD + sites() + note() + window()
+
+
+def domains_text(triple: str) -> str:
+    """The shims of Python's domains as LLVM IR. They stand in place during windows only."""
+    head = f"""
+target triple = "{triple}"
+@adalloc_state = external global [{layout.WORDS} x i64]
+@adalloc_domain_originals = dso_local global [{5 * len(layout.DOMAIN_NAMES)} x ptr] zeroinitializer
+declare ptr @llvm.thread.pointer.p0()
+!0 = !{{!"branch_weights", i32 1000, i32 1}}
+"""
+    return head + "".join(domains())
 
 
 _THREAD = f"""

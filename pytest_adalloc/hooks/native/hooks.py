@@ -1,32 +1,77 @@
-"""A hook: load the armed word, and when it is zero jump to the function that the hook stands for."""
+"""Hooks: load the armed word, and when it is zero jump to the function that the hook stands for.
+
+    hook:     if not armed: jump original          ; one for each entry, five instructions
+              jump watched(description)
+    watched:  if the armed thread is not this one: count it among the others; jump original
+              jump counted(description)
+    counted:  note(entry, size, return address); jump original
+
+Every entry takes integers and pointers only, at most six. These travel in registers whatever their types are, so one
+``watched`` and one ``counted`` serve all entries: little to compile, and little to keep in the caches. The description
+of the entry travels in the register of the static chain (``nest``), which no C function uses.
+
+All are entered by jumps, so that the return address stays the caller's. A tail call with the register of the static
+chain cannot be spelled ``musttail``; the canary and the tests would see a call in its place, because then sites would
+be named after the hooks.
+"""
 
 from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.entries import NUMBER, Entry
-from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
+from pytest_adalloc.hooks.entries import ENTRIES, NUMBER, Entry
+from pytest_adalloc.hooks.native.spelling import FUNCTION, word
+
+REGISTERS = 6
+DESCRIPTION = "{ptr, i64, i64}"  # the original, the entry's number, the rule for the bytes that are asked for
+DESCRIPTION_BYTES = 24
+
+# What a call asks for, by rule: nothing, a parameter, or the product of the first two.
+RULES: dict[tuple[int, ...], int] = {(): 0, (0,): 1, (1,): 2, (2,): 3, (0, 1): 4}
+
+_DECLARED = ", ".join(f"i64 %p{i}" for i in range(REGISTERS))
 
 
-def hook(entry: Entry) -> str:
-    """The hook of one entry point and the functions behind it.
+def hooks() -> str:
+    """All hooks of a layer, their table of descriptions, and the functions behind them."""
+    rows = ", ".join(
+        f"{DESCRIPTION} {{ptr null, i64 {NUMBER[entry.name]}, i64 {RULES[entry.size]}}}" for entry in ENTRIES
+    )
+    table = f"@adalloc_descriptions = dso_local global [{len(ENTRIES)} x {DESCRIPTION}] [{rows}], align 8\n"
+    return (
+        table + "".join(map(_hook, ENTRIES)) + _watched("watched", _COUNT_OTHER) + _watched("released", "") + _COUNTED
+    )
 
-    Three functions, each entered by a jump so that the return address stays the caller's. The first two have no frame:
-    one serves the idle hooks, the other the threads that nobody measures. The last one counts.
-    """
-    parameters = ", ".join(f"{kind} %p{i}" for i, kind in enumerate(entry.params))
-    original = f"load ptr, ptr {element('adalloc_originals', NUMBER[entry.name])}"
+
+def _hook(entry: Entry) -> str:
+    description = f"getelementptr ({DESCRIPTION}, ptr @adalloc_descriptions, i64 {NUMBER[entry.name]})"
     return f"""
-define {entry.result} @adalloc_hook_{entry.name}({parameters}) {FUNCTION} {{
+define i64 @adalloc_hook_{entry.name}({_DECLARED}) {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
   %idle = icmp eq i64 %armed, 0
   br i1 %idle, label %pass, label %watch, !prof !0
 pass:
-  %original = {original}
-  {_jump(entry.result, "%original", parameters, "r")}
+  %original = load ptr, ptr {description}
+  %r = musttail call i64 %original({_DECLARED})
+  ret i64 %r
 watch:
-  {_jump(entry.result, f"@watched_{entry.name}", parameters, "w")}
+  %w = tail call i64 @{"watched" if entry.counts else "released"}(ptr nest {description}, {_DECLARED})
+  ret i64 %w
 }}
-define internal {entry.result} @watched_{entry.name}({parameters}) noinline {FUNCTION} {{
+"""
+
+
+# A locked addition is most of what another thread pays, so what no report shows is not counted.
+_COUNT_OTHER = f"""
+  %number.at = getelementptr i64, ptr %entry, i64 1
+  %number = load i64, ptr %number.at
+  %others = getelementptr i64, ptr {word(layout.OTHERS)}, i64 %number
+  %before = atomicrmw add ptr %others, i64 1 monotonic
+"""
+
+
+def _watched(name: str, count_other: str) -> str:
+    return f"""
+define internal i64 @{name}(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
   %pointer = call ptr @llvm.thread.pointer.p0()
   %thread = ptrtoint ptr %pointer to i64
@@ -35,39 +80,38 @@ define internal {entry.result} @watched_{entry.name}({parameters}) noinline {FUN
   %counted = or i1 %same, %every
   br i1 %counted, label %count, label %other
 count:
-  {_jump(entry.result, f"@counted_{entry.name}", parameters, "c")}
+  %c = musttail call i64 @counted(ptr nest %entry, {_DECLARED})
+  ret i64 %c
 other:
-{_count_other(entry)}
-  %original = {original}
-  {_jump(entry.result, "%original", parameters, "r")}
-}}
-define internal {entry.result} @counted_{entry.name}({parameters}) noinline {FUNCTION} {{
-  %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
-  %returns = call ptr @llvm.returnaddress(i32 0)
-  %caller = ptrtoint ptr %returns to i64
-{_size(entry)}
-  call void @adalloc_note(i64 {NUMBER[entry.name]}, i64 %size, i64 %caller, i64 %armed)
-  %original = {original}
-  {_jump(entry.result, "%original", parameters, "r")}
+{count_other}
+  %original = load ptr, ptr %entry
+  %r = tail call i64 %original({_DECLARED})
+  ret i64 %r
 }}
 """
 
 
-def _count_other(entry: Entry) -> str:
-    # A locked addition is most of what another thread pays, so what no report shows is not counted.
-    if not entry.counts:
-        return ""
-    return f"  %before = atomicrmw add ptr {word(layout.OTHERS + NUMBER[entry.name])}, i64 1 monotonic"
-
-
-def _jump(result: str, target: str, parameters: str, name: str) -> str:
-    if result == "void":
-        return f"musttail call void {target}({parameters})\n  ret void"
-    return f"%{name} = musttail call {result} {target}({parameters})\n  ret {result} %{name}"
-
-
-def _size(entry: Entry) -> str:
-    factors = [f"%p{i}" for i in entry.size]
-    if len(factors) == 2:
-        return f"  %size = mul i64 {factors[0]}, {factors[1]}"
-    return f"  %size = add i64 0, {factors[0] if factors else 0}"
+_COUNTED = f"""
+define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {{
+  %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
+  %returns = call ptr @llvm.returnaddress(i32 0)
+  %caller = ptrtoint ptr %returns to i64
+  %number.at = getelementptr i64, ptr %entry, i64 1
+  %number = load i64, ptr %number.at
+  %rule.at = getelementptr i64, ptr %entry, i64 2
+  %rule = load i64, ptr %rule.at
+  %product = mul i64 %p0, %p1
+  %is.1 = icmp eq i64 %rule, 1
+  %size.1 = select i1 %is.1, i64 %p0, i64 0
+  %is.2 = icmp eq i64 %rule, 2
+  %size.2 = select i1 %is.2, i64 %p1, i64 %size.1
+  %is.3 = icmp eq i64 %rule, 3
+  %size.3 = select i1 %is.3, i64 %p2, i64 %size.2
+  %is.4 = icmp eq i64 %rule, 4
+  %size = select i1 %is.4, i64 %product, i64 %size.3
+  call void @adalloc_note(i64 %number, i64 %size, i64 %caller, i64 %armed)
+  %original = load ptr, ptr %entry
+  %r = tail call i64 %original({_DECLARED})
+  ret i64 %r
+}}
+"""

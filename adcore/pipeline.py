@@ -18,6 +18,7 @@ from adcore import __version__
 from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import refusal, too_large
+from adcore.analysis.parallel import parallel_loops
 from adcore.analysis.plan import Impossible
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
@@ -174,10 +175,12 @@ def _gradient(request: Request, products: Products) -> Function:
 
 
 def _llvm(request: Request, products: Products) -> Lowered:
+    function = defer_checks(products["gradient"], request.ops)
     return lower(
-        defer_checks(products["gradient"], request.ops),
+        function,
         name=ENTRY,
         alias_groups=request.aliases,
+        parallel=parallel_loops(function, AliasClasses(request.aliases)),
         workspace="heap" if request.heap else "arena",
         fastmath=request.fastmath,
         ops=request.ops,

@@ -138,6 +138,11 @@ class Dependence:
         common = len(self.common_loops(load, store))
         return self._may_conflict(self.access(load), self.access(store), common, level, adjacent=True)
 
+    def carried(self, first: Instr, second: Instr, level: int) -> bool:
+        """Whether `second`, in a later iteration of the `level`-th of their common loops, may touch what `first` did."""
+        x, y = self.access(first), self.access(second)
+        return self.may_overlap(x.root, y.root) and self._conflict(x, y, level, level)
+
     def _test(self, x: Access, y: Access) -> list[int]:
         if not self.may_overlap(x.root, y.root):
             return []

@@ -4,7 +4,7 @@
     ->
     for e in [lo + 2, hi): d[e] += f(e) + g(e - 1) + h(e - 2)
 
-and the same with conditions for the two elements at each end. The adjoint of a stencil is a stencil then, and runs in
+and what there is of it for the two elements at each end (loops too short for that scatter as before). The adjoint of a stencil is a stencil then, and runs in
 vector registers. What the loop does besides stays in a loop of its own, which comes after: so nothing that the sums
 read may have been written by an earlier iteration. Accumulation has no order that the user could see.
 """
@@ -115,43 +115,40 @@ class _Gather:
     # The loops that gather
 
     def gathered(self, row: _Row) -> list[Instr]:
-        """Loops over the elements that all sums of an iteration reach, and over those at both ends."""
+        """The elements at both ends one by one, and a loop over those between that all sums of an iteration reach."""
         b = Builder(self.ops)
         b.span = row.chain.loop.span
         lo, hi = row.chain.loop.operands[:2]
-        reach = b.const(len(row.sums) - 1)
-        full = b.emit("add", lo, reach, exact=True)
-        self.edge(b, row, lo, b.emit("minimum", full, hi))
-        element = Value(hi.type, row.chain.loop.regions[0].params[0].hint)
-        with b.region((element,)) as inside:
-            added = [self.term_at(b, row, k, element) for k in range(len(row.sums))]
-            total = added[0][0]
-            for value, _ in added[1:]:
-                total = b.emit("add", total, value, flags="adjoint")
-            b.emit_many("accumulate", (total, *added[0][1]), {})
-        b.emit_many("for", (full, hi), {"step": 1}, (inside.region,), ())
-        self.edge(b, row, hi, b.emit("add", hi, reach, exact=True))
+        reach = len(row.sums) - 1
+        enough = b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(reach))
+        with b.region() as long:
+            for k in range(reach):
+                self.element(b, row, _moved(b, lo, k), range(k + 1))
+            counter = Value(lo.type, row.chain.loop.regions[0].params[0].hint)
+            with b.region((counter,)) as inside:
+                self.element(b, row, counter, range(reach + 1))
+            b.emit_many("for", (_moved(b, lo, reach), hi), {"step": 1}, (inside.region,), ())
+            for k in range(reach):
+                self.element(b, row, _moved(b, hi, k), range(k + 1, reach + 1))
+        with b.region() as short:
+            counter = Value(lo.type, row.chain.loop.regions[0].params[0].hint)
+            with b.region((counter,)) as inside:
+                for k in range(reach + 1):
+                    self.element(b, row, _moved(b, counter, k), [k])
+            b.emit_many("for", (lo, hi), {"step": 1}, (inside.region,), ())
+        b.emit_many("if", (enough,), {}, (long.region, short.region), ())
         return list(b.finish((), ()).body)
 
-    def edge(self, b: Builder, row: _Row, start: Value, end: Value) -> None:
-        """The elements from `start` to `end`, each from those iterations that there are."""
-        lo, hi = row.chain.loop.operands[:2]
-        element = Value(lo.type, row.chain.loop.regions[0].params[0].hint)
-        with b.region((element,)) as inside:
-            for k in range(len(row.sums)):
-                iteration = b.emit("sub", element, b.const(k), exact=True)
-                ran = b.emit("and", b.emit("ge", iteration, lo), b.emit("lt", iteration, hi))
-                with b.region() as then:
-                    value, target = self.term_at(b, row, k, element)
-                    b.emit_many("accumulate", (value, *target), {})
-                with b.region() as otherwise:
-                    pass
-                b.emit_many("if", (ran,), {}, (then.region, otherwise.region), ())
-        b.emit_many("for", (start, end), {"step": 1}, (inside.region,), ())
+    def element(self, b: Builder, row: _Row, element: Value, sums: Sequence[int]) -> None:
+        """Add to one element what the given sums give it, each from the iteration that reaches it."""
+        (total, target), *rest = [self.term_at(b, row, k, element) for k in sums]
+        for value, _ in rest:
+            total = b.emit("add", total, value, flags="adjoint")
+        b.emit_many("accumulate", (total, *target), {})
 
     def term_at(self, b: Builder, row: _Row, k: int, element: Value) -> tuple[Value, list[Value]]:
         """What the k-th sum adds to `element`, and where that is (array and subscripts)."""
-        iteration = b.emit("sub", element, b.const(k), exact=True) if k else element
+        iteration = _moved(b, element, -k)
         names = {row.chain.loop.regions[0].params[0]: iteration}
         outer = b.span
         for instr in row.terms[k]:
@@ -162,3 +159,7 @@ class _Gather:
         b.span = outer
         value, *target = (names.get(v, v) for v in row.sums[k].operands)
         return value, target
+
+
+def _moved(b: Builder, value: Value, by: int) -> Value:
+    return b.emit("add", value, b.const(by), exact=True) if by else value

@@ -1,0 +1,49 @@
+"""Loops whose iterations do not depend on each other through memory: LLVM may run several at once, without asking.
+
+    for j in range(k + 1, n): a[i, j] -= a[i, k] * a[k, j]     # three rows or parts of rows that never meet
+
+LLVM sees addresses, and rows of one array at unknown distances could meet; it would compare them at run time, or give
+up. Subscripts tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations_with_replacement
+
+from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.structure import Structure, structure
+from adcore.ir.core import Function, Instr, Value, walk
+
+MOST_ACCESSES = 32
+"""Accesses that a loop may have: every pair of them is tested."""
+
+
+def parallel_loops(function: Function, aliases: AliasClasses | None = None) -> frozenset[Instr]:
+    """The innermost `for` loops without a dependence that is carried from one iteration to another."""
+    facts = structure(function)
+    dependence = Dependence(facts, aliases)
+    return frozenset(loop for loop in _innermost(function) if _is_parallel(facts, dependence, loop))
+
+
+def _innermost(function: Function) -> Iterator[Instr]:
+    for loop in walk(function.region):
+        if loop.op == "for" and not any(i.op in ("for", "while") for i in walk(loop.regions[0])):
+            yield loop
+
+
+def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
+    (body,) = loop.regions
+    accesses = [i for i in walk(body) if i.op in ACCESSES]
+    if len(accesses) > MOST_ACCESSES or not all(_is_fixed(facts, dependence, i) for i in accesses):
+        return False
+    level = facts.depth(body)
+    pairs = [(a, b) for a, b in combinations_with_replacement(accesses, 2) if not a.op == b.op == "load"]
+    return not any(dependence.carried(a, b, level) or dependence.carried(b, a, level) for a, b in pairs)
+
+
+def _is_fixed(facts: Structure, dependence: Dependence, access: Instr) -> bool:
+    """Whether the array is always the same: a parameter or an allocation, not what a loop or a branch chose."""
+    root: Value = dependence.root(access.operands[ACCESSES[access.op]])
+    instr = facts.definition.get(root)
+    return root in facts.function.params if instr is None else instr.op == "alloc"

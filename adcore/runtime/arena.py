@@ -3,8 +3,9 @@
 The kernel bumps a pointer through it and starts again at its base, so a call asks no allocator for anything; pages
 come into being when first touched and stay for the calls to come.
 
-The range lies far from where the system puts other mappings: between the sections of an object that is loaded later it
-would push them further apart than 32-bit relative addresses reach, and LLVM's linker ends the process over that.
+The range lies far from where the system puts other mappings. Other compilers of the process (Numba) still use a linker
+that maps each section of an object by itself; a range between two of them would push them further apart than 32-bit
+relative addresses reach, and that linker ends the process over it.
 """
 
 from __future__ import annotations

@@ -131,7 +131,9 @@ def _engine() -> Any:
     machine = binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small", jit=True
     )
-    return binding.create_lljit_compiler(machine)
+    # JITLink puts all sections of an object into one mapping. The older linker maps each where the system has room, and
+    # ends the process when a large array lies between two of them: they refer to each other by 32 bits.
+    return binding.create_lljit_compiler(machine, use_jit_link=True)
 
 
 _held_for_fork: list[Any] = []

@@ -137,7 +137,9 @@ def _start_llvm() -> None:
 
 @functools.cache
 def _engine() -> Any:
-    engine = llvm.create_lljit_compiler(_target_machine())
+    # JITLink keeps the sections of an object together: the older linker ends the process when they come to lie too far
+    # apart, between large arrays or, on aarch64 under emulation, always.
+    engine = llvm.create_lljit_compiler(_target_machine(), use_jit_link=True)
     _pin(engine)
     return engine
 

@@ -107,3 +107,46 @@ def test_threads_may_compile_and_load_at_once() -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+CROWDED = """
+import ctypes, sys
+import numpy as np
+import adcore as ad
+from adcore.lower import emit
+from adcore.runtime.jit import load
+from pytest_adalloc.hooks import machine
+
+text = "@table = internal constant [2 x i64] [i64 3, i64 4]\\n" + sys.argv[1]
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+reserve = lambda size: libc.mmap(None, size, 0, 0x4022, -1, 0)
+page, code = 4096, emit(text).object_code
+link = lambda: load(code, ["run"]) if sys.argv[2] == "adcore" else machine.link([code], ["run"])
+link()  # so that only the object itself is new next time
+
+large = reserve(1 << 34)
+holes = []
+while not holes or holes[-1] > large:
+    holes.append(reserve(page))  # until the next mapping comes to lie beyond the large one
+libc.munmap(holes[-2], page)
+loaded = link()  # an object of adcore's takes its code along when it goes
+print(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(loaded["run"])(1))
+"""
+LOOKUP = """
+define i64 @run(i64 %n) uwtable {
+  %at = getelementptr [2 x i64], ptr @table, i64 0, i64 %n
+  %r = load i64, ptr %at
+  ret i64 %r
+}
+"""
+
+
+@pytest.mark.parametrize("linker", ["adcore", "hooks"])
+def test_sections_stay_together_where_addresses_are_crowded(linker: str) -> None:
+    """One page is free before 16 GiB that are taken: a linker that maps section by section ends the process."""
+    command = [sys.executable, "-c", CROWDED, LOOKUP, linker]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout) == (0, "4\n"), run.stderr

@@ -75,7 +75,7 @@ class Handle(native.NativeCallable):
 
         Where only a run can tell (`while` loops), what the last call used; None before the first."""
         known = self._call.version.bytes(self._call.prepared.values)
-        return known if known is not None else self.high_water or None
+        return known if known is not None or not self._last.ran else self.high_water
 
     @property
     def workspace_formula(self) -> str:
@@ -84,7 +84,8 @@ class Handle(native.NativeCallable):
 
     @property
     def high_water(self) -> int:
-        """Bytes of workspace that the last call used, the program's own arrays included."""
+        """The most bytes that the last call kept for its reverse sweep at any moment; never more than
+        `workspace_bytes`. Small fixed sizes are on the stack and not counted here."""
         return self._last.used
 
     def explain(self) -> Explanation:
@@ -328,7 +329,7 @@ class Bound(native.NativeCallable):
 
     @property
     def high_water(self) -> int:
-        """Bytes of workspace that the last call used, the program's own arrays included."""
+        """The most bytes that the last call kept for its reverse sweep at any moment."""
         return self._call.frame.used
 
     def finish(self) -> Any:

@@ -185,6 +185,7 @@ def _llvm(request: Request, products: Products) -> Lowered:
         fastmath=request.fastmath,
         ops=request.ops,
         part=request.part,
+        limit=request.limit if request.part == "whole" else None,
     )
 
 

@@ -11,7 +11,6 @@ from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.errors import Diagnostic
 from adcore.ir.core import Instr, Value
-from adcore.ir.types import Scalar
 from adcore.source import Span
 
 KeptAs = Literal["register", "store", "log", "scratch", "checkpoint"]
@@ -187,11 +186,9 @@ def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
     if in_register(planner, node):
         return Polynomial()
     type_ = node.type if isinstance(node, Value) else node.operands[0].type
-    assert isinstance(type_, Scalar)
     if node in plan.rows:
-        start, stop = planner.sizes.bounds(planner.structure.loops(planner.structure.home[node])[-1])
-        return (stop - start) * type_.bytes
-    return planner.sizes.total(type_.bytes, planner.structure.home[node])
+        return planner.sizes.row(type_, planner.structure.loops(planner.structure.home[node])[-1])
+    return planner.sizes.kept(type_, planner.structure.home[node])
 
 
 def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:

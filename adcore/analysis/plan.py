@@ -21,7 +21,7 @@ from adcore.analysis.kills import Kills
 from adcore.analysis.mincut import FlowNetwork
 from adcore.analysis.record import Needs, address
 from adcore.analysis.replay import slice_of
-from adcore.analysis.sizes import Sizes
+from adcore.analysis.sizes import Sizes, kept_width
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
@@ -137,7 +137,7 @@ class Planner:
         times = self.sizes.estimate(home)
         outside = self.structure.depth(home) == 0
         assert isinstance(value.type, Scalar)
-        store = 0.0 if outside else (BYTE_COST * value.type.bytes + STORE_AND_LOAD) * times
+        store = 0.0 if outside else (BYTE_COST * kept_width(value.type) + STORE_AND_LOAD) * times
         instr = self.structure.definition.get(value)
         if instr is None:
             return self.carried(value, store)
@@ -221,7 +221,7 @@ class Planner:
         assert isinstance(value.type, Scalar)
         home = self.structure.home[store]
         # The log is written, read, and swapped back at the end.
-        return Choice((BYTE_COST * value.type.bytes + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
+        return Choice((BYTE_COST * kept_width(value.type) + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
 
     def kept_by_program(self, value: Value) -> Instr | None:
         """A store of `value` in its own region, to an array that lives to the end, that nothing overwrites later."""

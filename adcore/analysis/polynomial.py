@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from math import comb
+from math import ceil, comb
 
 Monomial = tuple[tuple[Hashable, int], ...]
 """Atoms with exponents, sorted by the order in which `Polynomial` first saw them."""
 
 
 class Polynomial:
-    """An immutable polynomial."""
+    """An immutable polynomial. Besides named quantities it may hold `Octets`, an eighth rounded up."""
 
     def __init__(self, terms: Mapping[Monomial, Fraction] | None = None) -> None:
         self.terms = {m: c for m, c in (terms or {}).items() if c}
@@ -50,7 +51,8 @@ class Polynomial:
         return hash(frozenset(self.terms.items()))
 
     def atoms(self) -> set[Hashable]:
-        return {atom for m in self.terms for atom, _ in m}
+        own = {atom for m in self.terms for atom, _ in m}
+        return own.union(*(atom.bits.atoms() for atom in own if isinstance(atom, Octets)))
 
     def substitute(self, atom: Hashable, value: Polynomial) -> Polynomial:
         """The polynomial with `value` for `atom`."""
@@ -79,15 +81,19 @@ class Polynomial:
         total = Fraction(0)
         for m, c in self.terms.items():
             for atom, exponent in m:
-                c *= value(atom) ** exponent
+                c *= (atom.evaluate(value) if isinstance(atom, Octets) else value(atom)) ** exponent
             total += c
         return total
 
     def text(self, name: Callable[[Hashable], str]) -> str:
         """Such as "8*n*steps + 24*n"; highest degree first."""
+
+        def called(atom: Hashable) -> str:
+            return atom.text(name) if isinstance(atom, Octets) else name(atom)
+
         shown = []
-        for m, c in sorted(self.terms.items(), key=lambda t: (-_degree(t[0]), str([name(a) for a, _ in t[0]]))):
-            factors = [name(a) + (f"**{e}" if e > 1 else "") for a, e in sorted(m, key=lambda p: name(p[0]))]
+        for m, c in sorted(self.terms.items(), key=lambda t: (-_degree(t[0]), str([called(a) for a, _ in t[0]]))):
+            factors = [called(a) + (f"**{e}" if e > 1 else "") for a, e in sorted(m, key=lambda p: called(p[0]))]
             magnitude = abs(c)
             number = str(magnitude.numerator) if magnitude.numerator != 1 or not factors else ""
             text = "*".join(filter(None, [number, *factors])) or "1"
@@ -95,6 +101,28 @@ class Polynomial:
             shown.append(("- " if c < 0 else "+ ") + text)
         joined = " ".join(shown) if shown else "0"
         return joined.removeprefix("+ ") if not joined.startswith("- ") else "-" + joined[2:]
+
+
+@dataclass(frozen=True)
+class Octets:
+    """The bytes that `bits` truth values take: an eighth, rounded up."""
+
+    bits: Polynomial
+
+    def evaluate(self, value: Callable[[Hashable], int]) -> int:
+        return max(0, ceil(self.bits.evaluate(value) / 8))
+
+    def text(self, name: Callable[[Hashable], str]) -> str:
+        """Such as "ceil(n/8)"."""
+        inner = self.bits.text(name)
+        simple = len(self.bits.terms) == 1 and all(c.denominator == 1 for c in self.bits.terms.values())
+        return f"ceil({inner}/8)" if simple else f"ceil(({inner})/8)"
+
+
+def octets(bits: Polynomial) -> Polynomial:
+    """An eighth of `bits`, rounded up: a number where that is one."""
+    amount = Octets(bits)
+    return Polynomial.atom(amount) if bits.atoms() else Polynomial.number(amount.evaluate(lambda atom: 0))
 
 
 def _degree(monomial: Monomial) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from adcore.analysis.affine import Affine, Form, known
-from adcore.analysis.polynomial import Polynomial
+from adcore.analysis.polynomial import Polynomial, octets
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import BOOL, Scalar, Type
 
 GUESS = 100
 """Trips assumed for a loop whose count is unknown while compiling: only ratios of costs matter."""
@@ -16,6 +17,16 @@ GUESS = 100
 
 class Unknown(LookupError):
     """A quantity that is known only while the program runs (the trip count of a `while`, say)."""
+
+
+def kept_width(type_: Type) -> float:
+    """Bytes that each of many kept scalars takes: for a truth value an eighth."""
+    return 0.125 if type_ == BOOL else _bytes(type_)
+
+
+def _bytes(type_: Type) -> int:
+    assert isinstance(type_, Scalar)
+    return type_.bytes
 
 
 class Sizes:
@@ -51,6 +62,30 @@ class Sizes:
             else:
                 amount = amount * Polynomial.atom(loop)
         return amount
+
+    def trips(self, loop: Instr) -> Polynomial:
+        """How often a `for` runs."""
+        if abs(loop.attrs["step"]) != 1:
+            return Polynomial.atom(loop)
+        start, stop = self.bounds(loop)
+        return stop - start
+
+    def kept(self, type_: Type, region: Region) -> Polynomial:
+        """Bytes for a scalar of every instance of `region`. Truth values take a bit: in a buffer each run of the
+        innermost loop has bytes of its own, among records they follow each other."""
+        if type_ != BOOL:
+            return self.total(_bytes(type_), region)
+        if not self.structure.rectangular(region):
+            return octets(self.total(1, region))
+        *outer, inner = self.structure.loops(region)
+        amount = octets(self.trips(inner))
+        for loop in outer:
+            amount = amount * self.trips(loop)
+        return amount
+
+    def row(self, type_: Type, loop: Instr) -> Polynomial:
+        """Bytes for a scalar of every iteration of one run of `loop`."""
+        return octets(self.trips(loop)) if type_ == BOOL else self.trips(loop) * _bytes(type_)
 
     def estimate(self, region: Region) -> float:
         """Executions of `region` in one call, guessed where unknown; a branch counts half."""

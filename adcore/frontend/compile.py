@@ -154,7 +154,7 @@ def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value
         leaves.append(value.value)
         if value.literal is not None:
             return UniformArg("list", ScalarArg(value.element.name, value.weak))
-        return ArrayArg(value.element.name, value.rank, value.type.layout, value.writeable)
+        return ArrayArg(value.element.name, value.rank, "C" if value.type.layout == "C" else "S", value.writeable)
     if isinstance(value, (Items, ListRef)):
         items = tuple(result_tree(frame, node, item, leaves) for item in static_items(frame, value))
         return SequenceArg("tuple" if isinstance(value, Items) else "list", items)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from adcore.ir.core import Function, Instr, Module, Region, Value
-from adcore.ir.types import SCALARS, ArrayType, ListType, Type
+from adcore.ir.types import SCALARS, ArrayType, Layout, ListType, Type
 
 _TOKEN = re.compile(
     r"""\s*(?:;[^\n]*\n\s*)*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?P<value>%[\w.]+)|(?P<func>@[\w.<>]+)"""
@@ -23,12 +23,13 @@ def parse_type(text: str) -> Type:
     """`f64`, `array<f64,2,C>` or `list<f64,2,S>`."""
     if text in SCALARS:
         return SCALARS[text]
-    match = re.fullmatch(r"(array|list)<(\w+),(\d+),([CS])>", text.replace(" ", ""))
+    match = re.fullmatch(r"(array|list)<(\w+),(\d+),([CSP])>", text.replace(" ", ""))
     if not match:
         raise IRSyntaxError(f"not a type: {text}")
     kind, element, rank, layout = match.groups()
     make = ArrayType if kind == "array" else ListType
-    return make(SCALARS[element], int(rank), "C" if layout == "C" else "S")
+    layouts: dict[str, Layout] = {"C": "C", "S": "S", "P": "P"}
+    return make(SCALARS[element], int(rank), layouts[layout])
 
 
 def parse_module(text: str) -> Module:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Layout = Literal["C", "S"]
-"""C: C-contiguous, strides follow from the shape. S: any strides."""
+Layout = Literal["C", "S", "P"]
+"""C: C-contiguous, strides follow from the shape. S: any strides. P: truth values packed eight to a byte, each row
+(along the last axis) in bytes of its own."""
 
 
 @dataclass(frozen=True)

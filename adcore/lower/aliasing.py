@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcore.ir.core import Function, Instr, Value
+from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import ArrayType, ListType
 from adcore.lower.descriptors import Array
 from adcore.lower.roots import Root, alias_classes, roots
@@ -23,8 +23,12 @@ class Aliasing:
         alias_groups: tuple[tuple[int, ...], ...],
         module: Module,
         parallel: frozenset[Instr],
+        handed: bool = False,
     ) -> None:
+        """`handed`: parameters may be arrays that another kernel kept."""
         self.known = roots(function)
+        stored = (i.result for i in walk(function.region) if i.op == "alloc" and i.attrs.get("role") == "stored")
+        self._unaligned = frozenset((*stored, *(function.params if handed else ())))
         self.module, self.parallel = module, parallel
         self.open_groups: list[str] = []
         self._classes = alias_classes(function, alias_groups)
@@ -36,12 +40,14 @@ class Aliasing:
 
     def suffix(self, array: Array) -> str:
         """What follows the address of a load or store through `array`."""
-        align = min((_alignment(root) for root in array.roots), default=1)
+        align = min((self._alignment(root) for root in array.roots), default=1)
         classes = frozenset(self._classes[root] for root in array.roots)
         if classes not in self._suffixes:
             self._suffixes[classes] = self._facts(classes)
         groups = ""
-        if len(self.open_groups) == 1:
+        if array.type.layout == "P":
+            pass  # neighbours share a byte: no two iterations that write there are independent
+        elif len(self.open_groups) == 1:
             groups = f", !llvm.access.group {self.open_groups[0]}"
         elif self.open_groups:
             groups = f", !llvm.access.group {self._list(self.open_groups)}"
@@ -66,8 +72,8 @@ class Aliasing:
             self._scopes[number] = self.module.distinct(self._domain)
         return self._scopes[number]
 
-
-def _alignment(root: Root) -> int:
-    """What the addresses of a root's elements satisfy. Layout C vouches for alignment, S does not."""
-    assert isinstance(root.type, (ArrayType, ListType))
-    return root.type.element.bytes if root.type.layout == "C" else 1
+    def _alignment(self, root: Root) -> int:
+        """What the addresses of a root's elements satisfy. Layout C of the user's arrays vouches for alignment, S does
+        not; what is kept lies side by side in the workspace, without padding."""
+        assert isinstance(root.type, (ArrayType, ListType))
+        return root.type.element.bytes if root.type.layout == "C" and root not in self._unaligned else 1

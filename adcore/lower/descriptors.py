@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
 from adcore.lower.roots import Root
-from adcore.lower.writer import Writer
+from adcore.lower.writer import Writer, literal
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,20 @@ def memory(type_: Scalar) -> str:
     return "i8" if type_.kind == "b" else register(type_)
 
 
+def octets(w: Writer, n: str) -> str:
+    """The bytes that `n` packed truth values take."""
+    return str(-(-int(n) // 8)) if literal(n) else w.let(f"lshr i64 {w.add(n, '7')}, 3")
+
+
 def contiguous(w: Writer, type_: ArrayType, dims: Sequence[str]) -> tuple[str, ...]:
-    """Strides of a C-contiguous array."""
+    """Strides of a C-contiguous or a packed array; a packed one has none along its last axis."""
+    if type_.layout == "P":
+        return (*_steps(w, "1", (*dims[:-1], octets(w, dims[-1])))[:-1], "0")
+    return _steps(w, str(type_.element.bytes), dims)
+
+
+def _steps(w: Writer, stride: str, dims: Sequence[str]) -> tuple[str, ...]:
     strides: list[str] = []
-    stride = str(type_.element.bytes)
     for n in reversed(dims):
         strides.insert(0, stride)
         if len(strides) < len(dims):
@@ -59,9 +69,13 @@ def contiguous(w: Writer, type_: ArrayType, dims: Sequence[str]) -> tuple[str, .
 
 
 def element_address(w: Writer, array: Array, index: Sequence[str]) -> str:
-    """The address of one element, which is known to lie inside."""
+    """The address of one element (of the byte that holds it, in a packed array), which is known to lie inside."""
     pointer, size = array.base, str(array.type.element.bytes)
-    for i, stride in zip(index, array.strides, strict=True):
+    if array.type.layout == "P":
+        *index, last = index
+        byte = str(int(last) >> 3) if literal(last) else w.let(f"lshr i64 {last}, 3")
+        pointer = pointer if byte == "0" else w.let(f"getelementptr inbounds i8, ptr {pointer}, i64 {byte}")
+    for i, stride in zip(index, array.strides[: len(index)], strict=True):
         if i == "0":
             continue
         if stride == size:

@@ -3,7 +3,7 @@
     word   0, 1   details of a fault, written when the status is not 0; a forward sweep on its own that ends well
                   puts the first byte of the workspace that is still free here, and the byte after the last
            2, 3   first byte of the workspace arena, and the byte after its last
-           4      most workspace bytes in use at any moment of the call, written when the kernel leaves
+           4      most bytes kept for the reverse sweep at any moment of the call, written when the kernel leaves
            5      for a reverse sweep: bytes of records that the forward sweep left at the workspace's start
            6...   parameters in order, then results in order
 

@@ -62,17 +62,20 @@ def lower(
     parallel: Collection[Instr] = (),
     vector_math: VectorMath | None = None,
     part: Part = "whole",
+    limit: int | None = None,
 ) -> Lowered:
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.lower.frame`).
 
     Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
     `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
-    defaults to the host's. `part`: of a pair of sweeps, see `adcore.lower.frame`.
+    defaults to the host's. `part`: of a pair of sweeps, see `adcore.lower.frame`. `limit`: bytes that may be kept at
+    any moment; the kernel reports a WorkspaceError before it would keep more.
     """
     module, writer = Module(), Writer()
     emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
-    storage = Storage(emitter, name, workspace, stack_limit, part)
-    lowering = Lowering(emitter, storage, Aliasing(function, alias_groups, module, frozenset(parallel)), ops, fastmath)
+    storage = Storage(emitter, name, workspace, stack_limit, part, limit)
+    aliasing = Aliasing(function, alias_groups, module, frozenset(parallel), handed=part == "reverse")
+    lowering = Lowering(emitter, storage, aliasing, ops, fastmath)
     layout = FrameLayout.of(function)
     lowering.whole(function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
@@ -155,7 +158,7 @@ class Lowering:
         address = self._word_at(base, offset, "ptr", suffix)
         dims = tuple(self._size(base, offset + 1 + k, suffix) for k in range(type_.rank))
         first_stride = offset + 1 + type_.rank
-        if type_.layout == "C":
+        if type_.layout != "S":
             strides = descriptors.contiguous(self.writer, type_, dims)
         else:
             strides = tuple(self._word_at(base, first_stride + k, "i64", suffix) for k in range(type_.rank))
@@ -259,12 +262,24 @@ class Lowering:
         array, w = self.array(instr.operands[0]), self.writer
         ty, address, suffix = self._access(array, instr.operands[1:])
         text = w.let(f"load {ty}, ptr {address}{suffix}")
+        if array.type.layout == "P":
+            text = w.let(f"and i8 {text}, {self._bit(instr.operands[-1])}")
         self.values[instr.result] = w.let(f"icmp ne i8 {text}, 0") if array.type.element.kind == "b" else text
+
+    def _bit(self, index: Value) -> str:
+        """The bit of a byte that stands for a packed truth value, as a mask."""
+        w = self.writer
+        place = w.let(f"trunc i64 {w.let(f'and i64 {self.text(index)}, 7')} to i8")
+        return w.let(f"shl i8 1, {place}")
 
     def _store(self, instr: Instr, region: Region) -> None:
         array, text, w = self.array(instr.operands[1]), self.text(instr.operands[0]), self.writer
         ty, address, suffix = self._access(array, instr.operands[2:])
-        if array.type.element.kind == "b":
+        if array.type.layout == "P":
+            bit, old = self._bit(instr.operands[-1]), w.let(f"load i8, ptr {address}{suffix}")
+            others = w.let(f"and i8 {old}, {w.let(f'xor i8 {bit}, -1')}")
+            text = w.let(f"or i8 {others}, {w.let(f'select i1 {text}, i8 {bit}, i8 0')}")
+        elif array.type.element.kind == "b":
             text = w.let(f"zext i1 {text} to i8")
         w.do(f"store {ty} {text}, ptr {address}{suffix}")
 

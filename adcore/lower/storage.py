@@ -2,6 +2,11 @@
 
 The arena is used from both ends: records of `push` grow up from its base, arrays of `alloc` down from its end, and
 what a region allocated is given back when the region ends. `%low` and `%high` bound the free part.
+
+What is kept for the reverse sweep (records, and arrays of the role "stored") lies side by side without padding, so that
+it takes exactly the bytes that the plan says; `%mark` is the most of them at any moment. Truth values are pushed as
+bits: `%bits` holds up to 64 of them, `%count` says how many were pushed in all, and a full word goes to the records
+when the next bit comes.
 """
 
 from __future__ import annotations
@@ -12,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from adcore.ir.core import Instr, Region
-from adcore.ir.types import ArrayType, Scalar
+from adcore.ir.types import I64, ArrayType, Scalar
 from adcore.lower import frame
-from adcore.lower.descriptors import Array, contiguous, memory
+from adcore.lower.descriptors import Array, contiguous, memory, octets
 from adcore.lower.emitter import ERRORS, Emitter, Fault
 from adcore.lower.roots import Root
 from adcore.lower.writer import literal
@@ -23,7 +28,9 @@ from adcore.source import Span
 Workspace = Literal["arena", "heap"]
 Part = Literal["whole", "forward", "reverse"]
 ALIGNMENT = 64
-"""Of every array that a kernel makes: a cache line, and the widest vector."""
+"""Of the program's own arrays and all shadows: a cache line, and the widest vector."""
+SUSPENDED_BITS = 16
+"""Bytes that a forward sweep on its own leaves behind its records: the last word of bits, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +51,39 @@ class Storage:
     workspace: Workspace
     stack_limit: int
     part: Part = "whole"
+    limit: int | None = None
     stack_used: int = 0
     sites: list[AllocationSite] = field(default_factory=list)
     uses_arena: bool = False
     uses_chunk: bool = False
+    uses_bits: bool = False
 
     def alloc(self, instr: Instr, shape: Sequence[str], roots: frozenset[Root], escapes: bool) -> Array:
         """The array of an `alloc`, uninitialised unless its attribute `zero` is set."""
         type_ = instr.result.type
         assert isinstance(type_, ArrayType)
-        size = self._bytes(type_.element, shape)
+        size = self._bytes(type_, shape)
         stored = instr.attrs.get("role") == "stored"
         if not escapes and literal(size) and not (stored and self.workspace == "heap") and self._fits_stack(int(size)):
             base = self._from_stack(int(size))
         elif self.workspace == "heap" and not escapes:
             base = self._from_heap(size, instr)
+            self._hold(size, stored)
         else:
-            base = self._from_arena(size)
+            base = self._from_arena(size, 1 if stored else ALIGNMENT)
+            self._hold(size, stored)
         w = self.emitter.writer
         if instr.attrs.get("zero"):
             self.emitter.module.function("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-            w.do(f"call void @llvm.memset.p0.i64(ptr align {type_.element.bytes} {base}, i8 0, i64 {size}, i1 false)")
+            align = 1 if stored else type_.element.bytes
+            w.do(f"call void @llvm.memset.p0.i64(ptr align {align} {base}, i8 0, i64 {size}, i1 false)")
         return Array(type_, base, tuple(shape), contiguous(w, type_, shape), roots)
 
-    def _bytes(self, element: Scalar, shape: Sequence[str]) -> str:
+    def _bytes(self, type_: ArrayType, shape: Sequence[str]) -> str:
         """The size of an array; leaves the kernel if a dimension is negative or the size does not fit."""
-        e, size = self.emitter, str(element.bytes)
+        e, size = self.emitter, str(type_.element.bytes)
+        if type_.layout == "P":
+            shape = (*shape[:-1], octets(e.writer, shape[-1]))
         for n in shape:
             if literal(n) and int(n) >= 0 and literal(size):
                 size = str(int(n) * int(size))
@@ -96,39 +110,48 @@ class Storage:
         w.entry.append(f"  {name} = alloca [{max(size, 1)} x i8], align {ALIGNMENT}")
         return name
 
-    def _from_arena(self, size: str) -> str:
+    def _from_arena(self, size: str, alignment: int) -> str:
         e = self.emitter
         self.uses_arena = True
         low, high = e.let("load ptr, ptr %low"), e.let("load ptr, ptr %high")
-        # `%high` stays aligned because every size is rounded up.
-        rounded = str(-(-int(size) // ALIGNMENT) * ALIGNMENT) if literal(size) else self._round_up(size)
-        free = self._reserve(rounded, low, high)
-        start = e.let(f"getelementptr i8, ptr {high}, i64 {e.let(f'sub i64 0, {rounded}')}")
+        if alignment > 1:
+            end = e.let(f"sub i64 {e.let(f'ptrtoint ptr {high} to i64')}, {size}")
+            size = e.let(f"add i64 {size}, {e.let(f'and i64 {end}, {alignment - 1}')}")
+        self._reserve(size, low, high)
+        start = e.let(f"getelementptr i8, ptr {high}, i64 {e.let(f'sub i64 0, {size}')}")
         e.writer.do(f"store ptr {start}, ptr %high")
-        self._note_use(e.let(f"sub i64 {free}, {rounded}"))
         return start
 
-    def _round_up(self, size: str) -> str:
-        e = self.emitter
-        return e.let(f"and i64 {e.let(f'add i64 {size}, {ALIGNMENT - 1}')}, {-ALIGNMENT}")
-
-    def _reserve(self, size: str, low: str, high: str) -> str:
-        """The free bytes. Leaves if they are fewer than `size`, with the bytes needed and the capacity as details."""
+    def _reserve(self, size: str, low: str, high: str) -> None:
+        """Leaves if fewer bytes than `size` are free, with the bytes needed and the capacity as details."""
         e = self.emitter
         first, last = e.let(f"ptrtoint ptr {low} to i64"), e.let(f"ptrtoint ptr {high} to i64")
         free = e.let(f"sub i64 {last}, {first}")
         short = e.let(f"icmp ugt i64 {size}, {free}")
         needed = e.let(f"add i64 %capacity, {e.let(f'sub i64 {size}, {free}')}")
         e.leave_if(short, self._fault("workspace"), (needed, "%capacity"))
-        return free
 
-    def _note_use(self, free: str) -> None:
-        """Raise the high-water mark to what is in use when `free` bytes are left."""
+    def _hold(self, size: str, stored: bool) -> None:
+        """Count an array of `size` bytes as kept, if it is `stored`."""
         e = self.emitter
-        used = e.let(f"sub i64 %capacity, {free}")
+        if stored:
+            held = e.let("load i64, ptr %held")
+            e.writer.do(f"store i64 {e.let(f'add i64 {held}, {size}')}, ptr %held")
+            self._note_use()
+
+    def _note_use(self) -> None:
+        """Raise the high-water mark to what is kept now; leaves where that is beyond the limit."""
+        e = self.emitter
+        first, last = ("%chunk", "%top") if self.workspace == "heap" else ("%base", "%low")
+        start = first if first == "%base" else e.let(f"load ptr, ptr {first}")
+        ends = (e.let(f"ptrtoint ptr {p} to i64") for p in (e.let(f"load ptr, ptr {last}"), start))
+        records = e.let(f"sub i64 {', '.join(ends)}")
+        kept = e.let(f"add i64 {records}, {e.let('load i64, ptr %held')}")
+        if self.limit is not None:
+            e.leave_if(e.let(f"icmp ugt i64 {kept}, {self.limit}"), self._fault("workspace"), (kept, str(self.limit)))
         e.module.function("declare i64 @llvm.umax.i64(i64, i64)")
         mark = e.let("load i64, ptr %mark")
-        e.writer.do(f"store i64 {e.let(f'call i64 @llvm.umax.i64(i64 {mark}, i64 {used})')}, ptr %mark")
+        e.writer.do(f"store i64 {e.let(f'call i64 @llvm.umax.i64(i64 {mark}, i64 {kept})')}, ptr %mark")
 
     def _from_heap(self, size: str, instr: Instr) -> str:
         e = self.emitter
@@ -157,33 +180,85 @@ class Storage:
         e, held = self.emitter, len(self.emitter.releases)
         restores = not keeps and any(i.op == "alloc" or i.regions for i in region.body) and _allocates(region)
         saved = e.let("load ptr, ptr %high") if restores else ""
+        held_before = e.let("load i64, ptr %held") if restores else ""
         yield
         if restores:
             e.writer.do(f"store ptr {saved}, ptr %high")
+            e.writer.do(f"store i64 {held_before}, ptr %held")
         while len(e.releases) > held:
             e.writer.do(e.releases.pop().strip())
 
     def push(self, instr: Instr, texts: Sequence[str]) -> None:
-        """Add one record: the operands side by side, without padding."""
-        e, types = self.emitter, [_scalar(v.type) for v in instr.operands]
-        record = self._room_for_record(sum(t.bytes for t in types), instr)
-        for type_, text, address in zip(types, texts, self._fields(record, types), strict=True):
+        """Add one record: the operands side by side, without padding; truth values go to the bits."""
+        pairs = [(_scalar(v.type), text) for v, text in zip(instr.operands, texts, strict=True)]
+        fields = [(type_, text) for type_, text in pairs if type_.kind != "b"]
+        if fields:
+            self._push_record(fields, instr)
+        for type_, text in pairs:
             if type_.kind == "b":
-                text = e.let(f"zext i1 {text} to i8")
-            e.writer.do(f"store {memory(type_)} {text}, ptr {address}, align 1")
+                self._push_bit(text, instr)
 
     def pop(self, instr: Instr) -> list[str]:
-        """Take the last record off."""
-        e, types = self.emitter, [_scalar(v.type) for v in instr.results]
+        """Take the last record off, in the opposite order."""
+        types = [_scalar(v.type) for v in instr.results]
+        bits = [self._pop_bit() for type_ in types if type_.kind == "b"]
+        fields = [type_ for type_ in types if type_.kind != "b"]
+        texts = self._pop_record(fields) if fields else []
+        return [bits.pop() if type_.kind == "b" else texts.pop(0) for type_ in types]
+
+    def _push_record(self, fields: Sequence[tuple[Scalar, str]], instr: Instr | None) -> None:
+        types = [type_ for type_, _ in fields]
+        record = self._room_for_record(sum(t.bytes for t in types), instr)
+        for (type_, text), address in zip(fields, self._fields(record, types), strict=True):
+            self.emitter.writer.do(f"store {memory(type_)} {text}, ptr {address}, align 1")
+
+    def _pop_record(self, types: Sequence[Scalar]) -> list[str]:
+        e = self.emitter
         cell = "%top" if self.workspace == "heap" else "%low"
         size = sum(t.bytes for t in types)
         record = e.let(f"getelementptr i8, ptr {e.let(f'load ptr, ptr {cell}')}, i64 {-size}")
         e.writer.do(f"store ptr {record}, ptr {cell}")
-        texts = []
-        for type_, address in zip(types, self._fields(record, types), strict=True):
-            text = e.let(f"load {memory(type_)}, ptr {address}, align 1")
-            texts.append(e.let(f"icmp ne i8 {text}, 0") if type_.kind == "b" else text)
-        return texts
+        return [e.let(f"load {memory(type_)}, ptr {address}, align 1")
+                for type_, address in zip(types, self._fields(record, types), strict=True)]  # fmt: skip
+
+    def _push_bit(self, text: str, instr: Instr) -> None:
+        e = self.emitter
+        self.uses_bits = True
+        count = e.let("load i64, ptr %count")
+        place = e.let(f"and i64 {count}, 63")
+        with self._at_the_edge_of_a_word(count, place):
+            self._push_record([(I64, e.let("load i64, ptr %bits"))], instr)
+        mask = e.let(f"xor i64 {e.let(f'shl i64 1, {place}')}, -1")
+        others = e.let(f"and i64 {e.let('load i64, ptr %bits')}, {mask}")
+        bit = e.let(f"shl i64 {e.let(f'zext i1 {text} to i64')}, {place}")
+        e.writer.do(f"store i64 {e.let(f'or i64 {others}, {bit}')}, ptr %bits")
+        e.writer.do(f"store i64 {e.let(f'add i64 {count}, 1')}, ptr %count")
+
+    def _pop_bit(self) -> str:
+        e = self.emitter
+        self.uses_bits = True
+        count = e.let(f"sub i64 {e.let('load i64, ptr %count')}, 1")
+        e.writer.do(f"store i64 {count}, ptr %count")
+        place = e.let(f"and i64 {count}, 63")
+        bits = e.let("load i64, ptr %bits")
+        text = e.let(f"trunc i64 {e.let(f'lshr i64 {bits}, {place}')} to i1")
+        with self._at_the_edge_of_a_word(count, place):
+            (word,) = self._pop_record([I64])
+            e.writer.do(f"store i64 {word}, ptr %bits")
+        return text
+
+    @contextmanager
+    def _at_the_edge_of_a_word(self, count: str, place: str) -> Iterator[None]:
+        """What is emitted inside runs if the bit number `count`, at `place`, is a word's first, but not the very first:
+        then a full word goes to the records, or comes back from there."""
+        e, w = self.emitter, self.emitter.writer
+        edge, onwards = w.fresh("edge"), w.fresh("bit")
+        first = e.let(f"icmp eq i64 {place}, 0")
+        w.branch(e.let(f"and i1 {first}, {e.let(f'icmp ne i64 {count}, 0')}"), edge, onwards)
+        w.label(edge)
+        yield
+        w.jump(onwards)
+        w.label(onwards)
 
     def _fields(self, record: str, types: Sequence[Scalar]) -> list[str]:
         """The addresses of a record's values."""
@@ -193,18 +268,19 @@ class Storage:
             offset += type_.bytes
         return addresses
 
-    def _room_for_record(self, size: int, instr: Instr) -> str:
+    def _room_for_record(self, size: int, instr: Instr | None) -> str:
         e = self.emitter
         cell = "%top" if self.workspace == "heap" else "%low"
         if self.workspace == "heap":
+            assert instr is not None, "sweeps on their own keep nothing on the heap"
             self._grow_chunk(size, instr)
             record = e.let(f"load ptr, ptr {cell}")
         else:
             self.uses_arena = True
             record = e.let(f"load ptr, ptr {cell}")
-            free = self._reserve(str(size), record, e.let("load ptr, ptr %high"))
-            self._note_use(e.let(f"sub i64 {free}, {size}"))
+            self._reserve(str(size), record, e.let("load ptr, ptr %high"))
         e.writer.do(f"store ptr {e.let(f'getelementptr i8, ptr {record}, i64 {size}')}, ptr {cell}")
+        self._note_use()
         return record
 
     def _grow_chunk(self, size: int, instr: Instr) -> None:
@@ -240,29 +316,41 @@ class Storage:
         self.uses_arena = True
         if self.part == "forward":
             e = self.emitter
+            if self.uses_bits:
+                texts = [e.let(f"load i64, ptr {cell}") for cell in ("%bits", "%count")]
+                self._push_record([(I64, text) for text in texts], None)
             for word, cell in ((frame.FREE_BASE, "%low"), (frame.FREE_END, "%high")):
                 slot = e.let(f"getelementptr i64, ptr %frame, i64 {word}")
                 e.writer.do(f"store ptr {e.let(f'load ptr, ptr {cell}')}, ptr {slot}")
 
     def prologue(self) -> list[str]:
         """What the entry block needs."""
-        lines = ["  store i64 0, ptr %mark"]
+        lines = [f"  store i64 0, ptr %{cell}" for cell in ("mark", "held", "bits", "count")]
         if self.uses_arena:
-            self.emitter.module.function("declare ptr @llvm.ptrmask.p0.i64(ptr, i64)")
             for k, name in ((frame.WORKSPACE_BASE, "base"), (frame.WORKSPACE_END, "end")):
                 lines += [f"  %{name}.slot = getelementptr i64, ptr %frame, i64 {k}",
                           f"  %{name} = load ptr, ptr %{name}.slot"]  # fmt: skip
-            lines += [f"  %aligned = call ptr @llvm.ptrmask.p0.i64(ptr %end, i64 {-ALIGNMENT})",
-                      "  %tiny = icmp ult ptr %aligned, %base",
-                      "  %top.of.arena = select i1 %tiny, ptr %base, ptr %aligned",
-                      "  %first.byte = ptrtoint ptr %base to i64", "  %last.byte = ptrtoint ptr %top.of.arena to i64",
+            lines += ["  %first.byte = ptrtoint ptr %base to i64", "  %last.byte = ptrtoint ptr %end to i64",
                       "  %capacity = sub i64 %last.byte, %first.byte",
-                      f"  %records.slot = getelementptr i64, ptr %frame, i64 {frame.RECORDS}",
-                      "  %records = load i64, ptr %records.slot" if self.part == "reverse" else "",
-                      f"  %first.free = getelementptr i8, ptr %base, i64 {'%records' if self.part == 'reverse' else 0}",
-                      "  store ptr %first.free, ptr %low", "  store ptr %top.of.arena, ptr %high"]  # fmt: skip
-        if self.uses_chunk:
+                      "  store ptr %base, ptr %low", "  store ptr %end, ptr %high"]  # fmt: skip
+        if self.uses_arena and self.part == "reverse":
+            lines += self._resume()
+        if self.workspace == "heap":
             lines += [f"  store ptr null, ptr %{name}" for name in ("chunk", "top", "limit")]
+        return lines
+
+    def _resume(self) -> list[str]:
+        """For a reverse sweep on its own: the records and bits as the forward sweep left them."""
+        lines = [f"  %records.slot = getelementptr i64, ptr %frame, i64 {frame.RECORDS}",
+                 "  %records = load i64, ptr %records.slot",
+                 "  %first.free = getelementptr i8, ptr %base, i64 %records"]  # fmt: skip
+        if not self.uses_bits:
+            return [*lines, "  store ptr %first.free, ptr %low"]
+        lines += [f"  %left = getelementptr i8, ptr %first.free, i64 {-SUSPENDED_BITS}", "  store ptr %left, ptr %low"]
+        for cell, offset in (("bits", 0), ("count", 8)):
+            lines += [f"  %left.{cell}.slot = getelementptr i8, ptr %left, i64 {offset}",
+                      f"  %left.{cell} = load i64, ptr %left.{cell}.slot, align 1",
+                      f"  store i64 %left.{cell}, ptr %{cell}"]  # fmt: skip
         return lines
 
     def epilogue(self) -> list[str]:
@@ -284,7 +372,8 @@ def _allocates(region: Region) -> bool:
     return any(i.op == "alloc" or any(map(_allocates, i.regions)) for i in region.body)
 
 
-CELLS = {"low": "ptr", "high": "ptr", "mark": "i64", "chunk": "ptr", "top": "ptr", "limit": "ptr", "status": "i32"}
+CELLS = {"low": "ptr", "high": "ptr", "mark": "i64", "held": "i64", "bits": "i64", "count": "i64", "chunk": "ptr",
+         "top": "ptr", "limit": "ptr", "status": "i32"}  # fmt: skip
 """Mutable words of a kernel, which LLVM promotes to registers where nothing takes their address."""
 
 MEMCPY = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"

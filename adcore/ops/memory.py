@@ -94,10 +94,13 @@ def transpose_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ..
 
 def alloc_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
     _indices(types, len(types), "alloc")
-    return (ArrayType(SCALARS[attrs["element"]], len(types), "C"),)
+    packed = bool(attrs.get("packed"))
+    if packed and (attrs["element"] != "bool" or not types):
+        raise OpTypeError("only rows of truth values are packed")
+    return (ArrayType(SCALARS[attrs["element"]], len(types), "P" if packed else "C"),)
 
 
-def evaluate_alloc(*shape: int, element: str, zero: bool = False, role: str = "") -> Any:
+def evaluate_alloc(*shape: int, element: str, zero: bool = False, role: str = "", packed: bool = False) -> Any:
     if any(n < 0 for n in shape):
         raise ValueError("negative dimensions are not allowed")
     if zero:
@@ -165,8 +168,8 @@ OPS = (
     Op("dim", dim_type, lambda array, axis: int(array.shape[axis]), cost=0.0),
     Op("view", view_type, evaluate_view, cost=0.0),
     Op("transpose", transpose_type, lambda array, permutation: array.transpose(permutation), cost=0.0),
-    # `alloc n... [element, zero, role]`: scoped to its region; role says what it is for ("": the user's own array,
-    # "shadow", "stored").
+    # `alloc n... [element, zero, role, packed]`: scoped to its region; role says what it is for ("": the user's own
+    # array, "shadow", "stored"); truth values that are stored may be packed.
     Op("alloc", alloc_type, evaluate_alloc, cost=8.0, pure=False, may_raise="always"),
     Op("item", item_type, lambda arrays, k: arrays[k], cost=0.0),
     Op("count", count_type, len, cost=0.0),

@@ -24,7 +24,6 @@ SMALLEST = 1 << 20
 _NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 _HINTS = itertools.count()
 _FIRST_HINT = 0x2000_0000_0000
-_DONTNEED = getattr(mmap, "MADV_DONTNEED", 4)
 
 
 class Arena:
@@ -33,23 +32,11 @@ class Arena:
     def __init__(self, size: int | None = None) -> None:
         self.base, size = _reserve(min(LARGEST, memory()) if size is None else size)
         self.end = self.base + size
-        self.touched = 0
         weakref.finalize(self, _libc().munmap, self.base, size).atexit = False
 
     @property
     def size(self) -> int:
         return self.end - self.base
-
-    def note(self, bytes_used: int) -> None:
-        """Remember the high-water mark of a call."""
-        self.touched = max(self.touched, bytes_used)
-
-    def release(self) -> None:
-        """Give the pages back to the system; the range of addresses stays."""
-        if self.touched:
-            pages = -(-self.touched // mmap.PAGESIZE)
-            _libc().madvise(self.base, min(pages * mmap.PAGESIZE, self.size), _DONTNEED)
-            self.touched = 0
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +70,6 @@ def _libc() -> ctypes.CDLL:
     library.mmap.restype = ctypes.c_void_p
     library.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_ssize_t)
     library.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-    library.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     return library
 
 

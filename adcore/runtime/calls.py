@@ -51,8 +51,6 @@ class Kernel:
         status = self._entry(frame.address)
         if status:
             self.fail(status, frame)
-        if frame.workspace is not None:
-            frame.workspace.note(frame.used)
 
     def fail(self, status: int, frame: Frame) -> None:
         """Raise the exception that a status stands for."""

@@ -2,7 +2,7 @@
 
     words 0, 1    details of a fault
     words 2, 3    first and last address of the workspace
-    word  4       bytes of workspace that the call used (written by the kernel)
+    word  4       the most bytes kept for the reverse sweep at any moment of the call (written by the kernel)
     word  5       reserved
     then          parameters in order, then results in order
 
@@ -26,6 +26,8 @@ from adcore.runtime.leaves import Array, LeafValue
 
 HEADER = 6
 DETAILS, WORKSPACE, WORKSPACE_END, USED = 0, 2, 3, 4
+NEVER_RAN = -1
+"""In the place of the bytes used, before the first call."""
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -66,6 +68,7 @@ class Frame:
     def __init__(self, layout: FrameLayout) -> None:
         self.layout = layout
         self.words: Words = np.zeros(layout.size, np.int64)
+        self.words[USED] = NEVER_RAN
         self.address: int = self.words.__array_interface__["data"][0]
         self.pinned: dict[int, Any] = {}
         self.workspace: Arena | None = None
@@ -77,8 +80,13 @@ class Frame:
 
     @property
     def used(self) -> int:
-        """Bytes of workspace that the last call used."""
-        return int(self.words[USED])
+        """The most bytes that the last call kept for its reverse sweep at any moment; 0 before the first."""
+        return max(0, int(self.words[USED]))
+
+    @property
+    def ran(self) -> bool:
+        """Whether there was a call."""
+        return int(self.words[USED]) != NEVER_RAN
 
     @property
     def details(self) -> tuple[int, int]:

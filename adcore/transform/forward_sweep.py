@@ -92,20 +92,16 @@ class ForwardSweep:
 
     def allocate_row(self, value: Value) -> None:
         loop = self.structure.loops(self.structure.home[value])[-1]
-        assert isinstance(value.type, Scalar)
-        attrs = {"element": value.type.name, "zero": False, "role": "stored"}
         saved, self.builder.span = self.builder.span, self.storage.span(value)
         count = trip_count(self.builder, loop)
-        self.rows[value] = self.builder.emit("alloc", count, hint=f"row_{value.hint}", **attrs)
+        self.rows[value] = self.builder.emit("alloc", count, hint=f"row_{value.hint}", **_kept_as(value))
         self.builder.span = saved
 
     def allocate_buffer(self, node: Node, value: Value, span: Span | None) -> None:
         loops = self.structure.loops(self.structure.home[node])
         dims = [trip_count(self.builder, loop) for loop in loops]
-        assert isinstance(value.type, Scalar)
-        attrs = {"element": value.type.name, "zero": False, "role": "stored"}
         saved, self.builder.span = self.builder.span, span
-        self.buffers[node] = self.builder.emit("alloc", *dims, hint=f"kept_{value.hint}", **attrs)
+        self.buffers[node] = self.builder.emit("alloc", *dims, hint=f"kept_{value.hint}", **_kept_as(value))
         self.builder.span = saved
 
     def keep(self, value: Value) -> None:
@@ -150,6 +146,13 @@ class ForwardSweep:
 def apart_of(how: Checkpointing | Rewinding, builder: Builder) -> Checkpointed | Rewound:
     """The emitter of a loop that is reversed by running it again; its room is allocated at once."""
     return Checkpointed(how, builder) if isinstance(how, Checkpointing) else Rewound(how, builder)
+
+
+def _kept_as(value: Value) -> dict[str, object]:
+    """Attributes of the array that keeps `value` of many iterations: a truth value takes a bit."""
+    assert isinstance(value.type, Scalar)
+    packed = {"packed": True} if value.type == BOOL else {}
+    return {"element": value.type.name, "zero": False, "role": "stored", **packed}
 
 
 def zero_of(builder: Builder, value: Value) -> Value:

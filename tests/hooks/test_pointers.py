@@ -137,16 +137,6 @@ def test_numba_cfunc() -> None:
     assert (report.driven, report.pattern) == ("native", "none")
 
 
-@pytest.mark.parametrize("name", ["jax", "torch"])
-def test_other_frameworks(name: str) -> None:
-    library = pytest.importorskip(name, reason=f"{name} is not installed")
-    make = library.numpy.ones if name == "jax" else library.ones
-    x = make(1000)
-    report = measure(lambda: x + x, calls=10)
-    assert report.driven == "python"
-    assert report.pattern in ("every call", "irregular", "first call", "none", "growing")
-
-
 @pytest.mark.parametrize(
     ("spelled", "expected"),
     [

@@ -9,7 +9,8 @@ extern void *__libc_memalign(size_t, size_t), *__libc_valloc(size_t), *__libc_pv
 enum { MALLOC, CALLOC, REALLOC, POSIX_MEMALIGN, ALIGNED_ALLOC, MEMALIGN, VALLOC, PVALLOC, KINDS };
 static long counts[KINDS];
 static int watching;
-#define COUNT(kind) (counts[kind] += watching)
+/* Threads allocate at the same time. */
+#define COUNT(kind) __atomic_fetch_add(&counts[kind], watching, __ATOMIC_RELAXED)
 
 void *malloc(size_t n) { COUNT(MALLOC); return __libc_malloc(n); }
 void *calloc(size_t n, size_t m) { COUNT(CALLOC); return __libc_calloc(n, m); }

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any
 
+from adcore.analysis.choices import BYTE_PRICE
 from adcore.analysis.explain import workspace
-from adcore.analysis.plan import BYTE_PRICE, Impossible, Plan, Planner
+from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.sizes import Unknown
 
 PRICES = (BYTE_PRICE, 4.0, 16.0, 64.0, 256.0, 1e3, 1e4, 1e6)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from adcore.analysis.plan import Choice, Impossible, Node, Plan, Planner, Why
+from adcore.analysis.choices import Choice, Node, Why
+from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.errors import Diagnostic

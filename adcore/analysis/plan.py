@@ -10,60 +10,21 @@ constraints are implications, so the cheapest plan is a minimum cut (a maximum-w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Literal
 
 from adcore.analysis.activity import Activity
+from adcore.analysis.choices import BYTE_COST, BYTE_PRICE, ROW_SHARE, STORE_AND_LOAD, Choice, Node, Why
 from adcore.analysis.dependence import ACCESSES, Dependence
 from adcore.analysis.kills import Kills
-from adcore.analysis.mincut import FlowNetwork
 from adcore.analysis.record import Needs, address
 from adcore.analysis.replay import slice_of
+from adcore.analysis.search import Found, cheapest
 from adcore.analysis.sizes import Sizes, kept_width
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
-
-Why = Literal["free", "carried", "overwritten", "temporary", "loop result", "trip count", "decision", "dearer", "log"]
-
-Node = Value | Instr
-"""A needed value, or a store that is to be undone."""
-
-BYTE_PRICE = 1.0
-"""How dear bytes are compared to operations; limits in bytes raise it."""
-
-BYTE_COST = 2.0
-"""Cost of a kept byte, written once and read once, in additions: a double costs as much as a transcendental function,
-so storing never beats a legal load, and one log of overwritten memory beats two kept values."""
-
-ROW_SHARE = 0.25
-"""Cost of putting a value down in a row that is reused, as a share of keeping it for good."""
-
-STORE_AND_LOAD = 3
-"""Cost of the instructions that keeping any value takes: a stored bit is not cheaper than a compare."""
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """The alternatives for one node.
-
-    `store` is the cost of storing (or logging) it. `operands` are what its rule needs (None: there is no rule, for the
-    reason `why`): the rule computes it again, or reloads it from what the store `source` wrote, or runs the loop or
-    branch `replay` again, or takes the carried value that it becomes (`shift`: loop and position). Following the rule
-    costs `cost` operations and `scratch` reused storage. `killers` are the stores that may overwrite what a load read.
-    """
-
-    store: float
-    cost: float = 0.0
-    scratch: float = 0.0
-    operands: tuple[Node, ...] | None = None
-    source: Instr | None = None
-    replay: Instr | None = None
-    shift: tuple[Instr, int] | None = None
-    why: Why = "free"
-    killers: tuple[Instr, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,27 +61,26 @@ class Planner:
         active: Activity,
         needs: Needs,
         ops: Table,
-        without: frozenset[Instr] = frozenset(),
         apart: Instr | None = None,
     ) -> None:
-        """`without`: stores to disregard, to see what a program without them would need. `apart`: a loop that is
-        checkpointed; its stores cannot be rolled back one by one."""
+        """`apart`: a loop that is checkpointed; its stores cannot be rolled back one by one."""
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
-        self.stores = [i for i in instrs if i.op in ("store", "accumulate") and i not in without]
+        self.stores = [i for i in instrs if i.op in ("store", "accumulate")]
         self.aliases = dependence.aliases
         self.kills = Kills(dependence, self.stores, apart)
-        self.choices: dict[Node, Choice] = {}
+        self.options: dict[Node, tuple[Choice, ...]] = {}
         self._exact: dict[Value, bool] = {}
         todo: list[Node] = list(needs.values)
         while todo:
             node = todo.pop()
-            if node in self.choices or (isinstance(node, Value) and self.is_free(node)):
+            if node in self.options or (isinstance(node, Value) and self.is_free(node)):
                 continue
-            self.choices[node] = self.choice(node) if isinstance(node, Value) else self.undo(node)
-            todo += self.choices[node].operands or ()
+            self.options[node] = self.ways(node) if isinstance(node, Value) else (self.undo(node),)
+            todo += [operand for choice in self.options[node] for operand in choice.operands or ()]
+        self.choices = {node: options[0] for node, options in self.options.items()}
 
     def is_free(self, value: Value) -> bool:
         """Constants, parameters and loop counters are at hand in the reverse sweep."""
@@ -132,30 +92,43 @@ class Planner:
 
     # Rules
 
-    def choice(self, value: Value) -> Choice:
+    def ways(self, value: Value) -> tuple[Choice, ...]:
+        """All rules for `value` that some plan may be cheapest with, the preferred one first."""
         home = self.structure.home[value]
         times = self.sizes.estimate(home)
         outside = self.structure.depth(home) == 0
         assert isinstance(value.type, Scalar)
         store = 0.0 if outside else (BYTE_COST * kept_width(value.type) + STORE_AND_LOAD) * times
+        own = self.own(value, store, times)
+        found: list[Choice] = []
+        if self.structure.definition.get(value) is not None and own.why != "trip count":
+            if (source := self.kept_by_program(value)) is not None:
+                at = ACCESSES[source.op]
+                operands = (*source.operands[at + 1 :], *address(self.dependence, source.operands[at]))
+                found.append(Choice(store, 2.0 * times, operands=operands, source=source, why=own.why))
+            if (shift := self.kills.shifts.get(value)) is not None and not outside:
+                loop, k = shift
+                carried = loop.regions[-1].params[k + 1], loop.results[k]
+                found.append(Choice(store, 2.0 * times, operands=carried, shift=shift, why="carried"))
+        if own.operands is not None or not found:
+            found.append(own)
+        return tuple(c for k, c in enumerate(found) if not any(self.dominates(o, c) for o in found[:k]))
+
+    def dominates(self, one: Choice, other: Choice) -> bool:
+        """Whether no plan is cheaper with `other` than with `one`."""
+        asked = [self.asked(choice) for choice in (one, other)]
+        return one.cost <= other.cost and one.scratch <= other.scratch and asked[0] <= asked[1]
+
+    def asked(self, choice: Choice) -> set[Node]:
+        return {o for o in choice.operands or () if not (isinstance(o, Value) and self.is_free(o))}
+
+    def own(self, value: Value, store: float, times: float) -> Choice:
+        """The rule that follows from how the program makes `value`."""
         instr = self.structure.definition.get(value)
         if instr is None:
             return self.carried(value, store)
         if instr.op == "while" and value is instr.results[-1]:
             return Choice(store, why="trip count")
-        if (source := self.kept_by_program(value)) is not None:
-            at = ACCESSES[source.op]
-            operands = (*source.operands[at + 1 :], *address(self.dependence, source.operands[at]))
-            return Choice(store, 2.0 * times, operands=operands, source=source)
-        if (shift := self.kills.shifts.get(value)) is not None and not outside:
-            loop, k = shift
-            return Choice(
-                store,
-                2.0 * times,
-                operands=(loop.regions[-1].params[k + 1], loop.results[k]),
-                shift=shift,
-                why="carried",
-            )
         if instr.op in ("for", "while", "if"):
             when = max(self.kills.need_position(r) for r in instr.results)
             return self.replayed(instr, value, store, when, 0.0, "loop result")
@@ -231,10 +204,24 @@ class Planner:
                 continue
             access = self.dependence.access(user)
             lives = self.structure.home[access.root] is self.structure.function.region
-            found = lives and None not in access.subscripts and value not in user.operands[1:]
+            found = lives and None not in access.subscripts and not self._addressed_by(value, user)
             if found and not any(self.dependence.levels(user, s) for s in self.stores):
                 return user
         return None
+
+    def _addressed_by(self, value: Value, store: Instr) -> bool:
+        """Whether the place that `store` writes to is computed from `value`: it could not be found without it."""
+        todo: list[Value] = [*store.operands[1:], *address(self.dependence, store.operands[1])]
+        seen: set[Value] = set()
+        while todo:
+            current = todo.pop()
+            if current is value:
+                return True
+            instr = self.structure.definition.get(current)
+            if current not in seen and instr is not None:
+                seen.add(current)
+                todo += [*instr.operands, *(y for region in instr.regions for y in region.yields)]
+        return False
 
     def is_exact(self, value: Value) -> bool:
         """Whether recomputing gives the identical bits however the arithmetic is compiled: loads, integers, compares.
@@ -256,38 +243,28 @@ class Planner:
         """The cheapest plan when a stored byte costs `price` (infinite: nothing inside loops may be stored).
 
         Raises Impossible if no finite plan exists."""
-        network = FlowNetwork()
-        for value in self.needs.values:
-            if value in self.choices:
-                network.arc("source", value, inf)
-        for node, choice in self.choices.items():
-            store = choice.store * price if choice.store else 0.0
-            if choice.operands is None:
-                network.arc(node, "sink", store)
-                continue
-            network.arc(node, (node, "rule"), store)
-            network.arc((node, "rule"), "sink", choice.cost + (choice.scratch * price if choice.scratch else 0.0))
-            for operand in choice.operands:
-                if operand in self.choices:
-                    network.arc((node, "rule"), operand, inf)
-        cost, reached = network.cut("source", "sink")
-        if cost == inf:
+        found = self.search(price)
+        if found.cost == inf:
             raise Impossible(self._chains(), self)
-        kept = frozenset(n for n in self.choices if n in reached and (n, "rule") not in reached)
-        return self.plan_keeping(kept)
+        return self.plan_keeping(found.kept, found.choices)
 
-    def plan_keeping(self, kept: frozenset[Node]) -> Plan:
+    def search(self, price: float, forced: Collection[Node] = (), flips: bool = True) -> Found:
+        """The cheapest way to have everything that is needed; see `search.cheapest`."""
+        return cheapest(self.options, self.needs.values, price, forced, flips)
+
+    def plan_keeping(self, kept: frozenset[Node], choices: dict[Node, Choice] | None = None) -> Plan:
         """The plan that stores (or logs) the nodes `kept`, as far as they are demanded, and follows the rules of all
-        others."""
+        others: those in `choices`, or else the preferred ones."""
+        choices = self.choices if choices is None else choices
         demanded: dict[Node, None] = {}
-        todo: list[Node] = [v for v in self.needs.values if v in self.choices]
+        todo: list[Node] = [v for v in self.needs.values if v in choices]
         cost = 0.0
         while todo:
             node = todo.pop()
-            if node in demanded or node not in self.choices:
+            if node in demanded or node not in choices:
                 continue
             demanded[node] = None
-            choice = self.choices[node]
+            choice = choices[node]
             if node in kept:
                 cost += choice.store
             else:
@@ -296,12 +273,12 @@ class Planner:
                 todo += choice.operands
         return Plan(
             stored=tuple(n for n in demanded if n in kept and isinstance(n, Value)),
-            choices=self.choices,
+            choices=choices,
             needs=self.needs,
             cost=cost,
             logged=tuple(n for n in demanded if n in kept and isinstance(n, Instr)),
             undone=tuple(n for n in demanded if isinstance(n, Instr)),
-            rows=tuple(n for n in demanded if isinstance(n, Value) and n not in kept and self.choices[n].scratch),
+            rows=tuple(n for n in demanded if isinstance(n, Value) and n not in kept and choices[n].scratch),
             old=self.kills.old,
             demanded=frozenset(demanded),
         )

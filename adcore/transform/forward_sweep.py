@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcore.analysis.activity import Activity
-from adcore.analysis.plan import Node, Plan
+from adcore.analysis.choices import Node
+from adcore.analysis.plan import Plan
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adcore.analysis.choices import Node
 from adcore.analysis.dependence import ACCESSES, Dependence
-from adcore.analysis.plan import Node, Plan
+from adcore.analysis.plan import Plan
 from adcore.analysis.replay import slice_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value

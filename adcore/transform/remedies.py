@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Protocol
 
+from adcore.analysis.choices import Node
 from adcore.analysis.dependence import ACCESSES, AliasClasses
 from adcore.analysis.explain import Checkpoints, aliased_names, array_name, in_register, kept, workspace
 from adcore.analysis.facts import analyse
-from adcore.analysis.plan import Impossible, Node, Plan, Planner
+from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder

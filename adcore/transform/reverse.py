@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.analysis.budget import TooLarge, plan_within
+from adcore.analysis.choices import Node
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Explanation, explain, explained_bytes
 from adcore.analysis.facts import analyse
-from adcore.analysis.plan import Impossible, Node, Plan, Planner
+from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
@@ -162,6 +163,8 @@ class _Reverse:
         self.primals = Primals(self.builder, self.dependence, plan, self.sweep)
         owners = [self.structure.owner[r] for s in plan.undone for r in self.structure.chain(self.structure.home[s])]
         self.undoing = frozenset(o for o in owners if o is not None)
+        choices = ((node, plan.choices[node]) for node in plan.demanded)
+        self.reloads = [(v, c.source) for v, c in choices if c.source is not None and isinstance(v, Value)]
 
     def run(self) -> Function:
         function, top = self.function, self.function.region
@@ -256,9 +259,8 @@ class _Reverse:
 
     def roll_back(self, store: Instr) -> None:
         """Swap what `store` wrote with what it overwrote; what it wrote is put back after the sweep."""
-        for value, choice in self.plan.choices.items():
-            if choice.source is store and isinstance(value, Value) and value in self.plan.demanded:
-                self.primals.value(value)
+        for value in self.reloaded_before(store):
+            self.primals.value(value)
         location = self.primals.location(store)
         written = self.builder.emit("load", *location)
         kept: Node = self.plan.old.get(store, store)
@@ -274,6 +276,12 @@ class _Reverse:
             old = self.primals.value(kept) if isinstance(kept, Value) else self.sweep.swapped[kept]
             self.sweep.swapped[store] = written
         self.builder.emit_many("store", (old, *location), {})
+
+    def reloaded_before(self, store: Instr) -> list[Value]:
+        """Values that are read from where rolling `store` back may change what stands there."""
+        dependence, structure = self.dependence, self.structure
+        known = [(v, s) for v, s in self.reloads if structure.inside(structure.home[store], structure.home[v])]
+        return [v for v, source in known if source is store or 0 in dependence.levels(store, source)]
 
     def rolled_back(self) -> dict[Instr, Value]:
         """Undone stores to memory that outlives the call, with the buffer (or value) that holds what they wrote."""

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from adcore.analysis.choices import BYTE_COST, ROW_SHARE, Node
 from adcore.analysis.explain import Stored, workspace
-from adcore.analysis.plan import BYTE_COST, ROW_SHARE, Node, Plan, Planner
+from adcore.analysis.plan import Plan, Planner
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adcore.analysis.choices import Choice, Node
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.facts import analyse
-from adcore.analysis.plan import Node, Planner
+from adcore.analysis.plan import Planner
 from adcore.ir import Function, Instr, Value, interpret, verify
 from adcore.ops import TABLE
 from adcore.transform.forward import forward
@@ -113,45 +114,90 @@ def test_reverse_agrees_with_forward(seed: int, price: float) -> None:
     assert close(problem.adjoint(verify(improve(gradient, TABLE), TABLE)), expected)
 
 
-def demands(planner: Planner) -> list[Node]:
-    return [v for v in planner.needs.values if v in planner.choices]
+Way = tuple[frozenset[Node], dict[Node, Choice]]
+"""The nodes that are kept, and the rules that the others follow."""
 
 
-def all_plans(planner: Planner, limit: int) -> Iterator[frozenset[Node]]:
-    """Every distinct way to keep or recompute, as the set of kept nodes; up to `limit` of them."""
+def demands(planner: Planner) -> tuple[Node, ...]:
+    return tuple(v for v in planner.needs.values if v in planner.options)
 
-    def extend(kept: frozenset[Node], done: frozenset[Node], todo: tuple[Node, ...]) -> Iterator[frozenset[Node]]:
-        while todo and (todo[0] in done or todo[0] not in planner.choices):
+
+def all_plans(planner: Planner, limit: int) -> list[Way]:
+    """Every way to keep each needed node or to follow one of its rules; up to `limit` of them."""
+
+    def extend(kept: frozenset[Node], rules: dict[Node, Choice], todo: tuple[Node, ...]) -> Iterator[Way]:
+        while todo and (todo[0] in kept or todo[0] in rules or todo[0] not in planner.options):
             todo = todo[1:]
         if not todo:
-            yield kept
+            yield kept, {**planner.choices, **rules}
             return
         node, rest = todo[0], todo[1:]
-        choice = planner.choices[node]
-        if choice.store < float("inf"):
-            yield from extend(kept | {node}, done | {node}, rest)
-        if choice.operands is not None:
-            yield from extend(kept, done | {node}, (*rest, *choice.operands))
+        options = planner.options[node]
+        if options[0].store < float("inf"):
+            yield from extend(kept | {node}, rules, rest)
+        for choice in options:
+            if choice.operands is not None:
+                yield from extend(kept, {**rules, node: choice}, (*rest, *choice.operands))
 
-    yield from itertools.islice(extend(frozenset(), frozenset(), tuple(demands(planner))), limit)
-
-
-def cost(planner: Planner, kept: frozenset[Node]) -> float:
-    return planner.plan_keeping(kept).cost
+    return list(itertools.islice(extend(frozenset(), {}, demands(planner)), limit))
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_the_cut_is_the_optimum(seed: int) -> None:
-    """Against all plans, where they can be listed."""
-    program = simplify(random_program(seed), TABLE)
-    planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
-    plans = list(all_plans(planner, 3000))
-    best = min(cost(planner, kept) for kept in plans)
-    found = planner.plan().cost
-    if len(plans) < 3000:
-        assert found == pytest.approx(best)
-    else:
-        assert found <= best + 1e-6
+def least_cost(planner: Planner, price: float, steps: int) -> float | None:
+    """The cost of the cheapest plan, by trying all that may be it (every node stored, or by any of its rules); None if
+    that takes more than `steps` steps."""
+    best, left = float("inf"), steps
+
+    def extend(cost: float, settled: frozenset[Node], todo: tuple[Node, ...]) -> None:
+        nonlocal best, left
+        left -= 1
+        while todo and (todo[0] in settled or todo[0] not in planner.options):
+            todo = todo[1:]
+        if cost >= best or left < 0:
+            return
+        if not todo:
+            best = cost
+            return
+        node, rest = todo[0], todo[1:]
+        options = planner.options[node]
+        for choice in options:
+            if choice.operands is not None:
+                follow = choice.cost + (choice.scratch * price if choice.scratch else 0.0)
+                extend(cost + follow, settled | {node}, (*choice.operands, *rest))
+        extend(cost + (options[0].store * price if options[0].store else 0.0), settled | {node}, rest)
+
+    extend(0.0, frozenset(), demands(planner))
+    return best if left >= 0 else None
+
+
+def tried_all(seeds: Iterable[int], price: float) -> Iterator[tuple[Planner, float]]:
+    """Random programs with the cost of their cheapest plan, where all plans can be tried."""
+    for seed in seeds:
+        program = simplify(random_program(seed), TABLE)
+        planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
+        least = least_cost(planner, price, 20_000)
+        if least is not None:
+            yield planner, least
+
+
+@pytest.mark.parametrize("price", [0.1, 1.0, 20.0, float("inf")])
+def test_the_search_finds_the_optimum(price: float) -> None:
+    """Against all combinations of stores and rules."""
+    tried = 0
+    for planner, least in tried_all(range(120), price):
+        tried += 1
+        assert planner.search(price).cost == pytest.approx(least, abs=1e-6)
+    assert tried >= 60
+
+
+def test_the_preferred_rules_alone_are_not_always_cheapest(record_property: Callable[[str, object], None]) -> None:
+    """The share of programs with a choice of rules in which changing rules pays: without it the test above is empty."""
+    tried = missed = 0
+    for planner, least in tried_all(range(200), 20.0):
+        if any(len(options) > 1 for options in planner.options.values()):
+            tried += 1
+            missed += planner.search(20.0, flips=False).cost > least + 1e-6
+    record_property("dearer with the preferred rules alone", f"{missed} of {tried}")
+    assert 1 <= missed < tried / 2
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -159,10 +205,10 @@ def test_every_plan_gives_the_right_gradient(seed: int) -> None:
     problem = Problem(seed)
     program = simplify(problem.program, TABLE)
     planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
-    plans = list(all_plans(planner, 400))
+    plans = all_plans(planner, 400)
     expected = problem.tangent()
-    for kept in random.Random(seed).sample(plans, min(8, len(plans))):
-        derivative = emit_reverse(planner, planner.plan_keeping(kept), KINDS, [True], TABLE)
+    for kept, rules in random.Random(seed).sample(plans, min(8, len(plans))):
+        derivative = emit_reverse(planner, planner.plan_keeping(kept, rules), KINDS, [True], TABLE)
         assert close(problem.adjoint(verify(derivative.function, TABLE)), expected)
 
 

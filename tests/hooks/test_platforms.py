@@ -66,7 +66,7 @@ def test_refused_breakpoints_are_stated(monkeypatch: pytest.MonkeyPatch, number:
     assert breakpoints.available()[0] is False
 
 
-@needs_backend
+@pytest.mark.skipif(not breakpoints.available()[0], reason="no breakpoints on this machine")
 def test_a_breakpoint_that_never_fires_is_no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breakpoints, "_enter", lambda name, address: None)
     report = measure(lambda: None, calls=2)

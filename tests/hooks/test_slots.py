@@ -34,7 +34,7 @@ def test_objects_and_definitions() -> None:
     assert elf.loader_generation() == generation
     assert len(objects) > 5
     libc = next(o for o in objects if o.file_name.startswith("libc.so"))
-    assert elf.definition(libc, "malloc") == ctypes.cast(ctypes.CDLL(None).malloc, ctypes.c_void_p).value
+    assert elf.definition(libc, "malloc") == ctypes.cast(ctypes.CDLL(libc.name).malloc, ctypes.c_void_p).value
     assert elf.definition(libc, "no such name") is None
     assert elf.first_definition(objects, "malloc") == elf.definition(libc, "malloc")
     low, high = libc.span()

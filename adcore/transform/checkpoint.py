@@ -263,9 +263,9 @@ class Checkpointed:
         """The reverse of the loop; `shadows` are those of the step's duplicated parameters, in order. Memory is left as
         it is found: as the loop left it."""
         b = self.b
-        final = Snapshots(b, 1, self.how.state, ())
+        final = Snapshots(b, 1, self.how.state, (), dated=False)
         zero = b.const(0)
-        final.save(zero, zero, ())
+        final.save(zero, None, ())
         turn = Value(I64, "turn")
         start = [zero, *incoming.carried, *incoming.used]
         params = [turn, *(Value(v.type, f"d_{v.hint}") for v in start)]

@@ -58,29 +58,32 @@ def emit_split(b: Builder, steps: Value, slots: Value) -> Value:
 
 
 class Snapshots:
-    """Room for several states of a loop: the arrays `roots`, the carried scalars of `types`, the iteration that each
-    belongs to."""
+    """Room for several states of a loop: the arrays `roots`, the carried scalars of `types`, and the iteration that
+    each belongs to (if they are `dated`)."""
 
-    def __init__(self, b: Builder, count: int, roots: Sequence[Value], types: Sequence[Scalar]) -> None:
+    def __init__(
+        self, b: Builder, count: int, roots: Sequence[Value], types: Sequence[Scalar], dated: bool = True
+    ) -> None:
         self.b, self.roots = b, tuple(roots)
         slots = b.const(count)
         self.arrays = [self._room(slots, root) for root in roots]
         self.scalars = [stored_array(b, [slots], type_.name, "state") for type_ in types]
-        self.positions = stored_array(b, [slots], "i64", "iteration")
+        self.positions = stored_array(b, [slots], "i64", "iteration") if dated else None
 
     def _room(self, slots: Value, root: Value) -> Value:
         assert isinstance(root.type, ArrayType)
         dims = [self.b.emit("dim", root, axis=k) for k in range(root.type.rank)]
         return stored_array(self.b, [slots, *dims], root.type.element.name, f"state_{root.hint}")
 
-    def save(self, slot: Value, iteration: Value, carried: Sequence[Value]) -> None:
-        """Put the arrays as they are now, and `carried`, into `slot`."""
+    def save(self, slot: Value, iteration: Value | None, carried: Sequence[Value]) -> None:
+        """Put the arrays as they are now, `carried`, and the iteration into `slot`."""
         b = self.b
         for room, root in zip(self.arrays, self.roots, strict=True):
             emit_loop_nest(b, root, lambda b, i, room=room, root=root: _copy(b, root, i, room, [slot, *i]))  # type: ignore[misc]
         for room, value in zip(self.scalars, carried, strict=True):
             b.emit_many("store", (value, room, slot), {})
-        b.emit_many("store", (iteration, self.positions, slot), {})
+        if self.positions is not None and iteration is not None:
+            b.emit_many("store", (iteration, self.positions, slot), {})
 
     def restore(self, slot: Value) -> list[Value]:
         """Bring the arrays of `slot` back; returns its carried values."""
@@ -91,6 +94,7 @@ class Snapshots:
 
     def iteration(self, slot: Value) -> Value:
         """The iteration at whose start the state of `slot` was."""
+        assert self.positions is not None
         return self.b.emit("load", self.positions, slot)
 
 

@@ -19,7 +19,6 @@ from pytest_adalloc.hooks import (
     measure_native,
     record,
 )
-from pytest_adalloc.hooks.breakpoints import available as breakpoints_available
 from pytest_adalloc.hooks.install import hook_addresses, installed
 
 
@@ -217,7 +216,7 @@ def test_forbid_believes_the_second_witness_too(paths: Any) -> None:
 
 
 def test_errors_of_the_system_inside_a_callable_are_its_own() -> None:
-    works, reason = breakpoints_available()
+    works, reason = breakpoints.available()
     if not works:
         pytest.skip(reason)  # without a second witness there are not that many calls
     calls = []

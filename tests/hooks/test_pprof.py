@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import AllocationReport, Frame, Site, measure_native
+from pytest_adalloc.hooks import AllocationReport, Frame, Site, measure, measure_native
 from pytest_adalloc.hooks.pprof import profile, write_profile
+
+pytest_plugins = ["pytester"]
 
 
 def fields(raw: bytes) -> Iterator[tuple[int, Any]]:
@@ -52,23 +58,41 @@ def split(raw: bytes) -> Iterator[bytes]:
             start = position + 1
 
 
-def decode(data: bytes) -> dict[str, Any]:
-    every = list(fields(gzip.decompress(data)))
-    texts = [value.decode() for key, value in every if key == 6]
-    functions = {d[1]: (texts[d[2]], texts[d.get(4, 0)]) for key, v in every if key == 5 for d in [dict(fields(v))]}
-    locations = {}
-    for key, value in every:
-        if key == 4:
-            location = dict(fields(value))
-            line = dict(fields(location[4]))
-            locations[location[1]] = (*functions[line[1]], line.get(2, 0))
+@dataclass(frozen=True)
+class Decoded:
+    """What a profile says: stacks of (function, file, line, library) from the inside out, and values by type."""
+
+    types: list[tuple[str, ...]]
+    samples: list[tuple[list[tuple[str, str, int, str]], list[int], dict[str, str]]]
+    libraries: list[str]
+    texts: list[str]
+    period: tuple[tuple[str, ...], int]
+
+
+def decode(data: bytes) -> Decoded:
+    """By the messages of profile.proto; every reference has to lead somewhere."""
+    parts: dict[int, list[Any]] = {}
+    for key, value in fields(gzip.decompress(data)):
+        parts.setdefault(key, []).append(value)
+    texts = [value.decode() for value in parts[6]]
+    mappings = {m[1]: m for m in map(dict, map(fields, parts.get(3, [])))}
+    functions = {f[1]: (texts[f[2]], texts[f.get(4, 0)]) for f in map(dict, map(fields, parts.get(5, [])))}
+    places = {}
+    for location in map(dict, map(fields, parts.get(4, []))):
+        line = dict(fields(location[4]))
+        library = texts[mappings[location[2]][5]] if location.get(2) else ""
+        places[location[1]] = (*functions[line[1]], line.get(2, 0), library)
     samples = []
-    for key, value in every:
-        if key == 2:
-            sample = dict(fields(value))
-            samples.append(([locations[i] for i in packed(sample[1])], packed(sample[2])))
-    types = [tuple(texts[i] for i in dict(fields(v)).values()) for key, v in every if key == 1]
-    return {"texts": texts, "types": types, "samples": samples, "functions": functions}
+    for sample in map(dict, map(fields, parts.get(2, []))):
+        label = dict(fields(sample[3])) if 3 in sample else {}
+        labels = {texts[label[1]]: texts[label[2]]} if label else {}
+        samples.append(([places[number] for number in packed(sample[1])], packed(sample[2]), labels))
+    for mapping in mappings.values():
+        assert mapping[2] < mapping[3], "a mapping has a beginning and an end"
+        assert [mapping.get(flag) for flag in (7, 8, 9, 10)] == [1, 1, 1, 1], "names are inside"
+    kinds = [tuple(texts[number] for number in dict(fields(v)).values()) for v in (*parts[1], *parts[11])]
+    libraries = [texts[mapping[5]] for mapping in mappings.values()]
+    return Decoded(kinds[:-1], samples, libraries, texts, (kinds[-1], parts[12][0]))
 
 
 SITE = Site("malloc", "generated code", "rosenbrock", "user.py", 12, 300, 2**40, "reverse sweep")
@@ -77,44 +101,125 @@ REPORT = AllocationReport((3,) * 100, (16,) * 100, {"malloc": 300}, sites=(SITE,
 
 def test_a_site_with_its_line_count_and_bytes() -> None:
     found = decode(profile(REPORT, now=1.0))
-    assert found["types"] == [("alloc_objects", "count"), ("alloc_space", "bytes")]
-    ((stack, values),) = found["samples"]
+    assert found.types == [("alloc_objects", "count"), ("alloc_space", "bytes")]
+    assert found.period == (("space", "bytes"), 1)
+    ((stack, values, labels),) = found.samples
     assert values == [300, 2**40]
-    assert stack == [("malloc", "", 0), ("rosenbrock", "user.py", 12)]
-    assert "reverse sweep" in found["texts"]
-    assert found["texts"][0] == ""
+    assert stack == [("malloc", "", 0, ""), ("rosenbrock", "user.py", 12, "")]
+    assert labels == {"phase": "reverse sweep"}
+    assert found.texts[0] == ""
+    assert found.libraries[0] == os.path.realpath(sys.executable)  # readers show it as the program
 
 
 def test_stacks_go_from_the_inside_out() -> None:
-    stack = (Frame(1, "libb.so", "inner"), Frame(2, "liba.so", "outer"))
+    stack = (Frame(1, "libb.so", "inner"), Frame(2, "liba.so", "outer"), Frame(3, "liba.so", "", 64))
     site = Site("calloc", "libb.so", "inner", "", 0, 2, 10, stack=stack)
     found = decode(profile(AllocationReport((2,), (10,), sites=(site,))))
-    assert [name for name, _, _ in found["samples"][0][0]] == ["calloc", "inner", "outer"]
+    assert [name for name, *_ in found.samples[0][0]] == ["calloc", "inner", "outer", "liba.so+0x40"]
+
+
+def test_frames_of_the_counting_loop_are_left_out() -> None:
+    stack = (Frame(1, "libb.so", "inner"), Frame(2, ""), Frame(3, "liba.so", "outer"), Frame(4, ""), Frame(5, ""))
+    site = Site("calloc", "libb.so", "inner", "", 0, 2, 10, stack=stack)
+    found = decode(profile(AllocationReport((2,), (10,), sites=(site,))))
+    assert [name for name, *_ in found.samples[0][0]] == ["calloc", "inner", "generated code", "outer"]
+
+
+def test_a_line_of_python_stands_in_for_the_interpreter(paths: Any) -> None:
+    def user() -> None:
+        paths.functions.p_strdup(None)
+
+    report = measure(user, calls=5)
+    found = decode(profile(report))
+    ((stack, values, _),) = found.samples
+    assert values == [5, 45]
+    assert stack[0] == ("malloc", "", 0, "")
+    assert stack[-1] == ("user", __file__, user.__code__.co_firstlineno + 1, "")
+    assert ("p_strdup", "libpaths.so", 0, os.path.realpath(paths.path)) in stack
+    assert not [name for name, *_ in stack if "Py" in name or "ffi" in name]
+    assert not [path for path in found.libraries[1:] if "libpython" in path or "libffi" in path]
 
 
 def test_the_same_report_is_the_same_file(tmp_path: Path) -> None:
     assert profile(REPORT, now=1.0) == profile(REPORT, now=1.0)
     path = write_profile(REPORT, tmp_path / "grad.pb.gz")
-    assert decode(path.read_bytes())["samples"][0][1] == [300, 2**40]
+    assert decode(path.read_bytes()).samples[0][1] == [300, 2**40]
 
 
 def test_a_silent_report_is_a_valid_profile() -> None:
-    assert decode(profile(AllocationReport((0,), (0,))))["samples"] == []
+    assert decode(profile(AllocationReport((0,), (0,)))).samples == []
 
 
 def test_a_measured_profile(paths: Any) -> None:
     report = measure_native(paths.address("p_strdup"), 0, calls=5)
-    ((stack, values),) = decode(profile(report))["samples"]
+    ((stack, values, _),) = decode(profile(report)).samples
     assert values == [5, 45]
     assert stack[0][0] == "malloc"
-    assert "p_strdup" in [name for name, _, _ in stack]
+    assert "p_strdup" in [name for name, *_ in stack]
 
 
-def test_go_reads_it(tmp_path: Path) -> None:
+def go_says(path: Path, *options: str) -> str:
+    """What ``go tool pprof`` prints; it must not complain."""
     go = shutil.which("go")
     if go is None:
         pytest.skip("go is not installed")
-    path = write_profile(REPORT, tmp_path / "grad.pb.gz")
-    command = [go, "tool", "pprof", "-top", str(path)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "rosenbrock" in run.stdout
+    home = {**os.environ, "HOME": str(path.parent), "GOFLAGS": "-mod=mod", "GOTELEMETRY": "off"}
+    command = [go, "tool", "pprof", *options, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=home, check=True)
+    assert run.stderr == "", run.stderr
+    return run.stdout
+
+
+def test_go_reads_it(paths: Any, tmp_path: Path) -> None:
+    def user() -> None:
+        paths.functions.p_strdup(None)
+        paths.functions.p_calloc(None)
+
+    report = measure(user, calls=5)
+    path = write_profile(report, tmp_path / "call.pb.gz")
+    line = user.__code__.co_firstlineno + 1
+    for index, total in (("alloc_objects", report.allocs), ("alloc_space", report.bytes)):
+        text = go_says(path, "-top", "-lines", "-unit=B", f"-sample_index={index}")
+        assert f"Type: {index}" in text
+        rows = {" ".join(row.split()[5:]): row.split() for row in text.splitlines() if "%" in row}
+        assert (
+            int(rows[f"user {__file__}:{line}"][3].rstrip("B"))
+            + int(rows[f"user {__file__}:{line + 1}"][3].rstrip("B"))
+            == total
+        )
+        assert int(rows["malloc"][0].rstrip("B")) == (5 if index == "alloc_objects" else 45)
+        assert "p_strdup libpaths.so" in rows
+    raw = go_says(path, "-raw")
+    assert "alloc_objects/count alloc_space/bytes[dflt]" in raw
+    assert "Period: 1" in raw
+
+
+def test_go_reads_the_profile_of_a_failing_check(pytester: pytest.Pytester, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    pytester.makepyfile(
+        test_heap="""
+import numpy as np
+import pytest
+
+
+@pytest.mark.no_alloc_grad(x=np.linspace(1.0, 2.0, 10), workspace="heap")
+def test_cubes(x):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] * x[i] * x[i]
+        x[i] = 0.0
+    return total
+"""
+    )
+    plugin = () if entry_points(group="pytest11", name="adalloc") else ("-p", "pytest_adalloc.plugin")
+    run = pytester.runpytest_subprocess(*plugin, "-q", "--adalloc-pprof=profiles")
+    run.assert_outcomes(failed=1)
+    (path,) = (pytester.path / "profiles").iterdir()
+    ((stack, values, labels),) = decode(path.read_bytes()).samples
+    assert values == [100, 8000]
+    assert stack[1][0] == "test_cubes"
+    assert Path(stack[1][1]).name == "test_heap.py"
+    assert stack[1][2] == 9
+    assert labels == {"phase": "stored"}
+    assert "test_cubes" in go_says(path, "-top", "-lines")
+    assert "total += x[i] * x[i] * x[i]" in go_says(path, "-list=test_cubes")

@@ -39,6 +39,7 @@ from adcore.transform.induction import close_inductions
 from adcore.transform.inline import expand, inline
 from adcore.transform.remedies import Remedies
 from adcore.transform.reverse import Derivative, reverse
+from adcore.transform.selection import settle, track_selections
 from adcore.transform.simplify import simplify
 from adcore.transform.split import NotSplit, split
 from adcore.transform.unchecked import without_index_checks
@@ -131,7 +132,8 @@ def _derived(request: Request, products: Products) -> Derivative:
             continue
         try:
             how = (request.ops, aliases, request.limit, request.values)
-            derived = reverse(derived.function, sweep.kinds, sweep.seeds, *how)
+            tracked = _tracked(derived.function, sweep, request, aliases)
+            derived = reverse(tracked, sweep.kinds, sweep.seeds, *how)
         except Impossible as impossible:
             remedies = Remedies(impossible.planner, sweep.kinds, sweep.seeds)
             budget = f"workspace={request.limit}"
@@ -144,6 +146,12 @@ def _derived(request: Request, products: Products) -> Derivative:
         plain = expand(_verified(derived.function, request), everything=False)
         derived = replace(derived, function=simplify(plain, request.ops))
     return replace(derived, function=_verified(derived.function, request))
+
+
+def _tracked(function: Function, sweep: Sweep, request: Request, aliases: AliasClasses) -> Function:
+    """What is reversed: running maxima and the like remember the turn of their last choice."""
+    tracked = track_selections(function, sweep.kinds, sweep.seeds, request.ops, aliases)
+    return function if tracked is function else simplify(_verified(tracked, request), request.ops)
 
 
 def _half(derived: Derivative, primal: Function, request: Request) -> Derivative:
@@ -170,7 +178,7 @@ def _plan_text(derived: Derivative) -> str:
 
 
 def _gradient(request: Request, products: Products) -> Function:
-    function = expand(products["derived"].function, everything=True)
+    function = settle(expand(products["derived"].function, everything=True))
     return _verified(improve(function, request.ops, request.aliases), request)
 
 

@@ -3,7 +3,7 @@ differentiated output). Only what is both is differentiated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from adcore.analysis.dependence import Dependence
@@ -35,6 +35,25 @@ def activity(
         frozenset(v for v in both if is_float(v.type)),
         frozenset(v for v in both if isinstance(v.type, (ArrayType, ListType))),
     )
+
+
+def active_in(dependence: Dependence, ops: Table, kinds: Sequence[str], seeds: Sequence[bool]) -> Activity:
+    """Activity for reverse mode: `kinds` per parameter ("const", "active", "duplicated"), `seeds` per result (whether
+    it is differentiated)."""
+    function = dependence.structure.function
+    inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
+    visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
+    outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
+    return activity(dependence, ops, inputs, outputs, visible)
+
+
+def depending_on(
+    dependence: Dependence, ops: Table, instrs: Sequence[Instr], start: Iterable[Value]
+) -> frozenset[Value]:
+    """Scalars and roots to which `instrs` (in program order) pass on a derivative of `start`."""
+    spread = _Spread(dependence, ops, list(instrs), start)
+    spread.forward()
+    return frozenset(spread.marked)
 
 
 def record_kind(instr: Instr) -> str:
@@ -99,9 +118,10 @@ class _Spread:
             return [(v, self.slot(instr, k)) for k, v in enumerate(instr.operands)]
         if instr.op == "pop":
             return [(self.slot(instr, k), v) for k, v in enumerate(instr.results)]
-        if not instr.results or not self.ops[instr.op].differentiable:
+        op = self.ops[instr.op]
+        if not instr.results or not op.differentiable:
             return []
-        return [(v, instr.result) for v in instr.operands if is_float(v.type)]
+        return [(v, instr.result) for k, v in enumerate(instr.operands) if is_float(v.type) and k not in op.blocked]
 
     def slot(self, instr: Instr, k: int) -> Value:
         """What stands for field `k` of all records that are made as this one is: any pop may meet any such push."""

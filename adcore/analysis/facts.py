@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcore.analysis.activity import activity
+from adcore.analysis.activity import active_in
 from adcore.analysis.dependence import AliasClasses, Dependence
 from adcore.analysis.plan import Planner
 from adcore.analysis.record import needs
@@ -27,8 +27,5 @@ def analyse(
     by running it again.
     """
     dependence = Dependence(structure(function), aliases)
-    inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
-    visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
-    outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
-    active = activity(dependence, ops, inputs, outputs, visible)
+    active = active_in(dependence, ops, kinds, seeds)
     return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)

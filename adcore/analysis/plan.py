@@ -26,6 +26,9 @@ from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
 
+EXACT_FLOAT = frozenset({"neg", "abs", "minimum", "maximum", "select", "attach"})
+"""Operations on floats that never round."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -232,7 +235,7 @@ class Planner:
             instr = self.structure.definition.get(value)
             self._exact[value] = True  # carried values and parameters are given, not computed
             if instr is not None and instr.op not in ("load", "const", "for", "while", "if", "dim", "count"):
-                arithmetic = is_float(value.type) and instr.op not in ("neg", "abs", "minimum", "maximum", "select")
+                arithmetic = is_float(value.type) and instr.op not in EXACT_FLOAT
                 scalars = [v for v in instr.operands if isinstance(v.type, Scalar)]
                 self._exact[value] = not arithmetic and all(self.is_exact(v) for v in scalars)
         return self._exact[value]

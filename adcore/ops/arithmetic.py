@@ -389,6 +389,10 @@ def _cast_adjoint(x: Expr, r: Expr, ct: Expr, type: str) -> Sequence[Expr | None
     return (Expr(x.builder, x.builder.emit("cast", ct.value, type=x.type.name)) if is_float(r.type) else None,)
 
 
+def _lower_first(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
+    return operands[0]
+
+
 def _extremum_partials(first_wins: str) -> Any:
     def partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr]:
         first = x.apply(first_wins, y)
@@ -458,6 +462,9 @@ OPS = (
     Op("shr", scalar_int(2), by_kind(None, _shift(-1)), lower=lower_shift(left=False), may_raise="integers"),
     Op("select", select_type, lambda c, x, y: x if c else y, tangent=_select_tangent, adjoint=_select_adjoint,
        lower=lower_select),
+    # `attach value, source`: the value of the first with the derivative of the second, which equals it up to rounding.
+    Op("attach", _float2, lambda value, source: value, tangent=lambda v, s, r, tangents: tangents[1] or r.lift(0.0),
+       adjoint=lambda v, s, r, ct: (None, ct), blocked=(0,), lower=_lower_first, cost=0.0),
     Op("cast", cast_type, evaluate_cast, tangent=_cast_tangent, adjoint=_cast_adjoint, lower=lower_cast,
        may_raise="never"),
 )  # fmt: skip

@@ -76,6 +76,7 @@ class Op:
     the adjoint of the result. They are written in the form that reads the fewest primal values. Ops that choose or
     convert rather than multiply give `tangent(*operands, result, tangents, **attrs)` (tangents may be None) and
     `adjoint(*operands, result, cotangent, **attrs)` (one expression or None per operand) themselves.
+    `blocked` are positions of operands through which no derivative passes, whatever varies.
     `samples` are operand tuples inside the smooth domain, for the generated tests.
     `cost` is in units of one addition.
     """
@@ -86,6 +87,7 @@ class Op:
     partials: Partials | None = None
     tangent: Callable[..., Expr] | None = None
     adjoint: Callable[..., Sequence[Expr | None]] | None = None
+    blocked: tuple[int, ...] = ()
     lower: Lowering | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0

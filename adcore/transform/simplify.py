@@ -158,8 +158,14 @@ class Simplifier:
         return self.epoch.get(root, 0), any_parameter
 
     def touch(self, instr: Instr, operands: Sequence[Value]) -> None:
-        if instr.op in ("store", "accumulate"):
-            self.invalidate(operands[1])
+        if instr.op not in ("store", "accumulate"):
+            return
+        self.invalidate(operands[1])
+        if instr.op == "store" and ("for" in self.kinds or "while" in self.kinds):
+            # Elsewhere the value is in a register, and the reader of an explanation better sees where memory is read.
+            value, *place = operands
+            read = Instr("load", tuple(place), (Value(value.type),))
+            self.numbers[-1][self.key(read, place)] = value
 
     def invalidate(self, array: Value) -> None:
         """Forget loads of `array`'s root; parameters may overlap each other, so they are forgotten together."""

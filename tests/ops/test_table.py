@@ -134,7 +134,7 @@ def test_float_to_integer_casts_that_do_not_fit(value: float) -> None:
         assert actual == expected
 
 
-DIFFERENTIABLE = [op for op in SCALAR_OPS if op.differentiable and op.name not in ("select", "native")]
+DIFFERENTIABLE = [op for op in SCALAR_OPS if op.differentiable and op.name not in ("select", "attach", "native")]
 
 
 def derivative_function(op: Op, operand_count: int, reverse: bool) -> Function:
@@ -168,6 +168,13 @@ def test_derivatives(op: Op) -> None:
         _, *gradient = backwards(*sample, cotangent)
         assert np.dot(gradient, direction) == pytest.approx(cotangent * slope, rel=1e-12, abs=1e-14)
         assert slope == pytest.approx(_central(primal, sample, direction), rel=2e-7, abs=1e-8)
+
+
+def test_an_attached_derivative_is_that_of_the_second_operand() -> None:
+    """The value is that of the first, so no difference of `evaluate` says anything."""
+    op = TABLE["attach"]
+    assert Native(derivative_function(op, 2, reverse=False))(3.0, 4.0, 5.0, 7.0) == (3.0, 7.0)
+    assert Native(derivative_function(op, 2, reverse=True))(3.0, 4.0, 5.0) == (3.0, 0.0, 5.0)
 
 
 def _central(function: Function, at: tuple[float, ...], direction: Any) -> float:

@@ -1,4 +1,4 @@
-"""The largest element is carried, but its derivative cancels only numerically: a branch decides it."""
+"""The largest element is carried, but its derivative is that of one element: only the exponentials are kept."""
 
 from math import exp, log
 

@@ -96,8 +96,8 @@ def shadows_of(evaluation: Evaluation, lanes: int) -> tuple[list[list[LeafValue 
         elif isinstance(value, np.ndarray):
             whole = np.zeros((lanes, *value.shape), value.dtype)
             memory.append(whole)
-            for lane, own in zip(made, whole, strict=True):
-                lane[k] = own
+            for number, lane in enumerate(made):
+                lane[k] = whole[number, ...]  # an array even where it has no axes
     return made, memory
 
 

@@ -10,7 +10,7 @@ constraints are implications, so the cheapest plan is a minimum cut (a maximum-w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -251,9 +251,9 @@ class Planner:
             raise Impossible(self._chains(), self)
         return self.plan_keeping(found.kept, found.choices)
 
-    def search(self, price: float, forced: Collection[Node] = (), flips: bool = True) -> Found:
+    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Found:
         """The cheapest way to have everything that is needed; see `search.cheapest`."""
-        return cheapest(self.options, self.needs.values, price, forced, flips)
+        return cheapest(self.options, self.needs.values, price, fixed, flips)
 
     def plan_keeping(self, kept: frozenset[Node], choices: dict[Node, Choice] | None = None) -> Plan:
         """The plan that stores (or logs) the nodes `kept`, as far as they are demanded, and follows the rules of all

@@ -8,7 +8,7 @@ the cheapest parts of all rules bounds what can be gained, so where nothing can 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -32,17 +32,18 @@ class Found:
 
 
 def cheapest(
-    table: Table, demanded: Iterable[Node], price: float, forced: Collection[Node] = (), flips: bool = True
+    table: Table, demanded: Iterable[Node], price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True
 ) -> Found:
     """The cheapest plan for the nodes `demanded` when a stored byte costs `price` (infinite: none may be stored).
 
-    `forced` nodes are stored if they are needed at all. Without `flips` every node keeps its preferred rule.
+    `fixed` says of some nodes whether they are stored, if they are needed at all. Without `flips` every node keeps its
+    preferred rule.
     """
     wanted = [node for node in demanded if node in table]
     cost, kept, choices = 0.0, set[Node](), {node: options[0] for node, options in table.items()}
     for part in _parts(table, wanted):
         goals = [node for node in wanted if node in part]
-        found = _Search(part, goals, price, forced).run(flips)
+        found = _Search(part, goals, price, fixed or {}).run(flips)
         cost += found.cost
         kept |= found.kept
         choices.update(found.choices)
@@ -82,10 +83,10 @@ def _parts(table: Table, wanted: Iterable[Node]) -> list[dict[Node, tuple[Choice
 class _Search:
     """One part of a table at one price."""
 
-    def __init__(self, table: Table, goals: list[Node], price: float, forced: Collection[Node]) -> None:
-        self.table, self.goals, self.price, self.forced = table, goals, price, forced
+    def __init__(self, table: Table, goals: list[Node], price: float, fixed: Mapping[Node, bool]) -> None:
+        self.table, self.goals, self.price, self.fixed = table, goals, price, fixed
         # Dearer than any plan that is allowed, and finite: flips may then remove forbidden stores one by one.
-        self.barrier = 1.0 + sum(max(c.cost for c in options) for options in table.values())
+        self.barrier = 1.0 + sum(max(self.most(c) for c in options) for options in table.values())
 
     def run(self, flips: bool) -> Found:
         choices = {node: options[0] for node, options in self.table.items()}
@@ -93,7 +94,7 @@ class _Search:
         several = [node for node, options in self.table.items() if len(options) > 1]
         if flips and several:
             cost, kept = self.flipped(choices, cost, kept, several)
-        if self.price == inf and cost >= self.barrier - EPSILON:
+        if cost >= self.barrier - EPSILON:
             cost = inf
         return Found(cost, kept, choices)
 
@@ -121,8 +122,9 @@ class _Search:
         for node in self.goals:
             network.arc("source", node, inf)
         for node, choice in choices.items():
-            store = self.charged(choice.store)
-            if choice.operands is None or node in self.forced:
+            stored = self.fixed.get(node)
+            store = self.barrier if stored is False and choice.store else self.charged(choice.store)
+            if choice.operands is None or stored:
                 network.arc(node, "sink", store)
                 continue
             network.arc(node, (node, "rule"), inf if choice.store == inf else store)
@@ -133,10 +135,16 @@ class _Search:
         cost, reached = network.cut("source", "sink")
         return cost, frozenset(n for n in choices if n in reached and (n, "rule") not in reached)
 
-    def charged(self, bytes_: float) -> float:
-        if bytes_ == 0:
+    def charged(self, stored: float) -> float:
+        """What storing costs at the price; where that is infinite, nothing but what takes no bytes is allowed."""
+        if stored == 0:
             return 0.0
-        return self.barrier if self.price == inf else bytes_ * self.price
+        return self.barrier if self.price == inf else stored * self.price
+
+    def most(self, choice: Choice) -> float:
+        """What a node can add to the cost of an allowed plan."""
+        charges = [v * self.price for v in (choice.store, choice.scratch) if v and inf not in (v, self.price)]
+        return choice.cost + sum(charges)
 
 
 def _relaxed(options: tuple[Choice, ...]) -> Choice:

@@ -196,6 +196,8 @@ class Planner:
         value = store.operands[0]
         assert isinstance(value.type, Scalar)
         home = self.structure.home[store]
+        if self.structure.depth(home) == 0:
+            return Choice(0.0, why="log")  # one value, in a register: also where nothing may be stored
         # The log is written, read, and swapped back at the end.
         return Choice((BYTE_COST * kept_width(value.type) + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
 

@@ -17,6 +17,7 @@ from adcore.analysis.structure import structure
 from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute, walk
 from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
+from adcore.transform.ascend import carries_only_sums
 
 VIEWS = ("view", "transpose", "item")
 
@@ -74,18 +75,12 @@ class _Fusion:
 
     def only_accumulates(self, loop: Instr) -> bool:
         """Whether the iterations may run in any order: sums and accumulation, nothing else that lasts."""
-        body = loop.regions[0]
-        for param, y in zip(body.params[1:], body.yields, strict=True):
-            addition = self.definition.get(y)
-            if addition is None or addition.op != "add" or addition.attrs.get("flags") not in ("adjoint", "sum"):
-                return False
-            uses = sum(param in i.operands for i in walk(body)) + sum(param is v for v in body.yields)
-            if param not in addition.operands or uses != 1:
-                return False
+        if not carries_only_sums(loop):
+            return False
         read = self.touched(loop, ("load",))
         added = self.touched(loop, ("accumulate",))
         plain = {"accumulate", "for", "if"}
-        allowed = all(i.op in plain or self.ops[i.op].pure for i in walk(body))
+        allowed = all(i.op in plain or self.ops[i.op].pure for i in walk(loop.regions[0]))
         return allowed and not self.overlap(read, added)
 
     def prerequisites(self, early: Instr, late: Instr, between: Sequence[Instr]) -> list[Instr] | None:

@@ -4,9 +4,10 @@
     ->
     for e in [lo + 2, hi): d[e] += f(e) + g(e - 1) + h(e - 2)
 
-and what there is of it for the two elements at each end (loops too short for that scatter as before). The adjoint of a stencil is a stencil then, and runs in
-vector registers. What the loop does besides stays in a loop of its own, which comes after: so nothing that the sums
-read may have been written by an earlier iteration. Accumulation has no order that the user could see.
+and what there is of it for the two elements at each end; loops too short for that scatter as before. The adjoint of a
+stencil is a stencil then, and runs in vector registers. What the loop does besides stays in a loop of its own, which
+comes after: so nothing that the sums read may have been written by an earlier iteration. Accumulation has no order that
+the user could see.
 """
 
 from __future__ import annotations

@@ -12,9 +12,10 @@ from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.errors import Diagnostic
 from adcore.ir.core import Instr, Value
+from adcore.ir.types import Scalar
 from adcore.source import Span
 
-KeptAs = Literal["register", "store", "log", "scratch", "checkpoint"]
+KeptAs = Literal["register", "store", "array", "log", "scratch", "checkpoint"]
 """Outside of loops a value stays in a register; otherwise it is stored for each iteration, or logged where it is
 overwritten, or put down in scratch memory that each turn of the outer loops uses again, or part of a kept state."""
 
@@ -179,7 +180,8 @@ def workspace(planner: Planner, plan: Plan) -> Polynomial:
 
 def in_register(planner: Planner, node: Node) -> bool:
     """Whether keeping `node` takes no memory: outside of loops it is one value, and stays where it is."""
-    return not planner.structure.depth(planner.structure.home[node])
+    scalar = isinstance(node, Instr) or isinstance(node.type, Scalar)
+    return scalar and not planner.structure.depth(planner.structure.home[node])
 
 
 def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
@@ -187,6 +189,8 @@ def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
     if in_register(planner, node):
         return Polynomial()
     type_ = node.type if isinstance(node, Value) else node.operands[0].type
+    if not isinstance(type_, Scalar) and isinstance(node, Value):
+        return planner.temporaries.instances(node)
     if node in plan.rows:
         return planner.sizes.row(type_, planner.structure.loops(planner.structure.home[node])[-1])
     return planner.sizes.kept(type_, planner.structure.home[node])
@@ -259,7 +263,8 @@ def described(planner: Planner, value: Node) -> str:
     if planner.choices[value].why == "trip count":
         return TRIPS
     instr = planner.structure.definition.get(value)
-    if instr is not None and instr.span is not None and instr.op not in ("for", "while", "if"):
+    named = instr is not None and (instr.op in ("for", "while", "if") or (instr.op == "alloc" and value.hint))
+    if instr is not None and instr.span is not None and not named:
         span = instr.span
         if span.line == span.end_line:
             import linecache
@@ -302,7 +307,7 @@ def kept_as(planner: Planner, plan: Plan, value: Node) -> KeptAs:
         return "log"
     if in_register(planner, value):
         return "register"
-    return "scratch" if value in plan.rows else "store"
+    return "scratch" if value in plan.rows else "store" if isinstance(value.type, Scalar) else "array"
 
 
 def kills_of(planner: Planner, value: Node, choice: Choice) -> tuple[Kill, ...]:
@@ -375,13 +380,23 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
     name = value.hint or text
     return {
         "carried": f"`{name}` is carried from one iteration to the next: backwards, only a copy can bring it back",
-        "temporary": f"`{text}` is read from an array that lives only inside the loop",
+        "temporary": _of_temporary(value, text, choice),
         "loop result": _result_of(planner, value, name, choice),
         "trip count": "the number of iterations of this `while` is known only after it ran",
         "decision": f"`{name}` decides a branch or an index and rests on rounded arithmetic, so it is not recomputed",
         "dearer": f"computing `{text}` again would cost more than keeping it",
         "free": "",
     }[choice.why]
+
+
+def _of_temporary(value: Value, text: str, choice: Choice) -> str:
+    """Why an array of a loop or branch, or what was read from one, is kept."""
+    if isinstance(value.type, Scalar):
+        return f"`{text}` is read from an array that lives only inside the loop"
+    made = f"`{text}` is made in each turn of the loop"
+    if choice.operands is None:
+        return f"{made}, and what it was filled from is not there to fill it again on the way back"
+    return f"{made}: to fill it again on the way back would cost more than to keep it"
 
 
 def _result_of(planner: Planner, value: Value, name: str, choice: Choice) -> str:

@@ -127,7 +127,13 @@ class Kills:
     def of_replay(self, load: Instr, owner: Instr, when: int) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
         """(between, after) for a load that is repeated as part of running `owner` again, asked for when the reverse
         sweep stands at position `when` of the region of `owner`."""
-        home = self.structure.home[owner]
+        return self._later(load, self.structure.home[owner], when)
+
+    def of_fill(self, load: Instr, region: Region) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
+        """(between, after) for a load that is repeated before anything in its turn of `region` is reversed."""
+        return self._later(load, region, len(region.body))
+
+    def _later(self, load: Instr, home: Region, when: int) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
         between: dict[Instr, None] = {}
         after: dict[Instr, None] = {}
         for store in self.stores:

@@ -22,6 +22,7 @@ from adcore.analysis.record import Needs, address
 from adcore.analysis.replay import slice_of
 from adcore.analysis.search import Found, cheapest
 from adcore.analysis.sizes import Sizes, kept_width
+from adcore.analysis.temporaries import Fill, Temporaries
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
@@ -32,9 +33,10 @@ EXACT_FLOAT = frozenset({"neg", "abs", "minimum", "maximum", "select", "attach"}
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """`stored` values and the old values of `logged` stores are kept; all other nodes in `choices` follow their rule.
+    """`stored` values (arrays of loops and branches among them) and the old values of `logged` stores are kept; all
+    other nodes in `choices` follow their rule.
     `undone` stores are rolled back in the reverse sweep: from their log, or from the value that they overwrote and
-    that is kept anyway (`old`)."""
+    that is kept anyway (`old`). `fills` say how arrays that are not kept are filled again."""
 
     stored: tuple[Value, ...]
     choices: dict[Node, Choice] = field(repr=False)
@@ -44,7 +46,12 @@ class Plan:
     undone: tuple[Instr, ...] = ()
     rows: tuple[Value, ...] = ()
     old: dict[Instr, Value] = field(default_factory=dict, repr=False)
+    fills: Mapping[Value, Fill] = field(default_factory=dict, repr=False)
     demanded: frozenset[Node] = frozenset()
+
+    def refilled(self, root: Value) -> bool:
+        """Whether the array `root` of a loop or branch is filled again."""
+        return root in self.demanded and root not in self.stored
 
 
 class Impossible(Exception):
@@ -74,6 +81,7 @@ class Planner:
         self.stores = [i for i in instrs if i.op in ("store", "accumulate")]
         self.aliases = dependence.aliases
         self.kills = Kills(dependence, self.stores, apart)
+        self.temporaries = Temporaries(dependence, self.kills, self.sizes, ops, self.is_exact)
         self.options: dict[Node, tuple[Choice, ...]] = {}
         self._exact: dict[Value, bool] = {}
         todo: list[Node] = list(needs.values)
@@ -97,6 +105,10 @@ class Planner:
 
     def ways(self, value: Value) -> tuple[Choice, ...]:
         """All rules for `value` that some plan may be cheapest with, the preferred one first."""
+        if not isinstance(value.type, Scalar):
+            instance = self.temporaries.choice(value)
+            assert instance is not None, f"nothing may ask for {value!r}"
+            return (instance,)
         home = self.structure.home[value]
         times = self.sizes.estimate(home)
         outside = self.structure.depth(home) == 0
@@ -160,33 +172,42 @@ class Planner:
         part = slice_of(self.dependence, owner, [value])
         if part is None or owner.op == "while" or self.structure.depth(self.structure.home[owner]) == 0:
             return Choice(store, why=why)
-        undo: dict[Instr, None] = {}
+        memory: dict[Node, None] = {}
         for load in part.loads:
-            root = self.dependence.root(load.operands[0])
-            between, after = self.kills.of_replay(load, owner, when)
-            lives = self.structure.home[root] is self.structure.function.region
-            if between or not lives or not all(self.kills.can_be_undone(s) for s in after):
+            found = self.memory_of(load, *self.kills.of_replay(load, owner, when))
+            if found is None:
                 return Choice(store, why=why)
-            undo.update(dict.fromkeys(after))
+            memory.update(dict.fromkeys(found))
         decisions = [i.operands[0] for i in (owner, *part.instrs) if i.op == "if"]
         if not all(self.is_exact(c) for c in decisions):
             return Choice(store, why=why)
         cost = sum(self.ops[i.op].cost * self.sizes.estimate(self.structure.home[i]) for i in part.instrs)
-        return Choice(store, cost, scratch, (*part.outside, *undo), replay=owner, why=why)
+        return Choice(store, cost, scratch, (*part.outside, *memory), replay=owner, why=why)
 
     def load(self, instr: Instr, store: float, times: float) -> Choice:
         array = instr.operands[0]
         root = self.dependence.root(array)
-        if self.structure.home[root] is not self.structure.function.region:
+        temporary = self.temporaries.is_temporary(root)
+        if temporary and self.temporaries.choice(root) is None:
             return Choice(store, why="temporary")
         between, after = self.kills.of(instr)
         killers = (*between, *after)
-        contracted = instr in self.kills.overwriting
-        if between or contracted or not all(self.kills.can_be_undone(s) for s in after):
+        memory = None if instr in self.kills.overwriting else self.memory_of(instr, between, after)
+        if memory is None:
             return Choice(store, why="overwritten", killers=killers)
-        operands: tuple[Node, ...] = (*instr.operands[1:], *address(self.dependence, array), *after)
-        why: Why = "overwritten" if killers else "dearer"
+        operands: tuple[Node, ...] = (*instr.operands[1:], *address(self.dependence, array), *memory)
+        why: Why = "overwritten" if killers else "temporary" if temporary else "dearer"
         return Choice(store, self.ops["load"].cost * times, operands=operands, why=why, killers=killers)
+
+    def memory_of(self, load: Instr, between: Sequence[Instr], after: Sequence[Instr]) -> tuple[Node, ...] | None:
+        """What makes the memory that `load` read be as it was, in spite of the stores `between` and `after`: those to
+        roll back, and the array itself where it does not live to the end. None if nothing does."""
+        root = self.dependence.root(load.operands[0])
+        if between or not all(self.kills.can_be_undone(s) for s in after):
+            return None
+        if not self.temporaries.is_temporary(root):
+            return tuple(after)
+        return None if self.temporaries.choice(root) is None else (root,)
 
     def undo(self, store: Instr) -> Choice:
         """Rolling `store` back: its old value is a value that is kept anyway, or it is logged."""
@@ -236,7 +257,9 @@ class Planner:
         if value not in self._exact:
             instr = self.structure.definition.get(value)
             self._exact[value] = True  # carried values and parameters are given, not computed
-            if instr is not None and instr.op not in ("load", "const", "for", "while", "if", "dim", "count"):
+            if instr is not None and instr.op == "load":
+                self._exact[value] = self.temporaries.is_exact_load(instr)
+            elif instr is not None and instr.op not in ("const", "for", "while", "if", "dim", "count"):
                 arithmetic = is_float(value.type) and instr.op not in EXACT_FLOAT
                 scalars = [v for v in instr.operands if isinstance(v.type, Scalar)]
                 self._exact[value] = not arithmetic and all(self.is_exact(v) for v in scalars)
@@ -285,6 +308,7 @@ class Planner:
             undone=tuple(n for n in demanded if isinstance(n, Instr)),
             rows=tuple(n for n in demanded if isinstance(n, Value) and n not in kept and choices[n].scratch),
             old=self.kills.old,
+            fills=self.temporaries.fills,
             demanded=frozenset(demanded),
         )
 

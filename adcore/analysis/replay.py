@@ -45,15 +45,15 @@ def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> S
             continue
         seen.add(value)
         if value in params:
-            todo += _carried(*params[value])
+            todo += carried_sources(*params[value])
         elif value in inside or value in owner.results:
             instr = inside.get(value, owner)
             if instr.op in ("while", "alloc", "pop"):
                 return None
             if instr is not owner:
                 instrs[instr] = None
-                todo += _controls(dependence, instr, owner)
-            todo += _sources(instr, value)
+                todo += controls(dependence, instr, owner)
+            todo += sources(instr, value)
         else:
             outside[value] = None
     scalars = [v for v in outside if isinstance(v.type, Scalar)]
@@ -63,7 +63,7 @@ def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> S
     return Slice(frozenset(seen - set(outside)), tuple(instrs), tuple(dict.fromkeys(scalars)), loads)
 
 
-def _carried(instr: Instr, position: int) -> list[Value]:
+def carried_sources(instr: Instr, position: int) -> list[Value]:
     """What a region parameter rests on: the bounds for a counter; what comes in and what is passed on, otherwise."""
     if position == 0:
         return list(instr.operands[:2]) if instr.op == "for" else []
@@ -72,7 +72,8 @@ def _carried(instr: Instr, position: int) -> list[Value]:
     return [*bounds, instr.operands[inits + position - 1], instr.regions[-1].yields[position - 1]]
 
 
-def _sources(instr: Instr, value: Value) -> list[Value]:
+def sources(instr: Instr, value: Value) -> list[Value]:
+    """What `value`, a result of `instr`, rests on, besides what decides whether `instr` runs."""
     if instr.op == "for":
         k = instr.results.index(value)
         return [*instr.operands[:2], instr.operands[2 + k], instr.regions[0].yields[k]]
@@ -82,14 +83,14 @@ def _sources(instr: Instr, value: Value) -> list[Value]:
     return list(instr.operands)
 
 
-def _controls(dependence: Dependence, instr: Instr, owner: Instr) -> list[Value]:
+def controls(dependence: Dependence, instr: Instr, owner: Instr | None) -> list[Value]:
     """Conditions and bounds between `instr` and `owner`."""
     structure = dependence.structure
-    controls: list[Value] = []
+    found: list[Value] = []
     for region in structure.chain(structure.home[instr]):
         holder = structure.owner[region]
         if holder is None or holder is owner:
             break
-        controls += holder.operands[: 1 if holder.op == "if" else 2 if holder.op == "for" else 0]
-        controls += holder.results[-1:] if holder.op == "while" else ()
-    return controls
+        found += holder.operands[: 1 if holder.op == "if" else 2 if holder.op == "for" else 0]
+        found += holder.results[-1:] if holder.op == "while" else ()
+    return found

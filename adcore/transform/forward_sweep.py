@@ -8,6 +8,7 @@ Outside all loops a value needs no keeping: it is still in scope in the reverse 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from adcore.analysis.activity import Activity
 from adcore.analysis.choices import Node
@@ -26,8 +27,9 @@ from adcore.transform.storage import Storage
 class ForwardSweep:
     """What the forward sweep leaves for the reverse sweep.
 
-    `buffers` hold stored values and logs by iteration, `rows` carried values that are put down again, `swapped` what a
-    logged store outside loops overwrote; `exported` are values that branches hand out; `shadows` those of arrays.
+    `buffers` hold stored values and logs by iteration, `instances` the arrays that loops and branches make, `rows`
+    carried values that are put down again, `swapped` what a logged store outside loops overwrote; `exported` are values
+    that branches hand out; `shadows` those of arrays.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ForwardSweep:
         self.apart: Checkpointed | Rewound | None = None
         self.exported: dict[Value, Value] = {}
         self.buffers: dict[Node, Value] = {}
+        self.instances: dict[Value, Value] = {}
         self.rows: dict[Value, Value] = {}
         self.swapped: dict[Instr, Value] = {}
         self.shadows: dict[Value, Value] = {}
@@ -65,6 +68,8 @@ class ForwardSweep:
                 self.log(instr)
             if instr.regions:
                 self.structured(instr)
+            elif instr.op == "alloc" and instr.result in self.instances:
+                self.instance(instr)
             else:
                 self.builder.append(instr)
                 self.shadow_of(instr, region)
@@ -90,6 +95,37 @@ class ForwardSweep:
             self.allocate_buffer(store, store.operands[0], store.span)
         for value in self.storage.rows_under(instr):
             self.allocate_row(value)
+        for root in self.storage.arrays_under(instr):
+            self.allocate_instances(self.structure.definition[root])
+
+    def allocate_instances(self, alloc: Instr) -> None:
+        """Room for what `alloc` makes in all turns, one dimension per loop in front of its own."""
+        loops = self.structure.loops(self.structure.home[alloc])
+        saved, self.builder.span = self.builder.span, alloc.span
+        dims = [*(trip_count(self.builder, loop) for loop in loops), *self.shape(alloc)]
+        attrs = {**alloc.attrs, "role": "stored"}
+        self.instances[alloc.result] = self.builder.emit("alloc", *dims, hint=f"kept_{alloc.result.hint}", **attrs)
+        self.builder.span = saved
+
+    def shape(self, alloc: Instr) -> list[Value]:
+        """Its dimensions, which are known outside all loops."""
+        definition = self.structure.definition
+        made = [definition.get(n) for n in alloc.operands]
+        return [self.builder.const(i.attrs["value"]) if i is not None and i.op == "const" else n
+                for n, i in zip(alloc.operands, made, strict=True)]  # fmt: skip
+
+    def instance(self, alloc: Instr) -> None:
+        """This turn's part of the room, instead of an array of its own."""
+        made = self.instance_at(alloc, self.here(alloc))
+        self.builder.append(replace(made, results=(alloc.result,)))
+
+    def instance_at(self, alloc: Instr, turn: Sequence[Value]) -> Instr:
+        """A view of what `alloc` made in the turn with these numbers; not appended yet."""
+        b, shape = self.builder, self.shape(alloc)
+        zero, one = b.const(0), b.const(1)
+        operands = [self.instances[alloc.result], *turn, *(v for n in shape for v in (zero, n, one))]
+        attrs = {"axes": "i" * len(turn) + "s" * len(shape), "whole": True}
+        return Instr("view", tuple(operands), (Value(alloc.result.type, alloc.result.hint),), attrs, (), alloc.span)
 
     def allocate_row(self, value: Value) -> None:
         loop = self.structure.loops(self.structure.home[value])[-1]

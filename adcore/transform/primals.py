@@ -16,7 +16,7 @@ from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.transform.forward_sweep import ForwardSweep
 from adcore.transform.loops import iteration_number, trip_count
-from adcore.transform.replay import Row, replay
+from adcore.transform.replay import Row, refill, replay
 
 
 class Primals:
@@ -119,8 +119,24 @@ class Primals:
         return [iteration_number(self.builder, loop, self.value(loop.regions[0].params[0])) for loop in loops]
 
     def array(self, array: Value) -> Value:
-        """A primal array in the reverse sweep: views are made again."""
+        """A primal array in the reverse sweep: views are made again, and so are those of arrays that are kept."""
+        root = self.dependence.root(array)
+        if root in self.sweep.instances and root not in self.known:
+            with self.builder.at(self.opened[self.structure.home[root]]):
+                made = self.sweep.instance_at(self.structure.definition[root], self.there(root))
+                self.builder.append(made)
+                self.known[root] = made.result
         return self.viewed(array, array, self.known)
+
+    def refill(self, root: Value) -> None:
+        """Make an array of the region being reversed once more, and fill it as the forward sweep did."""
+        if root in self.known:
+            return
+        part = self.plan.fills[root]
+        for other in part.given:
+            if self.plan.refilled(other):
+                self.refill(other)
+        self.known[root] = refill(self.builder, part, self.outside)[root]
 
     def shadow(self, array: Value) -> Value:
         """The shadow of an array, through the same views."""

@@ -1,9 +1,11 @@
-"""Emitting a loop or branch of the forward sweep once more, without what it does to memory."""
+"""Emitting a part of the forward sweep once more: a loop or branch without what it does to memory, or all that fills an
+array that lives inside a loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from adcore.analysis.temporaries import Fill
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 
@@ -28,9 +30,28 @@ def replay(
     return copy.names
 
 
+def refill(builder: Builder, part: Fill, primal: Primal) -> dict[Value, Value]:
+    """Append what fills an array of a region once more, in the order of the program; returns what everything is called
+    there, the array included."""
+    copy = _Copy(builder, primal, part.values, {}, part.instrs)
+    for instr in part.region.body:
+        if instr in part.instrs:
+            copy.instr(instr)
+    return copy.names
+
+
 class _Copy:
-    def __init__(self, builder: Builder, primal: Primal, values: frozenset[Value], rows: Mapping[Value, Row]) -> None:
-        self.builder, self.primal, self.values, self.rows = builder, primal, values, rows
+    """`effects` are instructions to copy beside those that compute `values`: stores, and what is around them."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        primal: Primal,
+        values: frozenset[Value],
+        rows: Mapping[Value, Row],
+        effects: frozenset[Instr] = frozenset(),
+    ) -> None:
+        self.builder, self.primal, self.values, self.rows, self.effects = builder, primal, values, rows, effects
         self.names: dict[Value, Value] = {}
 
     def value(self, value: Value) -> Value:
@@ -43,7 +64,11 @@ class _Copy:
             self.structured(instr)
             return
         attrs = {**instr.attrs, "exact": True} if instr.op in CHECKED else instr.attrs
-        self.names[instr.result] = self.builder.emit(instr.op, *(self.value(v) for v in instr.operands), **attrs)
+        operands = [self.value(v) for v in instr.operands]
+        if instr.results:
+            self.names[instr.result] = self.builder.emit(instr.op, *operands, hint=instr.result.hint, **attrs)
+        else:
+            self.builder.emit_many(instr.op, operands, attrs)
 
     def structured(self, instr: Instr) -> None:
         """A loop or branch with the carried values (or results) that belong to the slice."""
@@ -69,7 +94,7 @@ class _Copy:
                 if param in shown:
                     put(params[0], self.names[param])
             for instr in region.body:
-                if any(r in self.values for r in instr.results):
+                if instr in self.effects or any(r in self.values for r in instr.results):
                     self.instr(instr)
             opened.yields = tuple(self.value(region.yields[k]) for k in kept)
         return opened.region

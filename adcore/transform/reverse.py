@@ -228,6 +228,8 @@ class _Reverse:
             self.primals.known.update(zip(pushed, popped, strict=True))
         if region is not self.function.region:
             for instr in region.body:
+                if instr.op == "alloc" and self.plan.refilled(instr.result):
+                    self.primals.refill(instr.result)
                 if instr.op == "alloc" and instr.result in self.active.roots:
                     self.builder.span = instr.span
                     self.sweep.shadows[instr.result] = self.sweep.allocate_shadow(

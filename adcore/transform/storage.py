@@ -11,6 +11,7 @@ from __future__ import annotations
 from adcore.analysis.plan import Plan
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import Scalar
 from adcore.source import Span
 
 
@@ -24,6 +25,7 @@ class Storage:
         self._exports: dict[Instr, list[Value]] = {}
         self._logged: dict[Instr, list[Instr]] = {}
         self._rows: dict[Instr, list[Value]] = {}
+        self._arrays: dict[Instr, list[Value]] = {}
         for node in plan.rows:
             self._rows.setdefault(self._outermost(structure.home[node]), []).append(node)
         for store in plan.logged:
@@ -34,7 +36,9 @@ class Storage:
             home = structure.home[value]
             if home is structure.function.region:
                 continue
-            if structure.depth(home) == 0:
+            if not isinstance(value.type, Scalar):
+                self._arrays.setdefault(self._outermost(home), []).append(value)
+            elif structure.depth(home) == 0:
                 self._export(value, home)
             elif structure.rectangular(home):
                 self._indexed.setdefault(self._outermost(home), []).append(value)
@@ -59,6 +63,10 @@ class Storage:
     def logged_under(self, instr: Instr) -> list[Instr]:
         """Stores inside `instr` (an instruction of the function's own region) that log what they overwrite."""
         return self._logged.get(instr, [])
+
+    def arrays_under(self, instr: Instr) -> list[Value]:
+        """Arrays that loops and branches inside `instr` make in each turn, all of which are kept."""
+        return self._arrays.get(instr, [])
 
     def rows_under(self, instr: Instr) -> list[Value]:
         """Carried values inside `instr` that are put down in a reused row when their loop runs again."""

@@ -53,9 +53,10 @@ def test_programs(seed: int) -> None:
     assert_agrees(simpler, seed)
 
 
-@pytest.mark.parametrize("seed", range(30, 50))
+@pytest.mark.parametrize("seed", range(30, 60))
 @pytest.mark.parametrize("workspace", ["arena", "heap"])
 def test_gradients(seed: int, workspace: str) -> None:
-    program = simplify(simplify_checks(simplify(random_program(seed), TABLE), TABLE), TABLE)
+    """The last ten make arrays in their loops."""
+    program = simplify(simplify_checks(simplify(random_program(seed, temporaries=seed >= 50), TABLE), TABLE), TABLE)
     gradient = reverse(program, ACTIVITY, (True,), ops=TABLE).function
     assert_agrees(verify(simplify(gradient, TABLE), TABLE), seed, workspace=workspace, stack_limit=256)

@@ -17,8 +17,9 @@ SIZE = 12
 class Generator:
     """Draws one program from a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, temporaries: bool = False) -> None:
         self.random = random.Random(seed)
+        self.temporaries = temporaries
         self.b = Builder(TABLE)
         self.loops: list[tuple[Value, int]] = []  # loop variable and its largest value
         self.budget = self.random.randint(4, 26)
@@ -50,6 +51,9 @@ class Generator:
             if self.budget <= 0:
                 break
             self.budget -= 1
+            if self.temporaries and depth and self.random.random() < 0.45:
+                self.temporary(scalars, arrays)
+                continue
             draw = self.random.random()
             if depth < 3 and draw < 0.26:
                 self.for_loop(scalars, arrays, depth)
@@ -184,6 +188,54 @@ class Generator:
                 b.emit_many("for", (one, count), {"step": 1}, (back.region,), ())
         b.emit_many("for", (b.const(0), steps), {"step": 1}, (time.region,), ())
 
+    def temporary(self, scalars: list[Value], arrays: list[tuple[Value, int]]) -> None:
+        """An array of this turn: filled from what is around (other such arrays among it), perhaps changed in place or
+        from another one, and read more than once, not linearly."""
+        b, r = self.b, self.random
+        size = r.choice([2, 4, 6])
+        made = b.emit("alloc", b.const(size), element="f64", zero=True, hint=self.name())
+        given = [(array, n) for array, n in arrays if n >= size]
+        self.fill(made, size, scalars, given)
+        if r.random() < 0.4:
+            self.fill(made, size, scalars, [*given, (made, size)])
+        if r.random() < 0.3:
+            (other, n) = r.choice(given)
+            self.fill(other, n, scalars, [(made, size)])
+        j, total = Value(I64, "j"), Value(F64, self.name())
+        with b.region((j, total)) as opened:
+            once, again = (b.emit("load", made, self.turned(j, size)) for _ in range(2))
+            opened.yields = (b.emit("sin", b.emit("add", total, b.emit("mul", once, again))),)
+        scalars += b.emit_many(
+            "for", (b.const(0), b.const(size), self.pick(scalars)), {"step": 1}, (opened.region,), [F64]
+        )
+        arrays.append((made, size))
+
+    def turned(self, j: Value, size: int) -> Value:
+        """`j`, or the index as far from the other end."""
+        return j if self.random.random() < 0.6 else self.b.emit("sub", self.b.const(size - 1), j)
+
+    def fill(self, target: Value, size: int, scalars: list[Value], given: list[tuple[Value, int]]) -> None:
+        """Store something to every element of `target` that rests on scalars and on `given` arrays."""
+        b, r = self.b, self.random
+        j = Value(I64, "j")
+        with b.region((j,)) as opened:
+            value = self.pick(scalars)
+            for array, n in r.sample(given, min(len(given), r.choice([0, 1, 2]))):
+                element = b.emit("load", array, self.turned(j, size) if n >= size else b.emit("mod", j, b.const(n)))
+                value = b.emit(r.choice(["add", "mul"]), element, value)
+            if r.random() < 0.7:
+                value = b.emit(r.choice(["sin", "tanh"]), value)
+            if r.random() < 0.2:
+                condition = b.emit("lt", value, b.const(0.1))
+                with b.region() as then:
+                    b.emit_many("store", (value, target, j), {})
+                with b.region() as otherwise:
+                    b.emit_many("store", (b.emit("cos", value), target, self.turned(j, size)), {})
+                b.emit_many("if", (condition,), {}, (then.region, otherwise.region), ())
+            else:
+                b.emit_many("store", (b.emit("tanh", value), target, j), {})
+        b.emit_many("for", (b.const(0), b.const(size)), {"step": 1}, (opened.region,), ())
+
     def closing(self, scalars: list[Value]) -> Value:
         value = self.pick(scalars)
         return self.b.emit(self.random.choice(["sin", "tanh"]), value) if self.random.random() < 0.6 else value
@@ -221,9 +273,10 @@ class Generator:
         scalars += b.emit_many("if", (condition,), {}, regions, [F64] * count)
 
 
-def random_program(seed: int) -> Function:
-    """The program of `seed`: parameters x, y (12 elements), z (5 x 6), a scalar, a trip count; one float result."""
-    return Generator(seed).program()
+def random_program(seed: int, temporaries: bool = False) -> Function:
+    """The program of `seed`: parameters x, y (12 elements), z (5 x 6), a scalar, a trip count; one float result. With
+    `temporaries` its loops and branches make many arrays of their own."""
+    return Generator(seed, temporaries).program()
 
 
 __all__ = ["Region", "random_program"]

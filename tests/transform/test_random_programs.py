@@ -16,7 +16,7 @@ from adcore.analysis.choices import Choice, Node
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Planner
-from adcore.ir import Function, Instr, Value, interpret, verify
+from adcore.ir import Function, Instr, Scalar, Value, interpret, verify
 from adcore.ops import TABLE
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
@@ -32,10 +32,10 @@ SEED = 0.7
 class Problem:
     """A random program with arguments, directions for the inputs and weights for the outputs."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, temporaries: bool = False) -> None:
         rng = np.random.default_rng(seed)
         shapes = [(12,), (12,), (5, 6)]
-        self.program = verify(random_program(seed), TABLE)
+        self.program = verify(random_program(seed, temporaries), TABLE)
         self.arguments: list[Any] = [*(rng.normal(size=s) for s in shapes), float(rng.normal()), 4]
         self.directions: list[Any] = [*(rng.normal(size=s) for s in shapes), float(rng.normal())]
         self.weights = [rng.normal(size=s) for s in shapes]
@@ -169,21 +169,22 @@ def least_cost(planner: Planner, price: float, steps: int) -> float | None:
     return best if left >= 0 else None
 
 
-def tried_all(seeds: Iterable[int], price: float) -> Iterator[tuple[Planner, float]]:
+def tried_all(seeds: Iterable[int], price: float, temporaries: bool = False) -> Iterator[tuple[Planner, float]]:
     """Random programs with the cost of their cheapest plan, where all plans can be tried."""
     for seed in seeds:
-        program = simplify(random_program(seed), TABLE)
+        program = simplify(random_program(seed, temporaries), TABLE)
         planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
         least = least_cost(planner, price, 20_000)
         if least is not None:
             yield planner, least
 
 
+@pytest.mark.parametrize("temporaries", [False, True])
 @pytest.mark.parametrize("price", [0.1, 1.0, 20.0, float("inf")])
-def test_the_search_finds_the_optimum(price: float) -> None:
+def test_the_search_finds_the_optimum(price: float, temporaries: bool) -> None:
     """Against all combinations of stores and rules."""
     tried = 0
-    for planner, least in tried_all(range(120), price):
+    for planner, least in tried_all(range(120), price, temporaries):
         tried += 1
         assert planner.search(price).cost == pytest.approx(least, abs=1e-6)
     assert tried >= 60
@@ -200,9 +201,10 @@ def test_the_preferred_rules_alone_are_not_always_cheapest(record_property: Call
     assert 1 <= missed < tried / 2
 
 
+@pytest.mark.parametrize("temporaries", [False, True])
 @pytest.mark.parametrize("seed", range(40))
-def test_every_plan_gives_the_right_gradient(seed: int) -> None:
-    problem = Problem(seed)
+def test_every_plan_gives_the_right_gradient(seed: int, temporaries: bool) -> None:
+    problem = Problem(seed, temporaries)
     program = simplify(problem.program, TABLE)
     planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
     plans = all_plans(planner, 400)
@@ -215,14 +217,16 @@ def test_every_plan_gives_the_right_gradient(seed: int) -> None:
 def test_the_sample_uses_every_way_to_bring_a_value_back() -> None:
     """The programs above are worth something only if stores, loads, reloads, shifts and undo logs all occur."""
     seen = set()
-    for seed in range(120):
-        program = simplify(random_program(seed), TABLE)
+    for seed in range(160):
+        program = simplify(random_program(seed, temporaries=seed >= 120), TABLE)
         planner = analyse(program, KINDS, [True], AliasClasses(), TABLE)
         plans = [planner.plan(price) for price in (1.0, 20.0)]
         for plan, node in ((p, n) for p in plans for n in p.demanded):
             choice = plan.choices[node]
             if isinstance(node, Instr):
                 seen.add("log" if node in plan.logged else "contracted log")
+            elif not isinstance(node.type, Scalar):
+                seen.add("keep the array" if node in plan.stored else "fill the array")
             elif node in plan.stored:
                 seen.add("store")
             elif choice.source is not None:
@@ -233,4 +237,5 @@ def test_the_sample_uses_every_way_to_bring_a_value_back() -> None:
                 seen.add("row" if node in plan.rows else "replay")
             else:
                 seen.add("recompute" if isinstance(node, Value) else "?")
-    assert seen >= {"store", "reload", "shift", "recompute", "log", "contracted log", "replay", "row"}
+    assert seen >= {"store", "reload", "shift", "recompute", "log", "contracted log", "replay", "row",
+                    "keep the array", "fill the array"}  # fmt: skip

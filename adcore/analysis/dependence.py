@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from adcore.analysis.affine import Affine, Atom, Form, constant, feasible, known, plus, scaled
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import ListType
 
 Subscripts = tuple["Form | None", ...]
 
@@ -36,7 +37,8 @@ class Access:
 
 @dataclass(frozen=True)
 class AliasClasses:
-    """Which parameters may overlap in memory: groups of parameter positions; a group of one overlaps itself."""
+    """Which parameters may overlap in memory: groups of parameter positions; a group of one overlaps itself, and so may
+    the items of a list in any group."""
 
     groups: tuple[tuple[int, ...], ...] = ()
 
@@ -45,7 +47,8 @@ class AliasClasses:
         return {params[p]: k for k, group in enumerate(self.groups) for p in group}
 
     def self_overlapping(self, params: Sequence[Value]) -> frozenset[Value]:
-        return frozenset(params[group[0]] for group in self.groups if len(group) == 1)
+        lists = (p for group in self.groups for p in group if isinstance(params[p].type, ListType))
+        return frozenset(params[p] for p in (*(group[0] for group in self.groups if len(group) == 1), *lists))
 
 
 class Dependence:

@@ -34,6 +34,8 @@ def _innermost(function: Function) -> Iterator[Instr]:
 
 def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
     (body,) = loop.regions
+    if any(i.op in ("push", "pop") for i in walk(body)):
+        return False  # records come back in one order only
     accesses = [i for i in walk(body) if i.op in ACCESSES]
     if len(accesses) > MOST_ACCESSES or not all(_is_fixed(facts, dependence, i) for i in accesses):
         return False

@@ -54,6 +54,7 @@ class Hooks:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _depth: int = 0
     _owner: int = 0
+    _scope: str = ""
     _seen: tuple[int, int] = (-1, -1)
 
     def refresh(self) -> None:
@@ -64,14 +65,34 @@ class Hooks:
             self._seen = self.slots.generation
             sites.forget()
 
+    @property
+    def nested(self) -> bool:
+        """Whether a window is open around the present one."""
+        return self._depth > 1
+
+    @property
+    def chained(self) -> bool:
+        """Whether some other tool's hooks are called by ours: it may allocate on its own account at any call."""
+        return len(self.layers) > 1
+
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Hold the hooks for one window; nested windows of the same thread share the counters."""
+    def opened(self, scope: str = "thread") -> Iterator[None]:
+        """Hold the hooks for one window; nested windows of the same thread and scope share the counters.
+
+        Raises HooksBusy for a second thread, and for a window inside one of the other scope: the counters know one
+        scope at a time, and the outer window would lose calls of other threads or count them without being asked.
+        """
         if not self._lock.acquire(timeout=0):
             raise HooksBusy("another thread is measuring; one thread measures at a time")
         try:
+            if self._depth and scope != self._scope:
+                raise HooksBusy(
+                    f"a recording of scope {self._scope!r} is open around this one of scope {scope!r}; "
+                    "give both the same scope, or let one end before the other begins"
+                )
             if self._depth == 0:
                 self._owner = threading.get_ident()
+                self._scope = scope
                 self._forget_sites()
             self._depth += 1
             try:

@@ -97,7 +97,13 @@ class Driver:
     def plan(self, hooks: Hooks, calls: int, **options: Any) -> Plan:
         """The plan of a window over so many calls."""
         return Plan(
-            kernel=self.address, frame=self.frame, restore=self.restore, calls=calls, mirror=hooks.mirror, **options
+            kernel=self.address,
+            frame=self.frame,
+            restore=self.restore,
+            calls=calls,
+            mirror=hooks.mirror,
+            chained=hooks.chained,
+            **options,
         )
 
     def warm_up(self, hooks: Hooks, calls: int) -> None:
@@ -150,7 +156,7 @@ def observe(
     if scope not in ("thread", "process"):
         raise ValueError(f"scope must be 'thread' or 'process', not {scope!r}")
     hooks = installed()
-    with hooks.opened(), counted_domains(hooks) as domains:
+    with hooks.opened(scope), counted_domains(hooks) as domains:
         hooks.refresh()
         driver.warm_up(hooks, warmup)
         plan, window, repeats = vouched_window(hooks, driver, calls, scope=scope)
@@ -220,8 +226,11 @@ def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, asked: 
     first: tuple[Witness, ...] = (slots_witness(hooks),)
     if hooks.mirror and plan.scope == "thread":
         first = (*first, strict.testify(window))
-    if not asked or plan.status:
+    around = hooks.nested and plan.scope == "process"
+    if not asked or plan.status or around:
         reason = "the measured call failed" if plan.status else "left out on request"
+        # The processor watches one thread: the outer recording would miss what the others do meanwhile.
+        reason = "a recording of the whole process is open around it" if around and asked else reason
         return (*first, Witness(NAME, "not asked", reason))
     return (*first, cross_examine(hooks, driver, asked))
 

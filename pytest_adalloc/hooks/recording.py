@@ -63,9 +63,9 @@ def record(
     """
     hooks = installed()
     recording = Recording()
-    with hooks.opened(), counted_domains(hooks) as domains, watched(hooks, witness) as breakpoints:
+    with hooks.opened(scope), counted_domains(hooks) as domains, watched(hooks, witness) as breakpoints:
         hooks.refresh()
-        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=breakpoints.events)
+        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=breakpoints.events, chained=hooks.chained)
         before = Snapshot.take(hooks)
         hooks.begin(plan.address)
         count, size = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]

@@ -29,6 +29,7 @@ class Plan:
         events: Sequence[int] = (),
         mirror: int = 0,
         counted: bool = True,
+        chained: bool = False,
     ) -> None:
         self._block = (c_uint64 * len(layout.PLAN))()
         self.words = memoryview(self._block).cast("B").cast("Q")
@@ -56,6 +57,7 @@ class Plan:
             domains_after=ctypes.addressof(self.domains_after),
         )
         self.scope = scope
+        self.chained = chained
 
     @property
     def address(self) -> int:
@@ -72,9 +74,12 @@ class Plan:
         return value - 2**64 if value >= 2**63 else value
 
     def canary_lives(self) -> bool:
-        """Whether the hooks saw both canaries, with their exact size; in process scope other threads may add."""
+        """Whether the hooks saw both canaries, with their exact size.
+
+        In process scope other threads may add to that, and a profiler whose hooks are called by ours keeps its books.
+        """
         seen = [(self[f"{when}_canary_calls"], self[f"{when}_canary_bytes"]) for when in ("first", "last")]
-        if self.scope == "process":
+        if self.scope == "process" or self.chained:
             return all(calls >= 1 and size >= CANARY_BYTES for calls, size in seen)
         return all(pair == (1, CANARY_BYTES) for pair in seen)
 

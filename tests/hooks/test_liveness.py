@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import HooksDead, check_link_path, forbid, layout, machine, measure, measure_native, record
-from pytest_adalloc.hooks.install import installed
+from pytest_adalloc.hooks import (
+    HooksBusy,
+    HooksDead,
+    check_link_path,
+    forbid,
+    layout,
+    machine,
+    measure,
+    measure_native,
+    record,
+)
+from pytest_adalloc.hooks.install import CANARY_BYTES, installed
 from pytest_adalloc.hooks.link_check import CANARY_KERNEL
 from pytest_adalloc.hooks.slots import Slots
 from pytest_adalloc.hooks.window import Plan
@@ -156,3 +166,37 @@ def test_hooks_work_again_after_all_that(paths: Any) -> None:
     with contextlib.suppress(HooksDead):
         measure(installed().disarm, calls=1, warmup=0, witness=False)
     assert measure_native(paths.address("p_malloc"), 0, calls=3).allocs_per_call == (1, 1, 1)
+
+
+@pytest.mark.parametrize(("outer", "inner"), [("thread", "process"), ("process", "thread")])
+def test_scopes_are_not_mixed(outer: Any, inner: Any, paths: Any) -> None:
+    """The counters know one scope at a time: one of the two windows would lose calls or take over foreign ones."""
+    with record(scope=outer) as recording:
+        with pytest.raises(HooksBusy, match=f"a recording of scope '{outer}' is open"), record(scope=inner):
+            pass
+        with pytest.raises(HooksBusy, match="give both the same scope"):
+            measure(paths.functions.p_malloc, None, calls=1, scope=inner)
+        paths.functions.p_malloc(None)
+    assert recording.by_function["malloc"] >= 1
+    with record(scope=inner):
+        pass
+
+
+def test_inside_a_recording_of_all_threads_no_thread_is_left_out_for_a_witness(paths: Any) -> None:
+    with record(scope="process"):
+        report = measure(paths.functions.p_malloc, None, calls=2, scope="process")
+    assert report.allocs_per_call == (1, 1)
+    assert {w.name: w.state for w in report.witnesses}["hardware breakpoints"] == "not asked"
+
+
+def test_a_tool_that_our_hooks_call_may_allocate_at_a_canary() -> None:
+    plan = Plan(calls=1, chained=True)
+    for when in ("first", "last"):
+        plan._write(**{f"{when}_canary_calls": 4, f"{when}_canary_bytes": CANARY_BYTES + 500})
+    assert plan.canary_lives()
+    plan._write(last_canary_calls=0, last_canary_bytes=0)
+    assert not plan.canary_lives()
+    plan = Plan(calls=1)
+    for when in ("first", "last"):
+        plan._write(**{f"{when}_canary_calls": 2, f"{when}_canary_bytes": 2 * CANARY_BYTES})
+    assert not plan.canary_lives()  # counted twice

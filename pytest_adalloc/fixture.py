@@ -58,10 +58,11 @@ class Adalloc:
         return hooks.measure(call, *args, calls=calls or settings.calls, warmup=warmup, scope=scope or settings.scope)
 
     @contextmanager
-    def forbid(self) -> Iterator[None]:
-        """A block in which this thread must not allocate natively; raises AllocationForbidden at its end if it did.
+    def forbid(self, *, scope: Scope | None = None, at_once: bool = True) -> Iterator[None]:
+        """A block that is stopped at its first native allocation, by AllocationForbidden with the backtrace.
 
-        Under `--adalloc=warn` it warns instead, under `--adalloc=off` it does not watch.
+        Under `--adalloc=warn` it runs to its end and warns, under `--adalloc=off` it is not watched. `at_once=False`
+        lets it run at full speed and raises at its end. See `pytest_adalloc.forbid`.
         """
         __tracebackhide__ = True
         policy = self._recorder.settings.policy
@@ -71,7 +72,7 @@ class Adalloc:
         from pytest_adalloc import hooks
 
         try:
-            with hooks.forbid():
+            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once and policy == "strict"):
                 yield
         except hooks.AllocationForbidden as problem:
             if policy == "strict":

@@ -96,6 +96,13 @@ class Breakpoints:
             counts["malloc"] -= window.after.canaries - window.before.canaries
         return counts
 
+    def unwatched(self, hooks: Hooks) -> tuple[str, ...]:
+        """The entries that no breakpoint was left for, as a blind spot."""
+        left = [names[0] for address, names in _places(hooks).items() if address not in self.places]
+        if self.refusal or not left:
+            return ()
+        return (f"{', '.join(left)} through pointers that bypass the slots: the processor has {AT_ONCE} breakpoints",)
+
     def testify(self, window: Window) -> Witness:
         """Compare with what the hooks counted in the same window."""
         from pytest_adalloc.hooks.observe import by_function

@@ -22,6 +22,8 @@ USED = (
     20  # how many sites are in use; their addresses are in the list behind the sites, so that nobody searches for them
 )
 BASE = 21  # the address of this block
+FIRST = 22  # whether somebody wants to know the first allocation in detail, and whether it is known
+FIRST_ENTRY, FIRST_BYTES, FIRST_CALLER, FIRST_COUNT = 23, 24, 25, 26  # what asked for how much, and so many frames
 OTHERS = 32  # calls of other threads, by entry number
 RANGES = 64  # interpreter: pairs of start and end
 INTERPRETER_CAPACITY = 224
@@ -32,13 +34,18 @@ SITE_COUNT = 2048  # a power of two; one more entry takes what does not fit
 SITE_WORDS = 24
 OVERFLOW = SITES + SITE_COUNT * SITE_WORDS
 USED_LIST = OVERFLOW + SITE_WORDS
-WORDS = USED_LIST + SITE_COUNT
+FIRST_FRAMES = USED_LIST + SITE_COUNT
+FIRST_CAPACITY = 48
+WORDS = FIRST_FRAMES + FIRST_CAPACITY
 
 EVERY_THREAD = 2**64 - 1
 
 # A site.
 KEY, CULPRIT, ENTRY, CLASS, COUNT, SITE_BYTES, FRAME_COUNT, CALLER, FRAMES = range(9)
 FRAME_CAPACITY = SITE_WORDS - FRAMES
+
+# States of FIRST. A canary is nobody's first allocation: while it is out, the question is withdrawn.
+NOT_WANTED, WANTED, IN_PROGRESS, KNOWN, WITHDRAWN = range(5)
 
 # Who allocates. Through: a library such as libc that allocates on behalf of its caller.
 NATIVE, INTERPRETER, PASSED_THROUGH = 1, 2, 3

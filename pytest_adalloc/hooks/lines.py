@@ -61,7 +61,7 @@ class _Tracer:
 
     def _charge(self) -> None:
         self._total = self._words[layout.ALLOCATIONS]
-        line = _user_line(*self._last) if self._last else None
+        line = user_line(*self._last) if self._last else None
         for key, site in read_sites(self._words).items():
             gained = site.count - self._counts.get(key, 0)
             self._counts[key] = site.count
@@ -70,7 +70,7 @@ class _Tracer:
                 gains[line] = gains.get(line, 0) + gained
 
 
-def _user_line(frame: FrameType, number: int) -> Line | None:
+def user_line(frame: FrameType, number: int) -> Line | None:
     """The line of the nearest caller outside installed libraries, else the line itself; None where no Python ran."""
     if _is_ours(frame):
         return None

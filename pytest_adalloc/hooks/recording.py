@@ -1,7 +1,7 @@
 """Watch a block of Python: what native code allocates inside it, or that it does not.
 
     with record() as allocations: ...   # an AllocationReport when the block has ended
-    with forbid(): ...                  # fails when native code allocates
+    with forbid(): ...                  # stops at the first allocation of native code
 
 A block cannot be repeated, so there is no second window when libraries came or went: the report names that as a blind
 spot.
@@ -9,14 +9,17 @@ spot.
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_adalloc.hooks import layout, strict
-from pytest_adalloc.hooks.breakpoints import NAME, watched
-from pytest_adalloc.hooks.errors import AllocationForbidden
+from pytest_adalloc.hooks.breakpoints import NAME, Breakpoints, watched
+from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
 from pytest_adalloc.hooks.install import Hooks, installed
+from pytest_adalloc.hooks.lines import Line
 from pytest_adalloc.hooks.observe import (
     Scope,
     Snapshot,
@@ -27,9 +30,10 @@ from pytest_adalloc.hooks.observe import (
     slots_witness,
     vouch,
 )
-from pytest_adalloc.hooks.python_domains import counted_domains
-from pytest_adalloc.hooks.report import AllocationReport, Witness
-from pytest_adalloc.hooks.sites import AddressRow
+from pytest_adalloc.hooks.python_domains import DomainColumns, counted_domains
+from pytest_adalloc.hooks.report import AllocationReport, Frame, Witness
+from pytest_adalloc.hooks.sites import AddressRow, RawSite, attribute, first_site
+from pytest_adalloc.hooks.stopping import Stopper
 from pytest_adalloc.hooks.window import Plan
 
 CAME_OR_WENT = "libraries were loaded or unloaded inside the block; calls out of new ones were not watched"
@@ -60,50 +64,149 @@ def record(
 
     ``witness`` sets breakpoints on malloc, calloc, realloc and posix_memalign, as many as the processor has. Each hit
     costs some 20 microseconds, the interpreter's own included, so this is for blocks that allocate little.
+    An exception of the block passes through; the report tells what came before it.
     """
     hooks = installed()
     recording = Recording()
     with hooks.opened(scope), counted_domains(hooks) as domains, watched(hooks, witness) as breakpoints:
         hooks.refresh()
         plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=breakpoints.events, chained=hooks.chained)
-        before = Snapshot.take(hooks)
+        block = _Block(hooks, plan, Snapshot.take(hooks), address_table, domains, breakpoints if witness else None)
         hooks.begin(plan.address)
-        count, size = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
+        start = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
         try:
             yield recording
-        finally:
-            plan.counts[0], plan.sizes[0] = hooks.words[layout.ALLOCATIONS] - count, hooks.words[layout.BYTES] - size
-            hooks.end(plan.address)
-        window = Window(hooks, before, Snapshot.take(hooks), address_table)
-        spots = blind_spots(hooks, window.after)
-        witnesses = [breakpoints.testify(window) if witness else Witness(NAME, "not asked", "left out on request")]
-        if hooks.mirror and scope == "thread":
-            witnesses.append(strict.testify(window))
-        witnesses[:0] = _slots(hooks, plan)
-        spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
-        recording.report = AllocationReport(
-            (plan.counts[0],),
-            (plan.sizes[0],),
-            **window.fields(),
-            **setting(plan, "python", domains, tuple(witnesses), spots),
-        )
+        except BaseException:
+            block.close(*start)
+            with suppress(HooksDead):  # a report beside the block's own exception is welcome, and no more
+                recording.report = block.report()
+            raise
+        block.close(*start)
+        recording.report = block.report()
 
 
 @contextmanager
-def forbid(*, scope: Scope = "thread", witness: bool = True) -> Iterator[Recording]:
-    """Fail when native code allocates inside the block, with the place and its backtrace, raised at the end.
+def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = True) -> Iterator[Recording]:
+    """Stop the block at the first allocation of native code, with its backtrace and the line of Python.
 
-    Raises ``AllocationForbidden``, also when only a second witness saw an allocation. An exception of the block itself
-    passes through unchanged.
+    Raises ``AllocationForbidden`` out of the line that allocates, in whatever function that is, so that nothing after
+    it runs but what cleans up. At the end of the block it is raised where no Python runs any more, where only a second
+    witness saw an allocation, and always with ``at_once=False``, which leaves the block untraced: tracing makes Python
+    code some thirty times slower, native code not at all.
+    An exception that the allocating call itself raises passes through unchanged. See ``stopping`` for how.
     """
-    with record(scope=scope, witness=witness) as recording:
-        yield recording
-    report = recording.report
-    if report is None or not (report.allocs or report.unseen):
-        return
-    site = report.sites[0] if report.sites else None
-    stack = "".join(f"\n    {frame}" for frame in site.stack) if site else ""
-    raise AllocationForbidden(f"{report}" + (f"\n  first seen at{stack}" if stack else ""))
+    __tracebackhide__ = True
+    words = installed().words
+    stopper = Stopper(words)
+    note = _FirstNote(words)
+    recording = Recording()
+    try:
+        with record(scope=scope, witness=witness) as running, note.taken():
+            with stopper.watching() if at_once else nullcontext():
+                yield recording
+            stopper.find_line()
+    except AllocationForbidden as problem:
+        recording.report = running.report
+        if problem is stopper.raised and running.report is not None:
+            _complete(problem, running.report, note, stopper.line)
+        raise
+    except BaseException:
+        recording.report = running.report
+        raise
+    report = recording.report = running.report
+    if report is not None and (report.allocs or report.unseen):
+        raise _complete(stopper.raised or AllocationForbidden(), report, note, stopper.line if note.site else None)
+
+
+class _FirstNote:
+    """Asks the hooks for the first allocation of a block. An outer block that waits for its own hears of it too."""
+
+    site: RawSite | None = None
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        words = self._words
+        outer = words[layout.FIRST]
+        fields = slice(layout.FIRST_ENTRY, layout.FIRST_COUNT + 1), slice(layout.FIRST_FRAMES, layout.WORDS)
+        kept = [bytes(words[part]) for part in fields]
+        words[layout.FIRST] = layout.WANTED
+        try:
+            yield
+        finally:
+            self.site = first_site(words)
+            if self.site is None or outer == layout.KNOWN:
+                for part, raw in zip(fields, kept, strict=True):
+                    words[part] = memoryview(raw).cast("Q")
+                words[layout.FIRST] = outer
+            elif outer == layout.NOT_WANTED:
+                words[layout.FIRST] = outer
+
+
+def _complete(
+    problem: AllocationForbidden, report: AllocationReport, note: _FirstNote, line: Line | None
+) -> AllocationForbidden:
+    """Give the exception its message: where, who called whom, and what the report says."""
+    text = []
+    if note.site is not None:
+        (first,) = attribute([note.site], table=None)
+        place = f" while {line[0]}:{line[1]} ran" if line else ""
+        text = [f"{first.function} of {first.bytes} bytes{place}: the first native allocation of a forbid() block"]
+        source = linecache.getline(line[0], line[1]).strip() if line else ""
+        text += [f"    {source}"] if source else []
+        text += ["  backtrace of that allocation:", *(f"    {frame}" for frame in _until_python(first.stack))]
+    problem.args = ("\n".join([*text, str(report)]),)
+    problem.report = report
+    return problem
+
+
+def _until_python(stack: Sequence[Frame]) -> Iterator[Frame]:
+    """The frames of native code up to the interpreter's loop: what is beyond it, the line of Python tells."""
+    for frame in stack:
+        yield frame
+        if frame.symbol.startswith("_PyEval_EvalFrame"):
+            return
+
+
+@dataclass
+class _Block:
+    """The window of one block."""
+
+    hooks: Hooks
+    plan: Plan
+    before: Snapshot
+    table: Sequence[AddressRow] | None
+    domains: DomainColumns
+    breakpoints: Breakpoints | None
+
+    def close(self, allocations: int, size: int) -> None:
+        """End the window; the arguments are the counters at its start."""
+        words, plan = self.hooks.words, self.plan
+        plan.counts[0], plan.sizes[0] = words[layout.ALLOCATIONS] - allocations, words[layout.BYTES] - size
+        self.hooks.end(plan.address)
+
+    def report(self) -> AllocationReport:
+        """What the window saw. Raises ``HooksDead`` where that cannot be vouched for."""
+        hooks, plan = self.hooks, self.plan
+        window = Window(hooks, self.before, Snapshot.take(hooks), self.table)
+        spots = blind_spots(hooks, window.after)
+        witnesses = _slots(hooks, plan)
+        if self.breakpoints is None:
+            witnesses.append(Witness(NAME, "not asked", "left out on request"))
+        else:
+            witnesses.append(self.breakpoints.testify(window))
+            spots = (*spots, *self.breakpoints.unwatched(hooks))
+        if hooks.mirror and plan.scope == "thread":
+            witnesses.append(strict.testify(window))
+        spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
+        return AllocationReport(
+            (plan.counts[0],),
+            (plan.sizes[0],),
+            **window.fields(),
+            **setting(plan, "python", self.domains, tuple(witnesses), spots),
+        )
 
 
 def _slots(hooks: Hooks, plan: Plan) -> list[Witness]:

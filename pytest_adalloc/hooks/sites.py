@@ -52,6 +52,16 @@ def used_sites(words: memoryview) -> list[int]:
     return [*((address - words[layout.BASE]) // 8 for address in addresses), layout.OVERFLOW]
 
 
+def first_site(words: memoryview) -> RawSite | None:
+    """The allocation that ``FIRST`` asked for, with its own backtrace; None while there was none."""
+    if words[layout.FIRST] != layout.KNOWN:
+        return None
+    entry, size, caller, count = words[layout.FIRST_ENTRY : layout.FIRST_COUNT + 1].tolist()
+    frames = words[layout.FIRST_FRAMES : layout.FIRST_FRAMES + count].tolist()
+    start = frames.index(caller) if caller in frames else len(frames)
+    return RawSite(0, entry, layout.NATIVE, caller, caller, 1, size, tuple(frames[start:]) or (caller,))
+
+
 def _raw(row: list[int]) -> RawSite:
     frames = row[layout.FRAMES : layout.FRAMES + row[layout.FRAME_COUNT]]
     # The first frames are those of the hook itself.

@@ -9,16 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_adalloc.hooks import (
-    AllocationForbidden,
-    HooksBusy,
-    breakpoints,
-    forbid,
-    machine,
-    measure,
-    measure_native,
-    record,
-)
+from pytest_adalloc.hooks import HooksBusy, breakpoints, machine, measure, measure_native, record
 from pytest_adalloc.hooks.install import hook_addresses, installed
 
 
@@ -194,27 +185,6 @@ def test_a_recording_has_no_report_before_its_end() -> None:
     assert recording.pattern == "none"
 
 
-def test_forbid(paths: Any) -> None:
-    with forbid():
-        sum(range(10))
-    with pytest.raises(AllocationForbidden) as caught, forbid():
-        paths.functions.p_strdup(None)
-    assert "malloc x 1" in str(caught.value)
-    assert "p_strdup (libpaths.so)" in str(caught.value)
-
-
-def test_forbid_believes_the_second_witness_too(paths: Any) -> None:
-    works, reason = breakpoints.available()
-    if not works:
-        pytest.skip(reason)
-    paths.functions.h_cached(None)
-    with pytest.raises(AllocationForbidden, match="a path that the hooks cannot see"), forbid():
-        paths.functions.h_cached(None)
-    with forbid(witness=False) as recording:
-        paths.functions.h_cached(None)
-    assert [w.state for w in recording.witnesses] == ["agrees", "not asked"]
-
-
 def test_errors_of_the_system_inside_a_callable_are_its_own() -> None:
     works, reason = breakpoints.available()
     if not works:
@@ -228,15 +198,6 @@ def test_errors_of_the_system_inside_a_callable_are_its_own() -> None:
 
     with pytest.raises(PermissionError, match="mine"):
         measure(late, calls=3)
-
-
-def test_an_exception_inside_forbid_is_not_replaced(paths: Any) -> None:
-    def allocate_and_fail() -> None:
-        paths.functions.p_strdup(None)
-        raise KeyError
-
-    with pytest.raises(KeyError), forbid():
-        allocate_and_fail()
 
 
 KERNELS = """

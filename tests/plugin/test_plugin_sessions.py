@@ -315,20 +315,33 @@ def test_forbid_record_and_measure(session: Session) -> None:
     def test_forbid(adalloc):
         with adalloc.forbid():
             np.zeros(100_000)
+            raise RuntimeError("the block ran on")
     """
     )
     result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["E *AllocationForbidden: 1 native allocations, 800000 bytes*"])
+    result.stdout.fnmatch_lines(
+        [
+            ">*np.zeros(100_000)",
+            "E *AllocationForbidden: * of 800000 bytes while *test_it.py:*the first native allocation of a *",
+            "E *np.zeros(100_000)",
+            "E *backtrace of that allocation:",
+            "E *1 native allocations, 800000 bytes*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*stopping.py*")
     forbids = """
     import numpy as np
 
     def test_forbid(adalloc):
+        reached = []
         with adalloc.forbid():
             np.zeros(100_000)
+            reached.append(1)
+        assert reached
     """
     warned = session(forbids, "--adalloc=warn")
     warned.assert_outcomes(passed=1, warnings=1)
-    warned.stdout.fnmatch_lines(["*AdallocWarning: 1 native allocations*"])
+    warned.stdout.fnmatch_lines(["*AdallocWarning: * of 800000 bytes: the first native allocation*"])
     session(forbids, "--adalloc=off", "-W", "error").assert_outcomes(passed=1)
 
 

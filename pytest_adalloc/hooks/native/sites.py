@@ -135,7 +135,7 @@ none:
   ret i64 %caller
 }}
 
-define internal i64 @unwind(ptr %frames, i64 %thread) {FUNCTION} {{
+define internal i64 @unwind(ptr %frames, i64 %thread, i32 %capacity) {FUNCTION} {{
   %taken = cmpxchg ptr {word(layout.UNWINDING)}, i64 0, i64 %thread monotonic monotonic
   %mine = extractvalue {{i64, i1}} %taken, 1
   br i1 %mine, label %walk, label %busy
@@ -147,7 +147,7 @@ give.up:
   store atomic i64 0, ptr {word(layout.UNWINDING)} monotonic, align 8
   ret i64 0
 ask:
-  %found = call i32 %backtrace(ptr %frames, i32 {layout.FRAME_CAPACITY})
+  %found = call i32 %backtrace(ptr %frames, i32 %capacity)
   store atomic i64 0, ptr {word(layout.UNWINDING)} monotonic, align 8
   %count = zext i32 %found to i64
   ret i64 %count
@@ -237,12 +237,36 @@ shared:
 shared.total:
   %s2 = atomicrmw add ptr {word(layout.ALLOCATIONS)}, i64 1 monotonic
   %s3 = atomicrmw add ptr {word(layout.BYTES)}, i64 %size monotonic
-  ret void
+  br label %ask
 single:
 {_add("%count.at", "1", "c")}{_add("%bytes.at", "%size", "b")}
   br i1 %silent, label %leave, label %single.total
 single.total:
 {_add(word(layout.ALLOCATIONS), "1", "tc")}{_add(word(layout.BYTES), "%size", "tb")}
+  br label %ask
+ask:
+  %asked = load atomic i64, ptr {word(layout.FIRST)} monotonic, align 8
+  %wanted = icmp eq i64 %asked, {layout.WANTED}
+  br i1 %wanted, label %tell, label %leave
+tell:
+  call void @tell_first(i64 %entry, i64 %size, i64 %caller, i64 %thread)
+  ret void
+}}
+
+; The first allocation that somebody waits for, with a backtrace of its own: that of its site may be of another path.
+define internal void @tell_first(i64 %entry, i64 %size, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+  %taken = cmpxchg ptr {word(layout.FIRST)}, i64 {layout.WANTED}, i64 {layout.IN_PROGRESS} monotonic monotonic
+  %mine = extractvalue {{i64, i1}} %taken, 1
+  br i1 %mine, label %tell, label %leave
+tell:
+  store i64 %entry, ptr {word(layout.FIRST_ENTRY)}
+  store i64 %size, ptr {word(layout.FIRST_BYTES)}
+  store i64 %caller, ptr {word(layout.FIRST_CALLER)}
+  %count = call i64 @unwind(ptr {word(layout.FIRST_FRAMES)}, i64 %thread, i32 {layout.FIRST_CAPACITY})
+  store i64 %count, ptr {word(layout.FIRST_COUNT)}
+  store atomic i64 {layout.KNOWN}, ptr {word(layout.FIRST)} release, align 8
+  br label %leave
+leave:
   ret void
 }}
 
@@ -257,7 +281,7 @@ judge:
   %native = icmp eq i64 %class, {layout.NATIVE}
   br i1 %native, label %walk, label %enter
 walk:
-  %walked = call i64 @unwind(ptr %frames, i64 %thread)
+  %walked = call i64 @unwind(ptr %frames, i64 %thread, i32 {layout.FRAME_CAPACITY})
   br label %enter
 enter:
   %count = phi i64 [0, %judge], [%walked, %walk]
@@ -271,7 +295,7 @@ full:
 ; A call out of a library that allocates for others: one site per path through that library.
 define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
   %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
-  %count = call i64 @unwind(ptr %frames, i64 %thread)
+  %count = call i64 @unwind(ptr %frames, i64 %thread, i32 {layout.FRAME_CAPACITY})
   %culprit = call i64 @culprit_of(i64 %caller, ptr %frames, i64 %count)
   %seen = call i64 @class_of(i64 %culprit)
   %own = icmp eq i64 %seen, {layout.INTERPRETER}

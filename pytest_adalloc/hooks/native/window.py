@@ -37,8 +37,10 @@ define void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes) noinline {FUNCTIO
   %free = load ptr, ptr {element("adalloc_libc", layout.LIBC.index("free"))}
   %calls.before = load i64, ptr {word(layout.ALLOCATIONS)}
   %bytes.before = load i64, ptr {word(layout.BYTES)}
+  %w0 = cmpxchg ptr {word(layout.FIRST)}, i64 {layout.WANTED}, i64 {layout.WITHDRAWN} monotonic monotonic
   %copy = call ptr %strdup(ptr %text)
   call void %free(ptr %copy)
+  %w1 = cmpxchg ptr {word(layout.FIRST)}, i64 {layout.WITHDRAWN}, i64 {layout.WANTED} monotonic monotonic
   %calls.after = load i64, ptr {word(layout.ALLOCATIONS)}
   %bytes.after = load i64, ptr {word(layout.BYTES)}
   %calls.seen = sub i64 %calls.after, %calls.before

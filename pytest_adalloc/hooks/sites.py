@@ -40,16 +40,23 @@ class RawSite:
 
 
 def read_sites(words: memoryview) -> dict[int, RawSite]:
-    """Every site that has counted something, by key; the site for what found the table full has the key 0."""
-    rows = (words[at : at + layout.SITE_WORDS].tolist() for at in used_sites(words))
-    return {row[layout.KEY]: _raw(row) for row in rows if row[layout.COUNT]}
+    """Every site that has counted something, by key; sites for what found the table full have small numbers as keys."""
+    found = {}
+    for at in used_sites(words):
+        row = words[at : at + layout.SITE_WORDS].tolist()
+        if at >= layout.OVERFLOW:
+            row[layout.KEY] = 1 + (at - layout.OVERFLOW) // layout.SITE_WORDS
+        if row[layout.COUNT]:
+            found[row[layout.KEY]] = _raw(row)
+    return found
 
 
 def used_sites(words: memoryview) -> list[int]:
-    """Where in the state the sites are that have been claimed, and the one that takes what does not fit."""
+    """Where in the state the sites are that have been claimed, and those that take what does not fit."""
     number = words[layout.USED]
     addresses = words[layout.USED_LIST : layout.USED_LIST + number].tolist()
-    return [*((address - words[layout.BASE]) // 8 for address in addresses), layout.OVERFLOW]
+    spare = range(layout.OVERFLOW, layout.USED_LIST, layout.SITE_WORDS) if words[layout.LOST] else ()
+    return [*((address - words[layout.BASE]) // 8 for address in addresses), *spare]
 
 
 def first_site(words: memoryview) -> RawSite | None:
@@ -99,7 +106,12 @@ def attribute(
     return tuple(sorted(merged.values(), key=lambda site: (-site.count, -site.bytes, site.symbol)))
 
 
+NOT_ATTRIBUTED = "places that found the table of sites full"
+
+
 def _site(item: RawSite, named: AddressTable, line: Line | None) -> Site:
+    if not item.caller:
+        return Site(NAMES[item.entry], NOT_ATTRIBUTED, "", "", 0, item.count, item.bytes)
     stack = tuple(named.frame(address) for address in item.frames)
     # Generated code is what the user can change, so it is named before the library that it called.
     own = next((frame for frame in stack if frame.file), None)

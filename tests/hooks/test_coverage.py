@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import measure_native
+from pytest_adalloc.hooks import measure_native, record
 from pytest_adalloc.hooks.breakpoints import available as breakpoints_available
+from pytest_adalloc.hooks.sites import NOT_ATTRIBUTED
 
 C_PATHS = [
     "p_nothing",
@@ -109,3 +111,29 @@ def test_a_large_block_is_one_allocation_although_libc_maps_it(paths: Any) -> No
     assert [witness.name for witness in report.witnesses] == ["relocation slots", "hardware breakpoints"]
     assert dict(report.by_function) == {"malloc": 3}
     assert not report.disagreement
+
+
+def test_more_places_than_the_table_of_sites_holds(build: Any) -> None:
+    """Nothing is lost, and no function is taken for another: of what does not fit, only the place is unknown."""
+    library = ctypes.CDLL(str(build("many.c", "libmany.so", "-shared", "-fPIC")))
+    report = measure_native(ctypes.cast(library.many, ctypes.c_void_p).value or 0, 0, calls=4)
+    assert report.allocs_per_call == (2510,) * 4
+    assert dict(report.by_function) == {"malloc": 10_000, "calloc": 20, "realloc": 20}
+    assert report.frees == 4 * 2510
+    spilled = [site for site in report.sites if site.library == NOT_ATTRIBUTED]
+    assert {site.function for site in spilled} >= {"calloc", "realloc"}
+    assert sum(site.bytes for site in report.sites) == report.bytes == 4 * (2500 * 8 + 5 * 21)
+    assert not report.disagreement
+    assert any("found the table of sites full" in spot for spot in report.blind_spots)
+    assert measure_native(ctypes.cast(library.many, ctypes.c_void_p).value or 0, 0, calls=1).allocs == 2510
+
+
+def test_the_interpreters_own_stays_apart_when_the_table_is_full(build: Any) -> None:
+    library = ctypes.CDLL(str(build("many.c", "libmany.so", "-shared", "-fPIC")))
+    with record() as allocations:
+        library.many(None)
+        kept = [bytes(5000) for _ in range(300)]
+    assert len(kept) == 300
+    assert allocations.allocs_per_call == (2510,)
+    assert sum(allocations.by_function.values()) == 2510
+    assert sum(allocations.interpreter.values()) >= 300

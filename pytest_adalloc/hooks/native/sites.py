@@ -12,7 +12,7 @@ from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
 
 
 def sites() -> str:
-    """The table of sites: open addressing, a site per entry and caller; one last site takes what does not fit."""
+    """The table of sites: open addressing, a site per entry and caller. Behind it are sites for what does not fit."""
     return f"""
 define internal i64 @class_of(i64 %address) {FUNCTION} {{
 entry:
@@ -52,7 +52,7 @@ no:
   ret i1 false
 }}
 
-; The site of a key, or the free one that it may claim, or the overflow site.
+; The site of a key, or the free one that it may claim, or the first overflow site as a sign that there is no room.
 define internal ptr @probe(i64 %key) {FUNCTION} {{
 entry:
   %mixed = mul i64 %key, -7046029254386353131
@@ -76,7 +76,6 @@ step:
 found:
   ret ptr %site
 overflow:
-  %lost = atomicrmw add ptr {word(layout.LOST)}, i64 1 monotonic
   ret ptr {word(layout.OVERFLOW)}
 }}
 
@@ -204,6 +203,9 @@ find:
   %tag = shl i64 %entry, 59
   %key = xor i64 %caller, %tag
   %near = call ptr @take(i64 %key)
+  %spilled = icmp eq ptr %near, {word(layout.OVERFLOW)}
+  br i1 %spilled, label %beyond, label %fits
+fits:
   %near.class.at = getelementptr i64, ptr %near, i64 {layout.CLASS}
   %near.class = load atomic i64, ptr %near.class.at monotonic, align 8
   %new = icmp eq i64 %near.class, 0
@@ -212,7 +214,7 @@ first:
   %found = call i64 @first_call(ptr %near, i64 %entry, i64 %caller, i64 %thread)
   br label %known
 known:
-  %class = phi i64 [%near.class, %find], [%found, %first]
+  %class = phi i64 [%near.class, %fits], [%found, %first]
   %through = icmp eq i64 %class, {layout.PASSED_THROUGH}
   br i1 %through, label %beyond, label %count
 beyond:
@@ -274,9 +276,6 @@ leave:
 define internal i64 @first_call(ptr %site, i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
 start:
   %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
-  %spilled = icmp eq ptr %site, {word(layout.OVERFLOW)}
-  br i1 %spilled, label %full, label %judge
-judge:
   %class = call i64 @class_of(i64 %caller)
   %native = icmp eq i64 %class, {layout.NATIVE}
   br i1 %native, label %walk, label %enter
@@ -284,19 +283,26 @@ walk:
   %walked = call i64 @unwind(ptr %frames, i64 %thread, i32 {layout.FRAME_CAPACITY})
   br label %enter
 enter:
-  %count = phi i64 [0, %judge], [%walked, %walk]
+  %count = phi i64 [0, %start], [%walked, %walk]
   call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 %class, ptr %frames, i64 %count)
   ret i64 %class
-full:
-  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 {layout.NATIVE}, ptr %frames, i64 0)
-  ret i64 {layout.NATIVE}
 }}
 
-; A call out of a library that allocates for others: one site per path through that library.
+; A call that its near site cannot take, out of a library that allocates for others or for want of room: one site per
+; path through that library, an overflow site where there is no room.
 define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+start:
   %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
-  %count = call i64 @unwind(ptr %frames, i64 %thread, i32 {layout.FRAME_CAPACITY})
-  %culprit = call i64 @culprit_of(i64 %caller, ptr %frames, i64 %count)
+  %near = call i64 @class_of(i64 %caller)
+  %through = icmp eq i64 %near, {layout.PASSED_THROUGH}
+  br i1 %through, label %climb, label %place
+climb:
+  %walked = call i64 @unwind(ptr %frames, i64 %thread, i32 {layout.FRAME_CAPACITY})
+  %above = call i64 @culprit_of(i64 %caller, ptr %frames, i64 %walked)
+  br label %place
+place:
+  %count = phi i64 [0, %start], [%walked, %climb]
+  %culprit = phi i64 [%caller, %start], [%above, %climb]
   %seen = call i64 @class_of(i64 %culprit)
   %own = icmp eq i64 %seen, {layout.INTERPRETER}
   %class = select i1 %own, i64 {layout.INTERPRETER}, i64 {layout.NATIVE}
@@ -306,16 +312,25 @@ define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTI
   %odd = or i64 %low, 1
   %tag = shl i64 %entry, 59
   %key = xor i64 %odd, %tag
-  %site = call ptr @take(i64 %key)
+  %taken = call ptr @take(i64 %key)
+  %spilled = icmp eq ptr %taken, {word(layout.OVERFLOW)}
+  %row = select i1 %own, i64 {layout.OVERFLOW_ENTRIES}, i64 0
+  %number = add i64 %row, %entry
+  %offset = mul i64 %number, {layout.SITE_WORDS}
+  %spare = getelementptr i64, ptr {word(layout.OVERFLOW)}, i64 %offset
+  %one = zext i1 %spilled to i64
+  %lost = atomicrmw add ptr {word(layout.LOST)}, i64 %one monotonic
+  %site = select i1 %spilled, ptr %spare, ptr %taken
   %class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
   %held = load atomic i64, ptr %class.at monotonic, align 8
   %new = icmp eq i64 %held, 0
   br i1 %new, label %fill, label %give
 fill:
-  %spilled = icmp eq ptr %site, {word(layout.OVERFLOW)}
-  %kept = select i1 %spilled, i64 {layout.NATIVE}, i64 %class
+  ; An overflow site stands for many places, so it names none.
+  %from = select i1 %spilled, i64 0, i64 %caller
+  %blamed = select i1 %spilled, i64 0, i64 %culprit
   %room = select i1 %spilled, i64 0, i64 %count
-  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 %kept, ptr %frames, i64 %room)
+  call void @describe(ptr %site, i64 %entry, i64 %from, i64 %blamed, i64 %class, ptr %frames, i64 %room)
   br label %give
 give:
   ret ptr %site

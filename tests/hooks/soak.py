@@ -44,7 +44,7 @@ def seen_by_reference():
 """
 
 # Libraries that come during the block have slots that nobody has rewritten yet: fewer are seen, and the report says so.
-# What is seen is never more than there was, and the second import, of everything, is seen exactly.
+# What is seen is never more than there was; what the library does afterwards is seen exactly.
 IMPORT = """
 with record(scope="process") as allocations:
     reference.counter_watch(1)
@@ -55,12 +55,14 @@ assert sum(counted.values()) > 1000, counted
 assert all(hooked[kind] <= counted[kind] for kind in KINDS), (hooked, counted)
 assert any("loaded or unloaded inside the block" in spot for spot in allocations.blind_spots)
 sound()
-before = set(sys.modules)
-with record(scope="process") as allocations:
-    reference.counter_watch(1)
-    {again}
-    reference.counter_watch(0)
-assert seen_by_hooks(allocations) == seen_by_reference()
+for _ in range(3):
+    {again}  # what it loads on first use
+for _ in range(5):
+    with record(scope="process") as allocations:
+        reference.counter_watch(1)
+        {again}
+        reference.counter_watch(0)
+    assert seen_by_hooks(allocations) == seen_by_reference(), (seen_by_hooks(allocations), seen_by_reference())
 sound()
 """
 

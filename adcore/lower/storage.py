@@ -5,8 +5,7 @@ what a region allocated is given back when the region ends. `%low` and `%high` b
 
 What is kept for the reverse sweep (records, and arrays of the role "stored") lies side by side without padding, so that
 it takes exactly the bytes that the plan says; `%mark` is the most of them at any moment. Truth values are pushed as
-bits: `%bits` holds up to 64 of them, `%count` says how many were pushed in all, and a full word goes to the records
-when the next bit comes.
+bits: `%bits` holds up to 63 of them below a one that marks their end, and the 64th sends the word to the records.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ Workspace = Literal["arena", "heap"]
 Part = Literal["whole", "forward", "reverse"]
 ALIGNMENT = 64
 """Of the program's own arrays and all shadows: a cache line, and the widest vector."""
-SUSPENDED_BITS = 16
-"""Bytes that a forward sweep on its own leaves behind its records: the last word of bits, and how many there are."""
+SUSPENDED_BITS = 8
+"""Bytes that a forward sweep on its own leaves behind its records: the last word of bits."""
 
 
 @dataclass(frozen=True)
@@ -222,43 +221,36 @@ class Storage:
                 for type_, address in zip(types, self._fields(record, types), strict=True)]  # fmt: skip
 
     def _push_bit(self, text: str, instr: Instr) -> None:
-        e = self.emitter
-        self.uses_bits = True
-        count = e.let("load i64, ptr %count")
-        place = e.let(f"and i64 {count}, 63")
-        with self._at_the_edge_of_a_word(count, place):
-            self._push_record([(I64, e.let("load i64, ptr %bits"))], instr)
-        mask = e.let(f"xor i64 {e.let(f'shl i64 1, {place}')}, -1")
-        others = e.let(f"and i64 {e.let('load i64, ptr %bits')}, {mask}")
-        bit = e.let(f"shl i64 {e.let(f'zext i1 {text} to i64')}, {place}")
-        e.writer.do(f"store i64 {e.let(f'or i64 {others}, {bit}')}, ptr %bits")
-        e.writer.do(f"store i64 {e.let(f'add i64 {count}, 1')}, ptr %count")
-
-    def _pop_bit(self) -> str:
-        e = self.emitter
-        self.uses_bits = True
-        count = e.let(f"sub i64 {e.let('load i64, ptr %count')}, 1")
-        e.writer.do(f"store i64 {count}, ptr %count")
-        place = e.let(f"and i64 {count}, 63")
-        bits = e.let("load i64, ptr %bits")
-        text = e.let(f"trunc i64 {e.let(f'lshr i64 {bits}, {place}')} to i1")
-        with self._at_the_edge_of_a_word(count, place):
-            (word,) = self._pop_record([I64])
-            e.writer.do(f"store i64 {word}, ptr %bits")
-        return text
-
-    @contextmanager
-    def _at_the_edge_of_a_word(self, count: str, place: str) -> Iterator[None]:
-        """What is emitted inside runs if the bit number `count`, at `place`, is a word's first, but not the very first:
-        then a full word goes to the records, or comes back from there."""
         e, w = self.emitter, self.emitter.writer
-        edge, onwards = w.fresh("edge"), w.fresh("bit")
-        first = e.let(f"icmp eq i64 {place}, 0")
-        w.branch(e.let(f"and i1 {first}, {e.let(f'icmp ne i64 {count}, 0')}"), edge, onwards)
-        w.label(edge)
-        yield
+        self.uses_bits = True
+        before = e.let("load i64, ptr %bits")
+        after = e.let(f"or i64 {e.let(f'shl i64 {before}, 1')}, {e.let(f'zext i1 {text} to i64')}")
+        e.writer.do(f"store i64 {after}, ptr %bits")
+        full, onwards = w.fresh("full"), w.fresh("bit")
+        w.branch(e.let(f"icmp slt i64 {before}, 0"), full, onwards)
+        w.label(full)
+        self._push_record([(I64, after)], instr)
+        e.writer.do("store i64 1, ptr %bits")
         w.jump(onwards)
         w.label(onwards)
+
+    def _pop_bit(self) -> str:
+        e, w = self.emitter, self.emitter.writer
+        self.uses_bits = True
+        held = e.let("load i64, ptr %bits")
+        some, empty, onwards = w.block, w.fresh("empty"), w.fresh("bit")
+        w.branch(e.let(f"icmp eq i64 {held}, 1"), empty, onwards)
+        w.label(empty)
+        (word,) = self._pop_record([I64])
+        w.jump(onwards)
+        w.label(onwards)
+        bits, mark = w.phi("i64"), w.phi("i64")
+        for phi, texts in ((bits, (held, word)), (mark, ("0", str(-(1 << 63))))):
+            for text, block in zip(texts, (some, empty), strict=True):
+                phi.incoming(text, block)
+        left = e.let(f"or i64 {e.let(f'lshr i64 {bits.name}, 1')}, {mark.name}")
+        e.writer.do(f"store i64 {left}, ptr %bits")
+        return e.let(f"trunc i64 {bits.name} to i1")
 
     def _fields(self, record: str, types: Sequence[Scalar]) -> list[str]:
         """The addresses of a record's values."""
@@ -317,15 +309,14 @@ class Storage:
         if self.part == "forward":
             e = self.emitter
             if self.uses_bits:
-                texts = [e.let(f"load i64, ptr {cell}") for cell in ("%bits", "%count")]
-                self._push_record([(I64, text) for text in texts], None)
+                self._push_record([(I64, e.let("load i64, ptr %bits"))], None)
             for word, cell in ((frame.FREE_BASE, "%low"), (frame.FREE_END, "%high")):
                 slot = e.let(f"getelementptr i64, ptr %frame, i64 {word}")
                 e.writer.do(f"store ptr {e.let(f'load ptr, ptr {cell}')}, ptr {slot}")
 
     def prologue(self) -> list[str]:
         """What the entry block needs."""
-        lines = [f"  store i64 0, ptr %{cell}" for cell in ("mark", "held", "bits", "count")]
+        lines = [f"  store i64 {start}, ptr %{cell}" for cell, start in (("mark", 0), ("held", 0), ("bits", 1))]
         if self.uses_arena:
             for k, name in ((frame.WORKSPACE_BASE, "base"), (frame.WORKSPACE_END, "end")):
                 lines += [f"  %{name}.slot = getelementptr i64, ptr %frame, i64 {k}",
@@ -346,12 +337,9 @@ class Storage:
                  "  %first.free = getelementptr i8, ptr %base, i64 %records"]  # fmt: skip
         if not self.uses_bits:
             return [*lines, "  store ptr %first.free, ptr %low"]
-        lines += [f"  %left = getelementptr i8, ptr %first.free, i64 {-SUSPENDED_BITS}", "  store ptr %left, ptr %low"]
-        for cell, offset in (("bits", 0), ("count", 8)):
-            lines += [f"  %left.{cell}.slot = getelementptr i8, ptr %left, i64 {offset}",
-                      f"  %left.{cell} = load i64, ptr %left.{cell}.slot, align 1",
-                      f"  store i64 %left.{cell}, ptr %{cell}"]  # fmt: skip
-        return lines
+        return [*lines, f"  %left = getelementptr i8, ptr %first.free, i64 {-SUSPENDED_BITS}",
+                "  store ptr %left, ptr %low", "  %left.bits = load i64, ptr %left, align 1",
+                "  store i64 %left.bits, ptr %bits"]  # fmt: skip
 
     def epilogue(self) -> list[str]:
         """What every path does before it leaves."""
@@ -372,8 +360,8 @@ def _allocates(region: Region) -> bool:
     return any(i.op == "alloc" or any(map(_allocates, i.regions)) for i in region.body)
 
 
-CELLS = {"low": "ptr", "high": "ptr", "mark": "i64", "held": "i64", "bits": "i64", "count": "i64", "chunk": "ptr",
-         "top": "ptr", "limit": "ptr", "status": "i32"}  # fmt: skip
+CELLS = {"low": "ptr", "high": "ptr", "mark": "i64", "held": "i64", "bits": "i64", "chunk": "ptr", "top": "ptr",
+         "limit": "ptr", "status": "i32"}  # fmt: skip
 """Mutable words of a kernel, which LLVM promotes to registers where nothing takes their address."""
 
 MEMCPY = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"

@@ -63,7 +63,7 @@ def triangle(x):
 
 
 def copies(x):
-    for t in range(len(x) // 7):
+    for _ in range(len(x) // 7):
         flux = np.empty(len(x))
         for i in range(len(x)):
             flux[i] = 0.5 * x[i] + 0.1
@@ -122,7 +122,7 @@ def test_what_a_call_keeps_is_what_was_said(f: Callable[..., Any], dtype: type, 
         handle, _ = gradient(f, x)
         assert handle.workspace_bytes is not None
         # Among records the last 64 bits are in a register.
-        spared = range(0, 17) if f is triangle else (0,)
+        spared = range(17) if f is triangle else (0,)
         assert handle.workspace_bytes - handle.high_water in spared
         assert formula in ("", handle.workspace_formula)
 

@@ -29,6 +29,17 @@ def summed_while(x: Any) -> float:
     return s
 
 
+def decided(x: Any) -> float:
+    """Truth values among records (more than a word of them) and in a buffer."""
+    s = 0.0
+    for i in range(30 * len(x)):
+        p = x[i % len(x)]
+        for j in range(i % 7):
+            p = p * 0.9 if math.cos(p) * x[j % len(x)] > 0.2 else p + 0.1 * x[j % len(x)]
+        s = s * 0.99 + p * p if math.sin(s) > 0.1 else s + 0.3 * p
+    return s
+
+
 def smoothed(x: Any) -> float:
     y = np.zeros(len(x))
     for _ in range(3):
@@ -60,7 +71,7 @@ def scaled(x: Any, k: float) -> Any:
     return total, math.exp(k)
 
 
-PROGRAMS = [product, summed_while, smoothed, programs.squares, programs.rosenbrock]
+PROGRAMS = [product, summed_while, decided, smoothed, programs.squares, programs.rosenbrock]
 
 
 @pytest.mark.parametrize("f", PROGRAMS)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         measure,
         record,
     )
+    from pytest_adalloc.hooks.pprof import write_profile
     from pytest_adalloc.report import AdallocWarning, CheckFailed, GradReport, Worst
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "forbid",
     "measure",
     "record",
+    "write_profile",
 ]
 
 _HOME = {
@@ -49,6 +51,7 @@ _HOME = {
     "Worst": "report",
     "check": "checking",
     "check_gradient": "checking",
+    "write_profile": "hooks.pprof",
 }
 
 

@@ -9,10 +9,13 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.report import GradReport
 from pytest_adalloc.session import Recorder
+
+if TYPE_CHECKING:
+    from pytest_adalloc.hooks import AllocationReport
 
 FORMAT = 1
 Finding = dict[str, Any]
@@ -23,13 +26,26 @@ def recorded(recorder: Recorder, report: GradReport) -> None:
     found = finding(report, recorder)
     recorder.reports.append(report)
     recorder.findings.append(found)
-    directory = recorder.settings.pprof
-    if directory and report.allocations is not None:
-        from pytest_adalloc.hooks import pprof
+    if recorder.settings.pprof and report.allocations is not None:
+        found["pprof"] = profiled(recorder, report.allocations, found["test"])
 
-        name = re.sub(r"[^\w.-]+", "_", found["test"]).strip("_")
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        found["pprof"] = str(pprof.write_profile(report.allocations, Path(directory) / f"{name}.pb.gz"))
+
+def profiled(recorder: Recorder, allocations: AllocationReport, name: str = "") -> str:
+    """Write a profile where the run asks for profiles; its path, empty where it does not.
+
+    A profile has the name of its check, or of its test and a number.
+    """
+    if not recorder.settings.pprof:
+        return ""
+    from pytest_adalloc.hooks.pprof import write_profile
+
+    if not name:
+        recorder.profiles += 1
+        name = f"{recorder.nodeid}-measured-{recorder.profiles}"
+    directory = Path(recorder.settings.pprof)
+    directory.mkdir(parents=True, exist_ok=True)
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("_")
+    return str(write_profile(allocations, directory / f"{plain}.pb.gz"))
 
 
 def finding(report: GradReport, recorder: Recorder) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.session import Recorder
@@ -53,9 +53,13 @@ class Adalloc:
         Raises HooksDead when the counters can't vouch for what they say.
         """
         from pytest_adalloc import hooks
+        from pytest_adalloc.findings import profiled
 
         settings = self._recorder.settings
-        return hooks.measure(call, *args, calls=calls or settings.calls, warmup=warmup, scope=scope or settings.scope)
+        counted = calls or settings.calls
+        report = hooks.measure(call, *args, calls=counted, warmup=warmup, scope=scope or settings.scope)
+        profiled(self._recorder, report)
+        return report
 
     @contextmanager
     def forbid(self, *, scope: Scope | None = None, at_once: bool = True) -> Iterator[None]:
@@ -81,11 +85,16 @@ class Adalloc:
 
             warnings.warn(AdallocWarning(str(problem)), stacklevel=3)
 
-    def record(self, *, scope: Scope | None = None) -> AbstractContextManager[Recording]:
+    @contextmanager
+    def record(self, *, scope: Scope | None = None) -> Iterator[Recording]:
         """A block whose native allocations are recorded, as one call."""
         from pytest_adalloc import hooks
+        from pytest_adalloc.findings import profiled
 
-        return hooks.record(scope=scope or self._recorder.settings.scope)
+        with hooks.record(scope=scope or self._recorder.settings.scope) as recording:
+            yield recording
+        if recording.report is not None:
+            profiled(self._recorder, recording.report)
 
     def _settled(
         self,

@@ -47,6 +47,7 @@ class Recorder:
     findings: list[dict[str, Any]] = field(default_factory=list)
 
     sent: int = 0
+    profiles: int = 0  # of what was measured beside the checks
 
     def unsent(self) -> list[dict[str, Any]]:
         """The findings since the last time that this was asked."""

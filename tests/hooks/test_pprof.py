@@ -223,3 +223,39 @@ def test_cubes(x):
     assert labels == {"phase": "stored"}
     assert "test_cubes" in go_says(path, "-top", "-lines")
     assert "total += x[i] * x[i] * x[i]" in go_says(path, "-list=test_cubes")
+
+
+def test_what_a_test_measures_and_records_is_written_too(pytester: pytest.Pytester, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    pytester.makepyfile(
+        test_it="""
+import numpy as np
+
+
+def test_both(adalloc):
+    adalloc.measure(np.zeros, 5000, calls=7)
+    with adalloc.record():
+        kept = np.ones(6000)
+    adalloc.measure(lambda: None, calls=3)
+"""
+    )
+    plugin = () if entry_points(group="pytest11", name="adalloc") else ("-p", "pytest_adalloc.plugin")
+    pytester.runpytest_subprocess(*plugin, "-q", "--adalloc-pprof=profiles").assert_outcomes(passed=1)
+    totals = {}
+    for path in sorted((pytester.path / "profiles").iterdir()):
+        samples = decode(path.read_bytes()).samples
+        totals[path.name] = [sum(values[kind] for _, values, _ in samples) for kind in (0, 1)]
+    assert totals.pop("test_it.py_test_both-measured-1.pb.gz") == [7, 7 * 40_000]
+    count, size = totals.pop("test_it.py_test_both-measured-2.pb.gz")
+    assert count >= 1
+    assert size >= 48_000
+    assert totals == {"test_it.py_test_both-measured-3.pb.gz": [0, 0]}
+    pytester.runpytest_subprocess(*plugin, "-q", "--basetemp=other").assert_outcomes(passed=1)
+    assert len(list((pytester.path / "profiles").iterdir())) == 3
+
+
+def test_it_is_a_public_function(tmp_path: Path) -> None:
+    import pytest_adalloc
+
+    assert pytest_adalloc.write_profile is write_profile
+    assert decode(pytest_adalloc.write_profile(REPORT, tmp_path / "a.pb.gz").read_bytes()).samples

@@ -87,7 +87,8 @@ def compile(
     """Compile the derivative of `f` for annotated arguments of these kinds (`mode=Primal`: `f` itself).
 
     `workspace`: "auto" keeps what the reverse sweep needs in an arena that is reserved once; a number of bytes is a
-    limit (0: nothing may be kept); "heap" calls malloc and free, as other tools do.
+    limit for that, exact to the byte (0: nothing may be kept); "heap" calls malloc and free, as other tools do. Local
+    arrays of the program and shadows are not counted: nothing of them is kept between the sweeps.
     `mode=ReverseSplit` gives a `SplitHandle` with `forward` and `reverse`, at most `pending` of whose forward calls
     wait for their reverse call at a time.
     Raises CompileError, WorkspaceError, ArgumentError.

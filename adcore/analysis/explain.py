@@ -79,11 +79,16 @@ class Explanation:
         elif all(record.formula == "0" for record in self.stored):
             lines = [f"The gradient of {self.name}{place} keeps no memory for its reverse sweep; in registers:"]
         else:
-            amount = f"{self.bytes} bytes ({self.formula})" if self.bytes is not None else f"{self.formula} bytes"
+            amount = f"{in_bytes(self.bytes)} ({self.formula})" if self.bytes is not None else f"{self.formula} bytes"
             lines = [f"The gradient of {self.name}{place} keeps {amount} for its reverse sweep:"]
         for record in self.stored:
             lines += _record_lines(record)
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes, in words."""
+    return f"{count} byte" if count == 1 else f"{count} bytes"
 
 
 class ReversedApart(Protocol):
@@ -435,7 +440,7 @@ def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
 
 
 def _record_lines(record: Stored) -> list[str]:
-    amount = f"{record.bytes} bytes ({record.formula})" if record.bytes is not None else f"{record.formula} bytes"
+    amount = f"{in_bytes(record.bytes)} ({record.formula})" if record.bytes is not None else f"{record.formula} bytes"
     amount = "no bytes: a value outside of loops stays in a register" if record.formula == "0" else amount
     lines = [f"  {record.span or '?'}: {quoted(record.value)}, {amount}", f"      why: {record.reason}"]
     lines += [f"      {line}" for line in _lines("needed by:", record.needed_by)]
@@ -479,7 +484,7 @@ def too_large(planner: Planner, plan: Plan, needed: int, limit: int) -> list[Dia
     for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
         choice = plan.choices[node]
         amount = planner.sizes.text(amount_of(planner, plan, node))
-        title = f"the reverse sweep needs at least {needed} bytes, and workspace={limit} allows {limit}"
+        title = f"the reverse sweep needs at least {in_bytes(needed)}, and workspace={limit} allows {limit}"
         notes = [reason(planner, node, choice), *_lines("needed by", _spans(readers))]
         notes += _kill_lines("overwritten by", kills_of(planner, node, choice))
         diagnostics.append(

@@ -398,7 +398,8 @@ def _hold_to_limits(trial: _Trial, subject: Subject, known: dict[str, Any] | Non
 
 def _prove(trial: _Trial, subject: Subject) -> None:
     foreign = trial.about.foreign
-    prove = trial.options.prove or ("report" if foreign else "require")
+    # Whoever allows allocations can't want the proof that there are none.
+    prove = trial.options.prove or ("report" if foreign or trial.options.max_allocs else "require")
     if prove == "off":
         return
     trial.learn(certificate=subject.certificate)

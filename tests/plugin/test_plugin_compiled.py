@@ -415,9 +415,7 @@ def test_the_heap_twin_allocates_once_a_call_at_the_right_line() -> None:
     assert (site.function, site.count, site.bytes) == ("malloc", 10, 800)
     assert Path(site.file).name == Path(__file__).name
     assert Path(__file__).read_text().splitlines()[site.line - 1].strip() == "total += x[i] * x[i]"
-    assert (
-        seen(read_square_clear, np.arange(1.0, 11.0), workspace="heap", prove="off", max_allocs=1).verdict == "passed"
-    )
+    assert seen(read_square_clear, np.arange(1.0, 11.0), workspace="heap", max_allocs=1).verdict == "passed"
 
 
 def test_a_regression_against_the_baseline() -> None:

@@ -43,6 +43,13 @@ FLAGS: tuple[tuple[str, str, str, Any, str], ...] = (
         "rewrite the baseline with this run's figures",
     ),
     ("--adalloc-scope", "adalloc_scope", "choice", ("thread", "process"), "count this thread, or all of them"),
+    (
+        "--adalloc-preload",
+        "adalloc_preload",
+        "bool",
+        None,
+        "run again under LD_PRELOAD with a counting library, as one more witness",
+    ),
 )
 
 FILES = ("adalloc_json", "adalloc_html")
@@ -68,6 +75,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         else:
             number = {"type": int} if kind == "int" else {}
             group.addoption(flag, dest=ini, metavar=values, default=None, help=default, **number)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    # The first moment at which options are known, and the last one at which nothing is captured yet.
+    if _preloads(early_config):
+        from pytest_adalloc.preload import run_again
+
+        run_again()
+    return (yield)
+
+
+def _preloads(config: pytest.Config) -> bool:
+    return bool(getattr(config.known_args_namespace, "adalloc_preload", None) or config.getini("adalloc_preload"))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if not _preloads(config):
+        return None
+    from pytest_adalloc.preload import header
+
+    return header()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -31,6 +31,7 @@ class Settings:
     baseline: str = ""
     update_baseline: bool = False
     scope: Scope = "thread"
+    preload: bool = False
 
 
 @dataclass

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_adalloc.hooks.entries import ENTRIES
 from pytest_adalloc.hooks.errors import HooksDead
 from pytest_adalloc.hooks.report import Witness
+from pytest_adalloc.hooks.slots import linked_address
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks.install import Hooks
@@ -152,7 +153,9 @@ def _places(hooks: Hooks) -> dict[int, list[str]]:
     places: dict[int, list[str]] = {}
     for entry in ENTRIES:
         if entry.counts and entry.name in hooks.slots.originals:
-            places.setdefault(hooks.slots.originals[entry.name], []).append(entry.name)
+            # Under the preloaded library libc's own entries are watched, which that library goes on to.
+            behind = linked_address(entry.behind) if hooks.mirror and entry.behind else None
+            places.setdefault(behind or hooks.slots.originals[entry.name], []).append(entry.name)
     return places
 
 
@@ -160,6 +163,9 @@ def _unseen(counts: dict[str, int], hooked: dict[str, int], places: dict[int, li
     """Entries that the breakpoints saw beyond what the hooks explain."""
     explained = {names[0]: sum(hooked.get(name, 0) for name in names) for names in places.values()}
     explained["malloc"] = explained.get("malloc", 0) + sum(hooked.get(name, 0) for name in LEADS_TO_MALLOC)
+    # The preloaded library's posix_memalign is made of libc's memalign.
+    aligned = next((names[0] for names in places.values() if "memalign" in names), "memalign")
+    explained[aligned] = explained.get(aligned, 0) + hooked.get("posix_memalign", 0)
     if any(hooked.values()):
         # The allocator maps and trims memory on its own account; the call that made it do so is counted.
         counts = {name: count for name, count in counts.items() if name not in MAPS}

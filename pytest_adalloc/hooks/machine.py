@@ -23,6 +23,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 DIGEST_BYTES = 32
+OFF = ("", "0", "off", "no")
 _pinned: list[Any] = []
 _serial = itertools.count()
 
@@ -65,10 +66,10 @@ def triple() -> str:
 def cache_directory() -> Path | None:
     """A directory of this user that nobody else can write to; None when there is none.
 
-    ``ADALLOC_CACHE_DIR`` overrides the place; set to nothing it turns the cache off.
+    ``ADALLOC_CACHE`` names another place; ``off`` (or ``0``, or nothing) turns the cache off.
     """
-    chosen = os.environ.get("ADALLOC_CACHE_DIR")
-    if chosen == "":
+    chosen = os.environ.get("ADALLOC_CACHE")
+    if chosen is not None and chosen.lower() in OFF:
         return None
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     candidates = (

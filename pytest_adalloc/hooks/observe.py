@@ -224,8 +224,8 @@ def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, asked: 
     from pytest_adalloc.hooks.breakpoints import NAME, cross_examine
 
     first: tuple[Witness, ...] = (slots_witness(hooks),)
-    if hooks.mirror and plan.scope == "thread":
-        first = (*first, strict.testify(window))
+    if hooks.mirror:
+        first = (*first, strict.testify(window, plan.scope))
     around = hooks.nested and plan.scope == "process"
     if not asked or plan.status or around:
         reason = "the measured call failed" if plan.status else "left out on request"

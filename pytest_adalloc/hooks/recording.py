@@ -198,8 +198,8 @@ class _Block:
         else:
             witnesses.append(self.breakpoints.testify(window))
             spots = (*spots, *self.breakpoints.unwatched(hooks))
-        if hooks.mirror and plan.scope == "thread":
-            witnesses.append(strict.testify(window))
+        if hooks.mirror:
+            witnesses.append(strict.testify(window, plan.scope))
         spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
         return AllocationReport(
             (plan.counts[0],),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "preloaded library"
 STATE = "adalloc_preload_state"
-MARK = "ADALLOC_STRICT"
+MARK = "ADALLOC_PRELOADED"  # set by us, so that a process that ignores LD_PRELOAD is not started for ever
 OTHERS = 32  # in words: 0 is the armed word, then calls by entry number, from here on those of other threads
 WORDS = 64
 REPLACED: tuple[Entry, ...] = (*(entry for entry in ENTRIES if entry.behind), BY_NAME["posix_memalign"])
@@ -59,7 +59,7 @@ def library() -> Path:
         raise HooksUnavailable("strict mode needs glibc on x86-64 Linux; the relocation slots are watched without it")
     directory = machine.cache_directory()
     if directory is None:
-        raise HooksUnavailable("strict mode needs a private directory for its library; see ADALLOC_CACHE_DIR")
+        raise HooksUnavailable("strict mode needs a private directory for its library; see ADALLOC_CACHE")
     text = _text(machine.triple())
     exports = (*(entry.name for entry in REPLACED), STATE)
     image = shared_object(
@@ -87,20 +87,23 @@ def counts(state: int) -> dict[str, int]:
     return {entry.name: words[1 + NUMBER[entry.name]] for entry in REPLACED}
 
 
-def testify(window: Window) -> Witness:
+def testify(window: Window, scope: str) -> Witness:
     """Compare what the library counted over a window with what the slots counted."""
     from pytest_adalloc.hooks.observe import by_function
 
+    if scope != "thread":
+        return Witness(NAME, "not asked", "it counts the calls of one thread, and all threads were counted")
+    canaries = window.after.canaries - window.before.canaries
     hooked = by_function(window.raw())
-    hooked["malloc"] = hooked.get("malloc", 0) + window.after.canaries - window.before.canaries
-    seen = {name: count - window.before.preloaded[name] for name, count in window.after.preloaded.items()}
-    extra = {
-        name: count - hooked.get(name, 0)
-        for name, count in seen.items()
-        if BY_NAME[name].counts and count > hooked.get(name, 0)
+    seen = {
+        name: count - window.before.preloaded[name]
+        for name, count in window.after.preloaded.items()
+        if BY_NAME[name].counts
     }
+    seen["malloc"] -= canaries
+    extra = {name: count - hooked.get(name, 0) for name, count in seen.items() if count > hooked.get(name, 0)}
     if not extra:
-        return Witness(NAME, "agrees", f"{sum(seen.values())} calls")
+        return Witness(NAME, "agrees", f"{sum(seen.values())} calls of {len(seen)} functions, and both canaries")
     detail = ", ".join(f"{name} x {count}" for name, count in extra.items())
     return Witness(NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", extra)
 

@@ -1,6 +1,6 @@
 """What is refused: pairs of a program and the whole text of its CompileError.
 
-`ADCORE_REWRITE=1 pytest tests/frontend/test_refused.py` writes the texts anew.
+`ADALLOC_TEST_REWRITE=1 pytest tests/frontend/test_refused.py` writes the texts anew.
 """
 
 from __future__ import annotations
@@ -45,6 +45,6 @@ def test_text_of_the_error(name):
         compile_function(module.f, signature(module.f, *arguments))
     text = str(caught.value).replace(str(HERE) + os.sep, "") + "\n"
     golden = HERE / f"{name}.err"
-    if os.environ.get("ADCORE_REWRITE"):
+    if os.environ.get("ADALLOC_TEST_REWRITE"):
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How many programs, and which: `--fuzz-count`, `--fuzz-seed`, or ADALLOC_FUZZ_COUNT, ADALLOC_FUZZ_SEED."""
+"""How many programs, and which: `--fuzz-count`, `--fuzz-seed`, or ADALLOC_TEST_FUZZ_COUNT, ADALLOC_TEST_FUZZ_SEED."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def fuzz_count(request: pytest.FixtureRequest) -> int:
     given = request.config.getoption("--fuzz-count", None)
-    return int(os.environ.get("ADALLOC_FUZZ_COUNT", "300")) if given is None else int(given)
+    return int(os.environ.get("ADALLOC_TEST_FUZZ_COUNT", "300")) if given is None else int(given)
 
 
 @pytest.fixture(scope="session")
 def fuzz_seed(request: pytest.FixtureRequest) -> int:
     given = request.config.getoption("--fuzz-seed", None)
-    return int(os.environ.get("ADALLOC_FUZZ_SEED", "0")) if given is None else int(given)
+    return int(os.environ.get("ADALLOC_TEST_FUZZ_SEED", "0")) if given is None else int(given)

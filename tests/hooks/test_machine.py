@@ -80,18 +80,19 @@ def test_directories_of_others_are_not_used(tmp_path: Path, monkeypatch: pytest.
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
-    monkeypatch.setenv("ADALLOC_CACHE_DIR", str(shared))
+    monkeypatch.setenv("ADALLOC_CACHE", str(shared))
     assert machine.cache_directory() is None
     shared.chmod(0o700)
     assert machine.cache_directory() == shared
-    monkeypatch.setenv("ADALLOC_CACHE_DIR", "")
-    assert machine.cache_directory() is None
+    for off in ("", "off", "OFF", "0", "no"):
+        monkeypatch.setenv("ADALLOC_CACHE", off)
+        assert machine.cache_directory() is None
 
 
 def test_a_home_that_cannot_be_written_falls_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("no directory")
-    monkeypatch.delenv("ADALLOC_CACHE_DIR", raising=False)
+    monkeypatch.delenv("ADALLOC_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     directory = machine.cache_directory()
     assert directory is not None

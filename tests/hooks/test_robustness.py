@@ -1,6 +1,6 @@
 """Abuse, each case in a process of its own with a time limit: no crash, no lost count, no invented one.
 
-``ADALLOC_SOAK=N`` multiplies the rounds of the long cases.
+``ADALLOC_TEST_SOAK=N`` multiplies the rounds of the long cases.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-SOAK = int(os.environ.get("ADALLOC_SOAK", "1"))
+SOAK = int(os.environ.get("ADALLOC_TEST_SOAK", "1"))
 
 HEAD = """
 import ctypes, os, sys, threading, time

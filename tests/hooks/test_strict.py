@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import HooksUnavailable, machine, strict
+from pytest_adalloc.hooks import HooksUnavailable, breakpoints, machine, strict
 from pytest_adalloc.hooks.elf_writer import shared_object
 
 
@@ -44,6 +44,36 @@ def test_agrees_where_slots_see_and_sees_more(library: Path, paths: Any, python:
     assert {row[1] for row in rows.values()} == {"agrees {}"}
     assert rows["p_nothing"][0] == "0"
     assert all(int(row[0]) >= 4 for name, row in rows.items() if name != "p_nothing")
+
+
+PLACES = """
+import ctypes, sys
+from pytest_adalloc.hooks import breakpoints, measure_native, strict
+library = ctypes.CDLL(sys.argv[1])
+for name in ("p_nothing", "p_malloc", "p_posix_memalign", "p_memalign", "p_valloc", "h_cached", "h_libc_malloc"):
+    address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+    report = measure_native(address, 0, calls=4)
+    print(name, *({w.name: w for w in report.witnesses}[n].state for n in (strict.NAME, breakpoints.NAME)))
+print({w.name: w for w in measure_native(address, 0, calls=4, scope="process").witnesses}[strict.NAME])
+"""
+
+
+def test_breakpoints_are_on_libcs_own_entries(library: Path, paths: Any, python: Any) -> None:
+    """Behind the preloaded library, so that they see what goes past it as well."""
+    works, reason = breakpoints.available()
+    if not works:
+        pytest.skip(reason)
+    run = python(PLACES, str(paths.path), LD_PRELOAD=str(library))
+    assert run.stdout.splitlines() == [
+        "p_nothing agrees agrees",
+        "p_malloc agrees agrees",
+        "p_posix_memalign agrees agrees",
+        "p_memalign agrees agrees",
+        "p_valloc agrees agrees",
+        "h_cached disagrees disagrees",
+        "h_libc_malloc agrees disagrees",
+        "preloaded library: not asked (it counts the calls of one thread, and all threads were counted)",
+    ], run.stderr
 
 
 def test_reexec_keeps_arguments_and_preloads(library: Path, python: Any) -> None:

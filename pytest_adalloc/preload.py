@@ -1,0 +1,33 @@
+"""`--adalloc-preload`: the run starts once more under `LD_PRELOAD`, with a library that counts beside the hooks.
+
+Workers of pytest-xdist inherit the environment and so the library.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from pytest_adalloc.hooks import HooksUnavailable, strict
+
+
+def run_again() -> None:
+    """Replace this process by itself under the counting library; does nothing where it runs under it.
+
+    Raises pytest.UsageError where the library can't be made or isn't loaded although it was preloaded.
+    """
+    if strict.active():
+        return
+    if strict.MARK in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+        # The program is one that ignores LD_PRELOAD, or the worker runs elsewhere: once more would not help.
+        raise pytest.UsageError("--adalloc-preload: the counting library was preloaded, but this process is without it")
+    try:
+        strict.reexec()
+    except HooksUnavailable as problem:
+        raise pytest.UsageError(f"--adalloc-preload: {problem}") from problem
+
+
+def header() -> str:
+    """What the head of the run says."""
+    return f"adalloc: {strict.NAME} counts as well" if strict.active() else "adalloc: no library is preloaded"

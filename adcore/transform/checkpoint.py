@@ -153,13 +153,17 @@ def state_of(planner: Planner, loop: Instr) -> tuple[Value, ...]:
     inside = tuple(walk(loop.regions[0]))
     written = dict.fromkeys(dependence.root(i.operands[1]) for i in inside if i.op in ("store", "accumulate"))
     read = dict.fromkeys(dependence.root(i.operands[0]) for i in inside if i.op == "load")
-    later: set[Value] = set()
-    for instr in structure.function.region.body[structure.position[loop] + 1 :]:
-        for nested in (instr, *(i for r in instr.regions for i in walk(r))):
-            if nested.op in ("store", "accumulate"):
-                later.add(dependence.root(nested.operands[1]))
+    later = stored_after(planner, loop)
     touched_later = [r for r in read if any(dependence.may_overlap(r, w) for w in later)]
     return tuple(r for r in dict.fromkeys([*written, *touched_later]) if structure.home[r] is structure.function.region)
+
+
+def stored_after(planner: Planner, loop: Instr) -> frozenset[Value]:
+    """Arrays that are written after a loop of the function's own region."""
+    structure = planner.structure
+    later = structure.function.region.body[structure.position[loop] + 1 :]
+    nested = (n for instr in later for n in (instr, *(i for r in instr.regions for i in walk(r))))
+    return frozenset(planner.dependence.root(n.operands[1]) for n in nested if n.op in ("store", "accumulate"))
 
 
 def _argument(planner: Planner, value: Value, arguments: Sequence[Any]) -> Any:

@@ -23,7 +23,7 @@ from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.transform.checkpoint import Adjoints, Differentiate, state_of, step_kinds
+from adcore.transform.checkpoint import Adjoints, Differentiate, state_of, step_kinds, stored_after
 from adcore.transform.loops import iteration_number, trip_count
 from adcore.transform.outline import Outlined, aliases_of, call_inline, outline
 from adcore.transform.snapshots import stored_array
@@ -173,13 +173,15 @@ def rewinding(planner: Planner, loop: Instr, differentiate: Differentiate) -> Re
 
 
 def sections_of(planner: Planner, loop: Instr) -> tuple[Section, ...] | None:
-    """What a step may overwrite; None if the loop reads something that is overwritten only after it, or writes through
-    views."""
+    """What a step may overwrite; None if the loop touches something that is overwritten after it, or writes through
+    views. (At the end the steps are done again, which would bring back what later stores have replaced.)"""
     dependence = planner.dependence
     stores = [i for i in walk(loop.regions[0]) if i.op in ("store", "accumulate")]
     roots = dict.fromkeys(dependence.root(i.operands[1]) for i in stores)
     home = planner.structure.home
     lasting = [r for r in roots if home[r] is planner.structure.function.region]
+    if any(dependence.may_overlap(root, r) for root in stored_after(planner, loop) for r in lasting):
+        return None
     if set(state_of(planner, loop)) != set(lasting) or any(r in dependence.classes for r in lasting):
         return None
     sections = []

@@ -3,7 +3,7 @@ differentiated output). Only what is both is differentiated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adcore.analysis.dependence import Dependence
@@ -25,12 +25,10 @@ def activity(
 ) -> Activity:
     """Activity for the differentiated parameters `inputs` and results `outputs`; `visible` are the array parameters
     whose shadow the caller reads or seeds."""
-    instrs = dependence.structure.instructions()
-    varied = _Spread(dependence, ops, instrs, [*inputs, *visible])
-    varied.forward()
-    useful = _Spread(dependence, ops, instrs, [*outputs, *visible])
-    useful.backward()
-    both = varied.marked & useful.marked
+    flow = _Flow(dependence, ops, dependence.structure.instructions())
+    varied = flow.reached([*inputs, *visible], flow.targets)
+    useful = flow.reached([*outputs, *visible], flow.sources)
+    both = varied & useful
     return Activity(
         frozenset(v for v in both if is_float(v.type)),
         frozenset(v for v in both if isinstance(v.type, (ArrayType, ListType))),
@@ -50,10 +48,9 @@ def active_in(dependence: Dependence, ops: Table, kinds: Sequence[str], seeds: S
 def depending_on(
     dependence: Dependence, ops: Table, instrs: Sequence[Instr], start: Iterable[Value]
 ) -> frozenset[Value]:
-    """Scalars and roots to which `instrs` (in program order) pass on a derivative of `start`."""
-    spread = _Spread(dependence, ops, list(instrs), start)
-    spread.forward()
-    return frozenset(spread.marked)
+    """Scalars and roots to which `instrs` pass on a derivative of `start`."""
+    flow = _Flow(dependence, ops, instrs)
+    return frozenset(flow.reached(start, flow.targets))
 
 
 def record_kind(instr: Instr) -> str:
@@ -61,50 +58,38 @@ def record_kind(instr: Instr) -> str:
     return ",".join(str(v.type) for v in (instr.operands or instr.results))
 
 
-class _Spread:
-    """A set of marked values that grows along (or against) the data flow until nothing changes."""
+class _Flow:
+    """What derivatives flow along: from each scalar or root to those that depend on it (`targets`), and back."""
 
-    def __init__(self, dependence: Dependence, ops: Table, instrs: list[Instr], start: Iterable[Value]) -> None:
-        self.dependence, self.ops, self.instrs = dependence, ops, instrs
-        self.marked: set[Value] = set()
+    def __init__(self, dependence: Dependence, ops: Table, instrs: Iterable[Instr]) -> None:
+        self.dependence, self.ops = dependence, ops
         self.slots: dict[tuple[str, int], Value] = {}
-        self.grew = False
-        for value in start:
-            self.mark(value)
+        self.targets: dict[Value, list[Value]] = {}
+        self.sources: dict[Value, list[Value]] = {}
+        for instr in instrs:
+            for source, target in self.flows(instr):
+                if carries_derivative(source.type) and carries_derivative(target.type):
+                    a, b = self.carrier(source), self.carrier(target)
+                    self.targets.setdefault(a, []).append(b)
+                    self.sources.setdefault(b, []).append(a)
 
-    def mark(self, value: Value) -> None:
-        if not carries_derivative(value.type):
-            return
-        targets = [value]
-        if not is_float(value.type):
-            root = self.dependence.root(value)
-            classes = self.dependence.classes
-            targets = [root, *(p for p in classes if self.dependence.may_overlap(root, p))]
-        for target in targets:
-            if target not in self.marked and carries_derivative(target.type):
-                self.marked.add(target)
-                self.grew = True
+    def carrier(self, value: Value) -> Value:
+        """What is marked for `value`: an array's root."""
+        return value if is_float(value.type) else self.dependence.root(value)
 
-    def has(self, value: Value) -> bool:
-        return (value if is_float(value.type) else self.dependence.root(value)) in self.marked
-
-    def forward(self) -> None:
-        self.grew = True
-        while self.grew:
-            self.grew = False
-            for instr in self.instrs:
-                for source, target in self.flows(instr):
-                    if self.has(source):
-                        self.mark(target)
-
-    def backward(self) -> None:
-        self.grew = True
-        while self.grew:
-            self.grew = False
-            for instr in reversed(self.instrs):
-                for source, target in self.flows(instr):
-                    if self.has(target):
-                        self.mark(source)
+    def reached(self, start: Iterable[Value], edges: Mapping[Value, Sequence[Value]]) -> set[Value]:
+        """Everything that `edges` lead to, arguments that share memory being reached together."""
+        found: set[Value] = set()
+        todo = [self.carrier(v) for v in start if carries_derivative(v.type)]
+        while todo:
+            value = todo.pop()
+            if value in found or not carries_derivative(value.type):
+                continue
+            found.add(value)
+            todo += edges.get(value, ())
+            if value in self.dependence.classes:
+                todo += [p for p in self.dependence.classes if self.dependence.may_overlap(value, p)]
+        return found
 
     def flows(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
         """(source, target) pairs: the derivative of the target depends on that of the source."""

@@ -33,7 +33,7 @@ class Choice:
     `store` is the cost of storing (or logging) it. `operands` are what its rule needs (None: there is no rule, for the
     reason `why`): the rule computes it again, or reloads it from what the store `source` wrote, or runs the loop or
     branch `replay` again, or takes the carried value that it becomes (`shift`: loop and position). Following the rule
-    costs `cost` operations and `scratch` reused storage. `killers` are the stores that may overwrite what a load read.
+    costs `cost` operations and `scratch` reused storage.
     """
 
     store: float
@@ -44,4 +44,3 @@ class Choice:
     replay: Instr | None = None
     shift: tuple[Instr, int] | None = None
     why: Why = "free"
-    killers: tuple[Instr, ...] = ()

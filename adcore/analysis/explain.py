@@ -322,7 +322,7 @@ def kills_of(planner: Planner, value: Node, choice: Choice) -> tuple[Kill, ...]:
     load = planner.structure.definition[value]
     between, _ = planner.kills.of(load)
     return tuple(Kill(store.span, _moment(planner, load, store), store not in between)
-                 for store in choice.killers if store.span is not None)  # fmt: skip
+                 for store in planner.killers(value) if store.span is not None)  # fmt: skip
 
 
 def _moment(planner: Planner, load: Instr, store: Instr) -> str:
@@ -374,8 +374,8 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
     if choice.why == "overwritten":
         assert isinstance(value, Value)
         load = planner.structure.definition[value]
-        sure = any(certainly_killed(planner, load, s) for s in choice.killers)
-        lines = ", ".join(str(s.line) for s in _spans(choice.killers))
+        sure = any(certainly_killed(planner, load, s) for s in planner.killers(value))
+        lines = ", ".join(str(s.line) for s in _spans(planner.killers(value)))
         verb = "is" if sure else "may be"
         sentence = f"`{text}` {verb} overwritten (line {lines}) before the reverse sweep comes back to it"
         aliases = aliased_names(planner, value, choice)
@@ -418,7 +418,8 @@ def aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
     """The arrays that share memory in this call, where that is why `value` is overwritten."""
     load = planner.structure.definition[value]
     root = planner.dependence.root(load.operands[0])
-    others = dict.fromkeys(r for s in choice.killers if (r := planner.dependence.root(s.operands[1])) is not root)
+    roots = [planner.dependence.root(s.operands[1]) for s in planner.killers(value)]
+    others = dict.fromkeys(r for r in roots if r is not root)
     return [array_name(v) for v in (root, *others)] if others else []
 
 

@@ -6,10 +6,12 @@ has already passed it backwards: if it was undone there, it does no harm) or *be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
-from adcore.analysis.dependence import Dependence
+from adcore.analysis.dependence import Dependence, Side
 from adcore.analysis.record import address
+from adcore.analysis.structure import contains
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, Scalar
 
@@ -24,7 +26,11 @@ class Kills:
 
     def __init__(self, dependence: Dependence, stores: Sequence[Instr], apart: Instr | None = None) -> None:
         self.apart = apart
-        self.dependence, self.structure, self.stores = dependence, dependence.structure, stores
+        self.dependence, self.structure, self.stores = dependence, dependence.structure, frozenset(stores)
+        self._of_root: dict[Value, list[Instr]] = {}
+        for store in stores:
+            self._of_root.setdefault(dependence.access(store).root, []).append(store)
+        self._reaching: dict[Value, list[Instr]] = {}
         self.old: dict[Instr, Value] = {}
         for store in stores:
             if store.op == "store" and (load := self._overwritten_load(store)) is not None:
@@ -37,21 +43,29 @@ class Kills:
         self._need: dict[Value, int] = {}
         self._undoable: dict[Instr, bool] = {}
 
+    def reaching(self, access: Instr) -> list[Instr]:
+        """The stores to memory that `access` may touch, in program order."""
+        root = self.dependence.access(access).root
+        if root not in self._reaching:
+            roots = [r for r in self._of_root if self.dependence.may_overlap(root, r)]
+            found = [store for r in roots for store in self._of_root[r]]
+            self._reaching[root] = found if len(roots) < 2 else sorted(found, key=self.structure.number.__getitem__)
+        return self._reaching[root]
+
+    def _between(self, first: Instr, last: Instr) -> list[Instr]:
+        """Stores that may touch what `first` touches and stand after it and before `last`, in the same region."""
+        number, found = self.structure.number, self.reaching(first)
+        start = bisect_right(found, number[first], key=number.__getitem__)
+        return found[start : bisect_left(found, number[last], key=number.__getitem__)]
+
     def _overwritten_load(self, store: Instr) -> Instr | None:
         """The last load of the store's own region from the same element, if nothing in between can write it."""
-        home = self.structure.home[store]
-        for instr in reversed(home.body[: self.structure.position[store]]):
-            if instr.op == "load" and self.dependence.certainly_same(instr, store):
-                others = (s for s in self.stores if s is not store)
-                between = (s for s in others if self._stands_between(instr, s, store))
-                return None if any(0 in self.dependence.levels(instr, s) for s in between) else instr
-        return None
-
-    def _stands_between(self, first: Instr, middle: Instr, last: Instr) -> bool:
-        home = self.structure.home[first]
-        holder = self.structure.ancestor(middle, home)
-        position = self.structure.position
-        return holder is not None and position[first] < position[holder] < position[last]
+        loads = [i for i in self.dependence.same_place(store) if i.op == "load"]
+        before = bisect_left(loads, self.structure.number[store], key=self.structure.number.__getitem__)
+        if before == 0:
+            return None
+        load = loads[before - 1]
+        return None if any(self.dependence.here(load, s) for s in self._between(load, store)) else load
 
     def _find_shifts(self, loop: Instr) -> None:
         body = loop.regions[0]
@@ -103,55 +117,86 @@ class Kills:
 
     def of(self, load: Instr) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
         """(between, after): the later stores that may have overwritten what `load` read."""
-        home = self.structure.home[load]
         when = self.need_position(load.result)
-        cover = self._certain_overwrite(load)
-        between: dict[Instr, None] = {}
-        after: dict[Instr, None] = {}
-        for store in self.stores:
-            levels = self.dependence.levels(load, store)
-            if cover is not None and store is not cover:
-                # The first certain overwrite hides every store after it: undoing that one brings the element back.
-                if not self._stands_between(load, store, cover):
-                    continue
-                levels = tuple(lev for lev in levels if lev == 0 or lev > self.structure.depth(home))
-            for level in levels:
-                if 0 < level <= self.structure.depth(home):
-                    after[store] = None
-                    continue
-                holder = self.structure.ancestor(store, home)
-                passed = holder is None or self.structure.position[holder] > when
-                (after if passed else between)[store] = None
-        return tuple(between), tuple(s for s in after if s not in between)
+        return self._split(self._kills(load, self.structure.home[load], when, self._certain_overwrite(load)))
 
     def of_replay(self, load: Instr, owner: Instr, when: int) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
         """(between, after) for a load that is repeated as part of running `owner` again, asked for when the reverse
         sweep stands at position `when` of the region of `owner`."""
-        return self._later(load, self.structure.home[owner], when)
+        return self._split(self._kills(load, self.structure.home[owner], when, None))
 
     def of_fill(self, load: Instr, region: Region) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
         """(between, after) for a load that is repeated before anything in its turn of `region` is reversed."""
-        return self._later(load, region, len(region.body))
+        return self._split(self._kills(load, region, len(region.body), None))
 
-    def _later(self, load: Instr, home: Region, when: int) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
-        between: dict[Instr, None] = {}
-        after: dict[Instr, None] = {}
-        for store in self.stores:
-            for level in self.dependence.levels(load, store):
-                holder = self.structure.ancestor(store, home)
-                later_round = 0 < level <= self.structure.depth(home)
-                passed = later_round or holder is None or self.structure.position[holder] > when
-                (after if passed else between)[store] = None
-        return tuple(between), tuple(s for s in after if s not in between)
+    def to_undo(self, load: Instr) -> tuple[Instr, ...] | None:
+        """The later stores that have to be rolled back before `load` can be repeated; None if that is not possible.
+        What `of` says, but it stops at the first store that stands in the way."""
+        home, when = self.structure.home[load], self.need_position(load.result)
+        after = []
+        for store, passed in self._kills(load, home, when, self._certain_overwrite(load)):
+            if not passed or not self.can_be_undone(store):
+                return None
+            after.append(store)
+        return tuple(sorted(after, key=self.structure.number.__getitem__))
+
+    def _split(self, kills: Iterable[tuple[Instr, bool]]) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
+        found = sorted(kills, key=lambda kill: self.structure.number[kill[0]])
+        return tuple(s for s, passed in found if not passed), tuple(s for s, passed in found if passed)
+
+    def _kills(self, load: Instr, home: Region, when: int, cover: Instr | None) -> Iterator[tuple[Instr, bool]]:
+        """Later stores that may overwrite what `load` read, and whether the reverse sweep has passed them when it
+        stands at position `when` of `home`. `cover` certainly overwrites what `load` read."""
+        dependence, number = self.dependence, self.structure.number
+        depth, ahead, later = self.structure.depth(home), self._ahead(home, when), self.structure.following(load)
+        for x, store, y in self._met(load) if cover is None else self._met_until(load, cover):
+            place = number[store]
+            within = x.depth > depth and dependence.carries(x, y, depth, x.depth)
+            if within or (contains(later, place) and dependence.meet(x, y, 0)):
+                yield store, place not in ahead
+            elif (cover is None or store is cover) and dependence.carries(x, y, 0, depth):
+                yield store, True
+
+    def _met(self, load: Instr) -> Iterator[tuple[Side, Instr, Side]]:
+        """The stores to memory that `load` may read, and both as seen from inside their common loops."""
+        stores = self.reaching(load)
+        loops, side = self.dependence.access(load).loops, self.dependence.side
+        inner = range(0)
+        for depth in range(len(loops), -1, -1):
+            outer = self._inside(loops[depth - 1], stores) if depth else range(len(stores))
+            inner = inner or range(outer.start, outer.start)
+            x = side(load, depth)
+            for k in (*range(outer.start, inner.start), *range(inner.stop, outer.stop)):
+                yield x, stores[k], side(stores[k], depth)
+            inner = outer
+
+    def _met_until(self, load: Instr, cover: Instr) -> Iterator[tuple[Side, Instr, Side]]:
+        """The same up to the first certain overwrite, which hides every store after it: undoing that one brings the
+        element back."""
+        side, depth = self.dependence.side, len(self.dependence.access(load).loops)
+        for store in (*self._between(load, cover), cover):
+            yield side(load, depth), store, side(store, depth)
+
+    def _inside(self, loop: Instr, stores: Sequence[Instr]) -> range:
+        """The positions in `stores`, which are in program order, of those inside `loop`."""
+        number, end = self.structure.number, self.structure.end
+        start = bisect_left(stores, number[loop], key=number.__getitem__)
+        return range(start, bisect_left(stores, end[loop], start, key=number.__getitem__))
+
+    def _ahead(self, home: Region, when: int) -> range:
+        """The instructions of `home` that the reverse sweep has not passed when it stands at position `when`."""
+        start = self.structure.start(home)
+        if when >= len(home.body):
+            return range(start, self.structure.end[home])
+        return range(start, self.structure.end[home.body[when]] if when >= 0 else start)
 
     def _certain_overwrite(self, load: Instr) -> Instr | None:
-        home = self.structure.home[load]
-        if self.dependence.root(load.operands[0]) in self.dependence.self_overlapping:
+        if self.dependence.access(load).root in self.dependence.self_overlapping:
             return None
-        for instr in home.body[self.structure.position[load] + 1 :]:
-            if instr.op == "store" and instr in self.stores and self.dependence.certainly_same(load, instr):
-                return instr
-        return None
+        number = self.structure.number
+        places = self.dependence.same_place(load)
+        later = places[bisect_right(places, number[load], key=number.__getitem__) :]
+        return next((i for i in later if i.op == "store" and i in self.stores), None)
 
     def can_be_undone(self, store: Instr) -> bool:
         """Whether `store` may be rolled back and, after the sweep, done again: it stands in plain `for` nests whose

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable
 from math import inf
 
@@ -10,78 +9,97 @@ EPSILON = 1e-9
 
 
 class FlowNetwork:
-    """Arcs with capacities; `cut` gives the value of the minimum cut and the smallest source side."""
+    """Arcs with capacities; `cut` gives the value of the minimum cut and the smallest source side.
+
+    Arc k goes to `_head[k]` and has `_left[k]` of its capacity left; arc k ^ 1 is its opposite. `_arcs` lists the arcs
+    that leave a node.
+    """
 
     def __init__(self) -> None:
         self._number: dict[Hashable, int] = {}
-        self._arcs: list[list[list[float]]] = []  # per node: [target, capacity left, index of the opposite arc]
+        self._arcs: list[list[int]] = []
+        self._head: list[int] = []
+        self._left: list[float] = []
 
     def _node(self, key: Hashable) -> int:
-        if key not in self._number:
-            self._number[key] = len(self._arcs)
+        number = self._number.get(key)
+        if number is None:
+            number = self._number[key] = len(self._arcs)
             self._arcs.append([])
-        return self._number[key]
+        return number
 
     def arc(self, tail: Hashable, head: Hashable, capacity: float) -> None:
         """Add an arc; parallel arcs add up."""
-        u, v = self._node(tail), self._node(head)
-        self._arcs[u].append([v, capacity, len(self._arcs[v])])
-        self._arcs[v].append([u, 0.0, len(self._arcs[u]) - 1])
+        u, v, k = self._node(tail), self._node(head), len(self._head)
+        self._head += (v, u)
+        self._left += (capacity, 0.0)
+        self._arcs[u].append(k)
+        self._arcs[v].append(k + 1)
 
     def cut(self, source: Hashable, sink: Hashable) -> tuple[float, frozenset[Hashable]]:
         """(value, source side); the value is infinite if no finite cut exists."""
         s, t = self._node(source), self._node(sink)
         total = 0.0
-        while (level := self._levels(s)).get(t) is not None:
+        while (level := self._levels(s))[t] >= 0:
             pushed = self._blocking_flow(s, t, level)
             if pushed == inf:
                 total = inf
                 break
             total += pushed
         reached = self._levels(s)
-        return total, frozenset(key for key, n in self._number.items() if n in reached)
+        return total, frozenset(key for key, n in self._number.items() if reached[n] >= 0)
 
-    def _levels(self, s: int) -> dict[int, int]:
-        level, queue = {s: 0}, deque([s])
-        while queue:
-            u = queue.popleft()
-            for target, capacity, _ in self._arcs[u]:
-                v = int(target)
-                if capacity > EPSILON and v not in level:
+    def _levels(self, s: int) -> list[int]:
+        """The number of arcs on a shortest way from `s` to each node; -1 where there is none."""
+        level, head, left = [-1] * len(self._arcs), self._head, self._left
+        level[s] = 0
+        queue = [s]
+        for u in queue:
+            for k in self._arcs[u]:
+                v = head[k]
+                if level[v] < 0 and left[k] > EPSILON:
                     level[v] = level[u] + 1
                     queue.append(v)
         return level
 
-    def _blocking_flow(self, s: int, t: int, level: dict[int, int]) -> float:
+    def _blocking_flow(self, s: int, t: int, level: list[int]) -> float:
+        """Push along shortest ways until none is left."""
+        head, left = self._head, self._left
         position = [0] * len(self._arcs)
         total = 0.0
-        while path := self._augmenting_path(s, t, level, position):
-            flow = min(arc[1] for arc in path)
-            if flow == inf:
-                return inf
-            for arc in path:
-                arc[1] -= flow
-                self._arcs[int(arc[0])][int(arc[2])][1] += flow
-            total += flow
-        return total
-
-    def _augmenting_path(self, s: int, t: int, level: dict[int, int], position: list[int]) -> list[list[float]]:
-        path: list[list[float]] = []
-        trail = [s]
-        while trail[-1] != t:
-            u = trail[-1]
-            while position[u] < len(self._arcs[u]):
-                arc = self._arcs[u][position[u]]
-                if arc[1] > EPSILON and level.get(int(arc[0]), -1) == level[u] + 1:
+        path: list[int] = []
+        u = s
+        while True:
+            if u == t:
+                flow = min([left[k] for k in path])
+                if flow == inf:
+                    return inf
+                total += flow
+                u = self._push(path, flow)
+            arcs, below = self._arcs[u], level[u] + 1
+            for p in range(position[u], len(arcs)):
+                k = arcs[p]
+                if level[head[k]] == below and left[k] > EPSILON:
+                    position[u] = p  # it may take more than one way
+                    path.append(k)
+                    u = head[k]
                     break
-                position[u] += 1
-            if position[u] < len(self._arcs[u]):
-                path.append(arc)
-                trail.append(int(arc[0]))
-                continue
-            if not path:
-                return []
-            path.pop()
-            trail.pop()
-            position[trail[-1]] += 1
-        return path
+            else:
+                if not path:
+                    return total
+                level[u] = -1  # no way on from here
+                u = head[path.pop() ^ 1]
+
+    def _push(self, path: list[int], flow: float) -> int:
+        """Use up `flow` on all arcs of `path` and go back to the first that is full; the node to go on from."""
+        head, left = self._head, self._left
+        full = len(path) - 1
+        for position in range(len(path) - 1, -1, -1):
+            k = path[position]
+            left[k] -= flow
+            left[k ^ 1] += flow
+            if left[k] <= EPSILON:
+                full = position
+        tail = head[path[full] ^ 1]
+        del path[full:]
+        return tail

@@ -190,14 +190,18 @@ class Planner:
         temporary = self.temporaries.is_temporary(root)
         if temporary and self.temporaries.choice(root) is None:
             return Choice(store, why="temporary")
-        between, after = self.kills.of(instr)
-        killers = (*between, *after)
-        memory = None if instr in self.kills.overwriting else self.memory_of(instr, between, after)
+        undone = None if instr in self.kills.overwriting else self.kills.to_undo(instr)
+        memory = None if undone is None else self.memory_of(instr, (), undone)
         if memory is None:
-            return Choice(store, why="overwritten", killers=killers)
+            return Choice(store, why="overwritten")
         operands: tuple[Node, ...] = (*instr.operands[1:], *address(self.dependence, array), *memory)
-        why: Why = "overwritten" if killers else "temporary" if temporary else "dearer"
-        return Choice(store, self.ops["load"].cost * times, operands=operands, why=why, killers=killers)
+        why: Why = "overwritten" if undone else "temporary" if temporary else "dearer"
+        return Choice(store, self.ops["load"].cost * times, operands=operands, why=why)
+
+    def killers(self, loaded: Value) -> tuple[Instr, ...]:
+        """The stores that may overwrite what the load of this value read, first those that no log can help with."""
+        between, after = self.kills.of(self.structure.definition[loaded])
+        return (*between, *after)
 
     def memory_of(self, load: Instr, between: Sequence[Instr], after: Sequence[Instr]) -> tuple[Node, ...] | None:
         """What makes the memory that `load` read be as it was, in spite of the stores `between` and `after`: those to
@@ -231,7 +235,7 @@ class Planner:
             access = self.dependence.access(user)
             lives = self.structure.home[access.root] is self.structure.function.region
             found = lives and None not in access.subscripts and not self._addressed_by(value, user)
-            if found and not any(self.dependence.levels(user, s) for s in self.stores):
+            if found and not any(self.dependence.overwrites(user, s) for s in self.kills.reaching(user)):
                 return user
         return None
 

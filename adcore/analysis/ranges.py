@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adcore.analysis.affine import Atom, Form, feasible, plus, scaled
-from adcore.analysis.dependence import Dependence
+from adcore.analysis.affine import Affine, Atom, Form, plus, scaled
+from adcore.analysis.bounds import Bounds
 from adcore.analysis.structure import Structure
+from adcore.analysis.systems import feasible
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import BOOL, Scalar
 
@@ -33,12 +34,13 @@ class Ranges:
 
     def __init__(self, structure: Structure) -> None:
         self.structure = structure
-        self.dependence = Dependence(structure)
+        self.affine = Affine(structure)
+        self.bounds = Bounds(structure, self.affine)
         self._intervals: dict[Value, Interval] = {}
 
     def form(self, value: Value) -> Form:
         """`value` as an affine form."""
-        return self.dependence.affine.form(value)
+        return self.affine.form(value)
 
     # Intervals
 
@@ -139,7 +141,7 @@ class Ranges:
             return True
         if all(atom == 1 for atom in form):
             return False
-        rows = self.dependence.constraints(region, [form, *facts])
+        rows = self.bounds.at(region, [form, *facts])
         equalities = [row for row, is_equality in rows if is_equality]
         inequalities = [row for row, is_equality in rows if not is_equality]
         return not feasible(equalities, [*inequalities, *facts, plus(scaled(form, -1), {1: -1})])

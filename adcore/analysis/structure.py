@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from adcore.ir.core import Function, Instr, Region, Value, walk
 
 LOOPS = ("for", "while")
+
+Intervals = tuple[tuple[int, int], ...]
+"""Numbers of instructions: ascending, disjoint ranges [start, stop)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +18,8 @@ class Structure:
     """Lookup tables over one function (identity-keyed; they die with it).
 
     `definition` has no entry for region parameters; `owner` gives the instruction that holds a region (None: the
-    function); `home` the region in which a value is defined or an instruction stands.
+    function); `home` the region in which a value is defined or an instruction stands. `number` counts instructions in
+    program order, nested ones after their holder; `end` is the number that follows the last one inside.
     """
 
     function: Function
@@ -23,8 +28,11 @@ class Structure:
     position: dict[Instr, int]
     owner: dict[Region, Instr | None]
     users: dict[Value, list[Instr]]
+    number: dict[Instr, int]
+    end: dict[Instr | Region, int]
     _chains: dict[Region, list[Region]] = field(default_factory=dict, repr=False)
     _loops: dict[Region, list[Instr]] = field(default_factory=dict, repr=False)
+    _rest: dict[Region, Intervals] = field(default_factory=dict, repr=False)
 
     def parent(self, region: Region) -> Region | None:
         """The region around `region`."""
@@ -66,6 +74,36 @@ class Structure:
             current = self.owner[self.home[current]]
         return current
 
+    def start(self, region: Region) -> int:
+        """The number of the first instruction of `region` (of what comes after it, if it is empty)."""
+        return self.number[region.body[0]] if region.body else self.end[region]
+
+    def holds(self, region: Region, instr: Instr) -> bool:
+        """Whether `instr` stands in `region` or in a region nested in it."""
+        return self.start(region) <= self.number[instr] < self.end[region]
+
+    def position_in(self, region: Region, instr: Instr) -> int:
+        """The position in `region` of the instruction that is or holds `instr`, which stands somewhere inside."""
+        return bisect_right(region.body, self.number[instr], key=self.number.__getitem__) - 1
+
+    def following(self, instr: Instr) -> Intervals:
+        """The instructions that come after `instr` in the same iteration of all loops that they share with it: what
+        the other branch of an `if` holds is none of them, the body of a `while` comes after its test."""
+        home = self.home[instr]
+        return _joined(((self.end[instr], self.end[home]), *self._after(home)))
+
+    def _after(self, region: Region) -> Intervals:
+        """What comes after all of `region`."""
+        if region not in self._rest:
+            owner = self.owner[region]
+            rest: Intervals = ()
+            if owner is not None:
+                rest = ((self.end[owner], self.end[self.home[owner]]), *self._after(self.home[owner]))
+                if owner.op == "while" and region is owner.regions[0]:
+                    rest = ((self.start(owner.regions[1]), self.end[owner.regions[1]]), *rest)
+            self._rest[region] = _joined(rest)
+        return self._rest[region]
+
     def holder(self, instr: Instr) -> Instr:
         """The instruction of the function's own region that is or holds `instr`."""
         holder = self.ancestor(instr, self.function.region)
@@ -79,7 +117,7 @@ class Structure:
 
 def structure(function: Function) -> Structure:
     """Index `function`."""
-    s = Structure(function, {}, {}, {}, {function.region: None}, {})
+    s = Structure(function, {}, {}, {}, {function.region: None}, {}, {}, {})
     _index(s, function.region)
     return s
 
@@ -89,6 +127,7 @@ def _index(s: Structure, region: Region) -> None:
         s.home[param] = region
     for position, instr in enumerate(region.body):
         s.home[instr] = region
+        s.number[instr] = len(s.number)
         s.position[instr] = position
         for value in instr.results:
             s.definition[value] = instr
@@ -98,8 +137,26 @@ def _index(s: Structure, region: Region) -> None:
         for nested in instr.regions:
             s.owner[nested] = instr
             _index(s, nested)
+        s.end[instr] = len(s.number)
+    s.end[region] = len(s.number)
     owner = s.owner[region]
     if owner is not None:
         for value in dict.fromkeys(region.yields):
             if owner not in s.users.setdefault(value, []):
                 s.users[value].append(owner)
+
+
+def contains(intervals: Intervals, number: int) -> bool:
+    """Whether one of `intervals` holds `number`."""
+    return any(start <= number < stop for start, stop in intervals)
+
+
+def _joined(intervals: Intervals) -> Intervals:
+    """Without empty ones, neighbours made one."""
+    joined: list[tuple[int, int]] = []
+    for start, stop in intervals:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], stop)
+        elif start < stop:
+            joined.append((start, stop))
+    return tuple(joined)

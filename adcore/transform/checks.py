@@ -82,7 +82,7 @@ class Findings:
             elif instr.op == "index":
                 facts += self._index(instr, region, facts)
             elif instr.op == "check":
-                rows = self.ranges.dependence.condition(instr.operands[0], True)
+                rows = self.ranges.bounds.condition(instr.operands[0], True)
                 facts += tuple(form for form, _ in rows)
                 facts += tuple(scaled(form, -1) for form, is_equality in rows if is_equality)
             for nested in instr.regions:

@@ -99,7 +99,7 @@ class Remedies:
                 text = f"pass buffers that do not overlap for {' and '.join(names)}"
                 yield Remedy(text, lambda: self.again(self.planner.structure.function, aliases=AliasClasses()))
             else:
-                yield from self.elsewhere(choice.killers)
+                yield from self.elsewhere(self.planner.killers(node))
         elif choice.why == "carried":
             yield from self.in_closed_form(node)
 

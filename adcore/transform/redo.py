@@ -2,7 +2,8 @@
 
     for i in range(n): x[i] = kept[i]
 
-The loops of the program run forward once more, with nothing in them but the subscripts and the stores.
+The loops of the program run forward once more, with nothing in them but the subscripts and the stores. Of a loop that
+overwrites the same elements in each iteration (a time loop over a grid), only the last one is run: it alone shows.
 """
 
 from __future__ import annotations
@@ -37,11 +38,38 @@ class _Redo:
 
     def loop(self, loop: Instr) -> None:
         (body,) = loop.regions
+        lo, hi = loop.operands[:2]
+        if self.repeats(loop):
+            step = loop.attrs["step"]
+            last = self.builder.emit("sub", hi, self.builder.const(step), exact=True)
+            lo = self.builder.emit("maximum" if step > 0 else "minimum", lo, last)
         counter = Value(body.params[0].type, body.params[0].hint)
         self.names[body.params[0]] = counter
         with self.builder.region((counter,)) as opened:
             self.region(body)
-        self.builder.emit_many("for", loop.operands[:2], loop.attrs, (opened.region,), ())
+        self.builder.emit_many("for", (lo, hi), loop.attrs, (opened.region,), ())
+
+    def repeats(self, loop: Instr) -> bool:
+        """Whether every iteration of `loop` does the held stores in it to the same elements."""
+        (body,) = loop.regions
+        inside = [store for store in self.held if self.structure.inside(self.structure.home[store], body)]
+        owners = {self.structure.owner[r] for s in inside for r in self.structure.chain(self.structure.home[s])}
+        nested = [o for o in owners if o is not None and self.structure.inside(self.structure.home[o], body)]
+        if abs(loop.attrs["step"]) != 1 or any(o.op != "for" for o in nested):
+            return False
+        decisive = [v for s in inside for v in s.operands[1:]] + [v for o in nested for v in o.operands[:2]]
+        return not any(self.rests_on(v, body) for v in decisive)
+
+    def rests_on(self, value: Value, outer: Region) -> bool:
+        """Whether `value` may differ between two iterations of the loop with the body `outer`."""
+        home = self.structure.home[value]
+        if not self.structure.inside(home, outer):
+            return False
+        instr = self.structure.definition.get(value)
+        if instr is None:  # counters of the loops inside take the same values every time
+            return home is outer or value is not home.params[0]
+        same = instr.op not in ("load", "for", "while", "if")
+        return not same or any(self.rests_on(v, outer) for v in instr.operands)
 
     def store(self, store: Instr) -> None:
         value = self.held[store]

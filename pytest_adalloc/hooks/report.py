@@ -184,10 +184,16 @@ def render(report: AllocationReport, top: int = 5) -> str:
 
 
 def _headline(report: AllocationReport) -> str:
+    calls = _many(report.calls, "call")
     if not report.allocs:
-        return f"no native allocation in {report.calls} calls"
+        return f"no native allocation in {calls}"
     kind = {"first call": "in the first call only", "every call": "in every call"}.get(report.pattern, report.pattern)
-    return f"{report.allocs} native allocations, {report.bytes} bytes in {report.calls} calls, {kind}"
+    where = f", {kind}" if report.calls > 1 else ""
+    return f"{_many(report.allocs, 'native allocation')}, {_many(report.bytes, 'byte')} in {calls}{where}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -325,7 +325,7 @@ def test_forbid_record_and_measure(session: Session) -> None:
             "E *AllocationForbidden: * of 800000 bytes while *test_it.py:*the first native allocation of a *",
             "E *np.zeros(100_000)",
             "E *backtrace of that allocation:",
-            "E *1 native allocations, 800000 bytes*",
+            "E *1 native allocation, 800000 bytes*",
         ]
     )
     result.stdout.no_fnmatch_line("*stopping.py*")

@@ -13,7 +13,7 @@ from typing import Any
 
 from adcore.analysis.choices import BYTE_PRICE, Node
 from adcore.analysis.explain import workspace
-from adcore.analysis.plan import Impossible, Plan, Planner
+from adcore.analysis.plan import Impossible, Plan, Planner, held
 from adcore.analysis.sizes import Unknown
 
 EPSILON = 1e-6
@@ -123,11 +123,10 @@ class _Budget:
 
     def candidates(self, best: Plan, large: Plan) -> list[tuple[Node, bool]]:
         """Single decisions that might pay: values that the plan does not keep, and those that the large one keeps."""
-        kept: set[Node] = {*best.stored, *best.logged}
-        held: list[Node] = [*large.stored, *large.logged]
+        kept: set[Node] = {*best.stored, *best.copied}
         choices = self.planner.choices
         more = [(n, True) for n in choices if n not in kept and 0.0 < choices[n].store < inf]
-        return [*more, *((n, False) for n in held if choices[n].store > 0.0)]
+        return [*more, *((n, False) for n in (*large.stored, *large.copied) if choices[n].store > 0.0)]
 
     def trial(self, price: float, fixed: dict[Node, bool]) -> Plan | None:
         found = self.planner.search(price, fixed)
@@ -136,8 +135,7 @@ class _Budget:
 
 def units(plan: Plan) -> float:
     """The stored bytes of a plan, as its price weighs them."""
-    kept: set[Node] = {*plan.stored, *plan.logged}
-    return sum(plan.choices[n].store if n in kept else plan.choices[n].scratch for n in plan.demanded)
+    return sum(held(plan, node) for node in plan.demanded)
 
 
 def work(plan: Plan) -> float:

@@ -15,9 +15,10 @@ from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar
 from adcore.source import Span
 
-KeptAs = Literal["register", "store", "array", "log", "scratch", "checkpoint"]
+KeptAs = Literal["register", "store", "array", "log", "scratch", "copy", "checkpoint"]
 """Outside of loops a value stays in a register; otherwise it is stored for each iteration, or logged where it is
-overwritten, or put down in scratch memory that each turn of the outer loops uses again, or part of a kept state."""
+overwritten, or put down in scratch memory that each turn of the outer loops uses again, or part of a kept state. Of an
+array that is rolled back without a way to do all stores again, a copy is kept."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
         return Polynomial()
     type_ = node.type if isinstance(node, Value) else node.operands[0].type
     if not isinstance(type_, Scalar) and isinstance(node, Value):
-        return planner.temporaries.instances(node)
+        return planner.sizes.array(node) if planner.is_lasting(node) else planner.temporaries.instances(node)
     if node in plan.rows:
         return planner.sizes.row(type_, planner.structure.loops(planner.structure.home[node])[-1])
     return planner.sizes.kept(type_, planner.structure.home[node])
@@ -205,7 +206,7 @@ def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
     """Values and logs that are kept, with the instructions whose adjoint needs them, directly or not.
 
     Outside of loops every value is at hand; only those whose place in memory is overwritten are worth a word."""
-    held: set[Node] = {*plan.stored, *plan.logged, *plan.rows}
+    held: set[Node] = {*plan.stored, *plan.logged, *plan.rows, *plan.copied}
     readers: dict[Node, dict[Instr, None]] = {}
     for needed, users in plan.needs.values.items():
         todo: list[Node] = [needed]
@@ -217,10 +218,10 @@ def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
             seen.add(node)
             if node in held:
                 readers.setdefault(node, {}).update(dict.fromkeys(users))
-            if node in plan.choices and node not in plan.stored and node not in plan.logged:
+            if node in plan.choices and node not in plan.kept:
                 todo += plan.choices[node].operands or ()
     return {n: tuple(r) for n, r in readers.items()
-            if not in_register(planner, n) or plan.choices[n].why == "overwritten"}  # fmt: skip
+            if not in_register(planner, n) or plan.choices[n].why == "overwritten" or n in plan.copied}  # fmt: skip
 
 
 def _order(planner: Planner, value: Node) -> tuple[int, int]:
@@ -243,6 +244,8 @@ def span_of(planner: Planner, value: Node) -> Span | None:
         return value.span
     structure = planner.structure
     instr = structure.definition.get(value) or structure.owner[structure.home[value]]
+    if instr is None and not isinstance(value.type, Scalar):
+        return structure.function.span.first_line() if structure.function.span else None
     if instr is None or instr.span is None or not instr.regions:
         return instr.span if instr is not None else None
     return instr.span.first_line()
@@ -310,6 +313,8 @@ def kept_as(planner: Planner, plan: Plan, value: Node) -> KeptAs:
     """In which form the plan keeps `value`."""
     if isinstance(value, Instr):
         return "log"
+    if value in plan.copied:
+        return "copy"
     if in_register(planner, value):
         return "register"
     return "scratch" if value in plan.rows else "store" if isinstance(value.type, Scalar) else "array"
@@ -380,6 +385,8 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
         sentence = f"`{text}` {verb} overwritten (line {lines}) before the reverse sweep comes back to it"
         aliases = aliased_names(planner, value, choice)
         return sentence + (f": {' and '.join(aliases)} share memory in this call" if aliases else "")
+    if isinstance(value, Value) and planner.is_lasting(value):
+        return f"on the way back `{text}` returns to what it held before; a copy gives it its result again"
     if isinstance(value, Instr):
         return f"`{text}` overwrites values that the reverse sweep reads: the old ones are kept and put back on the way"
     name = value.hint or text

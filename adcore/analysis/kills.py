@@ -13,7 +13,7 @@ from adcore.analysis.dependence import Dependence, Side
 from adcore.analysis.record import address
 from adcore.analysis.structure import contains
 from adcore.ir.core import Instr, Region, Value
-from adcore.ir.types import I64, Scalar
+from adcore.ir.types import I64, ArrayType, Scalar
 
 
 class Kills:
@@ -199,23 +199,49 @@ class Kills:
         return next((i for i in later if i.op == "store" and i in self.stores), None)
 
     def can_be_undone(self, store: Instr) -> bool:
-        """Whether `store` may be rolled back and, after the sweep, done again: it stands in plain `for` nests whose
-        bounds are known before them, its subscripts follow from the loop variables, its array lives to the end."""
+        """Whether `store` may be rolled back: it writes an array that lives to the end, and a run of the reverse sweep
+        comes past it."""
         if store not in self._undoable:
             self._undoable[store] = self._check_undoable(store)
         return self._undoable[store]
 
     def _check_undoable(self, store: Instr) -> bool:
-        top = self.structure.function.region
-        if self.apart is not None and self.structure.holder(store) is self.apart:
+        top, structure = self.structure.function.region, self.structure
+        if self.apart is not None and structure.holder(store) is self.apart:
             return False
-        if store.op != "store" or self.structure.home[self.dependence.root(store.operands[1])] is not top:
+        root = self.dependence.root(store.operands[1]) if store.op == "store" else None
+        if root is None or structure.home[root] is not top:
             return False
-        owners = [self.structure.owner[r] for r in self.structure.chain(self.structure.home[store])]
-        if not self.structure.rectangular(self.structure.home[store]) or any(o and o.op == "if" for o in owners):
+        pairs = [(structure.owner[r], r) for r in structure.chain(structure.home[store])]
+        tested = any(o is not None and o.op == "while" and r is o.regions[0] for o, r in pairs)
+        return self.can_be_done_again(store) or (isinstance(root.type, ArrayType) and not tested)
+
+    def can_be_done_again(self, store: Instr) -> bool:
+        """Whether what `store` wrote can be put back after the sweep by running through its loops once more: they are
+        plain `for` nests whose bounds are known before them, and its subscripts follow from the loop variables."""
+        home = self.structure.home[store]
+        owners = [self.structure.owner[r] for r in self.structure.chain(home)]
+        if not self.structure.rectangular(home) or any(o is not None and o.op == "if" for o in owners):
             return False
         subscripts = (*store.operands[2:], *address(self.dependence, store.operands[1]))
         return all(self.follows_from_counters(v) for v in subscripts)
+
+    def controls(self, store: Instr) -> tuple[Value, ...]:
+        """What the reverse sweep must know to come past `store`: conditions, bounds and numbers of iterations."""
+        found: list[Value] = []
+        for region in self.structure.chain(self.structure.home[store]):
+            owner = self.structure.owner[region]
+            if owner is not None:
+                found += owner.results[-1:] if owner.op == "while" else owner.operands[: 2 if owner.op == "for" else 1]
+        return tuple(found)
+
+    def seen_afterwards(self, store: Instr) -> tuple[Value, ...]:
+        """The arrays that `store` may write to and that the caller still has after the call."""
+        function, dependence = self.structure.function, self.dependence
+        returned = (dependence.root(r) for r in function.results if not isinstance(r.type, Scalar))
+        arrays = (p for p in function.params if not isinstance(p.type, Scalar))
+        root = dependence.root(store.operands[1])
+        return tuple(r for r in dict.fromkeys((*arrays, *returned)) if dependence.may_overlap(r, root))
 
     def follows_from_counters(self, value: Value) -> bool:
         """Whether `value` is integer arithmetic over loop variables and what is known outside all loops."""

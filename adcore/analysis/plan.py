@@ -33,10 +33,11 @@ EXACT_FLOAT = frozenset({"neg", "abs", "minimum", "maximum", "select", "attach"}
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """`stored` values (arrays of loops and branches among them) and the old values of `logged` stores are kept; all
-    other nodes in `choices` follow their rule.
-    `undone` stores are rolled back in the reverse sweep: from their log, or from the value that they overwrote and
-    that is kept anyway (`old`). `fills` say how arrays that are not kept are filled again."""
+    """`stored` values (arrays of loops and branches among them) are kept; all other nodes in `choices` follow their
+    rule. `undone` stores are rolled back in the reverse sweep: from the value that they overwrote and that is kept
+    anyway (`old`), or, being `logged`, from their log. Their memory gets back what it held either store by store, or
+    from a copy: `copied` are whole arrays as they are between the sweeps. `fills` say how arrays of loops and branches
+    that are not kept are filled again."""
 
     stored: tuple[Value, ...]
     choices: dict[Node, Choice] = field(repr=False)
@@ -48,6 +49,8 @@ class Plan:
     old: dict[Instr, Value] = field(default_factory=dict, repr=False)
     fills: Mapping[Value, Fill] = field(default_factory=dict, repr=False)
     demanded: frozenset[Node] = frozenset()
+    copied: tuple[Value, ...] = ()
+    kept: frozenset[Node] = field(default=frozenset(), repr=False)
 
     def refilled(self, root: Value) -> bool:
         """Whether the array `root` of a loop or branch is filled again."""
@@ -96,23 +99,31 @@ class Planner:
     def is_free(self, value: Value) -> bool:
         """Constants, parameters and loop counters are at hand in the reverse sweep."""
         instr = self.structure.definition.get(value)
+        if not isinstance(value.type, Scalar):
+            return False
         if instr is not None:
             return instr.op == "const"
         owner = self.structure.owner[self.structure.home[value]]
         return owner is None or value is owner.regions[0].params[0] or value is owner.regions[-1].params[0]
 
+    def is_lasting(self, value: Value) -> bool:
+        """Whether `value` is an array that lives to the end."""
+        return not isinstance(value.type, Scalar) and not self.temporaries.is_temporary(value)
+
     # Rules
 
     def ways(self, value: Value) -> tuple[Choice, ...]:
-        """All rules for `value` that some plan may be cheapest with, the preferred one first."""
+        """All rules for `value` that some plan may be cheapest with, the preferred one first. An array that lives to
+        the end stands for its copy, others for all their instances."""
         if not isinstance(value.type, Scalar):
+            if self.is_lasting(value):
+                return (Choice(BYTE_COST * self.sizes.guess(self.sizes.array(value)), why="log"),)
             instance = self.temporaries.choice(value)
             assert instance is not None, f"nothing may ask for {value!r}"
             return (instance,)
         home = self.structure.home[value]
         times = self.sizes.estimate(home)
         outside = self.structure.depth(home) == 0
-        assert isinstance(value.type, Scalar)
         store = 0.0 if outside else (BYTE_COST * kept_width(value.type) + STORE_AND_LOAD) * times
         own = self.own(value, store, times)
         found: list[Choice] = []
@@ -214,17 +225,24 @@ class Planner:
         return None if self.temporaries.choice(root) is None else (root,)
 
     def undo(self, store: Instr) -> Choice:
-        """Rolling `store` back: its old value is a value that is kept anyway, or it is logged."""
+        """Rolling `store` back: its old value is a value that is kept anyway, or it is logged. Its place must be found
+        again, and what it wrote be put back after the sweep."""
+        rest: tuple[Node, ...] = ()
         old = self.kills.old.get(store)
+        # Done again, it takes its value from where the old one was kept: that must be a place of its own.
+        elsewhere = old is not None and any(choice.operands is not None for choice in self.ways(old))
+        if elsewhere or not self.kills.can_be_done_again(store):
+            place = (*store.operands[2:], *address(self.dependence, store.operands[1]))
+            rest = (*place, *self.kills.controls(store), *self.kills.seen_afterwards(store))
         if old is not None:
-            return Choice(inf, operands=(old,), why="log")
-        value = store.operands[0]
+            return Choice(inf, operands=(old, *rest), why="log")
+        value, home = store.operands[0], self.structure.home[store]
         assert isinstance(value.type, Scalar)
-        home = self.structure.home[store]
-        if self.structure.depth(home) == 0:
-            return Choice(0.0, why="log")  # one value, in a register: also where nothing may be stored
-        # The log is written, read, and swapped back at the end.
-        return Choice((BYTE_COST * kept_width(value.type) + 2 * STORE_AND_LOAD) * self.sizes.estimate(home), why="log")
+        # The log is written, read, and swapped back at the end. Outside of loops it is a value that stays in scope.
+        if not self.structure.depth(home):
+            return Choice(inf, operands=rest, why="log")
+        unit = BYTE_COST * kept_width(value.type) + 2 * STORE_AND_LOAD
+        return Choice(inf, scratch=unit * self.sizes.estimate(home), operands=rest, why="log")
 
     def kept_by_program(self, value: Value) -> Instr | None:
         """A store of `value` in its own region, to an array that lives to the end, that nothing overwrites later."""
@@ -303,17 +321,21 @@ class Planner:
                 assert choice.operands is not None, f"{node!r} has no rule"
                 cost += choice.cost + choice.scratch
                 todo += choice.operands
+        stores = [n for n in demanded if isinstance(n, Instr)]
+        copied = tuple(n for n in demanded if isinstance(n, Value) and self.is_lasting(n))
         return Plan(
-            stored=tuple(n for n in demanded if n in kept and isinstance(n, Value)),
+            stored=tuple(n for n in demanded if n in kept and isinstance(n, Value) and n not in copied),
             choices=choices,
             needs=self.needs,
             cost=cost,
-            logged=tuple(n for n in demanded if n in kept and isinstance(n, Instr)),
-            undone=tuple(n for n in demanded if isinstance(n, Instr)),
+            logged=tuple(s for s in stores if s not in self.kills.old),
+            undone=tuple(stores),
             rows=tuple(n for n in demanded if isinstance(n, Value) and n not in kept and choices[n].scratch),
             old=self.kills.old,
             fills=self.temporaries.fills,
             demanded=frozenset(demanded),
+            kept=kept & demanded.keys(),
+            copied=copied,
         )
 
     def _chains(self) -> list[list[Node]]:
@@ -329,9 +351,16 @@ class Planner:
         choice = self.choices.get(value)
         if choice is None or choice.store == 0 or value in seen:
             return []
-        if choice.operands is None or choice.scratch:
+        copies = any(isinstance(o, Value) and self.is_lasting(o) for o in choice.operands or ())
+        if choice.operands is None or choice.scratch or copies:
             return [value]
         for operand in choice.operands:
             if chain := self._blocked(operand, seen | {value}):
                 return [value, *chain]
         return []
+
+
+def held(plan: Plan, node: Node) -> float:
+    """What the plan pays for the bytes that it keeps of `node`, at the normal price."""
+    choice = plan.choices[node]
+    return choice.store if node in plan.kept else choice.scratch

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from adcore.analysis.affine import Affine, Form, known
 from adcore.analysis.polynomial import Polynomial, octets
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
-from adcore.ir.types import BOOL, Scalar, Type
+from adcore.ir.types import BOOL, ArrayType, Scalar, Type
 
 GUESS = 100
 """Trips assumed for a loop whose count is unknown while compiling: only ratios of costs matter."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The size of an array along `axis`, where no instruction of the program asks for it."""
+
+    array: Value
+    axis: int
 
 
 class Unknown(LookupError):
@@ -87,6 +96,28 @@ class Sizes:
         """Bytes for a scalar of every iteration of one run of `loop`."""
         return octets(self.trips(loop)) if type_ == BOOL else self.trips(loop) * _bytes(type_)
 
+    def dimension(self, root: Value, axis: int) -> Polynomial:
+        """The size of a parameter or of an array of the function's own region along `axis`."""
+        instr = self.structure.definition.get(root)
+        if instr is not None and instr.op == "alloc":
+            return self.polynomial(self.affine.form(instr.operands[axis]))
+        for user in self.structure.users.get(root, ()):
+            if user.op == "dim" and user.attrs["axis"] == axis:
+                return Polynomial.atom(user.result)
+        return Polynomial.atom(Extent(root, axis))
+
+    def array(self, root: Value) -> Polynomial:
+        """Bytes of a whole array."""
+        assert isinstance(root.type, ArrayType)
+        amount = Polynomial.number(root.type.element.bytes)
+        for axis in range(root.type.rank):
+            amount = amount * self.dimension(root, axis)
+        return amount
+
+    def guess(self, amount: Polynomial) -> float:
+        """A number for a formula, every unknown quantity guessed."""
+        return float(amount.evaluate(lambda atom: GUESS))
+
     def estimate(self, region: Region) -> float:
         """Executions of `region` in one call, guessed where unknown; a branch counts half."""
         times = 1.0
@@ -111,14 +142,14 @@ class Sizes:
         if isinstance(atom, Instr):
             line = atom.span.line if atom.span else 0
             return f"trips(line {line})"
+        if isinstance(atom, Extent):
+            return _extent_name(atom.array, atom.axis)
         assert isinstance(atom, Value)
         instr = self.structure.definition.get(atom)
         if atom.hint and atom.hint.isidentifier():
             return atom.hint
         if instr is not None and instr.op == "dim":
-            (array,) = instr.operands
-            rank_one = str(array.type).split(",")[1] == "1"
-            return f"len({array.hint})" if rank_one else f"{array.hint}.shape[{instr.attrs['axis']}]"
+            return _extent_name(instr.operands[0], instr.attrs["axis"])
         if instr is not None and instr.op == "count":
             return f"len({instr.operands[0].hint.removesuffix('[]')})"
         if instr is not None and instr.op in ("minimum", "maximum", "floordiv", "mod", "mul"):
@@ -143,6 +174,10 @@ class Sizes:
                 raise Unknown(atom)
             lo, hi = (self._number(v, given) for v in atom.operands[:2])
             return len(range(lo, hi, atom.attrs["step"]))
+        if isinstance(atom, Extent):
+            if given.get(atom.array) is None:
+                raise Unknown(atom)
+            return int(given[atom.array].shape[atom.axis])
         assert isinstance(atom, Value)
         if atom in given:
             return int(given[atom])
@@ -159,6 +194,11 @@ class Sizes:
         if instr.op not in _EVALUATORS:
             raise Unknown(atom)
         return int(_EVALUATORS[instr.op](*(self._number(v, given) for v in instr.operands)))
+
+
+def _extent_name(array: Value, axis: int) -> str:
+    rank_one = str(array.type).split(",")[1] == "1"
+    return f"len({array.hint})" if rank_one else f"{array.hint}.shape[{axis}]"
 
 
 _EVALUATORS: dict[str, Any] = {

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adcore.analysis.activity import Activity
-from adcore.analysis.choices import Node
 from adcore.analysis.plan import Plan
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
@@ -28,8 +27,7 @@ class ForwardSweep:
     """What the forward sweep leaves for the reverse sweep.
 
     `buffers` hold stored values and logs by iteration, `instances` the arrays that loops and branches make, `rows`
-    carried values that are put down again, `swapped` what a logged store outside loops overwrote; `exported` are values
-    that branches hand out; `shadows` those of arrays.
+    carried values that are put down again; `exported` are values that branches hand out; `shadows` those of arrays.
     """
 
     def __init__(
@@ -46,10 +44,9 @@ class ForwardSweep:
         self.how = how
         self.apart: Checkpointed | Rewound | None = None
         self.exported: dict[Value, Value] = {}
-        self.buffers: dict[Node, Value] = {}
+        self.buffers: dict[Value, Value] = {}
         self.instances: dict[Value, Value] = {}
         self.rows: dict[Value, Value] = {}
-        self.swapped: dict[Instr, Value] = {}
         self.shadows: dict[Value, Value] = {}
 
     def region(self, region: Region) -> None:
@@ -90,9 +87,7 @@ class ForwardSweep:
     def allocate_buffers(self, instr: Instr) -> None:
         """Buffers for what is stored in the loops of `instr`, one dimension per loop."""
         for value in self.storage.indexed_under(instr):
-            self.allocate_buffer(value, value, self.storage.span(value))
-        for store in self.storage.logged_under(instr):
-            self.allocate_buffer(store, store.operands[0], store.span)
+            self.allocate_buffer(value, self.storage.span(value))
         for value in self.storage.rows_under(instr):
             self.allocate_row(value)
         for root in self.storage.arrays_under(instr):
@@ -116,7 +111,7 @@ class ForwardSweep:
 
     def instance(self, alloc: Instr) -> None:
         """This turn's part of the room, instead of an array of its own."""
-        made = self.instance_at(alloc, self.here(alloc))
+        made = self.instance_at(alloc, self.here(alloc.result))
         self.builder.append(replace(made, results=(alloc.result,)))
 
     def instance_at(self, alloc: Instr, turn: Sequence[Value]) -> Instr:
@@ -134,11 +129,11 @@ class ForwardSweep:
         self.rows[value] = self.builder.emit("alloc", count, hint=f"row_{value.hint}", **_kept_as(value))
         self.builder.span = saved
 
-    def allocate_buffer(self, node: Node, value: Value, span: Span | None) -> None:
-        loops = self.structure.loops(self.structure.home[node])
+    def allocate_buffer(self, value: Value, span: Span | None) -> None:
+        loops = self.structure.loops(self.storage.home(value))
         dims = [trip_count(self.builder, loop) for loop in loops]
         saved, self.builder.span = self.builder.span, span
-        self.buffers[node] = self.builder.emit("alloc", *dims, hint=f"kept_{value.hint}", **_kept_as(value))
+        self.buffers[value] = self.builder.emit("alloc", *dims, hint=f"kept_{value.hint}", **_kept_as(value))
         self.builder.span = saved
 
     def keep(self, value: Value) -> None:
@@ -148,15 +143,13 @@ class ForwardSweep:
 
     def log(self, store: Instr) -> None:
         """Keep what `store` is about to overwrite."""
-        old = self.builder.emit("load", *store.operands[1:])
-        if store in self.buffers:
-            self.builder.emit_many("store", (old, self.buffers[store], *self.here(store)), {})
-        else:
-            self.swapped[store] = old
+        old = self.storage.old[store]
+        self.builder.append(Instr("load", store.operands[1:], (old,), {}, (), store.span))
+        self.keep(old)
 
-    def here(self, node: Node) -> list[Value]:
-        """The place of this iteration in the buffer of `node`, in the forward sweep."""
-        loops = self.structure.loops(self.structure.home[node])
+    def here(self, value: Value) -> list[Value]:
+        """The place of this iteration in the buffer of `value`, in the forward sweep."""
+        loops = self.structure.loops(self.storage.home(value))
         return [iteration_number(self.builder, loop, loop.regions[0].params[0]) for loop in loops]
 
     def structured(self, instr: Instr) -> None:
@@ -175,7 +168,7 @@ class ForwardSweep:
 
     def exported_from(self, value: Value, branch: Region) -> Value:
         """`value` as seen at the end of `branch`: itself, what an inner branch handed out, or zero if it isn't here."""
-        if not self.structure.inside(self.structure.home[value], branch):
+        if not self.structure.inside(self.storage.home(value), branch):
             return zero_of(self.builder, value)
         return self.exported.get(value, value)
 

@@ -43,3 +43,12 @@ def emit_loop_nest(builder: Builder, array: Value, body: Callable[[Builder, Sequ
         builder.emit_many("for", (zero, count), {"step": 1}, (opened.region,), ())
 
     nest(0, [])
+
+
+def emit_copy(builder: Builder, source: Value, target: Value) -> None:
+    """All elements of `source` into `target`, an array of the same shape."""
+
+    def body(b: Builder, index: Sequence[Value]) -> None:
+        b.emit_many("store", (b.emit("load", source, *index), target, *index), {})
+
+    emit_loop_nest(builder, source, body)

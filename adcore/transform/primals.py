@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcore.analysis.choices import Node
 from adcore.analysis.dependence import ACCESSES, Dependence
 from adcore.analysis.plan import Plan
 from adcore.analysis.replay import slice_of
@@ -33,7 +32,7 @@ class Primals:
 
     def value(self, value: Value) -> Value:
         """`value` of the forward sweep, in the reverse image of its own region."""
-        home = self.structure.home[value]
+        home = self.sweep.storage.home(value)
         instr = self.structure.definition.get(value)
         if instr is not None and instr.op == "const":
             return self.builder.const(instr.attrs["value"], value.type if isinstance(value.type, Scalar) else None)
@@ -113,9 +112,9 @@ class Primals:
 
         replay(self.builder, loop, self.outside, part.values, {param: put(param) for param in rows})
 
-    def there(self, node: Node) -> list[Value]:
-        """The place of this iteration in the buffer of `node`, in the reverse sweep."""
-        loops = self.structure.loops(self.structure.home[node])
+    def there(self, value: Value) -> list[Value]:
+        """The place of this iteration in the buffer of `value`, in the reverse sweep."""
+        loops = self.structure.loops(self.sweep.storage.home(value))
         return [iteration_number(self.builder, loop, self.value(loop.regions[0].params[0])) for loop in loops]
 
     def array(self, array: Value) -> Value:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.analysis.budget import TooLarge, plan_within
-from adcore.analysis.choices import Node
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Explanation, explain, explained_bytes
 from adcore.analysis.facts import analyse
@@ -27,11 +26,12 @@ from adcore.ops import Table
 from adcore.ops.rules import adjoint
 from adcore.transform.checkpoint import Adjoints, Checkpointed, Checkpointing, choose
 from adcore.transform.forward_sweep import ForwardSweep, zero_of
-from adcore.transform.loops import emit_loop_nest
+from adcore.transform.loops import emit_copy, emit_loop_nest
 from adcore.transform.primals import Primals, Reading
 from adcore.transform.redo import redo
 from adcore.transform.remedies import Leaner, Remedies, Within
 from adcore.transform.rewind import Rewinding, Rewound, consider
+from adcore.transform.snapshots import copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +159,7 @@ class _Reverse:
         self.function = self.structure.function
         self.builder = Builder(ops)
         self.cut = 0
+        self.swapped: dict[Instr, Value] = {}
         self.sweep = ForwardSweep(self.builder, self.structure, plan, self.active, apart)
         self.primals = Primals(self.builder, self.dependence, plan, self.sweep)
         owners = [self.structure.owner[r] for s in plan.undone for r in self.structure.chain(self.structure.home[s])]
@@ -181,8 +182,11 @@ class _Reverse:
         seeded = [r for r, s in zip(function.results, self.seeds, strict=True) if s]
         for result, seed in zip(seeded, seed_params, strict=True):
             self.seed(result, seed, adjoints)
+        copies = [(root, copied(self.builder, root)) for root in self.plan.copied]
         self.reverse_region(top, adjoints)
         redo(self.builder, self.structure, self.rolled_back())
+        for root, copy in copies:
+            emit_copy(self.builder, copy, root)
         results = list(function.results)
         for param, kind in zip(function.params, self.kinds, strict=True):
             if kind == "active":
@@ -260,24 +264,31 @@ class _Reverse:
         return inside or any(v in self.active.values for v in instr.results) or instr in self.undoing
 
     def roll_back(self, store: Instr) -> None:
-        """Swap what `store` wrote with what it overwrote; what it wrote is put back after the sweep."""
+        """Put back what `store` overwrote. What it wrote is kept in the place of that, to be put back after the sweep;
+        not if the whole array will be."""
         for value in self.reloaded_before(store):
             self.primals.value(value)
         location = self.primals.location(store)
-        written = self.builder.emit("load", *location)
-        kept: Node = self.plan.old.get(store, store)
-        if kept in self.sweep.buffers:
-            index = self.primals.there(kept)
-            old = (
-                self.primals.value(kept)
-                if isinstance(kept, Value)
-                else self.builder.emit("load", self.sweep.buffers[kept], *index)
-            )
-            self.builder.emit_many("store", (written, self.sweep.buffers[kept], *index), {})
-        else:
-            old = self.primals.value(kept) if isinstance(kept, Value) else self.sweep.swapped[kept]
-            self.sweep.swapped[store] = written
+        kept = self.old(store)
+        old = self.primals.value(kept)
+        if self.is_redone(store):
+            written = self.builder.emit("load", *location)
+            if kept in self.sweep.buffers:
+                index = self.primals.there(kept)
+                self.builder.emit_many("store", (written, self.sweep.buffers[kept], *index), {})
+            else:
+                self.swapped[store] = written
         self.builder.emit_many("store", (old, *location), {})
+
+    def old(self, store: Instr) -> Value:
+        """What `store` overwrote: a value of the program that is kept anyway, or its log."""
+        return self.plan.old[store] if store in self.plan.old else self.sweep.storage.old[store]
+
+    def is_redone(self, store: Instr) -> bool:
+        """Whether what `store` wrote is put back by itself: its memory outlives the call, and no copy of it is kept."""
+        root = self.dependence.root(store.operands[1])
+        lasting = {*self.function.params, *(self.dependence.root(r) for r in self.function.results if is_array(r))}
+        return root in lasting and not any(self.dependence.may_overlap(root, r) for r in self.plan.copied)
 
     def reloaded_before(self, store: Instr) -> list[Value]:
         """Values that are read from where rolling `store` back may change what stands there."""
@@ -286,14 +297,10 @@ class _Reverse:
         return [v for v, source in known if source is store or 0 in dependence.levels(store, source)]
 
     def rolled_back(self) -> dict[Instr, Value]:
-        """Undone stores to memory that outlives the call, with the buffer (or value) that holds what they wrote."""
-        lasting = {*self.function.params, *(self.dependence.root(r) for r in self.function.results if is_array(r))}
-        held = {}
-        for store in self.plan.undone:
-            if self.dependence.root(store.operands[1]) in lasting:
-                buffer = self.sweep.buffers.get(self.plan.old.get(store, store))
-                held[store] = self.sweep.swapped[store] if buffer is None else buffer
-        return held
+        """Undone stores that are done again, with the buffer (or value) that holds what they wrote."""
+        again = [store for store in self.plan.undone if self.is_redone(store)]
+        return {s: self.sweep.buffers[self.old(s)] if self.old(s) in self.sweep.buffers else self.swapped[s]
+                for s in again}  # fmt: skip
 
     def reverse_scalar(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         cotangent = adjoints.pop(instr.result, None)

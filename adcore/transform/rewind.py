@@ -17,7 +17,7 @@ from typing import Any
 
 from adcore.analysis.choices import BYTE_COST, ROW_SHARE, Node
 from adcore.analysis.explain import Stored, workspace
-from adcore.analysis.plan import Plan, Planner
+from adcore.analysis.plan import Plan, Planner, held
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder
@@ -63,7 +63,7 @@ class Rewinding:
             size = Polynomial.number(section.root.type.element.bytes)
             for axis in range(section.root.type.rank):
                 if axis not in section.fixed:
-                    size = size * dimension(self.outer, section.root, axis)
+                    size = size * sizes.dimension(section.root, axis)
             each = each + size
         for param in self.loop.regions[0].params[1:]:
             assert isinstance(param.type, Scalar)
@@ -112,17 +112,6 @@ class Rewinding:
         return "Each step of that loop runs once more in the reverse sweep."
 
 
-def dimension(planner: Planner, root: Value, axis: int) -> Polynomial:
-    """The size of a root along `axis`, as a formula."""
-    instr = planner.structure.definition.get(root)
-    if instr is not None and instr.op == "alloc":
-        return planner.sizes.polynomial(planner.dependence.affine.form(instr.operands[axis]))
-    for known in planner.structure.instructions():
-        if known.op == "dim" and known.operands[0] is root and known.attrs["axis"] == axis:
-            return Polynomial.atom(known.result)
-    raise Unknown(root)
-
-
 def consider(
     planner: Planner, plan: Plan, differentiate: Differentiate, outside: Callable[[Instr], tuple[Planner, Plan]]
 ) -> tuple[Rewinding, Planner, Plan] | None:
@@ -149,7 +138,7 @@ def _cost(around: Planner, made: Rewinding) -> float:
     again = sum(around.ops[i.op].cost * around.sizes.estimate(around.structure.home[i])
                 for i in walk(made.loop.regions[0]) if i.results and not i.regions)  # fmt: skip
     record: list[Node] = [*made.plan.stored, *made.plan.logged]
-    reused = (1.0 - ROW_SHARE) * sum(made.plan.choices[n].store for n in record)
+    reused = (1.0 - ROW_SHARE) * sum(held(made.plan, n) for n in record)
     return BYTE_COST * kept + times * (made.plan.cost - reused) + again
 
 

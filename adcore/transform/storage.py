@@ -16,24 +16,23 @@ from adcore.source import Span
 
 
 class Storage:
-    """Places of the values that a plan stores, and of those outside loops that the reverse sweep needs."""
+    """Places of the values that a plan stores, and of those outside loops that the reverse sweep needs.
+
+    `old` are names for the values that logged stores overwrite: they are kept as if the program computed them."""
 
     def __init__(self, structure: Structure, plan: Plan) -> None:
         self.structure = structure
         self._indexed: dict[Instr, list[Value]] = {}
         self._pushed: dict[Region, list[Value]] = {}
         self._exports: dict[Instr, list[Value]] = {}
-        self._logged: dict[Instr, list[Instr]] = {}
         self._rows: dict[Instr, list[Value]] = {}
         self._arrays: dict[Instr, list[Value]] = {}
         for node in plan.rows:
             self._rows.setdefault(self._outermost(structure.home[node]), []).append(node)
-        for store in plan.logged:
-            home = structure.home[store]
-            if home is not structure.function.region:
-                self._logged.setdefault(self._outermost(home), []).append(store)
-        for value in plan.stored:
-            home = structure.home[value]
+        self.old = {store: Value(store.operands[0].type, "old") for store in plan.logged}
+        self._stores = {value: store for store, value in self.old.items()}
+        for value in (*plan.stored, *self.old.values()):
+            home = self.home(value)
             if home is structure.function.region:
                 continue
             if not isinstance(value.type, Scalar):
@@ -44,6 +43,10 @@ class Storage:
                 self._indexed.setdefault(self._outermost(home), []).append(value)
             else:
                 self._pushed.setdefault(home, []).append(value)
+
+    def home(self, value: Value) -> Region:
+        """The region in which `value` comes to be: of what a logged store overwrites, that of the store."""
+        return self.structure.home[self._stores.get(value, value)]
 
     def _export(self, value: Value, home: Region) -> None:
         for region in self.structure.chain(home):
@@ -59,10 +62,6 @@ class Storage:
     def indexed_under(self, instr: Instr) -> list[Value]:
         """Values inside `instr` (an instruction of the function's own region) that are kept in buffers."""
         return self._indexed.get(instr, [])
-
-    def logged_under(self, instr: Instr) -> list[Instr]:
-        """Stores inside `instr` (an instruction of the function's own region) that log what they overwrite."""
-        return self._logged.get(instr, [])
 
     def arrays_under(self, instr: Instr) -> list[Value]:
         """Arrays that loops and branches inside `instr` make in each turn, all of which are kept."""
@@ -82,5 +81,6 @@ class Storage:
 
     def span(self, value: Value) -> Span | None:
         """The user's line that computes `value` (of the loop, if it is carried by one)."""
-        instr = self.structure.definition.get(value) or self.structure.owner[self.structure.home[value]]
+        store = self._stores.get(value)
+        instr = store or self.structure.definition.get(value) or self.structure.owner[self.structure.home[value]]
         return instr.span if instr is not None else None

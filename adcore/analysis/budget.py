@@ -7,21 +7,25 @@ looked for by storing single values, or not, whatever the price says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
-from adcore.analysis.choices import BYTE_PRICE, Node
-from adcore.analysis.explain import workspace
-from adcore.analysis.plan import Impossible, Plan, Planner, held
+from adcore.analysis.choices import Choice, Node
+from adcore.analysis.explain import room, workspace
+from adcore.analysis.plan import Impossible, Plan, Planner
+from adcore.analysis.search import cheapest
 from adcore.analysis.sizes import Unknown
+from adcore.ir.core import Value
 
 EPSILON = 1e-6
 
 MOST_TRIALS, MOST_WORK = 300, 30_000
 """Plans tried beyond the convex hull, and how many nodes they may have in all: a large function is planned but once."""
 
-PRICES = (BYTE_PRICE, 4.0, 16.0, 64.0, 256.0, 1e3, 1e4, 1e6)
+TINY, DEAR = 2.0**-20, 2.0**20
+"""Weights by which bytes decide, and work only between plans of as many bytes."""
 
 
 class TooLarge(Exception):
@@ -50,27 +54,59 @@ class _Budget:
 
     def __init__(self, planner: Planner, limit: int, arguments: Sequence[Any]) -> None:
         self.planner, self.limit, self.arguments = planner, limit, arguments
+        self.room: dict[Choice, tuple[float, float]] = {}
 
     def plan(self) -> Plan:
-        large: Plan | None = None
-        leanest: tuple[Plan, int] | None = None
-        for price in PRICES:
-            plan = self.planner.plan(price)
-            needed = self.bytes(plan)
-            if needed is None:
-                continue
-            if needed <= self.limit:
-                return plan if large is None else self.refined(large, plan, price)
-            large = plan
-            if leanest is None or needed < leanest[1]:
-                leanest = plan, needed
+        large = self.planner.plan()
+        if self.fits(large):
+            return large
+        self.room = {c: self.bytes_of(n, c) for n, options in self.planner.options.items() for c in options}
+        small = self.priced(1.0, TINY)
+        if small is None:
+            return self.leanest_unmeasured()
+        if not self.fits(small):
+            raise TooLarge(self.planner, small, self.measured(small))
+        return self.forced(large, small, 0.0) if self.bytes(large) is None else self.refined(large, small)
+
+    def leanest_unmeasured(self) -> Plan:
+        """What keeps least where only a run can tell how much that is."""
         try:
-            plan = self.planner.plan(inf)
+            return self.planner.plan(inf)
         except Impossible:
-            if leanest is None:
-                return self.planner.plan(PRICES[-1])
-            raise TooLarge(self.planner, *leanest) from None
-        return plan if large is None else self.refined(large, plan, PRICES[-1])
+            return self.planner.plan(DEAR)
+
+    def bytes_of(self, node: Node, choice: Choice) -> tuple[float, float]:
+        """What it takes to store the node, and to follow the rule; infinite where only a run can tell."""
+        row = self.evaluated(node, reused=isinstance(node, Value)) if choice.scratch else 0.0
+        return self.evaluated(node) if choice.store < inf else 0.0, row
+
+    def evaluated(self, node: Node, reused: bool = False) -> float:
+        try:
+            return float(self.planner.sizes.evaluate(room(self.planner, node, reused), self.arguments))
+        except Unknown:
+            return inf
+
+    def priced(self, price: float, weight: float = 1.0, fixed: Mapping[Node, bool] | None = None) -> Plan | None:
+        """The cheapest plan where a byte costs `price` on top of what it costs anyway, and that counts by `weight`."""
+        original: dict[Choice, Choice] = {}
+        options = {}
+        for node, choices in self.planner.options.items():
+            changed = []
+            for choice in choices:
+                stored, row = self.room[choice]
+                charged = replace(
+                    choice,
+                    store=weight * choice.store + (price * stored if stored < inf else inf),
+                    scratch=weight * choice.scratch + (price * row if row < inf else inf),
+                    cost=weight * choice.cost,
+                )
+                original[charged] = choice
+                changed.append(charged)
+            options[node] = tuple(changed)
+        found = cheapest(options, self.planner.needs.values, 1.0, fixed)
+        if found.cost == inf:
+            return None
+        return self.planner.plan_keeping(found.kept, {n: original[c] for n, c in found.choices.items()})
 
     def bytes(self, plan: Plan) -> int | None:
         """What `plan` keeps for the arguments; None where only a run can tell."""
@@ -83,38 +119,41 @@ class _Budget:
         needed = self.bytes(plan)
         return needed is not None and needed <= self.limit
 
-    def refined(self, large: Plan, small: Plan, price: float) -> Plan:
-        """The cheapest plan found between `large`, which does not fit, and `small`, which does, at `price`.
+    def refined(self, large: Plan, small: Plan) -> Plan:
+        """The cheapest plan found between `large`, which does not fit, and `small`, which does.
 
         First the plans on the convex hull, each at the price at which its neighbours cost the same; then single values
         are stored (or not) whatever the price says, as long as that makes the plan cheaper.
         """
-        while units(large) > units(small):
-            tie = (work(small) - work(large)) / (units(large) - units(small))
-            plan = self.planner.plan(max(tie, BYTE_PRICE))
-            if units(plan) >= units(large) or units(plan) <= units(small):
+        price = 0.0
+        while (span := self.measured(large) - self.measured(small)) > 0:
+            price = (small.cost - large.cost) / span
+            plan = self.priced(price)
+            assert plan is not None
+            if not self.measured(small) < self.measured(plan) < self.measured(large):
                 break
-            if self.fits(plan):
-                small, price = plan, tie
-            else:
-                large = plan
+            small, large = (plan, large) if self.fits(plan) else (small, plan)
         return self.forced(large, small, price)
+
+    def measured(self, plan: Plan) -> int:
+        known = self.bytes(plan)
+        assert known is not None, "some plan of this function can be measured and another one not"
+        return known
 
     def forced(self, large: Plan, small: Plan, price: float) -> Plan:
         """`small` with values stored in room that it leaves, or `large` without some: what is cheaper and fits."""
         best, trials = small, min(MOST_TRIALS, MOST_WORK // len(self.planner.options))
-        prices = dict.fromkeys((price, (price + BYTE_PRICE) / 2, BYTE_PRICE))
         fixed: dict[Node, bool] = {}
         improved = True
         while improved and trials > 0:
             improved = False
             extra: tuple[Node, bool] | None = None
             for node, stored in self.candidates(best, large):
-                for each in prices:
+                for each in (price, price / 2, 0.0):
                     if node in fixed or trials <= 0:
                         continue
                     trials -= 1
-                    plan = self.trial(each, {**fixed, node: stored})
+                    plan = self.priced(each, fixed={**fixed, node: stored})
                     if plan is not None and plan.cost < best.cost - EPSILON and self.fits(plan):
                         best, extra, improved = plan, (node, stored), True
             if extra is not None:
@@ -127,17 +166,3 @@ class _Budget:
         choices = self.planner.choices
         more = [(n, True) for n in choices if n not in kept and 0.0 < choices[n].store < inf]
         return [*more, *((n, False) for n in (*large.stored, *large.copied) if choices[n].store > 0.0)]
-
-    def trial(self, price: float, fixed: dict[Node, bool]) -> Plan | None:
-        found = self.planner.search(price, fixed)
-        return None if found.cost == inf else self.planner.plan_keeping(found.kept, found.choices)
-
-
-def units(plan: Plan) -> float:
-    """The stored bytes of a plan, as its price weighs them."""
-    return sum(held(plan, node) for node in plan.demanded)
-
-
-def work(plan: Plan) -> float:
-    """The operations of a plan."""
-    return plan.cost - units(plan)

@@ -192,12 +192,17 @@ def in_register(planner: Planner, node: Node) -> bool:
 
 def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
     """Bytes that keeping one value (in a row: of one turn of its own loop), or logging one store, takes."""
+    return room(planner, node, reused=node in plan.rows)
+
+
+def room(planner: Planner, node: Node, reused: bool = False) -> Polynomial:
+    """Bytes for all instances of a node; `reused`: for those of one run of its own loop."""
     if in_register(planner, node):
         return Polynomial()
     type_ = node.type if isinstance(node, Value) else node.operands[0].type
     if not isinstance(type_, Scalar) and isinstance(node, Value):
         return planner.sizes.array(node) if planner.is_lasting(node) else planner.temporaries.instances(node)
-    if node in plan.rows:
+    if reused:
         return planner.sizes.row(type_, planner.structure.loops(planner.structure.home[node])[-1])
     return planner.sizes.kept(type_, planner.structure.home[node])
 

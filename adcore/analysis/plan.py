@@ -361,6 +361,6 @@ class Planner:
 
 
 def held(plan: Plan, node: Node) -> float:
-    """What the plan pays for the bytes that it keeps of `node`, at the normal price."""
+    """What the plan pays for the bytes that it keeps of `node`."""
     choice = plan.choices[node]
     return choice.store if node in plan.kept else choice.scratch

@@ -97,7 +97,8 @@ def examined(
     __tracebackhide__ = True
     point = Point(names_of(f, len(args)), args, options.wrt)
     file, line = _place(f)
-    about = stories.About(_name(f), file, line, point, grad is not None)
+    maker = ("", 0) if grad is None else _place(grad)
+    about = stories.About(_name(f), file, line, point, grad is not None, maker)
     trial = _Trial(about, options, GradReport(about.function, file=file, line=line), progress)
     try:
         with np.errstate(all="ignore"):  # what is not finite gets a verdict, not a warning

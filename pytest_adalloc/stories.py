@@ -26,6 +26,7 @@ class About:
     line: int
     point: Point
     foreign: bool
+    maker_place: tuple[str, int] = ("", 0)  # where a gradient that was passed in is defined
 
     @property
     def maker(self) -> str:
@@ -34,6 +35,10 @@ class About:
     def here(self) -> list[str]:
         """The function's place, quoted."""
         return quoted(self.file, self.line)
+
+    def there(self) -> list[str]:
+        """The place of whoever makes the gradient, quoted: of the function for a compiled one."""
+        return quoted(*self.maker_place) or self.here()
 
 
 def quoted(file: str, line: int, column: int = -1, end_column: int = -1) -> list[str]:
@@ -229,7 +234,7 @@ def allocates(about: About, seen: AllocationReport, limit: int, stored: Sequence
         f"allocates: the {what} of {about.function} {_how_often(seen)}; {allowed}",
         total if len(seen.sites) != 1 else "",
         lines,
-        about.here() if not lines else [],
+        about.there() if not any(site.file for site in seen.sites[:3]) else [],
         _why(stored),
         [f"  = note: {seen.disagreement}"] if seen.disagreement else [],
         [f"  = note: {elsewhere}"] if (elsewhere := elsewhere_note(seen)) else [],

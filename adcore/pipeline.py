@@ -42,6 +42,7 @@ from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.selection import settle, track_selections
 from adcore.transform.simplify import simplify
 from adcore.transform.split import NotSplit, split
+from adcore.transform.tiles import tile_bits
 from adcore.transform.unchecked import without_index_checks
 
 Groups = tuple[tuple[int, ...], ...]
@@ -183,7 +184,7 @@ def _gradient(request: Request, products: Products) -> Function:
 
 
 def _llvm(request: Request, products: Products) -> Lowered:
-    function = defer_checks(products["gradient"], request.ops)
+    function = tile_bits(defer_checks(products["gradient"], request.ops), request.ops)
     return lower(
         function,
         name=ENTRY,

@@ -108,8 +108,8 @@ class Lowering:
         self.negated: set[Instr] = set()
         self.handlers = {
             op: getattr(self, f"_{op}")
-            for op in ("load", "store", "accumulate", "dim", "view", "transpose", "alloc", "item", "count", "index",
-                       "check", "push", "pop")
+            for op in ("load", "store", "accumulate", "pack", "unpack", "dim", "view", "transpose", "alloc", "item",
+                       "count", "index", "check", "push", "pop")
         } | {"for": control.lower_for, "while": control.lower_while, "if": control.lower_if}  # fmt: skip
 
     def whole(self, function: Function, layout: FrameLayout) -> None:
@@ -282,6 +282,31 @@ class Lowering:
         elif array.type.element.kind == "b":
             text = w.let(f"zext i1 {text} to i8")
         w.do(f"store {ty} {text}, ptr {address}{suffix}")
+
+    def _octet(self, instr: Instr) -> tuple[str, str, str, str]:
+        """Of a `pack` or `unpack`: the address of eight elements of the tile and its facts, and those of the byte."""
+        w = self.writer
+        tile, octet = self.array(instr.operands[0]), self.text(instr.operands[1])
+        array, (*outer, byte) = self.array(instr.operands[2]), self.texts(instr.operands[3:])
+        eight = w.let(f"getelementptr inbounds i64, ptr {tile.base}, i64 {octet}")
+        row = descriptors.element_address(w, array, (*outer, "0"))
+        address = w.let(f"getelementptr inbounds i8, ptr {row}, i64 {byte}")
+        return eight, self.aliasing.suffix(tile), address, self.aliasing.suffix(array)
+
+    def _pack(self, instr: Instr, region: Region) -> None:
+        w, (eight, of_tile, address, of_array) = self.writer, self._octet(instr)
+        # Each of the eight bytes is 0 or 1: the product has them side by side in its highest byte.
+        product = w.let(f"mul i64 {w.let(f'load i64, ptr {eight}{of_tile}')}, {0x0102040810204080}")
+        highest = w.let(f"lshr i64 {product}, 56")
+        w.do(f"store i8 {w.let(f'trunc i64 {highest} to i8')}, ptr {address}{of_array}")
+
+    def _unpack(self, instr: Instr, region: Region) -> None:
+        w, (eight, of_tile, address, of_array) = self.writer, self._octet(instr)
+        # Eight copies of the byte, each with another of its bits left: not 0 is true.
+        byte = w.let(f"zext i8 {w.let(f'load i8, ptr {address}{of_array}')} to i64")
+        copies = w.let(f"mul i64 {byte}, {0x0101010101010101}")
+        bits = w.let(f"and i64 {copies}, {0x8040201008040201 - (1 << 64)}")
+        w.do(f"store i64 {bits}, ptr {eight}{of_tile}")
 
     def _accumulate(self, instr: Instr, region: Region) -> None:
         array, text, w = self.array(instr.operands[1]), self.text(instr.operands[0]), self.writer

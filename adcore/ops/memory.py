@@ -160,11 +160,34 @@ def pop_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
     return tuple(SCALARS[name] for name in attrs["types"])
 
 
+def pack_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    tile, row = types[0], types[2]
+    packed = isinstance(row, ArrayType) and row.layout == "P"
+    if tile != ArrayType(BOOL, 1, "C") or types[1] != I64 or not isinstance(row, ArrayType) or not packed:
+        raise OpTypeError(f"a tile and a packed array, not ({', '.join(map(str, types))})")
+    _indices(types[3:], row.rank, "pack")
+    return ()
+
+
+def evaluate_pack(tile: Any, octet: int, array: Any, *index: int) -> None:
+    row = array[index[:-1]][8 * index[-1] :][:8]
+    row[:] = tile[8 * octet :][: len(row)]
+
+
+def evaluate_unpack(tile: Any, octet: int, array: Any, *index: int) -> None:
+    row = array[index[:-1]][8 * index[-1] :][:8]
+    tile[8 * octet :][: len(row)] = row
+
+
 OPS = (
     Op("load", load_type, evaluate_load, cost=2.0),
     Op("store", store_type, evaluate_store, cost=2.0, pure=False),
     # `accumulate v, a, i...` is a[i] += v with no order that the user could see: it may be reassociated.
     Op("accumulate", store_type, evaluate_accumulate, cost=3.0, pure=False),
+    # `pack tile, t, array, i..., k`: byte k of a row of a packed array becomes elements 8 t to 8 t + 7 of a tile (fewer
+    # where the row ends); `unpack`: the other way round.
+    Op("pack", pack_type, evaluate_pack, cost=8.0, pure=False),
+    Op("unpack", pack_type, evaluate_unpack, cost=8.0, pure=False),
     Op("dim", dim_type, lambda array, axis: int(array.shape[axis]), cost=0.0),
     Op("view", view_type, evaluate_view, cost=0.0),
     Op("transpose", transpose_type, lambda array, permutation: array.transpose(permutation), cost=0.0),

@@ -14,6 +14,7 @@ from adcore.transform.checks import simplify_checks
 from adcore.transform.defer import defer_checks
 from adcore.transform.reverse import reverse
 from adcore.transform.simplify import simplify
+from adcore.transform.tiles import tile_bits
 from tests.lower.native import Native
 from tests.transform.random_programs import random_program
 
@@ -59,4 +60,6 @@ def test_gradients(seed: int, workspace: str) -> None:
     """The last ten make arrays in their loops."""
     program = simplify(simplify_checks(simplify(random_program(seed, temporaries=seed >= 50), TABLE), TABLE), TABLE)
     gradient = reverse(program, ACTIVITY, (True,), ops=TABLE).function
-    assert_agrees(verify(simplify(gradient, TABLE), TABLE), seed, workspace=workspace, stack_limit=256)
+    gradient = verify(simplify(gradient, TABLE), TABLE)
+    for function in (gradient, verify(tile_bits(gradient, TABLE), TABLE)):
+        assert_agrees(function, seed, workspace=workspace, stack_limit=256)

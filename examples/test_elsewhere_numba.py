@@ -72,6 +72,6 @@ def test_the_call_from_python_allocates(adalloc):
 
 
 def test_a_failing_check_shows_the_function(adalloc):
-    """Native code calls the dispatcher here, so there is no line of Python in between: the gradient itself is quoted."""
+    """Native code calls the dispatcher here, so no line of Python lies in between: the gradient itself is quoted."""
     with pytest.raises(AssertionError, match=r"allocates: the gradient of cubes .*\n(.*\n)*.*def by_array_expression"):
         adalloc.check(cubes, np.linspace(1.0, 2.0, 100), grad=by_array_expression)

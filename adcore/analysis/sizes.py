@@ -164,7 +164,8 @@ class Sizes:
         return amount.text(self.name)
 
     def evaluate(self, amount: Polynomial, arguments: Sequence[Any]) -> int:
-        """Bytes for actual arguments (one per parameter: numbers, arrays, lists of arrays). Raises Unknown."""
+        """Bytes for actual arguments (one per parameter: numbers, arrays, lists of arrays; None is not known). Raises
+        Unknown."""
         given = dict(zip(self.structure.function.params, arguments, strict=False))
         return max(0, int(amount.evaluate(lambda atom: self._number(atom, given))))
 
@@ -179,7 +180,7 @@ class Sizes:
                 raise Unknown(atom)
             return int(given[atom.array].shape[atom.axis])
         assert isinstance(atom, Value)
-        if atom in given:
+        if given.get(atom) is not None:
             return int(given[atom])
         instr = self.structure.definition.get(atom)
         if instr is None:

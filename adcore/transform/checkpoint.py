@@ -119,8 +119,8 @@ def checkpointing(
     room = {root: _array_bytes(planner, root, arguments) for root in state}
     scalars = sum(p.type.bytes for p in body.params[1:] if isinstance(p.type, Scalar))
     snapshot = sum(room.values()) + scalars + 8
-    given = [0, *(None for _ in body.params[1:]), *(_argument(planner, v, arguments) for v in step.inputs)]
-    record = inner.sizes.evaluate(workspace(inner, inner_plan), given)
+    given = [*(None for _ in body.params[1:]), *(_argument(planner, v, arguments) for v in step.inputs)]
+    record = largest_record(inner, inner_plan, counters(planner, loop, arguments), given)
     slots = (limit - record - sum(room.values())) // snapshot - 1
     if slots < 0:
         return None
@@ -130,6 +130,27 @@ def checkpointing(
     return Checkpointing(
         loop, slots, state, step, gradient, kinds, seeds, steps, advanced, total, snapshot, inner, inner_plan
     )
+
+
+def counters(planner: Planner, loop: Instr, arguments: Sequence[Any]) -> range:
+    """What the loop variable runs through. Raises Unknown where only a run can tell."""
+    forms = (planner.dependence.affine.form(v) for v in loop.operands[:2])
+    first, stop = (planner.sizes.evaluate(planner.sizes.polynomial(form), arguments) for form in forms)
+    return range(first, stop, loop.attrs["step"])
+
+
+MOST_STEPS = 10_000
+"""Of loops with more steps only the first and the last are looked at; the limit holds at run time all the same."""
+
+
+def largest_record(step: Planner, plan: Plan, turns: range, inputs: Sequence[Any]) -> int:
+    """Bytes that the record of the dearest step takes; `inputs` are the arguments of a step after its loop variable."""
+    amount = workspace(step, plan)
+    try:
+        return step.sizes.evaluate(amount, [None, *inputs])
+    except Unknown:  # it depends on the loop variable, or cannot be known
+        looked_at = turns if len(turns) <= MOST_STEPS else (turns[0], turns[-1])
+        return max((step.sizes.evaluate(amount, [turn, *inputs]) for turn in looked_at), default=0)
 
 
 def step_kinds(planner: Planner, loop: Instr, step: Outlined) -> tuple[tuple[str, ...], tuple[bool, ...]]:

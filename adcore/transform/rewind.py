@@ -23,7 +23,15 @@ from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.transform.checkpoint import Adjoints, Differentiate, state_of, step_kinds, stored_after
+from adcore.transform.checkpoint import (
+    Adjoints,
+    Differentiate,
+    counters,
+    largest_record,
+    state_of,
+    step_kinds,
+    stored_after,
+)
 from adcore.transform.loops import iteration_number, trip_count
 from adcore.transform.outline import Outlined, aliases_of, call_inline, outline
 from adcore.transform.snapshots import stored_array
@@ -91,22 +99,16 @@ class Rewinding:
             return None
         try:
             kept = self.outer.sizes.evaluate(self.kept(), arguments)
-            return kept + max(self._step_bytes(arguments, last) for last in (False, True))
+            return kept + self._step_bytes(arguments)
         except Unknown:
             return None
 
-    def _step_bytes(self, arguments: Sequence[Any], last: bool) -> int:
-        sizes, loop = self.outer.sizes, self.loop
-        lo, hi = (sizes.evaluate(sizes.polynomial(self.outer.dependence.affine.form(v)), arguments)
-                  for v in loop.operands[:2])  # fmt: skip
-        turns = range(lo, hi, loop.attrs["step"])
-        if not turns:
-            return 0
+    def _step_bytes(self, arguments: Sequence[Any]) -> int:
         params = self.outer.structure.function.params
         given = [arguments[params.index(v)] if v in params else None for v in self.step.inputs]
-        carried = [None] * (len(loop.regions[0].params) - 1)
-        inner = workspace(self.planner, self.plan)
-        return self.planner.sizes.evaluate(inner, [turns[-1 if last else 0], *carried, *given])
+        carried = [None] * (len(self.loop.regions[0].params) - 1)
+        turns = counters(self.outer, self.loop, arguments)
+        return largest_record(self.planner, self.plan, turns, [*carried, *given])
 
     def note(self) -> str:
         return "Each step of that loop runs once more in the reverse sweep."

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore import inspection
 from adcore.activities import Active, Activity, BatchDuplicated, Const, Duplicated, Mode
 from adcore.analysis.explain import Explanation
 from adcore.batch import prepared_call
@@ -151,6 +152,7 @@ class Handle(native.NativeCallable):
         build = self._call.version.build
         loaded = jit.load(build.artifact.object_code, entries(build), {**natives(build), **imports})
         self._relinked.append(loaded)
+        inspection.rows_of(build, self.__name__, self._call.prepared.primal.function.span, loaded)
         return int(loaded[build.lowered.name])
 
     @property
@@ -158,17 +160,9 @@ class Handle(native.NativeCallable):
         """First address, end, function, file, line and phase of the code, in every copy that was loaded.
 
         What an allocation report (or a debugger) needs to name the user's line."""
-        call = self._call
-        sizes = call.version.build.artifact.symbols
-        lowered, span = call.version.build.lowered, call.prepared.primal.function.span
-        places = {site.symbol: (site.span, site.phase) for site in lowered.allocation_sites}
-        places.setdefault(lowered.name, (span, call.mode.name))
-        return [
-            (loaded[symbol], loaded[symbol] + sizes[symbol], self.__name__, place.file, place.line, phase)
-            for loaded in (call.version.kernel.code, *self._relinked)
-            for symbol, (place, phase) in places.items()
-            if place is not None and symbol in sizes
-        ]
+        build, span = self._call.version.build, self._call.prepared.primal.function.span
+        copies = (self._call.version.kernel.code, *self._relinked)
+        return [row for code in copies for row in inspection.rows_of(build, self.__name__, span, code)]
 
     # The two ways to call
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from adcore import pipeline
+from adcore import inspection, pipeline
 from adcore.analysis.explain import Explanation
 from adcore.errors import ArgumentError, Diagnostic, WorkspaceError
 from adcore.frontend.ruled import generation
@@ -24,7 +24,7 @@ from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.lower import Part
 from adcore.ops import TABLE, Table
 from adcore.pipeline import Build, Groups, Request, Sweep, compile_request
-from adcore.runtime import jit
+from adcore.runtime import allocator, jit
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Kernel
 from adcore.runtime.frames import FrameLayout
@@ -190,7 +190,9 @@ def load_version(primal: Primal, build: Build) -> Version:
     kernel = Kernel(
         loaded[lowered.name], layout, lowered.faults, primal.python.__name__, pipeline.written_params(function), loaded
     )
-    return Version(build, kernel, primal)
+    version = Version(build, kernel, primal)
+    inspection.rows_of(build, kernel.name, primal.function.span, loaded)
+    return version
 
 
 def entries(build: Build) -> list[str]:
@@ -200,8 +202,9 @@ def entries(build: Build) -> list[str]:
 
 
 def imports(build: Build) -> dict[str, int]:
-    """Addresses of the functions outside that a build's rules call."""
-    return {symbol: native.address for symbol, native in build.lowered.natives.items()}
+    """Addresses of the functions outside that a build calls: those of its rules and, if need be, of the allocator."""
+    natives = {symbol: native.address for symbol, native in build.lowered.natives.items()}
+    return {**allocator.entries(), **natives} if build.lowered.allocation_sites else natives
 
 
 MOST_PRIMALS = 1024

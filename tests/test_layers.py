@@ -29,7 +29,7 @@ LAYERS: dict[str, set[str]] = {
 # Above the layers: stages, versions of a function, and what users import.
 FACE = {
     "__init__", "__main__", "activities", "api", "batch", "chunks", "export", "functional", "handle", "inplace",
-    "pipeline", "quick", "rules", "second", "split", "split_calls", "versions",
+    "inspection", "pipeline", "quick", "rules", "second", "split", "split_calls", "versions",
 }  # fmt: skip
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from adcore.ir.core import Attributes, Instr, Region, Value
@@ -31,6 +32,7 @@ class Builder:
     def __init__(self, ops: OpTable) -> None:
         self.ops = ops
         self.span: Span | None = None
+        self.late = False  # whether what is appended runs in the reverse sweep
         self._bodies: list[list[Instr]] = [[]]
         self._constants: list[dict[tuple[str, str], Value]] = [{}]
 
@@ -68,6 +70,8 @@ class Builder:
 
     def append(self, instr: Instr) -> None:
         """Append a ready-made instruction to the innermost open region."""
+        if self.late and instr.op == "alloc":
+            instr = replace(instr, attrs={**instr.attrs, "late": True})
         self._bodies[-1].append(instr)
 
     def const(self, value: float | int | bool, type_: Scalar | None = None) -> Value:

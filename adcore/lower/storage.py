@@ -34,7 +34,9 @@ SUSPENDED_BITS = 8
 
 @dataclass(frozen=True)
 class AllocationSite:
-    """An internal function of the object that calls malloc for one line of the user's program."""
+    """An internal function of the object that calls malloc for one line of the user's program, in the forward or the
+    reverse sweep (of a function that has but one sweep, in the forward sweep).
+    """
 
     symbol: str
     span: Span | None
@@ -170,7 +172,8 @@ class Storage:
 
     def _site(self, instr: Instr) -> str:
         symbol = f"{self.name}.alloc.{len(self.sites)}"
-        self.sites.append(AllocationSite(symbol, instr.span, str(instr.attrs.get("role", ""))))
+        late = self.part == "reverse" or bool(instr.attrs.get("late"))
+        self.sites.append(AllocationSite(symbol, instr.span, "reverse sweep" if late else "forward sweep"))
         return symbol
 
     @contextmanager
@@ -283,7 +286,7 @@ class Storage:
         symbol = next((s.symbol for s in self.sites if s.span is instr.span and ".grow." in s.symbol), "")
         if not symbol:
             symbol = f"{self.name}.grow.{len(self.sites)}"
-            self.sites.append(AllocationSite(symbol, instr.span, "stored"))
+            self.sites.append(AllocationSite(symbol, instr.span, "forward sweep"))
             for text in (
                 "declare ptr @malloc(i64)",
                 "declare void @free(ptr)",

@@ -100,7 +100,9 @@ def alloc_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
     return (ArrayType(SCALARS[attrs["element"]], len(types), "P" if packed else "C"),)
 
 
-def evaluate_alloc(*shape: int, element: str, zero: bool = False, role: str = "", packed: bool = False) -> Any:
+def evaluate_alloc(
+    *shape: int, element: str, zero: bool = False, role: str = "", packed: bool = False, late: bool = False
+) -> Any:
     if any(n < 0 for n in shape):
         raise ValueError("negative dimensions are not allowed")
     if zero:
@@ -191,8 +193,8 @@ OPS = (
     Op("dim", dim_type, lambda array, axis: int(array.shape[axis]), cost=0.0),
     Op("view", view_type, evaluate_view, cost=0.0),
     Op("transpose", transpose_type, lambda array, permutation: array.transpose(permutation), cost=0.0),
-    # `alloc n... [element, zero, role, packed]`: scoped to its region; role says what it is for ("": the user's own
-    # array, "shadow", "stored"); truth values that are stored may be packed.
+    # `alloc n... [element, zero, role, packed, late]`: scoped to its region; role says what it is for ("": the user's
+    # own array, "shadow", "stored"); truth values that are stored may be packed; late is what the reverse sweep makes.
     Op("alloc", alloc_type, evaluate_alloc, cost=8.0, pure=False, may_raise="always"),
     Op("item", item_type, lambda arrays, k: arrays[k], cost=0.0),
     Op("count", count_type, len, cost=0.0),

@@ -24,7 +24,7 @@ class LinkError(Exception):
     """Object code that cannot be loaded: a symbol that nothing defines, or an export that it does not have."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loaded:
     """Addresses of a loaded object's exports; the code stays as long as this is referenced."""
 
@@ -126,14 +126,21 @@ def _engine() -> Any:
     """The process's one linker, for ever: code that it has loaded may be running."""
     from llvmlite import binding
 
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine(
-        cpu=binding.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small", jit=True
-    )
+    machine = target_machine()
     # JITLink puts all sections of an object into one mapping. The older linker maps each where the system has room, and
     # ends the process when a large array lies between two of them: they refer to each other by 32 bits.
     return binding.create_lljit_compiler(machine, use_jit_link=True)
+
+
+def target_machine() -> Any:
+    """LLVM's description of this processor, for code that is loaded here."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small", jit=True
+    )
 
 
 _held_for_fork: list[Any] = []

@@ -178,6 +178,7 @@ class _Reverse:
         self.hidden_shadows()
         self.sweep.region(top)
         self.cut = self.builder.position
+        self.builder.late = True
         adjoints: dict[Value, Value] = {}
         seeded = [r for r, s in zip(function.results, self.seeds, strict=True) if s]
         for result, seed in zip(seeded, seed_params, strict=True):

@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 
 
 class Line(NamedTuple):
-    """A line of Python and the name of the function that it is part of."""
+    """A line of Python, the name of the function that it is part of, and whether the wrappers of a compiled function
+    lie between it and the allocation.
+    """
 
     file: str
     number: int
     function: str
+    phase: str = ""
+
+
+WRAPPER = "call wrapper"
 
 
 def python_lines(hooks: Hooks, run: Callable[[], object]) -> dict[int, Line]:
@@ -75,18 +81,25 @@ def user_line(frame: FrameType, number: int) -> Line | None:
     if _is_ours(frame):
         return None
     place: FrameType | None = frame
-    at = number
-    while place is not None and place.f_code.co_filename.startswith(_installed()):
+    at, phase, compiler = number, "", _compiler()
+    while place is not None and place.f_code.co_filename.startswith((*_installed(), *compiler)):
+        phase = WRAPPER if place.f_code.co_filename.startswith(compiler) else phase
         place = place.f_back
         at = place.f_lineno if place else 0
     # Our own frames are below everything that is measured.
     if place is None or _is_ours(place):
         place, at = frame, number
-    return Line(place.f_code.co_filename, at, place.f_code.co_name)
+    return Line(place.f_code.co_filename, at, place.f_code.co_name, phase)
 
 
 def _is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(os.path.dirname(__file__) + os.sep)
+
+
+def _compiler() -> tuple[str, ...]:
+    """Where our compiler lies, if it is loaded: its wrappers are not the user's code even where it is not installed."""
+    file = getattr(sys.modules.get("adcore"), "__file__", None)
+    return (os.path.dirname(file) + os.sep,) if file else ()
 
 
 @functools.cache

@@ -67,8 +67,9 @@ def measure(
 ) -> AllocationReport:
     """Count the native allocations of ``call(*args)``, call by call.
 
-    Function pointers (of ctypes or cffi, Numba's ``cfunc``, SciPy's ``LowLevelCallable``) are called by native code
-    alone. Anything else is called from Python; then the interpreter's own allocations are told apart by caller and
+    Function pointers (of ctypes or cffi, Numba's ``cfunc`` and ``njit``, SciPy's ``LowLevelCallable``) are called by
+    native code alone; what their wrappers for Python ask for is seen when they are called in a lambda. Anything else is
+    called from Python; then the interpreter's own allocations are told apart by caller and
     reported under ``interpreter``.
     """
     from pytest_adalloc.hooks.pointers import as_kernel

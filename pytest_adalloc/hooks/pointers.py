@@ -1,8 +1,9 @@
 """Function pointers with fixed arguments as kernels, so that native code can call them without Python in between.
 
 ``as_kernel(call, args)`` answers with a compiled ``int32 kernel(void *)`` for a function of ctypes or cffi, for
-anything that offers one as ``.ctypes`` (Numba's ``cfunc``, a compiled gradient) and for SciPy's ``LowLevelCallable``;
-with None for every other callable, and for signatures that are not made of numbers and pointers alone.
+Numba's ``cfunc`` and for what ``njit`` compiles (see ``jitted``), for anything else that offers a C function of its own
+as ``.ctypes``, and for SciPy's ``LowLevelCallable``; with None for every other callable, and for signatures that are
+not made of numbers, arrays and pointers alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import struct
 import sys
 from _ctypes import CFuncPtr
 from collections.abc import Sequence
+from contextlib import suppress
 from ctypes import c_void_p
 from dataclasses import dataclass
 from typing import Any
@@ -43,12 +45,18 @@ class _Pointer:
 
 def as_kernel(call: object, args: Sequence[object]) -> Kernel | None:
     """The call as a kernel, or None when Python has to make it."""
-    # Numba and compiled gradients offer the function as .ctypes, SciPy's wrapper keeps it as .function.
+    from pytest_adalloc.hooks.jitted import numba_kernel
+
+    if type(call).__module__.partition(".")[0] == "adcore":
+        return None  # what its .ctypes takes is a frame, and not the arguments of the call
+    # Numba's cfunc offers the function as .ctypes, SciPy's wrapper keeps it as .function.
     for own in (call, getattr(call, "ctypes", None), getattr(call, "function", None)):
         if isinstance(own, CFuncPtr):
-            return _from_ctypes(own, args)
+            with suppress(TypeError, ctypes.ArgumentError):  # the call itself will say what is wrong
+                return _from_ctypes(own, args)
+            return None
     pointer = _cffi_pointer(call) or _low_level_pointer(call)
-    return _compiled(pointer, args, kept=(call,)) if pointer else None
+    return _compiled(pointer, args, kept=(call,)) if pointer else numba_kernel(call, args)
 
 
 def _from_ctypes(call: Any, args: Sequence[object]) -> Kernel | None:
@@ -168,7 +176,7 @@ def _compiled(pointer: _Pointer, args: Sequence[object], kept: tuple[object, ...
         raise TypeError(f"the function takes {len(pointer.parameters)} arguments, not {len(args)}")
     from pytest_adalloc.hooks import machine
 
-    literals = [_literal(kind, arg) for kind, arg in zip(pointer.parameters, args, strict=True)]
+    literals = [literal(kind, arg) for kind, arg in zip(pointer.parameters, args, strict=True)]
     if None in literals:
         return None
     passed = ", ".join(f"{kind} {literal}" for kind, literal in zip(pointer.parameters, literals, strict=True))
@@ -194,8 +202,8 @@ def _hooked(address: int) -> int:
     return hook_addresses()[entries[address]] if address in entries else address
 
 
-def _literal(kind: str, value: object) -> str | None:
-    """An argument as a constant of LLVM's language."""
+def literal(kind: str, value: object) -> str | None:
+    """An argument as a constant of LLVM's language; None for what cannot be one."""
     plain = getattr(value, "value", value) if kind != "ptr" else value
     if kind == "double" and isinstance(plain, (int, float)):
         return f"0x{struct.unpack('>Q', struct.pack('>d', plain))[0]:016X}"

@@ -7,9 +7,10 @@ import contextlib
 import ctypes
 import functools
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_char_p, c_void_p
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -94,15 +95,15 @@ def attribute(
 
     ``table`` names generated code by address, ``lines`` gives lines of Python by the key of a site.
     """
-    named = AddressTable(table or ())
-    merged: dict[tuple[str, str, str, str, int], Site] = {}
+    named = AddressTable((*(table or ()), *kernel_rows()))
+    merged: dict[tuple[str, str, str, str, int, str], Site] = {}
     for item in raw:
         site = _site(item, named, (lines or {}).get(item.key))
-        place = (site.function, site.library, site.symbol, site.file, site.line)
+        place = (site.function, site.library, site.symbol, site.file, site.line, site.phase)
         known = merged.get(place)
-        count, size = (known.count, known.bytes) if known else (0, 0)
-        first = known or site
-        merged[place] = Site(*place, count + site.count, size + site.bytes, first.phase, first.stack)
+        merged[place] = (
+            replace(known, count=known.count + site.count, bytes=known.bytes + site.bytes) if known else site
+        )
     return tuple(sorted(merged.values(), key=lambda site: (-site.count, -site.bytes, site.symbol)))
 
 
@@ -118,18 +119,25 @@ def _site(item: RawSite, named: AddressTable, line: Line | None) -> Site:
     culprit = own or _named_culprit(stack, named.frame(item.culprit))
     library = culprit.library or "generated code"
     symbol = culprit.symbol or (f"+{culprit.offset:#x}" if culprit.library else "")
-    place = (culprit.file, culprit.line)
+    place, phase = (culprit.file, culprit.line), culprit.phase
     if line and not culprit.file:
-        place = (line.file, line.number)
+        place, phase = (line.file, line.number), phase or line.phase
         # The outermost frame that matters to the user; no address, because Python has none.
         stack = (*stack, Frame(0, "", line.function, 0, *place))
-    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, culprit.phase, stack)
+    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, phase, stack)
 
 
 def _named_culprit(stack: tuple[Frame, ...], culprit: Frame) -> Frame:
     """The frame to name: below libffi it is the function that libffi was asked to call."""
     callee = next((inner for inner, outer in pairwise(stack) if outer.address == culprit.address), culprit)
     return callee if culprit.library.startswith("libffi") else culprit
+
+
+def kernel_rows() -> list[AddressRow]:
+    """The code that our compiler has loaded."""
+    compiler = sys.modules.get("adcore.inspection")
+    rows: list[AddressRow] = compiler.address_table() if compiler is not None else []
+    return rows
 
 
 class AddressTable:

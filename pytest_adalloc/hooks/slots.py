@@ -12,6 +12,7 @@ import bisect
 import ctypes
 import functools
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from ctypes import c_int, c_size_t, c_uint64, c_void_p
@@ -37,6 +38,7 @@ class Slots:
     foreign: tuple[str, ...] = ()  # words that held someone else's hook, which ours now calls
     _known: dict[LoadedObject, list[Slot]] = field(default_factory=dict)
     _slots: list[Slot] = field(default_factory=list)
+    _kernels: tuple[Slot, ...] = ()
     _mine: dict[int, str] = field(default_factory=dict)  # address of a hook of ours -> its name
     _before: dict[int, int] = field(default_factory=dict)  # slot -> what it held
     _linkage: dict[str, int] = field(default_factory=dict)
@@ -53,7 +55,8 @@ class Slots:
     def patch(self) -> int:
         """Put a hook into every word that calls an allocator; returns how many were written."""
         self._scan()
-        wanted = [(slot, original) for slot in self._slots if (original := self._original_of(slot)) is not None]
+        self._kernels = generated_slots()
+        wanted = [(slot, original) for slot in self.watched() if (original := self._original_of(slot)) is not None]
         writes = []
         for slot, original in wanted:
             hook = self.hook_for(slot.symbol, original)
@@ -67,8 +70,8 @@ class Slots:
         return len(writes)
 
     def unchanged(self) -> bool:
-        """Whether no library came or went since the last ``patch()``."""
-        return elf.loader_generation() == self.generation
+        """Whether no library came or went since the last ``patch()``, and no first kernel that allocates."""
+        return elf.loader_generation() == self.generation and generated_slots() == self._kernels
 
     def astray(self) -> list[str]:
         """Words that do not hold our hook, as ``library: symbol``; to be asked only while ``unchanged()``.
@@ -76,9 +79,8 @@ class Slots:
         Data words that a program has filled with something of its own are left out; one that holds the allocator
         itself is not, because it was hooked and has been put back.
         """
-        return [
-            f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in self._slots if self._is_astray(slot)
-        ]
+        lost = filter(self._is_astray, self.watched())
+        return [f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in lost]
 
     def _is_astray(self, slot: Slot) -> bool:
         held = _read(slot.address)
@@ -90,7 +92,7 @@ class Slots:
     def remove(self) -> int:
         """Write back what the words held before; returns how many were restored."""
         self._scan()
-        live = {slot.address for slot in self._slots}
+        live = {slot.address for slot in self.watched()}
         back = [(at, old) for at, old in self._before.items() if at in live and _read(at) in self._mine]
         with self.opened(address for address, _ in back):
             for address, old in back:
@@ -100,14 +102,14 @@ class Slots:
 
     def watched(self) -> tuple[Slot, ...]:
         """Every word that leads to an allocator entry, as of the last ``patch()``."""
-        return tuple(self._slots)
+        return (*self._slots, *self._kernels)
 
     def opened(self, addresses: Iterable[int]) -> AbstractContextManager[None]:
         """Make the pages of these words writable for the length of a block."""
         return _writable(addresses, self.objects)
 
     def _scan(self) -> None:
-        if self.unchanged():
+        if elf.loader_generation() == self.generation:
             return
         self.objects, self.generation = elf.loaded_objects()
         self._known = {owner: self._slots_of(owner) for owner in self.objects}
@@ -132,6 +134,16 @@ class Slots:
         place = f"{slot.owner.file_name or 'main program'}: {slot.symbol}"
         self.foreign = self.foreign if place in self.foreign else (*self.foreign, place)
         return held
+
+
+def generated_slots() -> tuple[Slot, ...]:
+    """The words through which our compiler's kernels reach the allocator; none where it is not loaded."""
+    compiler = sys.modules.get("adcore.inspection")
+    words: dict[str, int] = compiler.allocator_words() if compiler is not None else {}
+    return tuple(Slot(address, name, "data", _KERNELS) for name, address in words.items())
+
+
+_KERNELS = LoadedObject("compiled kernels", 0, ())
 
 
 def linked_address(name: str) -> int | None:

@@ -54,6 +54,20 @@ def test_an_entry_of_the_allocator_itself() -> None:
     assert not report.disagreement
 
 
+def test_a_compiled_gradient_is_called_with_its_own_arguments() -> None:
+    """Its ``.ctypes`` takes the address of a frame: a number that is passed in must not be taken for one."""
+    import adcore as ad
+
+    def power(x: float, n: int) -> float:
+        for _ in range(n):
+            x = x * 1.5
+        return x
+
+    handle = ad.compile(power, 2.0, 3, mode=ad.Primal)
+    assert as_kernel(handle, (2.0,)) is None
+    assert measure(handle, 2.0, 3, calls=5).pattern == "none"
+
+
 def test_references_and_structures_by_pointer(paths: Any) -> None:
     counter = c_int(0)
     report = measure(paths.functions.s_growing, byref(counter), calls=3, warmup=0, witness=False)
@@ -124,6 +138,47 @@ def test_cffi_function_pointer(paths: Any) -> None:
     data = ffi.new("double[6]")
     report = measure(library.f_axpy, 1.0, data, 6, calls=3)
     assert (report.driven, report.bytes_per_call) == ("native", (48,) * 3)
+
+
+def test_numba_jitted_functions() -> None:
+    """Numba's own functions in the native loop: no wrapper of Python's runs, and what they allocate is seen."""
+    numba = pytest.importorskip("numba", reason="Numba is not installed")
+
+    @numba.njit
+    def total(x: Any, scale: float, n: int) -> float:
+        s = 0.0
+        for i in range(n):
+            s += x[i, 0] * scale
+        return s
+
+    @numba.njit
+    def allocates(x: Any) -> float:
+        return np.zeros(x.size)[0] + x[0]
+
+    @numba.njit
+    def writes(x: Any) -> None:
+        x[0] += 1.0
+
+    @numba.njit
+    def fails(x: Any) -> float:
+        raise ValueError("no")
+
+    @numba.njit
+    def returns_an_array(x: Any) -> Any:
+        return x + 1.0
+
+    x, column = np.arange(100.0), np.arange(200.0).reshape(100, 2)[:, 1:]
+    clean = measure(total, column, 2.0, 100, calls=20)
+    assert (clean.driven, clean.pattern, clean.disagreement) == ("native", "none", "")
+    assert not any(count.calls for count in clean.python.values())
+    seen = measure(allocates, x, calls=20)
+    assert (seen.driven, seen.allocs_per_call) == ("native", (1,) * 20)
+    assert seen.bytes >= 20 * 800
+    before = x[0]
+    assert measure(writes, x, calls=5, warmup=0, witness=False).driven == "native"
+    assert x[0] == before + 5
+    assert measure(fails, x, calls=5, warmup=0).status != 0
+    assert measure(returns_an_array, x, calls=5).driven == "python"
 
 
 def test_numba_cfunc() -> None:

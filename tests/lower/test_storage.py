@@ -315,7 +315,7 @@ def test_heap_mode_makes_one_malloc_per_stored_array() -> None:
     assert heap.sizes == [24]
     assert not heap.live
     (site,) = native.lowered.allocation_sites
-    assert site.phase == "stored"
+    assert site.phase == "forward sweep"
     assert native.loaded[site.symbol] > 0
     assert native.artifact.symbols[site.symbol] > 0
 

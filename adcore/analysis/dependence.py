@@ -18,7 +18,7 @@ from adcore.analysis.affine import Affine, Form, known, plus
 from adcore.analysis.bounds import Bounds
 from adcore.analysis.conflicts import Conflicts, Order, Shape, Subscripts
 from adcore.analysis.structure import Structure, contains
-from adcore.ir.core import Instr, Value
+from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import ListType
 
 MOST_COMPARED = 2
@@ -139,18 +139,18 @@ class Dependence:
         x, y = self.access(a), self.access(b)
         return x.root is y.root and None not in x.subscripts and x.key == y.key
 
-    def same_place(self, access: Instr) -> Sequence[Instr]:
-        """The accesses of its region that touch the same element for sure in each iteration, in program order; none if
-        the subscripts of `access` are not affine."""
+    def same_place(self, access: Instr, region: Region) -> Sequence[Instr]:
+        """The accesses of `region` that touch the same element as `access` for sure in each iteration, in program
+        order; none if the subscripts of `access` are not affine."""
         if not self._places:
             accesses = (i for i in self.structure.instructions() if i.op in ACCESSES)
             for instr in accesses:
-                self._places.setdefault(self._place(instr), []).append(instr)
-        return () if None in self.access(access).subscripts else self._places[self._place(access)]
+                self._places.setdefault(self._place(instr, self.structure.home[instr]), []).append(instr)
+        return () if None in self.access(access).subscripts else self._places.get(self._place(access, region), ())
 
-    def _place(self, instr: Instr) -> Hashable:
+    def _place(self, instr: Instr, region: Region) -> Hashable:
         access = self.access(instr)
-        return self.structure.home[instr], access.root, access.key
+        return region, access.root, access.key
 
     def levels(self, load: Instr, store: Instr) -> tuple[int, ...]:
         """The levels at which `store` may later overwrite what `load` read: l > 0, carried by the l-th common loop

@@ -273,9 +273,9 @@ def described(planner: Planner, value: Node) -> str:
     """The user's text for `value`: the source of its expression, or its name; for a log, the statement."""
     if isinstance(value, Instr):
         return value.span.text() if value.span is not None else value.op
-    if planner.choices[value].why == "trip count":
-        return TRIPS
     instr = planner.structure.definition.get(value)
+    if instr is not None and instr.op == "while" and value is instr.results[-1]:
+        return TRIPS
     named = instr is not None and (instr.op in ("for", "while", "if") or (instr.op == "alloc" and value.hint))
     if instr is not None and instr.span is not None and not named:
         span = instr.span
@@ -363,7 +363,7 @@ def certainly_killed(planner: Planner, load: Instr, store: Instr) -> bool:
     affine = None not in (*one.subscripts, *two.subscripts)
     atoms = {a for form in (*one.subscripts, *two.subscripts) for a in form or ()}
     data = any(isinstance(a, Value) and _is_loaded(planner, a) for a in atoms)
-    return affine and not optional and not data
+    return affine and not optional and (not data or dependence.certainly_same(load, store))
 
 
 def _is_loaded(planner: Planner, value: Value) -> bool:
@@ -385,7 +385,7 @@ def reason(planner: Planner, value: Node, choice: Choice) -> str:
         assert isinstance(value, Value)
         load = planner.structure.definition[value]
         sure = any(certainly_killed(planner, load, s) for s in planner.killers(value))
-        lines = ", ".join(str(s.line) for s in _spans(planner.killers(value)))
+        lines = ", ".join(dict.fromkeys(str(s.line) for s in _spans(planner.killers(value))))
         verb = "is" if sure else "may be"
         sentence = f"`{text}` {verb} overwritten (line {lines}) before the reverse sweep comes back to it"
         aliases = aliased_names(planner, value, choice)

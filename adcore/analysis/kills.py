@@ -19,9 +19,9 @@ from adcore.ir.types import I64, ArrayType, Scalar
 class Kills:
     """Facts about loads and stores of one function, memoised.
 
-    `old` maps a store to the value that an earlier load of its own region read from the very element that it
-    overwrites: keeping that value is logging the store. `overwriting` is the inverse, for loads. `shifts` maps a value
-    to the (loop, position) of the carried value that it becomes in the next iteration.
+    `old` maps a store to the value that an earlier load of its own region (or of one that holds it in a branch) read
+    from the very element that it overwrites: keeping that value is logging the store. `overwriting` is the inverse, for
+    loads. `shifts` maps a value to the (loop, position) of the carried value that it becomes in the next iteration.
     """
 
     def __init__(self, dependence: Dependence, stores: Sequence[Instr], apart: Instr | None = None) -> None:
@@ -31,6 +31,8 @@ class Kills:
         for store in stores:
             self._of_root.setdefault(dependence.access(store).root, []).append(store)
         self._reaching: dict[Value, list[Instr]] = {}
+        self._need: dict[Value, int] = {}
+        self._undoable: dict[Instr, bool] = {}
         self.old: dict[Instr, Value] = {}
         for store in stores:
             if store.op == "store" and (load := self._overwritten_load(store)) is not None:
@@ -40,8 +42,6 @@ class Kills:
         for instr in self.structure.instructions():
             if instr.op == "for" and self.structure.rectangular(instr.regions[0]):
                 self._find_shifts(instr)
-        self._need: dict[Value, int] = {}
-        self._undoable: dict[Instr, bool] = {}
 
     def reaching(self, access: Instr) -> list[Instr]:
         """The stores to memory that `access` may touch, in program order."""
@@ -53,19 +53,27 @@ class Kills:
         return self._reaching[root]
 
     def _between(self, first: Instr, last: Instr) -> list[Instr]:
-        """Stores that may touch what `first` touches and stand after it and before `last`, in the same region."""
+        """Stores that may touch what `first` touches and stand after it and before `last`, in the program's order."""
         number, found = self.structure.number, self.reaching(first)
         start = bisect_right(found, number[first], key=number.__getitem__)
         return found[start : bisect_left(found, number[last], key=number.__getitem__)]
 
     def _overwritten_load(self, store: Instr) -> Instr | None:
-        """The last load of the store's own region from the same element, if nothing in between can write it."""
-        loads = [i for i in self.dependence.same_place(store) if i.op == "load"]
-        before = bisect_left(loads, self.structure.number[store], key=self.structure.number.__getitem__)
-        if before == 0:
-            return None
-        load = loads[before - 1]
-        return None if any(self.dependence.here(load, s) for s in self._between(load, store)) else load
+        """The last load from the same element, if nothing in between can write it: of the store's own region, or of one
+        that holds it in a branch, where that load must be kept anyway as the store stands before its last use."""
+        structure = self.structure
+        for region in structure.chain(structure.home[store]):
+            loads = [i for i in self.dependence.same_place(store, region) if i.op == "load"]
+            before = bisect_left(loads, structure.number[store], key=structure.number.__getitem__)
+            if before:
+                load = loads[before - 1]
+                if any(self.dependence.here(load, s) for s in self._between(load, store)):
+                    return None
+                return load if region is structure.home[store] or store in self.of(load)[0] else None
+            owner = structure.owner[region]
+            if owner is None or owner.op != "if":
+                return None
+        return None
 
     def _find_shifts(self, loop: Instr) -> None:
         body = loop.regions[0]
@@ -194,7 +202,7 @@ class Kills:
         if self.dependence.access(load).root in self.dependence.self_overlapping:
             return None
         number = self.structure.number
-        places = self.dependence.same_place(load)
+        places = self.dependence.same_place(load, self.structure.home[load])
         later = places[bisect_right(places, number[load], key=number.__getitem__) :]
         return next((i for i in later if i.op == "store" and i in self.stores), None)
 

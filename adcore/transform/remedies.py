@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from adcore.analysis.choices import Node
 from adcore.analysis.dependence import ACCESSES, AliasClasses
-from adcore.analysis.explain import Checkpoints, aliased_names, array_name, in_register, kept, workspace
+from adcore.analysis.explain import Checkpoints, aliased_names, array_name, described, in_register, kept, workspace
 from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
@@ -118,10 +118,18 @@ class Remedies:
         those = "those in " if isinstance(root.type, ListType) else ""
         text = f"on line {_lines(moved)} write to another array instead of {those}{array_name(root)}"
         if readers:
-            text += f", and read that one on line {_lines(readers)}"
+            # It may be read where nothing was written: so it has to start as the first one does.
+            text = f"on line {_lines(moved)} write to a copy of {those}{array_name(root)} instead"
+            text += f", and read {self.named(readers)} there"
         added = len(function.params) - len(self.kinds)
         kinds = (*self.kinds, *(self.kind_of(root) for _ in range(added)))
         yield Remedy(text, lambda: self.again(function, kinds))
+
+    def named(self, loads: Sequence[Instr]) -> str:
+        """What is loaded, in the user's text, with the lines where it stands."""
+        places = dict.fromkeys((described(self.planner, i.result), i.span.line if i.span else 0) for i in loads)
+        texts = [f"`{text}` (line {line})" for text, line in places]
+        return f"{', '.join(texts[:-1])} and {texts[-1]}" if len(texts) > 1 else texts[0]
 
     def kind_of(self, root: Value) -> str:
         return self.kinds[self.planner.structure.function.params.index(root)]

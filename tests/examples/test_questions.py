@@ -66,7 +66,7 @@ X1 = Kept(
     "x[i] = x[i] ** 2",
     "x[i] = x[i] ** 2",
     "8*len(x)",
-    "on that line write to another array instead of `x`, and read that one on line 10",
+    "on that line write to a copy of `x` instead, and read `x.sum()` (line 10) there",
 )
 X2 = Kept("x[i]", "res += x[i] * x[i]", "x[i] = 0.0", "80", "on that line write to another array instead of `x`")
 

@@ -152,6 +152,7 @@ def _compare_everything(trial: _Trial, f: Callable[..., Any], grad: Callable[...
         _compare_primal(trial, outcome, native.outcome(), evaluation)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
+    trial.about = replace(trial.about, coarse=subject.coarse)
     _compare_gradient(trial, evaluation, how)
     if grad is None:
         _compare_modes(trial, subject)

@@ -29,6 +29,8 @@ _link_path_seen = False
 class Compiled:
     """A compiled function and its derivatives at a point."""
 
+    coarse = False  # it computes with the bits of the arguments
+
     def __init__(self, f: Callable[..., Any], point: Point, options: Options) -> None:
         self._f, self._point, self._options = f, point, options
         self._name = getattr(f, "__name__", str(f))

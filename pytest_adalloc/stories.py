@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
 
 
+COARSE = 1e-3  # what float32 may do to a relative error; a wrong term does more
+
+
 @dataclass(frozen=True)
 class About:
     """What every story knows: the function, where it is defined, the point, and who made the gradient."""
@@ -27,6 +30,7 @@ class About:
     point: Point
     foreign: bool
     maker_place: tuple[str, int] = ("", 0)  # where a gradient that was passed in is defined
+    coarse: bool = False  # a gradient that was passed in has fewer bits than the arguments
 
     @property
     def maker(self) -> str:
@@ -94,7 +98,12 @@ def gradient_wrong(about: About, found: Comparison) -> str:
     off = abs(found.expected - found.got)
     largest = max(abs(found.expected), abs(found.got))
     relative = f", off by {off / largest:.1e} of it" if math.isfinite(off) and largest else ""
-    if about.foreign:
+    if about.coarse and off <= COARSE * largest:
+        help = (
+            "this gradient was computed with fewer bits than its arguments have: compute in float64 (JAX: "
+            'jax.config.update("jax_enable_x64", True)), check with float32 arguments, or pass an rtol= that fits'
+        )
+    elif about.foreign:
         help = "look at the term of your gradient that belongs to this component"
     else:
         help = "your function is not to blame: this is a fault of the compiler; please report it with this test"

@@ -51,6 +51,7 @@ class Subject(Protocol):
     """A gradient under test at one point."""
 
     primal: Callable[..., Any] | None
+    coarse: bool  # whether the gradient came with fewer bits than the arguments have
 
     @property
     def storage(self) -> Storage:
@@ -80,6 +81,7 @@ class Foreign:
     """A gradient that someone else computes: `grad(*arguments)` returns it in the structure of the arguments."""
 
     primal: Callable[..., Any] | None = None
+    coarse = False
     storage: Storage = Storage()
     certificate: Any = None
 
@@ -133,6 +135,7 @@ class Foreign:
                         "gradient wrong",
                         f"the gradient of {leaf.path} has shape {array.shape} where {leaf.path} has {leaf.shape}.",
                     )
+        self.coarse = any(array.dtype.kind == "f" and array.dtype.itemsize < point.dtype.itemsize for array in found)
         flat = [array.reshape(-1).astype(np.float64) for array in floats]
         return np.concatenate(flat or [np.zeros(0)])
 

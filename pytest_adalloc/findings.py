@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
 
 FORMAT = 1
+TOP_SITES = 20  # so many places that allocate are listed, the most frequent first
 Finding = dict[str, Any]
 
 
@@ -72,16 +74,46 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
         "allocs_per_call": max(counts, default=None),
         "allocs": sum(counts) if counts else None,
         "bytes": sum(report.bytes_per_call) if counts else None,
-        "pattern": seen.pattern if seen is not None else None,
-        "by_function": dict(seen.by_function) if seen is not None else {},
-        "sites": [_site(site) for site in report.sites],
+        **_allocations(seen),
+        "sites": [_site(site) for site in report.sites[:TOP_SITES]],
+        "more_sites": max(len(report.sites) - TOP_SITES, 0),
         "workspace_bytes": report.workspace_bytes,
         "workspace_formula": report.workspace_formula,
         "stored": [_stored(record) for record in report.stored],
         "proven": getattr(report.certificate, "proven", None),
-        "witnesses": [str(witness) for witness in report.witnesses],
-        "blind_spots": [str(spot) for spot in seen.blind_spots] if seen is not None else [],
+        "witnesses": [_witness(witness) for witness in report.witnesses],
     }
+
+
+def _allocations(seen: AllocationReport | None) -> Finding:
+    """What was counted beside the sites, who else counted, and what nobody could see."""
+    if seen is None:
+        from pytest_adalloc.hooks.report import AllocationReport
+
+        return {**_allocations(AllocationReport((), ())), "pattern": None, "driven": None, "scope": None}
+    return {
+        "pattern": seen.pattern,
+        "driven": seen.driven,
+        "scope": seen.scope,
+        "by_function": dict(seen.by_function),
+        "frees": seen.frees,
+        "other_threads": dict(seen.other_threads),
+        "interpreter": dict(seen.interpreter),
+        "python": {name: asdict(count) for name, count in seen.python.items()},
+        "repeats": seen.repeats,
+        "unseen": dict(seen.unseen),
+        "disagreement": seen.disagreement,
+        "blind_spots": [str(spot) for spot in seen.blind_spots],
+    }
+
+
+def _witness(witness: Any) -> Finding:
+    """Name, state and detail; without hooks a witness is a sentence of that form."""
+    if isinstance(witness, str):
+        name, _, rest = witness.partition(": ")
+        state, _, detail = rest.partition(" (")
+        return {"name": name, "state": state, "detail": detail.removesuffix(")"), "unseen": {}}
+    return {"name": witness.name, "state": witness.state, "detail": witness.detail, "unseen": dict(witness.unseen)}
 
 
 def _number(value: Any) -> float | None:

@@ -20,7 +20,9 @@ pre { overflow-x: auto; padding: .8rem; border: 1px solid #8886; white-space: pr
 .failed { font-weight: 700; }
 """
 
-_COLUMNS = ("Test", "Function", "Verdict", "Allocations per call", "Calls", "Workspace, bytes", "Max gradient error")
+_COLUMNS = (
+    "Test", "Function", "Verdict", "Allocations per call", "Pattern", "Calls", "Workspace, bytes", "Max gradient error",
+)  # fmt: skip
 
 
 def page(findings: Sequence[Finding]) -> str:
@@ -59,7 +61,7 @@ def page(findings: Sequence[Finding]) -> str:
 def _row(number: int, found: Finding) -> str:
     style = "passed" if found["verdict"] in ("passed", "not checked") else "failed"
     error = "" if found["max_error"] is None else f"{found['max_error']:.1e}"
-    numbers = (found["allocs_per_call"], found["calls"], found["workspace_bytes"], error)
+    numbers = (found["allocs_per_call"], found["pattern"], found["calls"], found["workspace_bytes"], error)
     cells = "".join(f'<td class="number">{"" if n is None else escape(str(n))}</td>' for n in numbers)
     return (
         f'<tr><th scope="row"><a href="#check-{number}">{escape(found["test"])}</a></th>'
@@ -73,5 +75,48 @@ def _story(number: int, found: Finding) -> str:
     if found["explanation"]:
         text += "\n\n" + found["explanation"]
     return (
-        f'<section id="check-{number}"><h3>{escape(found["test"])}</h3><pre tabindex="0">{escape(text)}</pre></section>'
+        f'<section id="check-{number}"><h3>{escape(found["test"])}</h3><pre tabindex="0">{escape(text)}</pre>'
+        f"{_sites(found)}{_witnesses(found)}</section>"
     )
+
+
+def _sites(found: Finding) -> str:
+    """Who allocated, the most frequent first; nothing where nobody did."""
+    if not found["sites"]:
+        return ""
+    more = f" and {found['more_sites']} more" if found["more_sites"] else ""
+    rows = [
+        (
+            site["function"],
+            site["count"],
+            site["bytes"],
+            " in ".join(filter(None, (site["symbol"], site["library"]))),
+            f"{site['file']}:{site['line']}" if site["file"] else "",
+            site["phase"] or "",
+        )
+        for site in found["sites"]
+    ]
+    head = ("Function", "Calls", "Bytes in all", "Code", "Line", "Phase")
+    return _table(f"Who allocates ({found['pattern']}): top places{more}", head, rows)
+
+
+def _witnesses(found: Finding) -> str:
+    """Who counted, and what nobody could see."""
+    if not found["witnesses"]:
+        return ""
+    rows = [(witness["name"], witness["state"], witness["detail"]) for witness in found["witnesses"]]
+    rows += [("nobody", "not watched", spot) for spot in found["blind_spots"]]
+    verdict = f"they disagree: {found['disagreement']}" if found["disagreement"] else "none disagrees"
+    return _table(f"Who counted: {verdict}", ("Witness", "Says", "Detail"), rows)
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{cells}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    )
+
+
+def _cell(value: object) -> str:
+    return f'<td class="number">{value}</td>' if isinstance(value, int) else f"<td>{escape(str(value))}</td>"

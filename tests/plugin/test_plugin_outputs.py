@@ -15,6 +15,7 @@ import pytest
 from pytest_adalloc import baseline, html
 from pytest_adalloc.findings import as_json, finding, recorded, write_atomically
 from pytest_adalloc.github import annotation
+from pytest_adalloc.hooks import AllocationReport, DomainCount, Site, Witness
 from pytest_adalloc.outputs import summary, write
 from pytest_adalloc.report import GradReport, Worst
 from pytest_adalloc.session import Recorder, Settings
@@ -86,6 +87,72 @@ def test_the_page_stands_alone_and_is_accessible() -> None:
     assert all(link is not None and link.startswith("#") and link[1:] in ids for link in links)
     assert "100% off, <b>" in outline.text
     assert "adalloc: 2 checks, 1 not met" in outline.text
+
+
+ALLOCATES = AllocationReport(
+    (3, 3),
+    (96, 96),
+    {"malloc": 6},
+    {"calloc": 2},
+    frees=6,
+    sites=tuple(
+        Site("malloc", f"lib{k}.so", "work<T>", "/src/test_a.py", k, 30 - k, 64, "reverse sweep") for k in range(25)
+    ),
+    python={"obj": DomainCount(5, 80, 4)},
+    witnesses=(
+        Witness("relocation slots", "agrees", "both canaries seen"),
+        Witness("hardware breakpoints", "disagrees", "saw more", {"valloc": 2}),
+    ),
+    blind_spots=("raw system calls",),
+    interpreter={"malloc": 9},
+)
+
+
+def counted() -> dict[str, Any]:
+    seen = ALLOCATES
+    figures = {"allocs_per_call": seen.allocs_per_call, "bytes_per_call": seen.bytes_per_call, "sites": seen.sites}
+    return found(**figures, allocations=seen, witnesses=seen.witnesses)
+
+
+def test_what_was_counted_is_in_the_json() -> None:
+    one = json.loads(as_json([counted()]))["checks"][0]
+    assert (one["pattern"], one["scope"], one["driven"], one["frees"]) == ("every call", "thread", "native", 6)
+    assert [site["count"] for site in one["sites"]] == [30 - k for k in range(20)]
+    assert one["more_sites"] == 5
+    assert one["sites"][1] == {
+        "function": "malloc", "library": "lib1.so", "symbol": "work<T>", "file": "/src/test_a.py", "line": 1,
+        "count": 29, "bytes": 64, "phase": "reverse sweep",
+    }  # fmt: skip
+    assert one["witnesses"] == [
+        {"name": "relocation slots", "state": "agrees", "detail": "both canaries seen", "unseen": {}},
+        {"name": "hardware breakpoints", "state": "disagrees", "detail": "saw more", "unseen": {"valloc": 2}},
+    ]
+    assert one["unseen"] == {"valloc": 2}
+    assert one["disagreement"] == "hardware breakpoints: disagrees (saw more)"
+    assert one["blind_spots"] == ["raw system calls"]
+    assert (one["other_threads"], one["interpreter"]) == ({"calloc": 2}, {"malloc": 9})
+    assert one["python"] == {"obj": {"calls": 5, "bytes": 80, "frees": 4}}
+
+
+def test_a_witness_without_hooks_is_a_sentence() -> None:
+    (one,) = found(witnesses=("allocator hooks: unavailable (this is darwin)",))["witnesses"]
+    assert one == {"name": "allocator hooks", "state": "unavailable", "detail": "this is darwin", "unseen": {}}
+
+
+def test_what_was_counted_is_on_the_page() -> None:
+    outline = Outline()
+    outline.feed(html.page([counted()]))
+    for text in (
+        "Who allocates (every call): top places and 5 more",
+        "work<T> in lib0.so",
+        "/src/test_a.py:19",
+        "reverse sweep",
+        "Who counted: they disagree: hardware breakpoints: disagrees (saw more)",
+        "raw system calls",
+    ):
+        assert text in outline.text, text
+    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in outline.tags if tag == "th")
+    assert "/src/test_a.py:20" not in outline.text
 
 
 def test_annotations_are_escaped_and_relative() -> None:

@@ -35,7 +35,8 @@ class Kills:
         self._undoable: dict[Instr, bool] = {}
         self.old: dict[Instr, Value] = {}
         for store in stores:
-            if store.op == "store" and (load := self._overwritten_load(store)) is not None:
+            copied = store.op == "store" and self._can_be_copied(store)
+            if copied and (load := self._overwritten_load(store)) is not None:
                 self.old[store] = load.result
         self.overwriting = {self.structure.definition[v] for v in self.old.values()}
         self.shifts: dict[Value, tuple[Instr, int]] = {}
@@ -222,7 +223,11 @@ class Kills:
             return False
         pairs = [(structure.owner[r], r) for r in structure.chain(structure.home[store])]
         tested = any(o is not None and o.op == "while" and r is o.regions[0] for o, r in pairs)
-        return self.can_be_done_again(store) or (isinstance(root.type, ArrayType) and not tested)
+        return self.can_be_done_again(store) or (self._can_be_copied(store) and not tested)
+
+    def _can_be_copied(self, store: Instr) -> bool:
+        """Whether what `store` may write to can be kept as it is between the sweeps: a list has no one size."""
+        return all(isinstance(root.type, ArrayType) for root in self.seen_afterwards(store))
 
     def can_be_done_again(self, store: Instr) -> bool:
         """Whether what `store` wrote can be put back after the sweep by running through its loops once more: they are

@@ -140,7 +140,8 @@ def _derived(request: Request, products: Products) -> Derivative:
             budget = f"workspace={request.limit}"
             raise WorkspaceError(refusal(impossible, budget, remedies.to_keep_nothing)) from None
         except TooLarge as large:
-            raise WorkspaceError(too_large(large.planner, large.plan, large.bytes, request.limit or 0)) from None
+            needs = (large.planner, large.plan, large.bytes, request.limit or 0, large.states)
+            raise WorkspaceError(too_large(*needs)) from None
         if request.part != "whole":
             return _half(derived, products["simplified"], request)
         # Each sweep gets valid and lean input: what the first leaves dead, the second would differentiate.

@@ -13,7 +13,7 @@ from math import inf
 from typing import Any
 
 from adcore.analysis.choices import Choice, Node
-from adcore.analysis.explain import room, workspace
+from adcore.analysis.explain import Checkpoints, room, workspace
 from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.search import cheapest
 from adcore.analysis.sizes import Unknown
@@ -29,11 +29,12 @@ TINY, DEAR = 2.0**-20, 2.0**20
 
 
 class TooLarge(Exception):
-    """No plan fits; `plan` is the smallest that was found and `bytes` what it takes for the arguments."""
+    """No plan fits; `plan` is the smallest that was found and `bytes` what it takes for the arguments, that of the
+    checkpointed loops `states` included."""
 
-    def __init__(self, planner: Planner, plan: Plan, needed: int) -> None:
+    def __init__(self, planner: Planner, plan: Plan, needed: int, states: Sequence[Checkpoints] = ()) -> None:
         super().__init__(f"the smallest plan takes {needed} bytes")
-        self.planner, self.plan, self.bytes = planner, plan, needed
+        self.planner, self.plan, self.bytes, self.states = planner, plan, needed, tuple(states)
 
 
 def plan_within(planner: Planner, limit: int | None, arguments: Sequence[Any] | None = None) -> Plan:
@@ -49,6 +50,22 @@ def plan_within(planner: Planner, limit: int | None, arguments: Sequence[Any] | 
     return _Budget(planner, limit, arguments or ()).plan()
 
 
+def leaner_and_leaner(planner: Planner, arguments: Sequence[Any]) -> list[tuple[Plan, int]]:
+    """Plans, from the cheapest to the one that keeps fewest bytes for `arguments`, with their bytes; those that only a
+    run can measure are left out."""
+    budget = _Budget(planner, 0, arguments)
+    budget.measure()
+    found: dict[int, Plan] = {}
+    for price, weight in ((0.0, 1.0), (16.0, 1.0), (256.0, 1.0), (1.0, TINY)):
+        plan = planner.plan() if price == 0.0 else budget.priced(price, weight)
+        size = None if plan is None else budget.bytes(plan)
+        if plan is not None and size is not None:
+            found.setdefault(size, plan)
+        if size == 0:
+            break
+    return [(plan, size) for size, plan in found.items()]
+
+
 class _Budget:
     """The search for one limit."""
 
@@ -60,13 +77,17 @@ class _Budget:
         large = self.planner.plan()
         if self.fits(large):
             return large
-        self.room = {c: self.bytes_of(n, c) for n, options in self.planner.options.items() for c in options}
+        self.measure()
         small = self.priced(1.0, TINY)
         if small is None:
             return self.leanest_unmeasured()
         if not self.fits(small):
             raise TooLarge(self.planner, small, self.measured(small))
         return self.forced(large, small, 0.0) if self.bytes(large) is None else self.refined(large, small)
+
+    def measure(self) -> None:
+        """Find out what storing each node, and following each rule, takes in bytes."""
+        self.room = {c: self.bytes_of(n, c) for n, options in self.planner.options.items() for c in options}
 
     def leanest_unmeasured(self) -> Plan:
         """What keeps least where only a run can tell how much that is."""

@@ -96,42 +96,62 @@ class ReversedApart(Protocol):
     """A loop that is not reversed by the plan but by running its steps again."""
 
     def record(self, arguments: Sequence[Any] | None = None) -> Stored: ...
-    def note(self) -> str: ...
+    def notes(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A loop that is reversed from kept states: `count` states of `size` bytes, `rest` bytes for the state at the end
-    and the record of one step; of `steps` steps, `advanced` are run again."""
+    """A loop that is reversed from kept states: at most `count` states of `size` bytes, `rest` bytes for the state at
+    the end and the record of one step; of `steps` steps, `advanced` are run again (None where only a run can tell).
+    `nested` are loops in a step that are reversed likewise; what they take is part of `rest`."""
 
     span: Span | None
     state: tuple[str, ...]
     count: int
     size: int
     rest: int
-    steps: int
-    advanced: int
+    steps: int | None
+    advanced: int | None
+    nested: tuple[Checkpoints, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether the number of iterations, and with it that of the states, is known beforehand."""
+        return self.steps is not None and all(loop.known for loop in self.nested)
 
     @property
     def bytes(self) -> int:
+        """What it takes at most."""
         return self.count * self.size + self.rest
 
     def record(self, arguments: Sequence[Any] | None = None) -> Stored:
         """As a kept value; its size was decided with the limit."""
         names = ", ".join(f"`{name}`" for name in self.state) or "its carried values"
         why = f"the limit is below what all iterations need: the state ({names}) is kept at {self.count} of them"
-        formula = f"{self.count}*{self.size} + {self.rest}"
+        formula = f"{'' if self.known else 'at most '}{self.count}*{self.size} + {self.rest}"
+        size = self.bytes if self.known else None
         spans = (self.span,) if self.span else ()
         kept_as: KeptAs = "checkpoint"
-        return Stored("states of the loop", self.span, kept_as, "checkpoint", why, spans, formula, self.bytes)
+        return Stored("states of the loop", self.span, kept_as, "checkpoint", why, spans, formula, size)
 
     @property
     def again(self) -> str:
         """The price of keeping so few, in words."""
-        return f"{self.advanced} steps run again (it has {self.steps})"
+        if self.steps is not None:
+            return f"{self.advanced} steps run again (it has {self.steps})"
+        if self.count == 1:
+            return "n*(n - 1)/2 steps run again, if it has n"
+        c = self.count
+        smallest = f"with the smallest r for which C({c} + r, {c}) >= n"
+        return f"r*n - C({c} + r, {c + 1}) steps run again, if it has n, {smallest}"
 
-    def note(self) -> str:
-        return f"Of the checkpointed loop {self.again}: the least for {self.count} states (Griewank & Walther 2000)."
+    def notes(self) -> tuple[str, ...]:
+        """One sentence a loop, the outermost first."""
+        states = "1 state" if self.count == 1 else f"{self.count} states"
+        line = f" (line {self.span.line})" if self.span else ""
+        own = f"Of the checkpointed loop{line} {self.again}: the least for {states} (Griewank & Walther 2000)."
+        inner = (note for loop in self.nested for note in loop.notes())
+        return (own, *(note.replace("Of the", "In each of its steps, of the", 1) for note in inner))
 
 
 Remedy = Callable[[Node], str]
@@ -142,11 +162,11 @@ def explain(
     planner: Planner,
     plan: Plan,
     arguments: Sequence[Any] | None = None,
-    apart: ReversedApart | None = None,
+    apart: Sequence[ReversedApart] = (),
     remedy: Remedy | None = None,
 ) -> Explanation:
-    """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes; `apart` is a
-    loop that is reversed by running it again."""
+    """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes; `apart` are
+    loops that are reversed by running them again."""
     total = Polynomial()
     records = []
     for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
@@ -156,24 +176,24 @@ def explain(
         records.append(_record(planner, plan, node, readers, amount, arguments, fix))
     function = planner.structure.function
     formula, size, notes = planner.sizes.text(total), _bytes(planner, total, arguments), _aliasing_notes(planner, plan)
-    if apart is not None:
-        record = apart.record(arguments)
+    for k, loop in enumerate(apart):
+        record = loop.record(arguments)
         records.append(record)
-        formula = f"{formula} + {record.formula}" if total.terms else record.formula
+        formula = f"{formula} + {record.formula}" if total.terms or k else record.formula
         size = None if size is None or record.bytes is None else size + record.bytes
-        notes = (apart.note(), *notes)
+    notes = (*(note for loop in apart for note in loop.notes()), *notes)
     return Explanation(function.name, function.span, tuple(records), formula, size, notes)
 
 
 def explained_bytes(
-    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, apart: ReversedApart | None = None
+    planner: Planner, plan: Plan, arguments: Sequence[Any] | None = None, apart: Sequence[ReversedApart] = ()
 ) -> int | None:
     """The bytes of `explain`, without its reasons and remedies."""
     size = _bytes(planner, workspace(planner, plan), arguments)
-    if apart is None or size is None:
-        return size
-    more = apart.record(arguments).bytes
-    return None if more is None else size + more
+    for loop in apart:
+        more = loop.record(arguments).bytes
+        size = None if more is None or size is None else size + more
+    return size
 
 
 def workspace(planner: Planner, plan: Plan) -> Polynomial:
@@ -491,9 +511,21 @@ def refusal(impossible: Impossible, budget: str, remedy: Remedy) -> list[Diagnos
     return diagnostics
 
 
-def too_large(planner: Planner, plan: Plan, needed: int, limit: int) -> list[Diagnostic]:
-    """What a WorkspaceError says when the leanest plan takes `needed` bytes: every value that it keeps."""
+def too_large(
+    planner: Planner, plan: Plan, needed: int, limit: int, states: Sequence[Checkpoints] = ()
+) -> list[Diagnostic]:
+    """What a WorkspaceError says when the leanest way takes `needed` bytes: every loop that is checkpointed then, and
+    every value that the plan around those keeps."""
     diagnostics = []
+    for loop in states:
+        title = f"the reverse sweep needs at least {needed} bytes, and workspace={limit} allows {limit}"
+        names = ", ".join(f"`{name}`" for name in loop.state) or "its number"
+        words = (
+            "only one state of this loop is kept then, and its iterations run again from there",
+            f"a state ({names}) takes {loop.size} bytes; the one at the end and what one iteration keeps, {loop.rest}",
+        )
+        label = f"{loop.bytes} bytes of it"
+        diagnostics.append(Diagnostic(title, loop.span, label, words, f"workspace={needed} will do"))
     for node, readers in sorted(kept(plan, planner).items(), key=lambda item: _order(planner, item[0])):
         choice = plan.choices[node]
         amount = planner.sizes.text(amount_of(planner, plan, node))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from adcore.analysis.activity import active_in
 from adcore.analysis.dependence import AliasClasses, Dependence
@@ -19,12 +19,12 @@ def analyse(
     seeds: Sequence[bool],
     aliases: AliasClasses,
     ops: Table,
-    apart: Instr | None = None,
+    apart: Collection[Instr] = (),
 ) -> Planner:
     """Dependences, activity, what the reverse sweep reads, and the choices for it.
 
-    `kinds` and `seeds` are those of the differentiation (see `transform.reverse`); `apart` is a loop that is reversed
-    by running it again.
+    `kinds` and `seeds` are those of the differentiation (see `transform.reverse`); `apart` are loops that are
+    reversed by running them again.
     """
     dependence = Dependence(structure(function), aliases)
     active = active_in(dependence, ops, kinds, seeds)

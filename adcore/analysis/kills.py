@@ -7,7 +7,7 @@ has already passed it backwards: if it was undone there, it does no harm) or *be
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from adcore.analysis.dependence import Dependence, Side
 from adcore.analysis.record import address
@@ -24,7 +24,7 @@ class Kills:
     loads. `shifts` maps a value to the (loop, position) of the carried value that it becomes in the next iteration.
     """
 
-    def __init__(self, dependence: Dependence, stores: Sequence[Instr], apart: Instr | None = None) -> None:
+    def __init__(self, dependence: Dependence, stores: Sequence[Instr], apart: Collection[Instr] = ()) -> None:
         self.apart = apart
         self.dependence, self.structure, self.stores = dependence, dependence.structure, frozenset(stores)
         self._of_root: dict[Value, list[Instr]] = {}
@@ -216,7 +216,7 @@ class Kills:
 
     def _check_undoable(self, store: Instr) -> bool:
         top, structure = self.structure.function.region, self.structure
-        if self.apart is not None and structure.holder(store) is self.apart:
+        if structure.holder(store) in self.apart:
             return False
         root = self.dependence.root(store.operands[1]) if store.op == "store" else None
         if root is None or structure.home[root] is not top:

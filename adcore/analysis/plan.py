@@ -10,7 +10,7 @@ constraints are implications, so the cheapest plan is a minimum cut (a maximum-w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -74,9 +74,9 @@ class Planner:
         active: Activity,
         needs: Needs,
         ops: Table,
-        apart: Instr | None = None,
+        apart: Collection[Instr] = (),
     ) -> None:
-        """`apart`: a loop that is checkpointed; its stores cannot be rolled back one by one."""
+        """`apart`: loops whose steps run again; their stores cannot be rolled back one by one."""
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
         self.sizes = Sizes(self.structure, dependence.affine)

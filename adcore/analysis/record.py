@@ -7,7 +7,7 @@ a[i] = z          the adjoint addresses the shadow of a with i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from adcore.analysis.activity import Activity
@@ -27,15 +27,15 @@ class Needs:
     working: frozenset[Region]
 
 
-def needs(dependence: Dependence, active: Activity, ops: Table, apart: Instr | None = None) -> Needs:
-    """The needed set of a function; `apart` is a loop that is reversed by other means and needs nothing from here."""
+def needs(dependence: Dependence, active: Activity, ops: Table, apart: Collection[Instr] = ()) -> Needs:
+    """The needed set of a function; `apart` are loops that are reversed by other means and need nothing from here."""
     structure = dependence.structure
     working: set[Region] = set()
     for instr in structure.instructions():
         if has_adjoint(dependence, active, instr):
             working.update(structure.chain(structure.home[instr]))
     readers: dict[Value, list[Instr]] = {}
-    outside = [i for i in structure.instructions() if apart is None or structure.holder(i) is not apart]
+    outside = [i for i in structure.instructions() if structure.holder(i) not in apart]
     for instr in outside:
         if has_adjoint(dependence, active, instr) or any(r in working for r in instr.regions):
             for value in _reads(dependence, active, ops, instr):

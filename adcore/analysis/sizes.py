@@ -169,6 +169,11 @@ class Sizes:
         given = dict(zip(self.structure.function.params, arguments, strict=False))
         return max(0, int(amount.evaluate(lambda atom: self._number(atom, given))))
 
+    def number(self, value: Value, arguments: Sequence[Any]) -> int:
+        """An integer of the function's own region for actual arguments. Raises Unknown."""
+        given = dict(zip(self.structure.function.params, arguments, strict=False))
+        return int(self.polynomial(self.affine.form(value)).evaluate(lambda atom: self._number(atom, given)))
+
     def _number(self, atom: Hashable, given: Mapping[Value, Any]) -> int:
         if isinstance(atom, Instr):
             if atom.op != "for":

@@ -1,141 +1,94 @@
-"""Reverse mode within a limit: the states of one long loop are kept at a few iterations only and run forward again.
+"""Reverse mode within a limit: the states of a long loop are kept at a few iterations only and run forward again.
 
-for t reversed:                                  the outermost loop; the program around it is planned as always
+for t reversed:                                  a `for` or a `while`; the program around it is planned as always
     bring back the nearest kept state before t
     run forward to t, keeping states on the way  (binomially: see `snapshots`)
-    step t forward and backward                  (the gradient of the loop's body, with its own plan)
+    step t forward and backward                  (the gradient of the loop's body, reversed within a limit of its own)
+
+How often the loop runs is known when the reverse sweep comes to it: a `while` counts its turns, so its reverse is that
+of a `for`. The state at the entry of the loop has one slot; the others are taken when the reverse begins, as many as
+the turns can use. What loops inside a step keep lives while that step is reversed: their slots serve every turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adcore.analysis.budget import TooLarge
-from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Checkpoints, workspace
 from adcore.analysis.plan import Plan, Planner
-from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
-from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
-from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.transform.loops import trip_count
-from adcore.transform.outline import Outlined, aliases_of, call_inline, outline
-from adcore.transform.snapshots import Snapshots, advanced_steps, emit_split
+from adcore.ir.types import I64, Scalar
+from adcore.transform.loops import inits_of, trip_count
+from adcore.transform.outline import Outlined, call_inline
+from adcore.transform.snapshots import Arrays, Snapshots, emit_split
 
-Differentiate = Callable[[Function, Sequence[str], Sequence[bool], AliasClasses], tuple[Function, Planner, Plan]]
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """How a function is reversed, before any code is made: by `plan`, but for the loops `apart`. `bytes`: the most that
+    is kept, None where only a run can tell; `again`: estimated operations that run once more, in additions."""
+
+    planner: Planner
+    plan: Plan
+    kinds: tuple[str, ...]
+    seeds: tuple[bool, ...]
+    apart: tuple[Checkpointing, ...] = ()
+    bytes: int | None = None
+
+    @property
+    def again(self) -> float:
+        return sum(loop.again for loop in self.apart)
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpointing:
-    """How one loop is reversed: `slots` states beside the first, `state` the arrays of a state, `gradient` the gradient
-    of a step; `advanced` is the number of steps run again for the arguments at hand, `bytes` what it all takes."""
+    """How one loop is reversed: at most `slots` states beside the first, `state` the arrays of a state, `step` the body
+    and `inner` how a step is reversed (`gradient`, once the code for it is made).
+
+    `steps`, and how many run again, `advanced`, are for the arguments at hand; None where only a run can tell.
+    `bytes` is what it all takes at most; `again` estimates what running again costs, in additions.
+    """
 
     loop: Instr
     slots: int
     state: tuple[Value, ...]
     step: Outlined
-    gradient: Function
-    kinds: tuple[str, ...]
-    seeds: tuple[bool, ...]
-    steps: int
-    advanced: int
+    inner: Decision = field(repr=False)
+    steps: int | None
+    advanced: int | None
     bytes: int
     snapshot_bytes: int
-    planner: Planner = field(repr=False)
-    plan: Plan = field(repr=False)
+    again: float
+    gradient: Function | None = field(default=None, repr=False)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return self.inner.kinds
+
+    @property
+    def seeds(self) -> tuple[bool, ...]:
+        return self.inner.seeds
 
     def summary(self) -> Checkpoints:
         """The figures, for the explanation."""
         names = tuple(v.hint for v in self.state)
-        carried = tuple(p.hint for p in self.loop.regions[0].params[1:])
+        carried = tuple(p.hint for p in self.loop.regions[-1].params[1:])
         count = self.slots + 1
         rest = self.bytes - count * self.snapshot_bytes
+        nested = tuple(loop.summary() for loop in self.inner.apart)
+        span = self.loop.span.first_line() if self.loop.span else None
         return Checkpoints(
-            self.loop.span, (*names, *carried), count, self.snapshot_bytes, rest, self.steps, self.advanced
+            span, (*names, *carried), count, self.snapshot_bytes, rest, self.steps, self.advanced, nested
         )
 
 
-def candidates(structure: Structure) -> list[Instr]:
-    """Loops that may be checkpointed: `for` in the function's own region, that hold something to reverse."""
-    return [i for i in structure.function.region.body if i.op == "for"]
-
-
-def choose(
-    planner: Planner,
-    large: TooLarge,
-    limit: int,
-    arguments: Sequence[Any],
-    differentiate: Differentiate,
-    outside: Callable[[Instr], tuple[Planner, Plan]],
-) -> tuple[Checkpointing, Planner, Plan]:
-    """The loop whose checkpointing brings the whole within `limit` bytes, with the plan of the program around it.
-
-    Raises TooLarge if there is none.
-    """
-    structure = planner.structure
-    for loop in sorted(candidates(structure), key=lambda i: -_record_size(planner, large.plan, i)):
-        try:
-            around, plan = outside(loop)
-            left = limit - around.sizes.evaluate(workspace(around, plan), arguments)
-            made = checkpointing(around, loop, left, arguments, differentiate)
-        except (Unknown, ValueError):
-            continue
-        if made is not None:
-            return made, around, plan
-    raise large
-
-
-def _record_size(planner: Planner, plan: Plan, loop: Instr) -> int:
-    """How many kept values lie in `loop`."""
-    kept: list[Value | Instr] = [*plan.stored, *plan.logged]
-    return sum(planner.structure.holder(_holder(planner, n)) is loop for n in kept)
-
-
-def _holder(planner: Planner, node: Value | Instr) -> Instr:
-    if isinstance(node, Instr):
-        return node
-    instr = planner.structure.definition.get(node) or planner.structure.owner[planner.structure.home[node]]
-    assert instr is not None
-    return instr
-
-
-def checkpointing(
-    planner: Planner, loop: Instr, limit: int, arguments: Sequence[Any], differentiate: Differentiate
-) -> Checkpointing | None:
-    """The schedule for `loop` within `limit` bytes, or None if not even the first state fits."""
-    step = outline(planner.structure, loop)
-    state = state_of(planner, loop)
-    if any(not isinstance(root.type, ArrayType) for root in state):
-        return None
-    body = loop.regions[0]
-    kinds, seeds = step_kinds(planner, loop, step)
-    aliases = aliases_of(step, planner.aliases, planner.structure.function.params)
-    gradient, inner, inner_plan = differentiate(step.function, kinds, seeds, aliases)
-    steps = planner.sizes.evaluate(Polynomial.atom(loop), arguments)
-    room = {root: _array_bytes(planner, root, arguments) for root in state}
-    scalars = sum(p.type.bytes for p in body.params[1:] if isinstance(p.type, Scalar))
-    snapshot = sum(room.values()) + scalars + 8
-    given = [*(None for _ in body.params[1:]), *(_argument(planner, v, arguments) for v in step.inputs)]
-    record = largest_record(inner, inner_plan, counters(planner, loop, arguments), given)
-    slots = (limit - record - sum(room.values())) // snapshot - 1
-    if slots < 0:
-        return None
-    slots = min(slots, max(0, steps - 1))
-    total = (slots + 1) * snapshot + sum(room.values()) + record
-    advanced = advanced_steps(steps, slots)
-    return Checkpointing(
-        loop, slots, state, step, gradient, kinds, seeds, steps, advanced, total, snapshot, inner, inner_plan
-    )
-
-
 def counters(planner: Planner, loop: Instr, arguments: Sequence[Any]) -> range:
-    """What the loop variable runs through. Raises Unknown where only a run can tell."""
-    forms = (planner.dependence.affine.form(v) for v in loop.operands[:2])
-    first, stop = (planner.sizes.evaluate(planner.sizes.polynomial(form), arguments) for form in forms)
+    """What the variable of a `for` runs through. Raises Unknown where only a run can tell."""
+    first, stop = (planner.sizes.number(v, arguments) for v in loop.operands[:2])
     return range(first, stop, loop.attrs["step"])
 
 
@@ -143,35 +96,45 @@ MOST_STEPS = 10_000
 """Of loops with more steps only the first and the last are looked at; the limit holds at run time all the same."""
 
 
-def largest_record(step: Planner, plan: Plan, turns: range, inputs: Sequence[Any]) -> int:
-    """Bytes that the record of the dearest step takes; `inputs` are the arguments of a step after its loop variable."""
+def dearest_turn(step: Planner, plan: Plan, turns: range, inputs: Sequence[Any]) -> int | None:
+    """The loop variable of the step with the largest record, None if all are alike; `inputs` are the arguments of a
+    step after its loop variable. Raises Unknown."""
     amount = workspace(step, plan)
     try:
-        return step.sizes.evaluate(amount, [None, *inputs])
+        step.sizes.evaluate(amount, [None, *inputs])
     except Unknown:  # it depends on the loop variable, or cannot be known
         looked_at = turns if len(turns) <= MOST_STEPS else (turns[0], turns[-1])
-        return max((step.sizes.evaluate(amount, [turn, *inputs]) for turn in looked_at), default=0)
+        return max(looked_at, key=lambda turn: step.sizes.evaluate(amount, [turn, *inputs]), default=None)
+    return None
+
+
+def largest_record(step: Planner, plan: Plan, turns: range, inputs: Sequence[Any]) -> int:
+    """Bytes that the record of the dearest step takes. Raises Unknown."""
+    if not turns:
+        return 0
+    turn = dearest_turn(step, plan, turns, inputs)
+    return step.sizes.evaluate(workspace(step, plan), [turn, *inputs])
 
 
 def step_kinds(planner: Planner, loop: Instr, step: Outlined) -> tuple[tuple[str, ...], tuple[bool, ...]]:
     """Kinds of the step's parameters, and which of its results are differentiated."""
-    active, (body,) = planner.active, loop.regions
-    pairs = zip(body.params[1:], loop.results, strict=True)
+    active, params = planner.active, loop.regions[-1].params[1:]
+    pairs = zip(params, loop.results[: len(params)], strict=True)
     seeds = tuple(p in active.values or r in active.values for p, r in pairs)
-    inputs = (_kind(v, active.values, active.roots, planner.dependence.root) for v in step.inputs)
+    inputs = (_kind(planner, v) for v in step.inputs)
     return ("const", *("active" if s else "const" for s in seeds), *inputs), seeds
 
 
-def _kind(value: Value, values: frozenset[Value], roots: frozenset[Value], root: Callable[[Value], Value]) -> str:
+def _kind(planner: Planner, value: Value) -> str:
     if isinstance(value.type, Scalar):
-        return "active" if value in values else "const"
-    return "duplicated" if root(value) in roots else "const"
+        return "active" if value in planner.active.values else "const"
+    return "duplicated" if planner.dependence.root(value) in planner.active.roots else "const"
 
 
 def state_of(planner: Planner, loop: Instr) -> tuple[Value, ...]:
     """Arrays that a step may find changed: written in the loop, or read in it and written after it."""
     dependence, structure = planner.dependence, planner.structure
-    inside = tuple(walk(loop.regions[0]))
+    inside = tuple(i for region in loop.regions for i in walk(region))
     written = dict.fromkeys(dependence.root(i.operands[1]) for i in inside if i.op in ("store", "accumulate"))
     read = dict.fromkeys(dependence.root(i.operands[0]) for i in inside if i.op == "load")
     later = stored_after(planner, loop)
@@ -185,26 +148,6 @@ def stored_after(planner: Planner, loop: Instr) -> frozenset[Value]:
     later = structure.function.region.body[structure.position[loop] + 1 :]
     nested = (n for instr in later for n in (instr, *(i for r in instr.regions for i in walk(r))))
     return frozenset(planner.dependence.root(n.operands[1]) for n in nested if n.op in ("store", "accumulate"))
-
-
-def _argument(planner: Planner, value: Value, arguments: Sequence[Any]) -> Any:
-    """The argument that an outer value is, where it is one (sizes are evaluated with it)."""
-    params = planner.structure.function.params
-    if value in params and params.index(value) < len(arguments):
-        return arguments[params.index(value)]
-    return None
-
-
-def _array_bytes(planner: Planner, root: Value, arguments: Sequence[Any]) -> int:
-    argument = _argument(planner, root, arguments)
-    if argument is not None:
-        return int(argument.nbytes)
-    instr = planner.structure.definition[root]
-    assert isinstance(root.type, ArrayType)
-    total = Polynomial.number(root.type.element.bytes)
-    for size in instr.operands:
-        total = total * planner.sizes.polynomial(planner.dependence.affine.form(size))
-    return planner.sizes.evaluate(total, arguments)
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,15 +164,20 @@ class Checkpointed:
 
     def __init__(self, how: Checkpointing, builder: Builder) -> None:
         self.how, self.b = how, builder
-        (self.body,) = how.loop.regions
-        types = [p.type for p in self.body.params[1:] if isinstance(p.type, Scalar)]
-        self.snapshots = Snapshots(builder, how.slots + 1, how.state, types)
-        zero = builder.const(0)
-        self.snapshots.save(zero, zero, how.loop.operands[2:])
+        self.body = how.loop.regions[-1]
+        self.types = [p.type for p in self.body.params[1:] if isinstance(p.type, Scalar)]
+        self.inits = inits_of(how.loop)
+        one, zero = builder.const(1), builder.const(0)
+        self.first = Snapshots(builder, one, how.state, self.types)
+        self.first.save(zero, zero, self.inits)
+        self.more: Snapshots | None = None
+        self.slots = zero
 
     def counter(self, turn: Value) -> Value:
         """The loop variable of iteration number `turn`."""
         b, loop = self.b, self.how.loop
+        if loop.op == "while":
+            return turn
         step = loop.attrs["step"]
         moved = turn if step == 1 else b.emit("mul", turn, b.const(step), exact=True)
         return b.emit("add", loop.operands[0], moved, exact=True)
@@ -249,8 +197,7 @@ class Checkpointed:
         """From the state in slot `top`, run forward to the start of iteration `target`, keeping states on the way;
         returns the carried values there and the slot of the last state kept."""
         b, one = self.b, self.b.const(1)
-        start = self.snapshots.iteration(top)
-        carried = self.snapshots.restore(top)
+        start, *carried = self.restore(top)
         initial = [start, top, *carried]
 
         def params() -> list[Value]:
@@ -263,19 +210,19 @@ class Checkpointed:
         with b.region(second) as body:
             _, here, slot, *state = second
             left = b.emit("add", b.emit("sub", target, here, exact=True), one, exact=True)
-            free = b.emit("sub", b.const(self.how.slots), slot, exact=True)
+            free = b.emit("sub", self.slots, slot, exact=True)
             keeps = b.emit("gt", free, b.const(0))
             with b.region() as some:
-                some.yields = (emit_split(b, left, free),)
+                some.yields = (emit_split(b, left, b.emit("add", free, one, exact=True)),)
             with b.region() as none:
                 none.yields = (b.emit("sub", left, one, exact=True),)
             (count,) = b.emit_many("if", (keeps,), {}, (some.region, none.region), (I64,))
             after = self.advance(here, count, state)
             there = b.emit("add", here, count, exact=True)
             with b.region() as save:
-                following = b.emit("add", slot, one, exact=True)
-                self.snapshots.save(following, there, after)
-                save.yields = (following,)
+                if self.more is not None:  # slot 0 is the first one's
+                    self.more.save(slot, there, after)
+                save.yields = (b.emit("add", slot, one, exact=True),)
             with b.region() as skip:
                 skip.yields = (slot,)
             (kept,) = b.emit_many("if", (keeps,), {}, (save.region, skip.region), (I64,))
@@ -284,13 +231,36 @@ class Checkpointed:
         results = b.emit_many("while", initial, {}, (condition.region, body.region), [*types, I64])
         return list(results[2:-1]), results[1]
 
+    def restore(self, slot: Value) -> list[Value]:
+        """Bring back the state in `slot`; returns the iteration that it belongs to and the carried values."""
+        b, zero = self.b, self.b.const(0)
+        if self.more is None:
+            return [self.first.iteration(zero), *self.first.restore(zero)]
+        with b.region() as entry:
+            entry.yields = (self.first.iteration(zero), *self.first.restore(zero))
+        with b.region() as later:
+            place = b.emit("sub", slot, b.const(1), exact=True)
+            later.yields = (self.more.iteration(place), *self.more.restore(place))
+        types = [I64, *self.types]
+        return list(b.emit_many("if", (b.emit("eq", slot, zero),), {}, (entry.region, later.region), types))
+
+    def open_slots(self, count: Value) -> None:
+        """Room for the states beside the first: `count` turns can use one less."""
+        b, zero = self.b, self.b.const(0)
+        if self.how.slots:
+            useful = b.emit("maximum", b.emit("sub", count, b.const(1), exact=True), zero)
+            self.slots = b.emit("minimum", b.const(self.how.slots), useful)
+            self.more = Snapshots(b, self.slots, self.how.state, self.types)
+
     def reverse(self, incoming: Adjoints, shadows: Sequence[Value]) -> Adjoints:
         """The reverse of the loop; `shadows` are those of the step's duplicated parameters, in order. Memory is left as
         it is found: as the loop left it."""
-        b = self.b
-        final = Snapshots(b, 1, self.how.state, (), dated=False)
-        zero = b.const(0)
-        final.save(zero, None, ())
+        b, loop, zero = self.b, self.how.loop, self.b.const(0)
+        assert self.how.gradient is not None, "the step has no gradient yet"
+        count = loop.results[-1] if loop.op == "while" else trip_count(b, loop)
+        final = Arrays(b, b.const(1), self.how.state)
+        final.save(zero)
+        self.open_slots(count)
         turn = Value(I64, "turn")
         start = [zero, *incoming.carried, *incoming.used]
         params = [turn, *(Value(v.type, f"d_{v.hint}") for v in start)]
@@ -306,7 +276,6 @@ class Checkpointed:
                 for so_far, more in zip(adjoints[seeded:], grown[seeded:], strict=True)
             ]
             opened.yields = (self.released(top, turn), *grown[:seeded], *used)
-        count = trip_count(b, self.how.loop)
         types = [v.type for v in start]
         outgoing = b.emit_many("for", (zero, count, *start), {"step": 1, "reverse": True}, (opened.region,), types)
         final.restore(zero)
@@ -315,10 +284,19 @@ class Checkpointed:
     def released(self, top: Value, turn: Value) -> Value:
         """The last slot still needed after iteration `turn` is reversed: a state at its start is used up."""
         b = self.b
-        used_up = b.emit("eq", self.snapshots.iteration(top), turn)
-        not_first = b.emit("gt", top, b.const(0))
-        before = b.emit("sub", top, b.const(1), exact=True)
-        return b.emit("select", b.emit("and", used_up, not_first), before, top)
+        if self.more is None:
+            return top
+        with b.region() as later:
+            before = b.emit("sub", top, b.const(1), exact=True)
+            used_up = b.emit("eq", self.more.iteration(before), turn)
+            later.yields = (b.emit("select", used_up, before, top),)
+        with b.region() as entry:
+            entry.yields = (top,)
+        is_later = b.emit("gt", top, b.const(0))
+        return b.emit_many("if", (is_later,), {}, (later.region, entry.region), (I64,))[0]
 
 
-__all__ = ["Adjoints", "Checkpointed", "Checkpointing", "candidates", "checkpointing", "choose"]
+__all__ = [
+    "Adjoints", "Checkpointed", "Checkpointing", "Decision", "counters", "dearest_turn", "largest_record", "state_of",
+    "step_kinds", "stored_after",
+]  # fmt: skip

@@ -36,13 +36,13 @@ class ForwardSweep:
         structure: Structure,
         plan: Plan,
         active: Activity,
-        how: Checkpointing | Rewinding | None,
+        apart: Sequence[Checkpointing | Rewinding] = (),
     ) -> None:
         self.builder, self.structure, self.plan, self.active = builder, structure, plan, active
         self.top = structure.function.region
         self.storage = Storage(structure, plan)
-        self.how = how
-        self.apart: Checkpointed | Rewound | None = None
+        self.how = {loop.loop: loop for loop in apart}
+        self.apart: dict[Instr, Checkpointed | Rewound] = {}
         self.exported: dict[Value, Value] = {}
         self.buffers: dict[Value, Value] = {}
         self.instances: dict[Value, Value] = {}
@@ -51,16 +51,17 @@ class ForwardSweep:
 
     def region(self, region: Region) -> None:
         """Append the body of `region` to the open region."""
-        if isinstance(self.apart, Rewound) and region is self.apart.body:
-            self.apart.save()
+        owner = self.structure.owner[region]
+        if owner is not None and isinstance(rewound := self.apart.get(owner), Rewound):
+            rewound.save()
         for param in region.params:
             self.keep(param)
         for instr in region.body:
             self.builder.span = instr.span
             if region is self.top:
                 self.allocate_buffers(instr)
-            if self.how is not None and instr is self.how.loop:
-                self.apart = apart_of(self.how, self.builder)
+            if instr in self.how:
+                self.apart[instr] = apart_of(self.how[instr], self.builder)
             if instr in self.plan.logged:
                 self.log(instr)
             if instr.regions:

@@ -20,6 +20,11 @@ def trip_count(builder: Builder, loop: Instr) -> Value:
     return builder.emit("maximum", distance, builder.const(0))
 
 
+def inits_of(loop: Instr) -> tuple[Value, ...]:
+    """The initial carried values of a loop."""
+    return loop.operands[len(loop.operands) - len(loop.regions[-1].yields) :]
+
+
 def iteration_number(builder: Builder, loop: Instr, counter: Value) -> Value:
     """The number (from 0) of the iteration of a `for` in which its variable is `counter`."""
     lo, step = loop.operands[0], loop.attrs["step"]

@@ -30,8 +30,8 @@ class Outlined:
 
 
 def outline(structure: Structure, loop: Instr) -> Outlined:
-    """The body of a `for` that stands in the function's own region."""
-    (body,) = loop.regions
+    """The body of a loop that stands in the function's own region."""
+    body = loop.regions[-1]
     pulled: dict[Instr, None] = {}
     inputs: dict[Value, None] = {}
 

@@ -9,7 +9,7 @@ suggested unless that plan keeps less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Protocol
@@ -33,14 +33,13 @@ PROBE = 64
 
 @dataclass(frozen=True, eq=False)
 class Leaner:
-    """The gradient within a limit: what it keeps, by its plan, in `bytes`; `states` of the `loop` that is
-    checkpointed, if one is."""
+    """The gradient within a limit: what it keeps, by its plan, in `bytes`; `states` of the loops that are
+    checkpointed."""
 
     planner: Planner
     plan: Plan
     bytes: int
-    loop: Instr | None = None
-    states: Checkpoints | None = None
+    states: Mapping[Instr, Checkpoints] = field(default_factory=dict)
 
 
 class Within(Protocol):
@@ -193,9 +192,11 @@ class Remedies:
         leaner = self._halves[total]
         if leaner is None or leaner.bytes > total // 2:
             return ""
-        if leaner.states is not None and leaner.loop is not None:
-            inside = self.planner.structure.loops(self.planner.structure.home[node])
-            return _checkpointed(leaner.bytes, leaner.states) if leaner.loop in inside else ""
+        for loop in self.planner.structure.loops(self.planner.structure.home[node]):
+            if loop in leaner.states:
+                return _checkpointed(leaner.bytes, leaner.states[loop])
+        if leaner.states:
+            return ""
         gone = node not in kept(leaner.plan, leaner.planner)
         return f"workspace={leaner.bytes} is enough: it is then computed again" if gone else ""
 

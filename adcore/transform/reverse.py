@@ -10,12 +10,13 @@ Griewank & Walther, Evaluating Derivatives (2008), chapters 3-6.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from adcore.analysis.budget import TooLarge, plan_within
 from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.explain import Explanation, explain, explained_bytes
+from adcore.analysis.explain import Explanation, ReversedApart, explain, explained_bytes
 from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.record import active_free_values, has_adjoint, is_array
@@ -24,13 +25,14 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import I64, ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import adjoint
-from adcore.transform.checkpoint import Adjoints, Checkpointed, Checkpointing, choose
+from adcore.transform.checkpoint import Adjoints, Checkpointed, Checkpointing, Decision
 from adcore.transform.forward_sweep import ForwardSweep, zero_of
-from adcore.transform.loops import emit_copy, emit_loop_nest
+from adcore.transform.loops import emit_copy, emit_loop_nest, inits_of
 from adcore.transform.primals import Primals, Reading
 from adcore.transform.redo import redo
 from adcore.transform.remedies import Leaner, Remedies, Within
 from adcore.transform.rewind import Rewinding, Rewound, consider
+from adcore.transform.schedules import Reversal, Unbounded
 from adcore.transform.snapshots import copied
 
 
@@ -43,7 +45,7 @@ class Derivative:
     function: Function
     planner: Planner | None = field(default=None, repr=False)
     plan: Plan | None = field(default=None, repr=False)
-    apart: Checkpointing | Rewinding | None = field(default=None, repr=False)
+    apart: tuple[Checkpointing | Rewinding, ...] = field(default=(), repr=False)
     cut: int | None = None
     kinds: tuple[str, ...] = ()
     seeds: tuple[bool, ...] = ()
@@ -52,19 +54,16 @@ class Derivative:
         """What is kept and why, and what would avoid it; None for forward mode."""
         if self.planner is None or self.plan is None:
             return None
-        if isinstance(self.apart, Checkpointing):
-            return explain(self.planner, self.plan, arguments, self.apart.summary())
-        if self.apart is not None:
-            return explain(self.planner, self.plan, arguments, self.apart)
+        if self.apart:
+            return explain(self.planner, self.plan, arguments, _summaries(self.apart))
         plan, remedies = self.plan, Remedies(self.planner, self.kinds, self.seeds, arguments, self._within(arguments))
-        return explain(self.planner, plan, arguments, None, lambda node: remedies.to_keep_less(node, plan))
+        return explain(self.planner, plan, arguments, (), lambda node: remedies.to_keep_less(node, plan))
 
     def bytes(self, arguments: Sequence[Any] | None = None) -> int | None:
         """What is kept, as `explain` says, without the reasons; None where only a run can tell."""
         if self.planner is None or self.plan is None:
             return 0
-        apart = self.apart.summary() if isinstance(self.apart, Checkpointing) else self.apart
-        return explained_bytes(self.planner, self.plan, arguments, apart)
+        return explained_bytes(self.planner, self.plan, arguments, _summaries(self.apart))
 
     def _within(self, arguments: Sequence[Any] | None) -> Within:
         planner = self.planner
@@ -79,11 +78,14 @@ class Derivative:
             kept = made.bytes(arguments)
             if kept is None or made.planner is None or made.plan is None:
                 return None
-            if isinstance(made.apart, Checkpointing):
-                return Leaner(made.planner, made.plan, kept, made.apart.loop, made.apart.summary())
-            return Leaner(made.planner, made.plan, kept)
+            states = {loop.loop: loop.summary() for loop in made.apart if isinstance(loop, Checkpointing)}
+            return Leaner(made.planner, made.plan, kept, states)
 
         return within
+
+
+def _summaries(apart: Sequence[Checkpointing | Rewinding]) -> tuple[ReversedApart, ...]:
+    return tuple(loop.summary() if isinstance(loop, Checkpointing) else loop for loop in apart)
 
 
 def reverse(
@@ -104,7 +106,20 @@ def reverse(
     `limit`: bytes that may be kept for `arguments`. Raises Impossible or TooLarge where that is not enough.
     """
     aliases = aliases or AliasClasses()
-    planner = analyse(function, kinds, seeds, aliases, ops)
+    if limit is None:
+        return _unlimited(analyse(function, kinds, seeds, aliases, ops), kinds, seeds)
+    reversal = Reversal(function, kinds, seeds, aliases, ops, arguments or ())
+    try:
+        nothing = reversal.planner.plan(inf) if limit == 0 else None
+        decision = reversal.decided(reversal.planner, nothing) if nothing else reversal.planned_within(limit)
+    except Unbounded:  # the run stops where it keeps more
+        decision = reversal.decided(reversal.planner, plan_within(reversal.planner, limit, arguments))
+    return carried_out(decision)
+
+
+def _unlimited(planner: Planner, kinds: Sequence[str], seeds: Sequence[bool]) -> Derivative:
+    """By the cheapest plan, or by running the steps of a loop again where that is cheaper still."""
+    ops, aliases = planner.ops, planner.aliases
 
     def differentiate(
         step: Function, step_kinds: Sequence[str], step_seeds: Sequence[bool], step_aliases: AliasClasses
@@ -114,19 +129,21 @@ def reverse(
         return derivative.function, made, made.plan()
 
     def outside(loop: Instr) -> tuple[Planner, Plan]:
-        around = analyse(function, kinds, seeds, aliases, ops, loop)
+        around = analyse(planner.structure.function, kinds, seeds, aliases, ops, (loop,))
         return around, around.plan()
 
-    try:
-        plan = plan_within(planner, limit, arguments)
-    except TooLarge as large:
-        assert limit is not None
-        how, around, rest = choose(planner, large, limit, arguments or (), differentiate, outside)
-        return emit_reverse(around, rest, kinds, seeds, ops, how)
-    rewound = consider(planner, plan, differentiate, outside) if limit is None else None
+    plan = planner.plan()
+    rewound = consider(planner, plan, differentiate, outside)
     if rewound is not None:
-        return emit_reverse(rewound[1], rewound[2], kinds, seeds, ops, rewound[0])
+        return emit_reverse(rewound[1], rewound[2], kinds, seeds, ops, (rewound[0],))
     return emit_reverse(planner, plan, kinds, seeds, ops)
+
+
+def carried_out(decision: Decision) -> Derivative:
+    """The code for a decision, with that for the steps of the loops which it runs again."""
+    apart = tuple(replace(loop, gradient=carried_out(loop.inner).function) for loop in decision.apart)
+    planner = decision.planner
+    return emit_reverse(planner, decision.plan, decision.kinds, decision.seeds, planner.ops, apart)
 
 
 def emit_reverse(
@@ -135,11 +152,12 @@ def emit_reverse(
     kinds: Sequence[str],
     seeds: Sequence[bool],
     ops: Table,
-    apart: Checkpointing | Rewinding | None = None,
+    apart: Sequence[Checkpointing | Rewinding] = (),
 ) -> Derivative:
-    """The gradient function under any feasible plan; `apart` is how a loop is reversed that `planner` leaves out."""
+    """The gradient function under any feasible plan; `apart` is how those loops are reversed that `planner` leaves
+    out."""
     building = _Reverse(planner, plan, kinds, seeds, ops, apart)
-    return Derivative(building.run(), planner, plan, apart, building.cut, tuple(kinds), tuple(seeds))
+    return Derivative(building.run(), planner, plan, tuple(apart), building.cut, tuple(kinds), tuple(seeds))
 
 
 class _Reverse:
@@ -152,7 +170,7 @@ class _Reverse:
         kinds: Sequence[str],
         seeds: Sequence[bool],
         ops: Table,
-        apart: Checkpointing | Rewinding | None = None,
+        apart: Sequence[Checkpointing | Rewinding] = (),
     ) -> None:
         self.plan, self.ops, self.kinds, self.seeds = plan, ops, kinds, seeds
         self.dependence, self.structure, self.active = planner.dependence, planner.structure, planner.active
@@ -247,8 +265,8 @@ class _Reverse:
     def reverse_instr(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         if instr in self.plan.undone:
             self.roll_back(instr)
-        if self.sweep.apart is not None and instr is self.sweep.apart.how.loop:
-            self.reverse_apart(self.sweep.apart, adjoints)
+        if instr in self.sweep.apart:
+            self.reverse_apart(self.sweep.apart[instr], adjoints)
         elif instr.op in ("for", "while"):
             if self.works(instr):
                 self.reverse_loop(instr, adjoints)
@@ -387,7 +405,7 @@ class _Reverse:
     def reverse_apart(self, loop: Checkpointed | Rewound, adjoints: dict[Value, Value]) -> None:
         how, instr = loop.how, loop.how.loop
         seeded = [k for k, s in enumerate(how.seeds) if s]
-        params = how.loop.regions[0].params
+        params = how.loop.regions[-1].params
         outer = (*params, *how.step.inputs)
         pairs = list(zip(outer, how.kinds, strict=True))
         used = [v for v, kind in pairs[len(params) :] if kind == "active"]
@@ -398,7 +416,7 @@ class _Reverse:
         result = loop.reverse(incoming, shadows)
         adjoints.update(zip(used, result.used, strict=True))
         for k, term in zip(seeded, result.carried, strict=True):
-            self.add(adjoints, instr.operands[2 + k], term)
+            self.add(adjoints, inits_of(instr)[k], term)
 
     def reversed_range(self, loop: Instr) -> tuple[Value, Value, dict[str, object]]:
         """The iterations of `loop`, last first."""

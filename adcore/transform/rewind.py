@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.analysis.choices import BYTE_COST, ROW_SHARE, Node
+from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import Stored, workspace
 from adcore.analysis.plan import Plan, Planner, held
 from adcore.analysis.polynomial import Polynomial
@@ -25,7 +26,6 @@ from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, ArrayType, Scalar
 from adcore.transform.checkpoint import (
     Adjoints,
-    Differentiate,
     counters,
     largest_record,
     state_of,
@@ -35,6 +35,9 @@ from adcore.transform.checkpoint import (
 from adcore.transform.loops import iteration_number, trip_count
 from adcore.transform.outline import Outlined, aliases_of, call_inline, outline
 from adcore.transform.snapshots import stored_array
+
+Differentiate = Callable[[Function, Sequence[str], Sequence[bool], AliasClasses], tuple[Function, Planner, Plan]]
+"""The gradient of a step, with its plan."""
 
 DEEP = 3
 """Loops around a kept value from which on running its outermost loop's steps again is considered."""
@@ -110,8 +113,8 @@ class Rewinding:
         turns = counters(self.outer, self.loop, arguments)
         return largest_record(self.planner, self.plan, turns, [*carried, *given])
 
-    def note(self) -> str:
-        return "Each step of that loop runs once more in the reverse sweep."
+    def notes(self) -> tuple[str, ...]:
+        return ("Each step of that loop runs once more in the reverse sweep.",)
 
 
 def consider(

@@ -23,7 +23,7 @@ from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
-from adcore.ir.types import F64, ListType
+from adcore.ir.types import F64, ListType, Scalar
 from adcore.source import Span
 from adcore.transform.loops import iteration_number
 
@@ -73,7 +73,7 @@ class Remedies:
         for remedy in self.remedies(node):
             if self.keeps_less(remedy.planned(), node, plan):
                 return remedy.text
-        return "" if in_register(self.planner, node) else self.recomputed(node, plan) or self.halved(node, plan)
+        return "" if in_register(self.planner, node) else self.recomputed(node) or self.halved(node, plan)
 
     def to_keep_nothing(self, node: Node) -> str:
         """A change after which nothing has to be kept for `node`, or else what it takes to keep it."""
@@ -171,13 +171,18 @@ class Remedies:
 
     # What a limit in bytes does
 
-    def recomputed(self, node: Node, plan: Plan) -> str:
+    def recomputed(self, node: Node) -> str:
         """Under workspace=0 nothing is kept, if that is possible at all."""
         try:
             self.planner.plan(inf)
         except Impossible:
             return ""
-        return "workspace=0 is possible: it is then computed again"
+        return f"workspace=0 is possible: {self.instead(node)}"
+
+    def instead(self, node: Node) -> str:
+        """What happens where a node is not kept."""
+        value = isinstance(node, Value) and isinstance(node.type, Scalar)
+        return f"{'it' if value else 'more'} is then computed again"
 
     def halved(self, node: Node, plan: Plan) -> str:
         """With half the bytes the states of a loop are kept at a few of its iterations, or cheap values not at all."""
@@ -198,7 +203,7 @@ class Remedies:
         if leaner.states:
             return ""
         gone = node not in kept(leaner.plan, leaner.planner)
-        return f"workspace={leaner.bytes} is enough: it is then computed again" if gone else ""
+        return f"workspace={leaner.bytes} is enough: {self.instead(node)}" if gone else ""
 
 
 def _checkpointed(limit: int, states: Checkpoints) -> str:

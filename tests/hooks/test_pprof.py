@@ -220,7 +220,7 @@ def test_cubes(x):
     assert stack[1][0] == "test_cubes"
     assert Path(stack[1][1]).name == "test_heap.py"
     assert stack[1][2] == 9
-    assert labels == {"phase": "stored"}
+    assert labels == {"phase": "forward sweep"}
     assert "test_cubes" in go_says(path, "-top", "-lines")
     assert "total += x[i] * x[i] * x[i]" in go_says(path, "-list=test_cubes")
 

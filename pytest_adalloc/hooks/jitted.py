@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from pytest_adalloc.hooks import machine
 from pytest_adalloc.hooks.pointers import Kernel, literal
 
@@ -77,8 +79,6 @@ def _compiled(numba: Any, call: Any, args: Sequence[object]) -> tuple[int, list[
 
 
 def _spread(argument: object) -> Iterator[object]:
-    import numpy as np  # here, because the hooks themselves work without NumPy
-
     if not isinstance(argument, np.ndarray):
         yield argument.item() if isinstance(argument, np.generic) else argument
         return

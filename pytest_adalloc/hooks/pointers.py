@@ -45,8 +45,6 @@ class _Pointer:
 
 def as_kernel(call: object, args: Sequence[object]) -> Kernel | None:
     """The call as a kernel, or None when Python has to make it."""
-    from pytest_adalloc.hooks.jitted import numba_kernel
-
     if type(call).__module__.partition(".")[0] == "adcore":
         return None  # what its .ctypes takes is a frame, and not the arguments of the call
     # Numba's cfunc offers the function as .ctypes, SciPy's wrapper keeps it as .function.
@@ -56,7 +54,14 @@ def as_kernel(call: object, args: Sequence[object]) -> Kernel | None:
                 return _from_ctypes(own, args)
             return None
     pointer = _cffi_pointer(call) or _low_level_pointer(call)
-    return _compiled(pointer, args, kept=(call,)) if pointer else numba_kernel(call, args)
+    if pointer:
+        return _compiled(pointer, args, kept=(call,))
+    if "numba" not in sys.modules:
+        return None
+    # Imported here: the hooks themselves work without NumPy.
+    from pytest_adalloc.hooks.jitted import numba_kernel
+
+    return numba_kernel(call, args)
 
 
 def _from_ctypes(call: Any, args: Sequence[object]) -> Kernel | None:

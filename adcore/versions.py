@@ -219,6 +219,11 @@ def primal_of(function: Callable[..., Any], signature: Signature, options: Optio
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
+    # The function itself is the same under every workspace, and each version knows what it was compiled for.
+    plain = _primals.get((function, signature, replace(options, workspace="auto"), id(options.ops), generation()))
+    if plain is not None and plain.is_current():
+        _primals[key] = replace(plain, options=options)
+        return _primals[key]
     request = Request(function, signature, boundscheck=options.boundscheck, ops=options.ops)
     build = compile_request(request, until="simplified")
     if len(_primals) >= MOST_PRIMALS:

@@ -82,7 +82,9 @@ def folded(frame: Frame, node: ast.AST, function: Callable[..., Any], *values: A
         raise AssertionError("folding needs constants")
     try:
         with np.errstate(all="ignore"):
-            return Const(function(*arguments))
+            result = function(*arguments)
+        # `np.where` of numbers is an array without axes, with which one may calculate as with a number.
+        return Const(result[()] if isinstance(result, np.ndarray) and not result.ndim else result)
     except TypeError as error:
         return frame.error(node, f"this operation is not defined: {error}")
     except (ArithmeticError, ValueError) as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ArrayName:
-    """An array that a program can name: float elements unless `integers`, which lie in [0, 5)."""
+    """An array that a program can name: float64 elements unless `integers`, which lie in [0, 5)."""
 
     text: str
     shape: tuple[int, ...]
@@ -28,6 +28,9 @@ class IntName:
     high: int
 
 
+COPIED = ("floats", "assignable", "ints", "bools", "arrays", "lists", "singles", "flags", "empties", "tuples")
+
+
 @dataclass
 class Scope:
     """The names that may be read here, and what surrounds the statement."""
@@ -38,6 +41,12 @@ class Scope:
     bools: list[str] = field(default_factory=list)
     arrays: list[ArrayName] = field(default_factory=list)
     lists: list[tuple[str, int]] = field(default_factory=list)
+    singles: list[ArrayName] = field(default_factory=list)
+    """Arrays of float32: read through `float` or `math`, so that names keep one type on every path."""
+    flags: list[ArrayName] = field(default_factory=list)
+    """Arrays of bools."""
+    empties: list[str] = field(default_factory=list)
+    """Vectors without elements, which no subscript may touch."""
     tuples: list[tuple[str, int]] = field(default_factory=list)
     depth: int = 0
     loops: int = 0
@@ -46,7 +55,7 @@ class Scope:
     def inner(self, loop: bool = False) -> Scope:
         """A scope for a nested block: what it adds is gone afterwards."""
         made = copy.copy(self)
-        for name in ("floats", "assignable", "ints", "bools", "arrays", "lists", "tuples"):
+        for name in COPIED:
             setattr(made, name, list(getattr(self, name)))
         made.depth += 1
         made.loops += loop
@@ -62,7 +71,14 @@ UNARY = (
     "math.expm1(0.3 * math.sin({0}))", "0.5 * math.cosh(math.sin({0}))", "np.arcsinh({0})", "0.3 * ({0}) ** 2.0",
     "(1.5 + {0} * {0}) ** -1.5", "{0} % 1.5", "0.2 * ({0} // 0.7)", "-{0} ** 2 * 0.3", "np.float64({0})", "float({0})",
     "0.2 * math.lgamma(1.5 + {0} * {0})", "math.asin(0.9 * math.sin({0}))", "np.cbrt(2.0 + {0} * {0})",
-    "0.1 * math.floor({0})", "np.abs({0})", "np.sign({0})",
+    "0.1 * math.floor({0})", "np.abs({0})", "np.sign({0})", "0.3 * np.square({0})", "np.clip({0}, -0.8, 0.9)",
+    "np.where({0} > 0.2, {0}, 0.5 * {0})", "0.4 * np.exp2(np.sin({0}))", "math.log2(1.5 + {0} * {0})",
+    "np.arctan2({0}, 1.7)", "0.4 * np.hypot({0}, 0.5)", "0.1 * round({0})", "0.1 * math.trunc({0})",
+    "0.1 * np.rint({0})",
+    "min(abs({0}), 1.0)", "max({0}, -{0}) * 0.5", "np.power(1.5 + {0} * {0}, 0.4)", "np.sinh(0.5 * np.sin({0}))",
+    "0.3 * math.gamma(1.5 + 0.4 * math.sin({0}))", "np.log(1.2 + abs({0}))", "np.arcsin(0.8 * np.cos({0}))",
+    "0.1 * math.ceil({0})", "math.acosh(1.5 + {0} * {0})", "math.atanh(0.7 * math.sin({0}))", "math.erfc({0})",
+    "np.log10(1.5 + {0} * {0})", "0.5 * math.tan(0.7 * math.sin({0}))", "np.fabs({0})", "np.float64({0}) ** 2 * 0.2",
 )  # fmt: skip
 
 BINARY = (
@@ -72,6 +88,9 @@ BINARY = (
     "(1.0 + {0} * {0}) ** (0.5 * math.sin({1}))", "0.2 * {0} * {1}", "{0} * {1} / (1 + {0} * {0} + {1} * {1})",
     "max({0}, {1}, 0.3)", "math.sin({0}) * {1}", "math.fmod({0}, 1.3 + abs({1}))", "{0} % (1.1 + abs({1}))",
     "math.sin({0} - {1} * {1})", "math.copysign({0}, {1})", "0.3 * ({0} // (1.2 + abs({1})))",
+    "np.where({0} < {1}, {0}, 0.5 * {1})", "np.fmod({0}, 1.3 + abs({1}))", "np.hypot({0}, {1}) * 0.4",
+    "max(abs({0}), abs({1}))", "min({0}, {1}, 0.5 * {0})", "np.copysign({0}, {1})",
+    "np.power(1.3 + {0} * {0}, 0.3 * np.cos({1}))",
     "sum(({0}, {1})) * 0.4", "0.3 * divmod({0}, 1.7)[1] + 0.2 * {1}", "math.pow(1.2 + {0} * {0}, 0.3 * math.cos({1}))",
 )  # fmt: skip
 
@@ -79,6 +98,8 @@ REDUCTIONS = (
     "np.mean({0})", "{0}.mean()", "0.1 * np.sum({0})", "0.1 * {0}.sum()", "np.max({0})", "{0}.min()", "np.min({0})",
     "math.tanh(np.prod({0}))", "0.1 * sum({0})",
 )  # fmt: skip
+
+EMPTY_REDUCTIONS = ("np.sum({0})", "{0}.sum()", "0.3 * np.prod({0})", "sum({0})", "0.5 * len({0})", "np.dot({0}, {0})")
 
 WRONG = ("math.sqrt({0})", "math.log({0})", "{0} / ({1})", "math.acos({0})", "float(1 // ({1}))")
 
@@ -89,7 +110,7 @@ class Expressions:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.wrong = 0.0
-        self.helpers: list[tuple[str, bool]] = []  # name, whether the first argument is an array
+        self.helpers: list[tuple[str, int, str]] = []  # name, how many arrays come first, what follows a call
         self.counter = 0
 
     def chance(self, p: float) -> bool:
@@ -113,10 +134,16 @@ class Expressions:
         if draw < 0.9 and scope.lists:
             name, length = pick(scope.lists)
             return f"{name}[{self.subscript(scope, length)}]"
+        if scope.singles and self.chance(0.25):
+            return f"{self.random.choice(['float', 'math.sin', 'math.tanh'])}({self.single(scope)})"
         if draw < 0.93 and scope.tuples:
             name, length = pick(scope.tuples)
             return f"{name}[{self.random.randrange(-length, length)}]"
         return repr(round(self.random.uniform(-1.5, 1.5), 2))
+
+    def single(self, scope: Scope) -> str:
+        """An element of a float32 array."""
+        return self.element_of(scope, self.random.choice(scope.singles))
 
     def element(self, scope: Scope) -> str:
         array = self.random.choice([a for a in scope.arrays if not a.integers] or scope.arrays)
@@ -153,6 +180,8 @@ class Expressions:
         return self.atom(scope) if self.chance(0.7) else f"({self.number(scope, depth - 1)})"
 
     def reduction(self, scope: Scope) -> str:
+        if scope.empties and self.chance(0.3):
+            return self.random.choice(EMPTY_REDUCTIONS).format(self.random.choice(scope.empties))
         array = self.random.choice(scope.arrays)
         vectors = [a for a in scope.arrays if len(a.shape) == 1 and a.shape == array.shape]
         if len(array.shape) == 1 and self.chance(0.4):
@@ -163,13 +192,24 @@ class Expressions:
         return text.format(self.slice_of(array)[0] if self.chance(0.3) else array.text)
 
     def helper_call(self, scope: Scope) -> str:
-        name, takes_array = self.random.choice(self.helpers)
+        """A call of a helper, now and then with one array twice or with overlapping views."""
+        name, arrays, after = self.random.choice(self.helpers)
         b = self.number(scope, 1)
         rest = self.random.choice(["", f", {b}", f", k={b}"])
         vectors = [a for a in scope.arrays if len(a.shape) == 1 and a.writable and a.shape[0] >= 3]
-        if not takes_array:
-            return f"{name}({self.atom(scope)}{rest})"
-        return f"{name}({self.random.choice(vectors).text}{rest})" if vectors else self.atom(scope)
+        if not arrays:
+            return f"{name}({self.atom(scope)}{rest}){after}"
+        if not vectors:
+            return self.atom(scope)
+        given = [self.passed(self.random.choice(vectors)) for _ in range(arrays)]
+        if arrays == 2 and self.chance(0.3):
+            given[1] = given[0]
+        return f"{name}({', '.join(given)}{rest}){after}"
+
+    def passed(self, array: ArrayName) -> str:
+        """A vector of at least three elements as an argument: itself or a view of it."""
+        n = array.shape[0]
+        return self.random.choice([array.text, array.text, f"{array.text}[::-1]", f"{array.text}[{n - 3}:]"])
 
     # Integers and subscripts
 
@@ -228,6 +268,11 @@ class Expressions:
         op = self.random.choice(["<", "<=", ">", ">=", "==", "!="])
         if scope.ints and self.chance(0.4):
             return f"{self.integer(scope, 1).text} {op} {self.integer(scope, 1).text}"
+        if scope.flags and self.chance(0.3):
+            return self.element_of(scope, self.random.choice(scope.flags))
+        if scope.ints and self.chance(0.15):
+            i, j = self.integer(scope, 1).text, self.integer(scope, 0).text
+            return f"{self.random.randint(-1, 2)} {self.random.choice(['<', '<='])} {i} {op} {j}"
         op = self.random.choice(["<", ">", "<=", ">="])
         return f"{self.atom(scope)} {op} {self.atom(scope)}"
 
@@ -249,6 +294,18 @@ class Expressions:
     def slice_of(self, array: ArrayName) -> tuple[str, tuple[int, ...]]:
         """A view of `array`: its text and its shape."""
         r = self.random
+        if len(array.shape) == 3:
+            planes, rows, columns = array.shape
+            k, j, m = r.randrange(-planes, planes), r.randrange(-rows, rows), r.randrange(-columns, columns)
+            draws = [
+                (f"{array.text}[{k}]", (rows, columns)),
+                (f"{array.text}[:, {j}]", (planes, columns)),
+                (f"{array.text}[..., {m}]", (planes, rows)),
+                (f"{array.text}[{k}, {j}]", (columns,)),
+                (f"{array.text}[:, ::-1, 1:]", (planes, rows, columns - 1)),
+                (f"{array.text}[::-1, {j}, ::-2]", (planes, (columns + 1) // 2)),
+            ]
+            return r.choice(draws)
         if len(array.shape) == 2:
             rows, columns = array.shape
             k = r.randrange(-rows, rows)
@@ -259,6 +316,7 @@ class Expressions:
                 (f"{array.text}[:, {j}]", (rows,)),
                 (f"{array.text}[{k}, 1:]", (columns - 1,)),
                 (f"{array.text}[::-1, 1:]", (rows, columns - 1)),
+                (f"{array.text}[1:, ::-1]", (rows - 1, columns)),
                 (f"{array.text}[1:, ::2]", (rows - 1, (columns + 1) // 2)),
             ]
             return r.choice(draws)

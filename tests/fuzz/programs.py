@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from tests.fuzz.expressions import ArrayName, Expressions, IntName, Scope
 
-SHAPES = ((12,), (10,), (5, 6), (6,))
-"""Shapes of the float buffers."""
+SHAPES: tuple[tuple[int, ...], ...] = ((12,), (10,), (5, 6), (6,), (2, 3, 4), (7,), (), (0,), (5,), (5,))
+"""Shapes of the buffers."""
+FLOATS, SINGLE, POINT, EMPTY, INTEGERS, FLAGS = range(5), 5, 6, 7, 8, 9
+"""Which buffers hold float64, float32, one number without axes, nothing, integers in [0, 5), and bools."""
 
 HEADER = '''"""Program {seed}."""
 
@@ -34,12 +36,12 @@ class Body:
 
 @dataclass(frozen=True)
 class Program:
-    """`function` of `source` is called with `arguments`; `smooth`: differences may be taken."""
+    """The function `program` of `source` is called with what its `arguments` makes."""
 
     seed: int
     source: str
     numbers: int  # how many floats `arguments` takes
-    result: str  # "float", "tuple", "array", "none"
+    result: str  # "float", "tuple", "nested", "array", "none"
     aliased: bool
 
 
@@ -50,9 +52,9 @@ class Generator(Expressions):
         super().__init__(seed)
         self.lines: list[str] = []
         self.indent = 1
-        self.budget = self.random.randint(3, 22)
+        self.budget = self.random.choices([self.random.randint(2, 6), self.random.randint(7, 14)], [80, 20])[0]
         self.trips = 1
-        self.result = self.random.choices(["float", "tuple", "array", "none"], [80, 10, 5, 5])[0]
+        self.result = self.random.choices(["float", "tuple", "nested", "array", "none"], [74, 11, 4, 6, 5])[0]
         self.helper = False
         self.leaks = 0.0
         self.taken: list[str] = []
@@ -83,7 +85,9 @@ class Generator(Expressions):
             (5 if scope.jumps else 0, self.jump), (3 if not self.helper else 0, self.early_return),
             (3 if self.helpers else 0, self.call), (3 if nested else 0, self.sweep), (4, self.swap),
             (3, self.chained), (3, self.comprehension), (2 if nested else 0, self.over_literal),
-            (2 if nested else 0, self.search), (2, self.inner_function),
+            (2 if nested else 0, self.search), (2, self.inner_function), (3 if scope.singles else 0, self.single_store),
+            (3 if scope.singles and nested else 0, self.single_loop), (3 if scope.flags else 0, self.flag_store),
+            (3 if scope.empties and nested else 0, self.empty_loop), (2 if scope.ints else 0, self.integer_store),
         ]  # fmt: skip
         chosen = self.random.choices([d for _, d in draws], [w for w, _ in draws])[0]
         chosen(scope)
@@ -129,6 +133,47 @@ class Generator(Expressions):
                   f"= math.sin({element}) * ({value})", f"= math.tanh({element} * {element} + ({value}))"]  # fmt: skip
         self.put(f"{element} {self.random.choice(change)}")
         return None
+
+    def single_store(self, scope: Scope) -> None:
+        """An update of a float32 element."""
+        value = self.number(scope, 1)
+        change = ["= {0}", "+= 0.1 * ({0})", "*= math.cos({0})", "-= np.float32(0.25)", "= math.sin({0})"]
+        self.put(f"{self.single(scope)} {self.random.choice(change).format(value)}")
+
+    def single_loop(self, scope: Scope) -> None:
+        """A recurrence in float32."""
+        array, name, i, value = self.random.choice(scope.singles), self.name("f"), self.name("i"), self.name("v")
+        steps = ["{0} * {1}[{2}] + np.float32(0.25)", "np.sin({0} + {1}[{2}])", "np.tanh({0} * {1}[{2}]) - {1}[-1]",
+                 "np.float32(0.5) * ({0} + {1}[{2}] * {1}[{2}])"]  # fmt: skip
+        self.put(f"{name} = np.float32({self.random.choice(['0.5', '-1.25'])})")
+        self.put(f"for {i} in range(len({array.text})):")
+        self.put(f"    {name} = {self.random.choice(steps).format(name, array.text, i)}")
+        if array.writable and self.chance(0.4):
+            self.put(f"    {array.text}[{i}] = {name}")
+        self.put(f"{value} = float({name})")
+        scope.floats.append(value)
+
+    def flag_store(self, scope: Scope) -> None:
+        self.put(f"{self.element_of(scope, self.random.choice(scope.flags))} = {self.condition(scope)}")
+
+    def integer_store(self, scope: Scope) -> None:
+        """An index array changes, within its range."""
+        arrays = [a for a in scope.arrays if a.integers and a.writable]
+        if not arrays:
+            return self.new_int(scope)
+        self.put(f"{self.element_of(scope, self.random.choice(arrays))} = {self.integer(scope).text} % 5")
+        return None
+
+    def empty_loop(self, scope: Scope) -> None:
+        """A loop over no elements, whose body is compiled all the same."""
+        name, inner = self.random.choice(scope.empties), scope.inner(loop=True)
+        if self.chance(0.5):
+            inner.floats.append(item := self.name("e"))
+            return self.nested(inner, f"for {item} in {name}:")
+        i = self.name("i")
+        inner.floats.append(f"{name}[{i}]")
+        inner.assignable.append(f"{name}[{i}]")
+        return self.nested(inner, f"for {i} in range(len({name})):")
 
     def tuple_assignment(self, scope: Scope) -> None:
         if len(scope.assignable) >= 2 and self.chance(0.6):
@@ -187,6 +232,8 @@ class Generator(Expressions):
         name, n = self.name("u"), self.random.randint(3, 6)
         floats = [a for a in scope.arrays if not a.integers]
         draw = self.random.random()
+        if self.chance(0.25):
+            return self.odd_allocation(scope, name, n)
         shape: tuple[int, ...] = (n,)
         if draw < 0.3 and floats:
             array = self.random.choice(floats)
@@ -212,6 +259,32 @@ class Generator(Expressions):
         else:
             self.put(f"{name} = np.{self.random.choice(['zeros', 'ones'])}({n})")
         scope.arrays.append(ArrayName(name, shape))
+        return None
+
+    def odd_allocation(self, scope: Scope, name: str, n: int) -> None:
+        """A local array that is not a plain one of float64."""
+        kind = self.random.choice(["single", "flags", "integers", "point", "empty", "full"])
+        if kind == "single":
+            self.put(f"{name} = np.zeros({n}, dtype=np.float32)")
+            scope.singles.append(ArrayName(name, (n,)))
+        elif kind == "flags":
+            self.put(f"{name} = np.zeros({n}, dtype=bool)")
+            scope.flags.append(ArrayName(name, (n,)))
+        elif kind == "integers":
+            self.put(f"{name} = np.array([{', '.join(str(self.random.randint(0, 4)) for _ in range(n))}])")
+            scope.arrays.append(ArrayName(name, (n,), integers=True))
+        elif kind == "point":
+            self.put(f"{name} = np.zeros(())")
+            scope.floats.append(f"{name}[()]")
+            scope.assignable.append(f"{name}[()]")
+        elif kind == "empty":
+            vectors = [a.text for a in scope.arrays if len(a.shape) == 1 and not a.integers]
+            text = f"{self.random.choice(vectors)}[2:2]" if vectors and self.chance(0.5) else "np.zeros(0)"
+            self.put(f"{name} = {text}")
+            scope.empties.append(name)
+        else:
+            self.put(f"{name} = np.full((2, 2, {n}), {self.number(scope, 1)})")
+            scope.arrays.append(ArrayName(name, (2, 2, n)))
 
     def slice_store(self, scope: Scope) -> None:
         """A slice is set to a number, or copied from another place of the same or another array."""
@@ -467,6 +540,8 @@ class Generator(Expressions):
     def returned(self, scope: Scope) -> None:
         if self.result == "tuple":
             self.put(f"return {self.number(scope)}, {self.number(scope)}")
+        elif self.result == "nested":
+            self.put(f"return {self.number(scope)}, ({self.number(scope, 1)}, {self.integer(scope).text})")
         elif self.result == "none":
             self.put("return" if self.chance(0.5) else "return None")
         elif self.result == "array":
@@ -494,16 +569,19 @@ class Generator(Expressions):
 
     # Functions
 
-    def helper_function(self, takes_array: bool) -> list[str]:
-        """A function that the program calls."""
+    def helper_function(self, arrays: int) -> list[str]:
+        """A function that the program calls, and helpers after it; with so many arrays."""
         name = f"h{len(self.helpers)}"
         outer = self.lines, self.budget, self.result, self.wrong
-        self.lines, self.budget, self.result, self.helper, self.wrong = [], 3, "float", True, 0.0
+        kind = self.random.choice(["float", "float", "tuple"])
+        self.lines, self.budget, self.result, self.helper, self.wrong = [], 2, kind, True, 0.0
         scope = Scope(floats=["k"], assignable=["k"], depth=2)
-        if takes_array:
-            scope.arrays.append(ArrayName("v", (3,)))
-        else:
-            scope.floats.append("v")
+        names = ["v", "w"][: max(arrays, 1)]
+        for parameter in names:
+            if arrays:
+                scope.arrays.append(ArrayName(parameter, (3,)))
+            else:
+                scope.floats.append(parameter)
         self.block(scope, 3)
         if self.chance(0.4):
             self.early_return(scope)
@@ -511,17 +589,17 @@ class Generator(Expressions):
         body = self.lines
         self.lines, self.budget, self.result, self.wrong = outer
         self.helper = False
-        self.helpers.append((name, takes_array))
-        return ["", "", f"def {name}(v, k=0.5):", *body]
+        self.helpers.append((name, arrays, "[0]" if kind == "tuple" else ""))
+        return ["", "", f"def {name}({', '.join(names)}, k=0.5):", *body]
 
     def program(self, seed: int) -> Program:
         lines: list[str] = []
-        for _ in range(self.random.choice([0, 0, 1, 2])):
-            lines += self.helper_function(self.chance(0.5))
+        for _ in range(self.random.choice([0, 0, 0, 1, 2])):
+            lines += self.helper_function(self.random.choice([0, 1, 1, 2]))
         scope, parameters, given = Scope(), [], []
         self.wrong = self.random.choice([0.0] * 9 + [0.03])
         self.leaks = self.random.choice([0.0, 0.0, 0.0, 0.5])
-        for _ in range(self.random.randint(1, 4)):
+        for _ in range(self.random.randint(1, 5)):
             self.parameter(scope, parameters, given)
         if self.chance(0.25):
             scope.floats.append("GAIN")
@@ -535,16 +613,18 @@ class Generator(Expressions):
         return Program(seed, HEADER.format(seed=seed) + "\n".join(lines), numbers, self.result, self.aliased(given))
 
     def aliased(self, given: list[str]) -> bool:
-        used = [piece[0] for text in given for piece in text.split("b[")[1:]]
+        used = [piece[: piece.index("]")] for text in given for piece in text.split("b[")[1:]]
         return len(used) != len(set(used))
 
     def parameter(self, scope: Scope, parameters: list[str], given: list[str]) -> None:
         """One more parameter, and the argument for it."""
         draw, name = self.random.random(), self.name("a")
         number = sum(text.count("s[") for text in given)
-        if draw < 0.45:
+        if draw < 0.38:
             text, shape = self.buffer()
             scope.arrays.append(ArrayName(name, shape))
+        elif draw < 0.52:
+            text = self.odd_parameter(scope, name, number)
         elif draw < 0.6:
             text = f"s[{number}]"
             scope.floats.append(name)
@@ -560,8 +640,8 @@ class Generator(Expressions):
             text = str(self.chance(0.5))
             scope.bools.append(name)
         elif draw < 0.79:
-            text = "np.array([4, 0, 3, 1, 1])"
-            scope.arrays.append(ArrayName(name, (5,), writable=False, integers=True))
+            text = f"b[{INTEGERS}]"
+            scope.arrays.append(ArrayName(name, (5,), integers=True))
         elif draw < 0.9:
             text = self.sequence(scope, name)
         else:
@@ -572,9 +652,28 @@ class Generator(Expressions):
         parameters.append(name)
         given.append(text)
 
+    def odd_parameter(self, scope: Scope, name: str, number: int) -> str:
+        """float32, bools, an array without axes or without elements, a list of numbers."""
+        kind = self.random.choice(["single", "flags", "point", "empty", "numbers"])
+        if kind == "single":
+            scope.singles.append(ArrayName(name, (7,)))
+            return f"b[{SINGLE}]"
+        if kind == "flags":
+            scope.flags.append(ArrayName(name, (5,)))
+            return f"b[{FLAGS}]"
+        if kind == "point":
+            scope.floats.append(f"{name}[()]")
+            scope.assignable.append(f"{name}[()]")
+            return f"b[{POINT}]"
+        if kind == "empty":
+            scope.empties.append(name)
+            return f"b[{EMPTY}]"
+        scope.tuples.append((name, 3))  # lists from outside keep their items
+        return f"[s[{number}], s[{number + 1}], s[{number + 2}]]"
+
     def buffer(self, vector: bool = False) -> tuple[str, tuple[int, ...]]:
         """A view of a buffer; now and then of one that another argument has, too."""
-        free = [k for k in range(len(SHAPES)) if str(k) not in self.taken and not (vector and len(SHAPES[k]) != 1)]
+        free = [k for k in FLOATS if str(k) not in self.taken and not (vector and len(SHAPES[k]) != 1)]
         again = [int(k) for k in self.taken if not (vector and len(SHAPES[int(k)]) != 1)]
         if (again and self.chance(0.2)) or not free:
             k = self.random.choice(again)

@@ -44,7 +44,9 @@ def _too_long(*_: object) -> None:
 
 
 def sites(node: ast.AST, path: Path_ = ()) -> Iterator[Path_]:
-    """Where something could be left out, outermost first."""
+    """Where something could be left out, outermost first. What the arguments are is not touched."""
+    if isinstance(node, ast.ClassDef) or (isinstance(node, ast.FunctionDef) and node.name == "arguments"):
+        return
     for name, value in ast.iter_fields(node):
         if isinstance(value, list):
             for k, item in enumerate(value):
@@ -69,6 +71,8 @@ def smaller(tree: ast.Module, path: Path_) -> Iterator[ast.Module]:
     except (IndexError, AttributeError):
         return
     options: list[Any] = []
+    if isinstance(node, ast.FunctionDef) and node.name in ("program", "arguments"):
+        return
     if isinstance(node, ast.stmt):
         options.append([])
         body = [*getattr(node, "body", []), *getattr(node, "orelse", [])]

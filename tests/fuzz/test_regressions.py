@@ -13,6 +13,7 @@ import pytest
 
 import adcore as ad
 from tests.fuzz.cases import load
+from tests.fuzz.storage import Plans, metered
 
 
 def agrees(function: Any, *args: Any) -> None:
@@ -230,3 +231,143 @@ def test_an_array_that_nothing_reads_may_still_have_a_negative_size() -> None:
     agrees(unused_array, 3, 1.5)
     with pytest.raises(ValueError, match="negative dimensions"):
         ad.grad(unused_array, wrt=1)(-1, 1.5)
+
+
+def cube(a):
+    a[()] = a[()] * a[()] * a[()]
+    return a[()]
+
+
+def test_second_derivatives_by_an_array_without_axes() -> None:
+    # The direction of one was made a number, and filling it failed.
+    a = np.array(0.5)
+    assert ad.hvp(cube)(a, vector=np.array(2.0)) == pytest.approx(6.0)
+    assert ad.hessian(cube)(a) == pytest.approx(3.0)
+    assert a == 0.5
+
+
+def squares_over_rounds(x):
+    total = 1.0
+    for v in x:
+        total = math.sin(total * v)
+    return total
+
+
+def test_a_checkpointed_loop_keeps_what_is_said() -> None:
+    # The memory at the end of the loop took 8 bytes for an iteration number that nobody read.
+    x, dx = np.arange(1.0, 13.0), np.zeros(12)
+    annotated = [ad.Duplicated(x, dx)]
+    handle = ad.compile(squares_over_rounds, *annotated, mode=ad.Reverse, workspace=16)
+    assert handle.workspace_bytes == 16
+    assert metered(handle, annotated).most_kept == 16
+    np.testing.assert_allclose(dx, ad.grad(squares_over_rounds)(x), rtol=1e-13)
+
+
+def sum_into(x):
+    x[2] = 0.1 * np.dot(x, x)
+    return x[2]
+
+
+def test_what_is_logged_outside_of_loops_takes_no_bytes() -> None:
+    # workspace=0 was refused, although nothing in memory is kept.
+    x, dx = np.arange(1.0, 6.0), np.zeros(5)
+    handle = ad.compile(sum_into, ad.Duplicated(x, dx), mode=ad.Reverse, workspace=0)
+    handle(x, dx)
+    np.testing.assert_allclose(dx, 0.2 * np.arange(1.0, 6.0), rtol=1e-14)
+    assert x[2] == pytest.approx(5.5)
+
+
+def one_item_from_another(xs, y):
+    for v in xs[1]:
+        xs[0][1] -= v
+    xs[0][0] += y[0]
+
+
+def test_items_of_a_list_that_overlap_each_other_and_an_argument() -> None:
+    # A loop of the reverse sweep was turned round, as if the items could not overlap.
+    def arguments(a: Any, b: Any) -> Any:
+        return [a, a[1:-1], b], b[::2]
+
+    start, end = np.linspace(0.5, 2.0, 10), np.linspace(-1.0, 1.5, 12)
+    weights, ends = np.cos(start), np.sin(end)
+    shadow, other = weights.copy(), ends.copy()
+    one, two = zip(arguments(start.copy(), end.copy()), arguments(shadow, other), strict=True)
+    ad.autodiff(ad.Reverse, one_item_from_another, ad.Duplicated(*one), ad.Duplicated(*two))
+    for k in range(10):  # the function is linear
+        moved = np.eye(10)[k], np.zeros(12)
+        one_item_from_another(*arguments(*moved))
+        assert shadow[k] == pytest.approx(weights @ moved[0], abs=1e-13)
+
+
+def products_in_rounds(a):
+    for i in range(a.shape[2]):
+        n = 0
+        while n < 1:
+            n += 1
+            for j in range(1, 2):
+                a[j, n, i] = np.prod(a)
+    a[1, 1, 0] -= 0.5
+
+
+def test_what_is_written_after_a_loop_that_runs_again_stays_written() -> None:
+    # The steps of the loop were done again last.
+    a = np.linspace(0.5, 1.5, 24).reshape(2, 3, 4)
+    expected, da = a.copy(), np.ones((2, 3, 4))
+    products_in_rounds(expected)
+    ad.autodiff(ad.Reverse, products_in_rounds, ad.Duplicated(a, da))
+    np.testing.assert_allclose(a, expected, rtol=1e-14)
+
+
+def growing_steps(x, n):
+    for i in range(n):
+        for j in range(i + 1):
+            x[j] = math.sin(x[j] * x[i])
+    return x[0]
+
+
+def test_a_limit_holds_for_the_dearest_step() -> None:
+    # The steps of a checkpointed loop were taken to need what the first one needs.
+    x, dx = np.linspace(0.5, 1.5, 9), np.zeros(9)
+    expected = ad.grad(growing_steps)(x, 9)
+    auto = ad.compile(growing_steps, ad.Duplicated(x, dx), 9, mode=ad.Reverse)
+    limit = smallest_limit(auto)
+    handle = ad.compile(growing_steps, ad.Duplicated(x, dx), 9, mode=ad.Reverse, workspace=limit)
+    handle(x, dx, 9)
+    assert handle.high_water <= limit < auto.workspace_bytes
+    np.testing.assert_allclose(dx, expected, rtol=1e-12)
+
+
+def smallest_limit(handle: Any) -> int:
+    return Plans(handle).smallest_limit(handle.workspace_bytes)
+
+
+def chosen_constants(x):
+    return 0.1 * np.where(0.2 < 0.5, 0.35, 2.0) * x + np.clip(2.0, 0.0, 1.0)
+
+
+def test_where_of_constants_is_a_number() -> None:
+    # "`*` does not take float 0.1 and ndarray array(0.35)"
+    agrees(chosen_constants, 1.5)
+
+
+def swapped_items(xs, y):
+    n = 0
+    while n < 2:
+        n += 1
+        xs[0][n], xs[0][0] = xs[0][0], xs[0][n]
+        xs[1][n] = math.tanh(xs[1][n] * xs[0][n] * y[n])
+
+
+def test_stores_to_a_list_that_shares_memory() -> None:
+    # The copy of a whole list was asked for, which has no one size.
+    a, b, da, db = (np.linspace(x, x + 1.0, 5) for x in (0.5, -1.0, 0.2, 1.0))
+    expected, tangents = [a.copy(), b.copy()], [np.cos(a), np.sin(b)]
+    weights = [da.copy(), db.copy()]
+    moved = [t.copy() for t in tangents]
+    primal = [a.copy(), b.copy()]
+    ad.autodiff(ad.Forward, swapped_items, ad.Duplicated(primal, moved), ad.Duplicated(primal[0][::-1], moved[0][::-1]))
+    swapped_items(expected, expected[0][::-1])
+    ad.autodiff(ad.Reverse, swapped_items, ad.Duplicated([a, b], [da, db]), ad.Duplicated(a[::-1], da[::-1]))
+    np.testing.assert_allclose([a, b], expected, rtol=1e-14)
+    left = sum(float(w @ t) for w, t in zip(weights, moved, strict=True))
+    assert left == pytest.approx(float(da @ tangents[0] + db @ tangents[1]), rel=1e-13)

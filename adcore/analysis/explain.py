@@ -306,7 +306,7 @@ def described(planner: Planner, value: Node) -> str:
             text = line[span.column : span.end_column].decode(errors="replace").strip()
             if text and len(text) <= 60 and not text.endswith(":"):
                 return text
-    return value.hint or (instr.op if instr is not None else "a carried value")
+    return value.hint.removesuffix("[]") or (instr.op if instr is not None else "a carried value")
 
 
 def _record(

@@ -226,8 +226,9 @@ class Kills:
         return self.can_be_done_again(store) or (self._can_be_copied(store) and not tested)
 
     def _can_be_copied(self, store: Instr) -> bool:
-        """Whether what `store` may write to can be kept as it is between the sweeps: a list has no one size."""
-        return all(isinstance(root.type, ArrayType) for root in self.seen_afterwards(store))
+        """Whether what `store` may write to can be kept as it is between the sweeps. Lists are tables of the caller."""
+        params = self.structure.function.params
+        return all(isinstance(root.type, ArrayType) or root in params for root in self.seen_afterwards(store))
 
     def can_be_done_again(self, store: Instr) -> bool:
         """Whether what `store` wrote can be put back after the sweep by running through its loops once more: they are

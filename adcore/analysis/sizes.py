@@ -10,7 +10,7 @@ from adcore.analysis.affine import Affine, Form, known
 from adcore.analysis.polynomial import Polynomial, octets
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
-from adcore.ir.types import BOOL, ArrayType, Scalar, Type
+from adcore.ir.types import BOOL, ArrayType, ListType, Scalar, Type
 
 GUESS = 100
 """Trips assumed for a loop whose count is unknown while compiling: only ratios of costs matter."""
@@ -18,10 +18,11 @@ GUESS = 100
 
 @dataclass(frozen=True)
 class Extent:
-    """The size of an array along `axis`, where no instruction of the program asks for it."""
+    """The size of an array along `axis`, where no instruction of the program asks for it; of a list (no axis): of all
+    its arrays together."""
 
     array: Value
-    axis: int
+    axis: int | None = None
 
 
 class Unknown(LookupError):
@@ -107,7 +108,9 @@ class Sizes:
         return Polynomial.atom(Extent(root, axis))
 
     def array(self, root: Value) -> Polynomial:
-        """Bytes of a whole array."""
+        """Bytes of a whole array, or of all arrays of a list."""
+        if isinstance(root.type, ListType):
+            return Polynomial.atom(Extent(root)) * root.type.element.bytes
         assert isinstance(root.type, ArrayType)
         amount = Polynomial.number(root.type.element.bytes)
         for axis in range(root.type.rank):
@@ -143,7 +146,8 @@ class Sizes:
             line = atom.span.line if atom.span else 0
             return f"trips(line {line})"
         if isinstance(atom, Extent):
-            return _extent_name(atom.array, atom.axis)
+            whole = f"size({atom.array.hint.removesuffix('[]')})"
+            return whole if atom.axis is None else _extent_name(atom.array, atom.axis)
         assert isinstance(atom, Value)
         instr = self.structure.definition.get(atom)
         if atom.hint and atom.hint.isidentifier():
@@ -181,9 +185,10 @@ class Sizes:
             lo, hi = (self._number(v, given) for v in atom.operands[:2])
             return len(range(lo, hi, atom.attrs["step"]))
         if isinstance(atom, Extent):
-            if given.get(atom.array) is None:
+            array = given.get(atom.array)
+            if array is None:
                 raise Unknown(atom)
-            return int(given[atom.array].shape[atom.axis])
+            return sum(item.size for item in array) if atom.axis is None else int(array.shape[atom.axis])
         assert isinstance(atom, Value)
         if given.get(atom) is not None:
             return int(given[atom])

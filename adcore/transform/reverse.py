@@ -26,14 +26,14 @@ from adcore.ir.types import I64, ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import adjoint
 from adcore.transform.checkpoint import Adjoints, Checkpointed, Checkpointing, Decision
+from adcore.transform.finals import copied, put_back
 from adcore.transform.forward_sweep import ForwardSweep, zero_of
-from adcore.transform.loops import emit_copy, emit_loop_nest, inits_of
+from adcore.transform.loops import emit_loop_nest, inits_of
 from adcore.transform.primals import Primals, Reading
 from adcore.transform.redo import redo
 from adcore.transform.remedies import Leaner, Remedies, Within
 from adcore.transform.rewind import Rewinding, Rewound, consider
 from adcore.transform.schedules import Reversal, Unbounded
-from adcore.transform.snapshots import copied
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +205,7 @@ class _Reverse:
         self.reverse_region(top, adjoints)
         redo(self.builder, self.structure, self.rolled_back())
         for root, copy in copies:
-            emit_copy(self.builder, copy, root)
+            put_back(self.builder, copy, root)
         results = list(function.results)
         for param, kind in zip(function.params, self.kinds, strict=True):
             if kind == "active":

@@ -14,7 +14,7 @@ from math import comb
 from adcore.ir.builder import Builder
 from adcore.ir.core import Value
 from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.transform.loops import emit_copy, emit_loop_nest
+from adcore.transform.loops import emit_loop_nest
 
 
 def repetitions(steps: int, states: int) -> int:
@@ -117,12 +117,3 @@ def stored_array(b: Builder, dims: Sequence[Value], element: str, hint: str) -> 
 
 def _copy(b: Builder, source: Value, at: Sequence[Value], target: Value, to: Sequence[Value]) -> None:
     b.emit_many("store", (b.emit("load", source, *at), target, *to), {})
-
-
-def copied(b: Builder, array: Value) -> Value:
-    """A copy of `array` in the workspace."""
-    assert isinstance(array.type, ArrayType)
-    dims = [b.emit("dim", array, axis=axis) for axis in range(array.type.rank)]
-    copy = stored_array(b, dims, array.type.element.name, f"final_{array.hint}")
-    emit_copy(b, array, copy)
-    return copy

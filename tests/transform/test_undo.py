@@ -156,6 +156,33 @@ def test_one_log_serves_the_neighbours(program: Callable[..., Any], others: tupl
     assert float(dx @ direction) == pytest.approx(difference / (2 * eps), rel=1e-6)
 
 
+def coupled(mats, steps):
+    for _ in range(steps):
+        for k in range(len(mats)):
+            m = mats[k]
+            for i in range(1, m.shape[0]):
+                m[i, 0] = 0.5 * m[i, 0] * (m[i - 1, 0] + 1.0) * m[i, 1]
+    return mats[0][1, 0] * mats[2][3, 0] + mats[1][1, 0]
+
+
+def test_arrays_of_a_list_are_rolled_back() -> None:
+    """Each has a size of its own; together they are copied and brought back."""
+    given = [np.linspace(0.5, 1.5, 2 * n).reshape(n, 2) for n in (3, 2, 5)]
+    mats, shadows = [m.copy() for m in given], [np.zeros_like(m) for m in given]
+    expected = [m.copy() for m in given]
+    coupled(expected, 4)
+    handle = ad.compile(coupled, ad.Duplicated(mats, shadows), ad.Const(4))
+    (copy,) = (record for record in handle.explain().stored if record.kept_as == "copy")
+    assert (copy.value, copy.bytes, copy.formula) == ("mats", 160, "8*size(mats)")
+    handle(ad.Duplicated(mats, shadows), ad.Const(4))
+    for after, want in zip(mats, expected, strict=True):
+        np.testing.assert_allclose(after, want, rtol=1e-14)
+    assert handle.high_water == 160 + 8 * 4 * (2 + 1 + 4)
+    moved = [m + 1e-6 for m in given], [m - 1e-6 for m in given]
+    difference = (coupled(moved[0], 4) - coupled(moved[1], 4)) / 2e-6
+    assert sum(float(s.sum()) for s in shadows) == pytest.approx(difference, rel=1e-7)
+
+
 def moved(x, y):
     total = 0.0
     for i in range(len(x)):

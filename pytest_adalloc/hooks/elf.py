@@ -110,6 +110,18 @@ def loaded_objects() -> tuple[tuple[LoadedObject, ...], tuple[int, int]]:
     return tuple(found), generations[0]
 
 
+def loaded_bases() -> set[int]:
+    """Where every loaded object lies: a second opinion on whether the set of objects is still the known one."""
+    found: set[int] = set()
+
+    def note(info: Any) -> int:
+        found.add(int(info.base))
+        return 0
+
+    _iterate(note)
+    return found
+
+
 def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[Slot]:
     """The words of ``owner`` that relocations bind to one of ``names``; words with an addend are no plain pointers and
     left out.

@@ -80,7 +80,11 @@ class Slots:
         itself is not, because it was hooked and has been put back.
         """
         lost = filter(self._is_astray, self.watched())
-        return [f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in lost]
+        missed = elf.loaded_bases() - {owner.base for owner in self.objects}
+        return [
+            *(f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in lost),
+            *(f"all of the library at {base:#x}, which was never searched" for base in sorted(missed)),
+        ]
 
     def _is_astray(self, slot: Slot) -> bool:
         held = _read(slot.address)

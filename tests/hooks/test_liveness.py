@@ -132,6 +132,26 @@ def test_a_window_in_which_a_library_came_is_void_and_repeated(build: Any, paths
     assert dict(report.by_function) == {"malloc": 4}
 
 
+def test_a_library_that_nobody_noticed(build: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Without the check for libraries that came, the read-back still finds one that was never searched."""
+    import shutil
+
+    copy = tmp_path / "libunnoticed.so"
+    shutil.copy(build("paths.cpp", "libpathscpp.so", "-shared", "-fPIC", "-std=c++17"), copy)
+    loaded = []
+
+    def call() -> None:
+        if not loaded:
+            loaded.append(ctypes.CDLL(str(copy)))
+        loaded[0].c_new(None)
+
+    monkeypatch.setattr(Slots, "unchanged", lambda self: True)
+    with pytest.raises(HooksDead, match=r"lost their hook.*never searched"):
+        measure(call, calls=4, warmup=0, witness=False)
+    monkeypatch.undo()
+    assert measure(call, calls=4, warmup=0, witness=False).allocs_per_call == (1, 1, 1, 1)
+
+
 def test_record_says_when_a_library_came(build: Any, tmp_path: Any) -> None:
     import shutil
 

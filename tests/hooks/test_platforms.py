@@ -74,6 +74,46 @@ def test_a_breakpoint_that_never_fires_is_no_witness(monkeypatch: pytest.MonkeyP
     assert "did not count a call that was made to prove it" in str(report)
 
 
+FILTERED = """
+import ctypes, struct
+libc = ctypes.CDLL(None, use_errno=True)
+# Load the system call's number; when it is perf_event_open, answer with EPERM; allow everything else.
+program = [(0x20, 0, 0, 0), (0x15, 0, 1, 298), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *each) for each in program))
+class Program(ctypes.Structure): _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+filtered = Program(len(program), ctypes.addressof(code))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+if libc.prctl(22, 2, ctypes.byref(filtered)): raise SystemExit(77)
+from pytest_adalloc.hooks import breakpoints, forbid, measure
+print(*breakpoints.available())
+report = measure(lambda: None, calls=2)
+print({w.name: w.state for w in report.witnesses}, report.pattern)
+with forbid() as seen: pass
+print({w.name: w.state for w in seen.witnesses})
+"""
+
+
+@needs_backend
+@pytest.mark.skipif(install.platform.machine() != "x86_64", reason="the filter is written for x86-64")
+def test_a_container_that_forbids_perf_event_open(python: Any) -> None:
+    """As Docker's filter of system calls does it."""
+    run = python(FILTERED)
+    if run.returncode == 77:
+        pytest.skip("this system lets nobody filter system calls")
+    first, *rest = run.stdout.splitlines()
+    assert first.startswith("False perf_event_open was refused"), run.stderr
+    states = "{'relocation slots': 'agrees', 'hardware breakpoints': 'unavailable'}"
+    assert rest == [f"{states} none", states], run.stderr
+
+
+def test_a_c_library_that_lists_no_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "linked_address", lambda name: None)
+    if HAS_BACKEND:
+        works, reason = available()
+        assert not works
+        assert "dl_iterate_phdr" in reason
+
+
 @needs_backend
 def test_without_the_kernels_list_of_mappings(monkeypatch: pytest.MonkeyPatch, paths: Any) -> None:
     def absent() -> Any:

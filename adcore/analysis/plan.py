@@ -130,7 +130,10 @@ class Planner:
         if self.structure.definition.get(value) is not None and own.why != "trip count":
             if (source := self.kept_by_program(value)) is not None:
                 at = ACCESSES[source.op]
-                operands = (*source.operands[at + 1 :], *address(self.dependence, source.operands[at]))
+                array = source.operands[at]
+                root = self.dependence.root(array)
+                made = (root,) if self.temporaries.is_temporary(root) else ()
+                operands = (*source.operands[at + 1 :], *address(self.dependence, array), *made)
                 found.append(Choice(store, 2.0 * times, operands=operands, source=source, why=own.why))
             if (shift := self.kills.shifts.get(value)) is not None and not outside:
                 loop, k = shift
@@ -245,14 +248,16 @@ class Planner:
         return Choice(inf, scratch=unit * self.sizes.estimate(home), operands=rest, why="log")
 
     def kept_by_program(self, value: Value) -> Instr | None:
-        """A store of `value` in its own region, to an array that lives to the end, that nothing overwrites later."""
+        """A store of `value` in its own region, that nothing overwrites later, to an array that lives to the end or can
+        be had (where it is filled again, a float may come out rounded in another way; nothing else may)."""
         home = self.structure.home[value]
         for user in self.structure.users.get(value, ()):
             if user.op != "store" or user.operands[0] is not value or self.structure.home[user] is not home:
                 continue
             access = self.dependence.access(user)
-            lives = self.structure.home[access.root] is self.structure.function.region
-            found = lives and None not in access.subscripts and not self._addressed_by(value, user)
+            lives = not self.temporaries.is_temporary(access.root)
+            had = is_float(value.type) and self.temporaries.choice(access.root) is not None
+            found = (lives or had) and None not in access.subscripts and not self._addressed_by(value, user)
             if found and not any(self.dependence.overwrites(user, s) for s in self.kills.reaching(user)):
                 return user
         return None

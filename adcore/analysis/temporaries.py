@@ -138,6 +138,9 @@ class Temporaries:
         self.dependence, self.structure, self.kills = dependence, dependence.structure, kills
         self.sizes, self.ops, self.is_exact = sizes, ops, is_exact
         self.fills: dict[Value, Fill] = {}
+        self.stores: dict[Value, list[Instr]] = {}
+        for store in kills.stores:
+            self.stores.setdefault(dependence.root(store.operands[1]), []).append(store)
         self._choices: dict[Value, Choice | None] = {}
         self._wandering = self._that_control_flow_carries()
 
@@ -180,10 +183,11 @@ class Temporaries:
         home = self.structure.home[root]
         first = min(self._positions(root, home), default=-1)
         others = (i.result for i in home.body if i.op == "alloc" and i.result is not root)
-        return frozenset(a for a in others if self.choice(a) and max(self._positions(a, home), default=first) < first)
+        complete = (a for a in others if max(self._positions(a, home), default=first) < first)
+        return frozenset(a for a in complete if self.choice(a) is not None)
 
     def _positions(self, root: Value, home: Region) -> list[int]:
-        holders = (self.structure.ancestor(s, home) for s in self._stores(root))
+        holders = (self.structure.ancestor(s, home) for s in self.stores.get(root, ()))
         return [self.structure.position[h] for h in holders if h is not None]
 
     def _is_followed(self, root: Value) -> bool:
@@ -198,10 +202,7 @@ class Temporaries:
         root = self.dependence.root(load.operands[0])
         if not self.is_temporary(root) or not self._is_followed(root):
             return True  # the very memory, or a value that is kept
-        return not is_float(load.result.type) and all(self.is_exact(s.operands[0]) for s in self._stores(root))
-
-    def _stores(self, root: Value) -> list[Instr]:
-        return [s for s in self.kills.stores if self.dependence.root(s.operands[1]) is root]
+        return not is_float(load.result.type) and all(self.is_exact(s.operands[0]) for s in self.stores.get(root, ()))
 
     def _keeping(self, alloc: Instr) -> float:
         """The cost of keeping the arrays of all turns; infinite where their number or size is not known before."""
@@ -264,7 +265,7 @@ class Temporaries:
                 todo += (v for v in owner.operands if isinstance(v.type, Scalar))
                 todo += (y for region in owner.regions for y in region.yields)
             elif instr.op == "load":
-                todo += (s.operands[0] for s in self._stores(self.dependence.root(instr.operands[0])))
+                todo += (s.operands[0] for s in self.stores.get(self.dependence.root(instr.operands[0]), ()))
             else:
                 todo += (v for v in instr.operands if isinstance(v.type, Scalar))
         return True

@@ -171,10 +171,12 @@ def test_what_only_a_run_can_tell_is_told_after_it() -> None:
     handle(x.copy(), shadow)
     assert handle.workspace_bytes == handle.high_water > 0
     limited, same = gradient(until, x, handle.high_water)
-    assert limited.high_water == handle.high_water
-    np.testing.assert_array_equal(same, shadow)
-    below, _ = compiled(until, x, handle.high_water - 1)
-    with pytest.raises(ad.WorkspaceError, match=f"has {handle.high_water - 1}"):
+    needed = limited.high_water  # a limit takes the leanest plan
+    assert 0 < needed <= handle.high_water
+    np.testing.assert_allclose(same, shadow, rtol=1e-12)
+    assert gradient(until, x, needed)[0].high_water == needed
+    below, _ = compiled(until, x, needed - 1)
+    with pytest.raises(ad.WorkspaceError, match=f"has {needed - 1}"):
         below(x.copy(), np.zeros(1))
 
 

@@ -18,7 +18,7 @@ _ODD = {
 _TEXTS = {
     "float32": "np.float32", "empty array": "np.zeros(0)", "array without axes": "np.zeros(())",
     "bools": "dtype=bool", "dataclass": "Body(", "list of numbers": "[s[", "captured array": "WEIGHTS[",
-    "reversed": "reversed(", "zip": "zip(", "enumerate": "enumerate(", "copy": "copy(", "lists": "] = [",
+    "reversed": "reversed(", "zip": "zip(", "enumerate": "enumerate(", "copy": "copy(", "lists": " = [",
 }  # fmt: skip
 
 REQUIRED = frozenset(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +47,9 @@ class Adalloc:
         calls: int | None = None,
         warmup: int = 1,
         scope: Scope | None = None,
+        others: Sequence[Sequence[object]] = (),
     ) -> AllocationReport:
-        """Count the native allocations of any callable, call by call.
+        """Count the native allocations of any callable, call by call; with `others`, also by the arguments' shapes.
 
         Raises HooksDead when the counters can't vouch for what they say.
         """
@@ -57,7 +58,8 @@ class Adalloc:
 
         settings = self._recorder.settings
         counted = calls or settings.calls
-        report = hooks.measure(call, *args, calls=counted, warmup=warmup, scope=scope or settings.scope)
+        scope = scope or settings.scope
+        report = hooks.measure(call, *args, calls=counted, warmup=warmup, scope=scope, others=others)
         profiled(self._recorder, report)
         return report
 

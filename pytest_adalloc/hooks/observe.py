@@ -23,7 +23,7 @@ from pytest_adalloc.hooks.errors import HooksDead
 from pytest_adalloc.hooks.install import CANARY_BYTES, Hooks, installed
 from pytest_adalloc.hooks.lines import Line, python_lines
 from pytest_adalloc.hooks.python_domains import DomainColumns, counted_domains
-from pytest_adalloc.hooks.report import AllocationReport, DomainCount, Site, Witness
+from pytest_adalloc.hooks.report import AllocationReport, DomainCount, ShapeCount, Site, Witness
 from pytest_adalloc.hooks.sites import AddressRow, RawSite
 from pytest_adalloc.hooks.window import Plan, Restore
 
@@ -64,22 +64,54 @@ def measure(
     warmup: int = 1,
     scope: Scope = "thread",
     witness: bool = True,
+    others: Sequence[Sequence[object]] = (),
 ) -> AllocationReport:
     """Count the native allocations of ``call(*args)``, call by call.
 
     Function pointers (of ctypes or cffi, Numba's ``cfunc`` and ``njit``, SciPy's ``LowLevelCallable``) are called by
     native code alone; what their wrappers for Python ask for is seen when they are called in a lambda. Anything else is
-    called from Python; then the interpreter's own allocations are told apart by caller and
-    reported under ``interpreter``.
+    called from Python; then the interpreter's own allocations are told apart by caller and reported under
+    ``interpreter``.
+
+    ``others`` are further lists of arguments, of other shapes, for a few calls each: ``by_shape`` has what a call takes
+    with each, and where that differs the pattern is "shape-dependent".
     """
+    report = observe(_driver(call, args), calls=calls, warmup=warmup, scope=scope, witness=witness)
+    if not others:
+        return report
+    counts = [_shape_count(args, report)]
+    for more in others:
+        few = observe(_driver(call, tuple(more)), calls=FEW, warmup=max(warmup, 1), scope=scope, witness=False)
+        counts.append(_shape_count(more, few))
+    return replace(report, by_shape=tuple(counts))
+
+
+FEW = 5  # calls with arguments of another shape; the largest is taken, so that one hit of a cache is no answer
+
+
+def _shape_count(args: Sequence[object], report: AllocationReport) -> ShapeCount:
+    # The first call may set something up, which is no matter of shapes.
+    steady = slice(1, None) if report.calls > 1 else slice(None)
+    largest = max(report.allocs_per_call[steady]), max(report.bytes_per_call[steady])
+    return ShapeCount(", ".join(map(_shape, args)), *largest)
+
+
+def _shape(argument: object) -> str:
+    shape = getattr(argument, "shape", None)
+    if isinstance(shape, tuple):
+        return str(shape)
+    if isinstance(argument, (list, tuple, bytes, str)):
+        return f"{type(argument).__name__} of {len(argument)}"
+    return repr(argument) if isinstance(argument, (bool, int, float)) else type(argument).__name__
+
+
+def _driver(call: Callable[..., object], args: tuple[object, ...]) -> Driver:
     from pytest_adalloc.hooks.pointers import as_kernel
 
     kernel = as_kernel(call, args)
     if kernel is not None:
-        driver = Driver(kernel.address, 0, locked=kernel.needs_interpreter, kept=kernel)
-    else:
-        driver = python_driver(installed(), call, args)
-    return observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
+        return Driver(kernel.address, 0, locked=kernel.needs_interpreter, kept=kernel)
+    return python_driver(installed(), call, args)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, NoReturn
 
-Pattern = Literal["none", "first call", "every call", "growing", "irregular"]
+Pattern = Literal["none", "first call", "every call", "growing", "irregular", "shape-dependent"]
 WitnessState = Literal["agrees", "disagrees", "unavailable", "not asked"]
 
 
@@ -79,6 +79,18 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class ShapeCount:
+    """What one call with arguments of these shapes allocates: the largest count and bytes of the counted calls."""
+
+    shapes: str
+    allocs: int
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.shapes}: {_many(self.allocs, 'allocation')}, {_many(self.bytes, 'byte')} a call"
+
+
+@dataclass(frozen=True)
 class AllocationReport:
     """Every native allocation of a window.
 
@@ -103,6 +115,7 @@ class AllocationReport:
     scope: str = "thread"
     driven: str = "native"
     repeats: int = 0
+    by_shape: tuple[ShapeCount, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -121,7 +134,9 @@ class AllocationReport:
 
     @property
     def pattern(self) -> Pattern:
-        """How the counts go over the calls."""
+        """How the counts go over the calls, and from one shape of the arguments to the other."""
+        if len({(count.allocs, count.bytes) for count in self.by_shape}) > 1:
+            return "shape-dependent"
         return pattern(self.allocs_per_call, self.bytes_per_call)
 
     @property
@@ -174,6 +189,7 @@ def render(report: AllocationReport, top: int = 5) -> str:
     lines += [f"  by library: {_counts(report.by_library)}"] if len(report.sites) > top else []
     lines += [f"  {site}" for site in report.sites[:top]]
     lines += [f"  and {len(report.sites) - top} more sites"] if len(report.sites) > top else []
+    lines += [f"  {count}" for count in report.by_shape]
     lines += [f"  other threads: {_counts(report.other_threads)}"] if report.other_threads else []
     lines += [f"  the interpreter's own: {_counts(report.interpreter)}"] if report.interpreter else []
     lines += [f"  Python's {name}: {c.calls} calls, {c.bytes} bytes" for name, c in report.python.items() if c.calls]

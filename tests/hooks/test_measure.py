@@ -93,6 +93,18 @@ def test_each_call_is_counted_by_itself(paths: Any, name: str, expected: tuple[i
     assert report.pattern == pattern
 
 
+def test_what_depends_on_shapes_is_told() -> None:
+    small, large = np.arange(1_000.0), np.arange(5_000.0)
+    report = measure(np.add, small, small, calls=5, others=[(large, large), (small, small)])
+    assert report.pattern == "shape-dependent"
+    assert [(count.allocs, count.bytes) for count in report.by_shape] == [(1, 8_000), (1, 40_000), (1, 8_000)]
+    assert "(5000,), (5000,): 1 allocation, 40000 bytes a call" in str(report)
+    assert "shape-dependent" in str(report).splitlines()[0]
+    out = np.empty(5_000)
+    clean = measure(lambda x: np.add(x, x, out=out[: len(x)]), small, calls=5, others=[(large,)])
+    assert (clean.pattern, len(clean.by_shape)) == ("none", 2)
+
+
 def test_memory_is_restored_before_each_call_and_not_counted(paths: Any) -> None:
     counter, zero = ctypes.c_int(0), ctypes.c_int(0)
     restore = [(ctypes.addressof(counter), ctypes.addressof(zero), 4)]

@@ -4,20 +4,22 @@ differentiated output). Only what is both is differentiated."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adcore.analysis.dependence import Dependence
-from adcore.ir.core import Instr, Value
+from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import ArrayType, ListType, carries_derivative, is_float
 from adcore.ops import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Activity:
-    """Scalars and roots (parameters, lists, allocations) that carry derivatives."""
+    """Scalars and roots (parameters, lists, allocations) that carry derivatives. `free` is what `record` knows of the
+    active scalars that regions use from outside."""
 
     values: frozenset[Value]
     roots: frozenset[Value]
+    free: dict[Region, tuple[list[Value], list[Value]]] = field(default_factory=dict, repr=False)
 
 
 def activity(

@@ -21,6 +21,10 @@ Interval = tuple[int, int]
 SIZE_LIMIT = 2**48
 """No array has as many elements on any axis: addresses have 48 bits."""
 
+MANY_FACTS = 40
+"""With more facts than this, only those that say something about a form directly are used to prove something of it: a
+proof must not take the longer, the more checks stand before it."""
+
 LIMITS: Interval = (-(2**63), 2**63 - 1)
 
 
@@ -141,10 +145,26 @@ class Ranges:
             return True
         if all(atom == 1 for atom in form):
             return False
+        facts = self._about(form, facts) if len(facts) > MANY_FACTS else facts
         rows = self.bounds.at(region, [form, *facts])
         equalities = [row for row, is_equality in rows if is_equality]
         inequalities = [row for row, is_equality in rows if not is_equality]
         return not feasible(equalities, [*inequalities, *facts, plus(scaled(form, -1), {1: -1})])
+
+    def _about(self, form: Form, facts: Sequence[Form]) -> list[Form]:
+        """Those of many facts that share an unknown with `form`, or speak of sizes only, each of them once."""
+        own = [atom for atom in form if not self._is_size(atom)]
+        found: dict[frozenset[tuple[Atom, int]], Form] = {}
+        for fact in facts:
+            if any(atom in fact for atom in own) or all(map(self._is_size, fact)):
+                found[frozenset(fact.items())] = fact
+        return list(found.values())
+
+    def _is_size(self, atom: Atom) -> bool:
+        if not isinstance(atom, Value):
+            return atom == 1
+        instr = self.structure.definition.get(atom)
+        return instr is not None and instr.op in ("dim", "count")
 
     def _at_least_zero(self, form: Form) -> bool:
         """The cheap proof: put in the bound of each loop variable that makes the form smallest, innermost first."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from adcore.analysis.activity import Activity
 from adcore.analysis.dependence import ACCESSES, Dependence
-from adcore.ir.core import Instr, Region, Value, walk
-from adcore.ir.types import ArrayType, ListType, is_float
+from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
 from adcore.ops.rules import adjoint_needs
 
@@ -91,22 +91,24 @@ def is_array(value: Value) -> bool:
 
 
 def active_free_values(region: Region, active: Activity) -> list[Value]:
-    """Active scalars from outside that `region` uses, in order of first use."""
-    inside: set[Value] = set(region.params)
-    found: dict[Value, None] = {}
-    for instr in walk(region):
-        inside.update(instr.results)
-        for nested in instr.regions:
-            inside.update(nested.params)
-    for values in [*(i.operands for i in walk(region)), *_yields(region)]:
-        for value in values:
-            if value not in inside and value in active.values and is_float(value.type):
-                found[value] = None
-    return list(found)
+    """Active scalars from outside that `region` uses, in order of first use: as operands, then as what is yielded."""
+    operands, yields = _free(region, active)
+    return list(dict.fromkeys((*operands, *yields)))
 
 
-def _yields(region: Region) -> Iterator[tuple[Value, ...]]:
-    yield region.yields
-    for instr in walk(region):
-        for nested in instr.regions:
-            yield nested.yields
+def _free(region: Region, active: Activity) -> tuple[list[Value], list[Value]]:
+    """(used as operands, yielded), put together from those of the regions inside."""
+    if region not in active.free:
+        inside: set[Value] = set(region.params)
+        operands: dict[Value, None] = {}
+        yields: dict[Value, None] = dict.fromkeys(region.yields)
+        for instr in region.body:
+            inside.update(instr.results)
+            operands.update(dict.fromkeys(instr.operands))
+            for nested in instr.regions:
+                used, yielded = _free(nested, active)
+                operands.update(dict.fromkeys(used))
+                yields.update(dict.fromkeys(yielded))
+        from_outside = [[v for v in found if v in active.values and v not in inside] for found in (operands, yields)]
+        active.free[region] = from_outside[0], from_outside[1]
+    return active.free[region]

@@ -141,9 +141,10 @@ def _index(s: Structure, region: Region) -> None:
     s.end[region] = len(s.number)
     owner = s.owner[region]
     if owner is not None:
+        known = {*owner.operands, *(v for r in owner.regions[: owner.regions.index(region)] for v in r.yields)}
         for value in dict.fromkeys(region.yields):
-            if owner not in s.users.setdefault(value, []):
-                s.users[value].append(owner)
+            if value not in known:
+                s.users.setdefault(value, []).append(owner)
 
 
 def contains(intervals: Intervals, number: int) -> bool:

@@ -42,7 +42,8 @@ class Simplifier:
         self.value: dict[Value, Value] = {}
         self.depth: dict[Value, int] = {}
         self.definition: dict[Value, Instr] = {}
-        self.numbers: list[dict[tuple[Any, ...], Value]] = [{}]
+        self.numbers: dict[tuple[Any, ...], Value] = {}
+        self.scopes: list[list[tuple[Any, ...]]] = [[]]  # per open region, the keys in `numbers` that end with it
         self.kinds: list[str] = ["function"]
         self.epoch: dict[Value, int] = {}
         self.clock = 0
@@ -81,7 +82,8 @@ class Simplifier:
         op = self.ops[instr.op]
         if len(instr.results) != 1 or not op.pure:
             self.touch(instr, operands)
-            self.append(replace(instr, operands=tuple(operands), results=self.fresh(instr.results)))
+            results = self.fresh(instr.results)
+            self.append(Instr(instr.op, tuple(operands), results, instr.attrs, instr.regions, instr.span))
             return
         folded = self.fold(instr, operands)
         self.value[instr.result] = folded if folded is not None else self.number(instr, operands)
@@ -109,19 +111,23 @@ class Simplifier:
     def number(self, instr: Instr, operands: Sequence[Value]) -> Value:
         """The existing value of an equal instruction in scope, or a new instruction as far out as it may stand."""
         key = self.key(instr, operands)
-        for table in reversed(self.numbers):
-            known: Value | None = table.get(key)
-            if known is not None:
-                return known
+        known = self.numbers.get(key)
+        if known is not None:
+            return known
         depth = self.target_depth(instr, operands)
         (result,) = self.fresh(instr.results)
-        moved = replace(instr, operands=tuple(operands), results=(result,))
+        moved = Instr(instr.op, tuple(operands), (result,), instr.attrs, instr.regions, instr.span)
         with self.builder.at(depth) as builder:
             builder.append(moved)
         self.depth[result] = depth
         self.definition[result] = moved
-        self.numbers[depth][key] = result
+        self.remember(key, result, depth)
         return result
+
+    def remember(self, key: tuple[Any, ...], value: Value, depth: int) -> None:
+        """`value` stands for all instructions with this key, as long as the region at `depth` is open."""
+        self.numbers[key] = value
+        self.scopes[depth].append(key)
 
     def key(self, instr: Instr, operands: Sequence[Value]) -> tuple[Any, ...]:
         order: Sequence[Value] = operands
@@ -165,7 +171,7 @@ class Simplifier:
             # Elsewhere the value is in a register, and the reader of an explanation better sees where memory is read.
             value, *place = operands
             read = Instr("load", tuple(place), (Value(value.type),))
-            self.numbers[-1][self.key(read, place)] = value
+            self.remember(self.key(read, place), value, -1)
 
     def invalidate(self, array: Value) -> None:
         """Forget loads of `array`'s root; parameters may overlap each other, so they are forgotten together."""
@@ -174,6 +180,7 @@ class Simplifier:
         self.epoch[root if self.definition.get(root) is not None else PARAMETERS] = self.clock
 
     def invalidate_region(self, region: Region) -> None:
+        """Forget what a loop may overwrite in the iteration before. (After it, the stores inside have done so.)"""
         for array in self.written_in(region):
             known = self.value.get(array)
             if known is not None:
@@ -213,12 +220,13 @@ class Simplifier:
 
     def region(self, region: Region, kind: str) -> Region:
         self.kinds.append(kind)
-        self.numbers.append({})
+        self.scopes.append([])
         with self.builder.region(self.fresh(region.params)) as opened:
             for instr in region.body:
                 self.instr(instr)
             opened.yields = tuple(self.value[v] for v in region.yields)
-        self.numbers.pop()
+        for key in self.scopes.pop():
+            del self.numbers[key]
         self.kinds.pop()
         return opened.region
 
@@ -234,8 +242,6 @@ class Simplifier:
         regions = []
         for region in instr.regions:
             regions.append(self.region(region, "if"))
-        for region in instr.regions:
-            self.invalidate_region(region)
         same = [a is b and self.depth[a] < len(self.kinds) for a, b in zip(*(r.yields for r in regions), strict=True)]
         kept = [k for k, equal in enumerate(same) if not equal]
         for k, result in enumerate(instr.results):
@@ -256,8 +262,6 @@ class Simplifier:
         for region in instr.regions:
             self.invalidate_region(region)
         regions = [self.loop_region(region, kept, instr.op, region is instr.regions[-1]) for region in instr.regions]
-        for region in instr.regions:
-            self.invalidate_region(region)
         trips = instr.results[len(operands) - fixed :]
         results = self.fresh([instr.results[k] for k in kept] + list(trips))
         inputs = tuple(operands[:fixed] + [operands[fixed + k] for k in kept])

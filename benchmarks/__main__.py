@@ -1,4 +1,6 @@
-"""`python -m benchmarks [name ...]`: time gradients against hand-written C, then the compiler and the plugin."""
+"""`python -m benchmarks [name ...]`: time gradients against hand-written C, then the compiler and the plugin.
+
+`planning` among the names times planning of large programs."""
 
 from __future__ import annotations
 
@@ -18,19 +20,23 @@ import adcore as ad
 import pytest_adalloc
 from benchmarks import timing
 from benchmarks.kernels import Kernel, kernels, rosenbrock
+from benchmarks.planning import planning
 
 ROOT = Path(__file__).parents[1]
 
 
 def main(names: list[str]) -> None:
-    """Print all figures, or those of the kernels named."""
+    """Print all figures, or those of the kernels named and of `planning`."""
     print(f"{timing.pin()}, Python {sys.version.split()[0]}, NumPy {np.__version__}, load {os.getloadavg()[0]:.1f}")
     chosen = [kernel for kernel in kernels() if not names or kernel.name in names]
     if timing.peers(fast=True) is None:
         print("no C compiler: no hand-written twins, and calls are timed through Python")
-    gradients(chosen)
+    if chosen:
+        gradients(chosen)
     if not names:
         overheads(chosen)
+    if not names or "planning" in names:
+        planning()
 
 
 def gradients(chosen: list[Kernel]) -> None:

@@ -91,6 +91,11 @@ class Conflicts:
             self._decided[key] = self._decide(x, y, order, distance)
         return self._decided[key]
 
+    @property
+    def decisions(self) -> int:
+        """How many pairs of shapes were decided."""
+        return len(self._decided)
+
     # Shapes
 
     def shape(self, region: Region, subscripts: Subscripts, key: Hashable, same: int, counter: Value | None) -> Shape:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adcore.analysis import conflicts
 from adcore.analysis.affine import Form
 from adcore.analysis.conflicts import SAMPLE_SIZES
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
@@ -147,23 +148,19 @@ def follows(s: Structure, first: Instr, second: Instr) -> bool:
 
 # Programs
 
-Touch = tuple[Instr, tuple[int, ...], tuple[int, ...]]
-"""An access, the element of its root, and the turns of the loops around it."""
+Touch = tuple[Instr, int, tuple[int, ...]]
+"""An access, the address of its element, and the turns of the loops around it."""
 
 
 class Traced:
-    """A random program that notes every access: a `store` of a marker into a list of its own would change the program,
-    so subscripts and turns are recomputed from the values that the interpreter saw."""
+    """One run of a program, with every access that it made: the instruction, the address, and the turns of the loops
+    around it (counted from 0 in the order in which they run)."""
 
     def __init__(self, function: Function, arguments: list[Any]) -> None:
         self.function = function
         self.structure = structure(function)
-        self.touched: list[tuple[Instr, Value, tuple[int, ...], tuple[int, ...]]] = []
-        self.run(arguments)
-
-    def run(self, arguments: list[Any]) -> None:
-        env: dict[Value, Any] = dict(zip(self.function.params, arguments, strict=True))
-        self.region(self.function.region, env, ())
+        self.touched: list[Touch] = []
+        self.region(function.region, dict(zip(function.params, arguments, strict=True)), ())
 
     def region(self, region: Region, env: dict[Value, Any], turns: tuple[int, ...]) -> None:
         for instr in region.body:
@@ -208,11 +205,9 @@ class Traced:
 
     def note(self, instr: Instr, env: dict[Value, Any], turns: tuple[int, ...]) -> None:
         at = ACCESSES[instr.op]
-        array = env[instr.operands[at]]
-        element = array[tuple(env[v] for v in instr.operands[at + 1 :])[:-1]] if array.ndim > 1 else array
-        offset = element[env[instr.operands[-1]] :]
-        address = offset.__array_interface__["data"][0]
-        self.touched.append((instr, instr.operands[at], (address,), turns))
+        array, index = env[instr.operands[at]], [env[v] for v in instr.operands[at + 1 :]]
+        address = array.ctypes.data + sum(i * stride for i, stride in zip(index, array.strides, strict=True))
+        self.touched.append((instr, address, turns))
 
 
 def single(instr: Instr, given: list[Any]) -> tuple[Any, ...]:
@@ -230,7 +225,6 @@ def trace(seed: int, shared: bool) -> Traced:
     rng = np.random.default_rng(seed)
     arrays = [rng.normal(size=shape) for shape in SHAPES]
     if shared:
-        arrays[1] = arrays[0][::-1].copy()
         arrays[1] = arrays[0]
     return Traced(simplify(random_program(seed), TABLE), [*arrays, float(rng.normal()), 4])
 
@@ -239,23 +233,22 @@ def trace(seed: int, shared: bool) -> Traced:
 def test_every_overwrite_that_happens_is_reported(shared: bool) -> None:
     """Each time a store hits what a load (or store) touched before, the level at which it does is among those found."""
     hits = 0
-    for seed in range(150):
+    for seed in range(60):
         traced = trace(seed, shared)
         dependence = Dependence(traced.structure, AliasClasses(((0, 1),) if shared else ()))
-        by_place: dict[tuple[int, ...], list[Touch]] = {}
-        for instr, _, place, turns in traced.touched:
-            if instr.op != "load":
-                for earlier, _, before in by_place.get(place, ()):
-                    hits += 1
-                    assert happened(dependence, earlier, before, instr, turns), (seed, earlier, instr)
-            by_place.setdefault(place, []).append((instr, place, turns))
-    assert hits > 3000
+        earlier: dict[int, list[Touch]] = {}
+        for instr, place, turns in traced.touched:
+            for before, _, then in earlier.get(place, ()) if instr.op != "load" else ():
+                hits += 1
+                assert is_reported(dependence, before, then, instr, turns), (seed, before, instr)
+            earlier.setdefault(place, []).append((instr, place, turns))
+    assert hits > 1000
 
 
-def happened(
+def is_reported(
     dependence: Dependence, load: Instr, before: tuple[int, ...], store: Instr, after: tuple[int, ...]
 ) -> bool:
-    """Whether the level of this overwrite was found; memory of arrays that live in a turn may be the same by chance."""
+    """Whether the level of this overwrite was found. Memory of arrays that live in a turn is used again in others."""
     root = dependence.access(load).root
     scope = dependence.structure.depth(dependence.structure.home[root])
     if dependence.access(store).root is not root and scope:
@@ -263,3 +256,18 @@ def happened(
     common = len(dependence.common_loops(load, store))
     level = next((k + 1 for k in range(common) if before[k] != after[k]), 0)
     return 0 < level <= scope or level in dependence.levels(load, store)
+
+
+def test_examples_only_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying pairs on examples first saves work and changes no answer."""
+    answers = []
+    for sizes in (SAMPLE_SIZES, ()):
+        monkeypatch.setattr(conflicts, "SAMPLE_SIZES", sizes)
+        answers.append([all_levels(simplify(random_program(seed), TABLE)) for seed in range(50)])
+    assert answers[0] == answers[1]
+
+
+def all_levels(function: Function) -> list[tuple[int, ...]]:
+    dependence = Dependence(structure(function))
+    accesses = [i for i in walk(function.region) if i.op in ACCESSES]
+    return [dependence.levels(a, b) for a in accesses for b in accesses if b.op != "load"]

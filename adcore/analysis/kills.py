@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from adcore.analysis.dependence import Dependence, Side
-from adcore.analysis.record import address
+from adcore.analysis.record import address, runs_in
 from adcore.analysis.structure import contains
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, ArrayType, Scalar
@@ -216,7 +216,7 @@ class Kills:
 
     def _check_undoable(self, store: Instr) -> bool:
         top, structure = self.structure.function.region, self.structure
-        if structure.holder(store) in self.apart:
+        if runs_in(structure, store, self.apart):
             return False
         root = self.dependence.root(store.operands[1]) if store.op == "store" else None
         if root is None or structure.home[root] is not top:

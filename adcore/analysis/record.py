@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from adcore.analysis.activity import Activity
 from adcore.analysis.dependence import ACCESSES, Dependence
-from adcore.ir.core import Instr, Region, Value
-from adcore.ir.types import ArrayType, ListType
+from adcore.analysis.structure import Structure
+from adcore.ir.core import Instr, Region, Value, free_values
+from adcore.ir.types import ArrayType, ListType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import adjoint_needs
 
@@ -35,12 +36,58 @@ def needs(dependence: Dependence, active: Activity, ops: Table, apart: Collectio
         if has_adjoint(dependence, active, instr):
             working.update(structure.chain(structure.home[instr]))
     readers: dict[Value, list[Instr]] = {}
-    outside = [i for i in structure.instructions() if structure.holder(i) not in apart]
+    outside = [i for i in structure.instructions() if i not in apart and not runs_in(structure, i, apart)]
+    for loop in apart:
+        if structure.home[loop] is not structure.function.region:
+            for value in (*_reads(dependence, active, ops, loop), *surroundings(structure, loop)[1]):
+                if isinstance(value.type, Scalar):
+                    readers.setdefault(value, []).append(loop)
     for instr in outside:
         if has_adjoint(dependence, active, instr) or any(r in working for r in instr.regions):
             for value in _reads(dependence, active, ops, instr):
                 readers.setdefault(value, []).append(instr)
     return Needs({v: tuple(users) for v, users in readers.items()}, frozenset(working))
+
+
+def runs_in(structure: Structure, instr: Instr, loops: Collection[Instr]) -> bool:
+    """Whether `instr` stands in one of `loops`, which stand in none themselves."""
+    return any(loop in loops for loop in structure.loops(structure.home[instr])[:1])
+
+
+PULLED = frozenset({
+    "const", "dim", "count", "add", "sub", "mul", "neg", "minimum", "maximum", "floordiv", "view", "transpose", "item",
+})  # fmt: skip
+"""Instructions outside a loop that are repeated where its body becomes a function, so that its subscripts stay affine
+and its arrays are seen through their roots."""
+
+
+def surroundings(structure: Structure, loop: Instr) -> tuple[tuple[Instr, ...], tuple[Value, ...]]:
+    """What the body of a loop that stands in no other takes from outside: instructions to repeat, and values."""
+    pulled: dict[Instr, None] = {}
+    inputs: dict[Value, None] = {}
+
+    def visit(value: Value) -> None:
+        instr = structure.definition.get(value)
+        # A float may carry a derivative: its adjoint belongs to where it is computed.
+        apart = instr is not None and instr.op != "const" and is_float(value.type)
+        if instr is None or instr.op not in PULLED or apart:
+            inputs[value] = None
+        elif instr not in pulled:
+            for operand in instr.operands:
+                visit(operand)
+            pulled[instr] = None
+
+    for value in sorted(free_values(loop.regions[-1]), key=lambda v: _order(structure, v)):
+        visit(value)
+    return tuple(pulled), tuple(inputs)
+
+
+def _order(structure: Structure, value: Value) -> tuple[int, int]:
+    """Parameters, then results in program order."""
+    instr = structure.definition.get(value)
+    if instr is None:
+        return (-1, structure.function.params.index(value))
+    return (structure.number[instr], instr.results.index(value))
 
 
 def has_adjoint(dependence: Dependence, active: Activity, instr: Instr) -> bool:

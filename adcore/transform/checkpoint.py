@@ -12,8 +12,8 @@ the turns can use. What loops inside a step keep lives while that step is revers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adcore.analysis.explain import Checkpoints, workspace
@@ -143,11 +143,9 @@ def state_of(planner: Planner, loop: Instr) -> tuple[Value, ...]:
 
 
 def stored_after(planner: Planner, loop: Instr) -> frozenset[Value]:
-    """Arrays that are written after a loop of the function's own region."""
-    structure = planner.structure
-    later = structure.function.region.body[structure.position[loop] + 1 :]
-    nested = (n for instr in later for n in (instr, *(i for r in instr.regions for i in walk(r))))
-    return frozenset(planner.dependence.root(n.operands[1]) for n in nested if n.op in ("store", "accumulate"))
+    """Arrays that are written after a loop that stands in no other one."""
+    later = (store for store in planner.stores if planner.dependence.follows(loop, store))
+    return frozenset(planner.dependence.root(store.operands[1]) for store in later)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,15 +165,17 @@ class Checkpointed:
         self.body = how.loop.regions[-1]
         self.types = [p.type for p in self.body.params[1:] if isinstance(p.type, Scalar)]
         self.inits = inits_of(how.loop)
-        one, zero = builder.const(1), builder.const(0)
-        self.first = Snapshots(builder, one, how.state, self.types)
+        with builder.at(0):  # what a branch makes would be gone when its reverse comes
+            self.first = Snapshots(builder, builder.const(1), how.state, self.types)
+        zero = builder.const(0)
         self.first.save(zero, zero, self.inits)
         self.more: Snapshots | None = None
         self.slots = zero
+        self.loop, self.inputs = how.loop, how.step.inputs
 
     def counter(self, turn: Value) -> Value:
         """The loop variable of iteration number `turn`."""
-        b, loop = self.b, self.how.loop
+        b, loop = self.b, self.loop
         if loop.op == "while":
             return turn
         step = loop.attrs["step"]
@@ -189,7 +189,7 @@ class Checkpointed:
         params = [turn, *(Value(v.type, v.hint) for v in carried)]
         with b.region(params) as opened:
             counter = self.counter(b.emit("add", first, turn, exact=True))
-            opened.yields = call_inline(b, self.how.step.function, [counter, *params[1:], *self.how.step.inputs])
+            opened.yields = call_inline(b, self.how.step.function, [counter, *params[1:], *self.inputs])
         types = [v.type for v in carried]
         return b.emit_many("for", (b.const(0), count, *carried), {"step": 1}, (opened.region,), types)
 
@@ -247,17 +247,21 @@ class Checkpointed:
     def open_slots(self, count: Value) -> None:
         """Room for the states beside the first: `count` turns can use one less."""
         b, zero = self.b, self.b.const(0)
+        self.slots = zero
         if self.how.slots:
             useful = b.emit("maximum", b.emit("sub", count, b.const(1), exact=True), zero)
             self.slots = b.emit("minimum", b.const(self.how.slots), useful)
             self.more = Snapshots(b, self.slots, self.how.state, self.types)
 
-    def reverse(self, incoming: Adjoints, shadows: Sequence[Value]) -> Adjoints:
-        """The reverse of the loop; `shadows` are those of the step's duplicated parameters, in order. Memory is left as
-        it is found: as the loop left it."""
+    def reverse(self, incoming: Adjoints, shadows: Sequence[Value], primal: Callable[[Value], Value]) -> Adjoints:
+        """The reverse of the loop; `shadows` are those of the step's duplicated parameters, in order, `primal` gives
+        outer numbers in the reverse sweep. Memory is left as it is found: as the loop left it."""
         b, loop, zero = self.b, self.how.loop, self.b.const(0)
         assert self.how.gradient is not None, "the step has no gradient yet"
-        count = loop.results[-1] if loop.op == "while" else trip_count(b, loop)
+        self.inputs = tuple(primal(v) if isinstance(v.type, Scalar) else v for v in self.how.step.inputs)
+        if loop.op == "for":
+            self.loop = replace(loop, operands=(*map(primal, loop.operands[:2]), *loop.operands[2:]))
+        count = primal(loop.results[-1]) if loop.op == "while" else trip_count(b, self.loop)
         final = Arrays(b, b.const(1), self.how.state)
         final.save(zero)
         self.open_slots(count)
@@ -268,7 +272,7 @@ class Checkpointed:
         with b.region(params) as opened:
             _, top, *adjoints = params
             carried, top = self.reach(turn, top)
-            arguments = [self.counter(turn), *carried, *self.how.step.inputs]
+            arguments = [self.counter(turn), *carried, *self.inputs]
             results = call_inline(b, self.how.gradient, [*arguments, *shadows, *adjoints[:seeded]])
             grown = results[len(carried) :]
             used = [

@@ -9,15 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.record import surroundings
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
-from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute
-
-PULLED = frozenset({
-    "const", "dim", "count", "add", "sub", "mul", "neg", "minimum", "maximum", "floordiv", "view", "transpose", "item",
-})  # fmt: skip
-"""Instructions outside the loop that are repeated inside the function, so that its subscripts stay affine and its
-arrays are seen through their roots."""
+from adcore.ir.core import Function, Instr, Region, Value, substitute
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,33 +25,12 @@ class Outlined:
 
 
 def outline(structure: Structure, loop: Instr) -> Outlined:
-    """The body of a loop that stands in the function's own region."""
+    """The body of a loop that stands in no other one."""
     body = loop.regions[-1]
-    pulled: dict[Instr, None] = {}
-    inputs: dict[Value, None] = {}
-
-    def visit(value: Value) -> None:
-        instr = structure.definition.get(value)
-        if instr is None or instr.op not in PULLED:
-            inputs[value] = None
-        elif instr not in pulled:
-            for operand in instr.operands:
-                visit(operand)
-            pulled[instr] = None
-
-    for value in sorted(free_values(body), key=lambda v: _order(structure, v)):
-        visit(value)
+    pulled, inputs = surroundings(structure, loop)
     region = Region((*body.params, *inputs), (*pulled, *body.body), body.yields)
     name = f"{structure.function.name}_step"
-    return Outlined(Function(name, substitute(region, {}), loop.span), tuple(inputs))
-
-
-def _order(structure: Structure, value: Value) -> tuple[int, int]:
-    """Parameters, then results in program order."""
-    instr = structure.definition.get(value)
-    if instr is None:
-        return (-1, structure.function.params.index(value))
-    return (structure.position[instr], instr.results.index(value))
+    return Outlined(Function(name, substitute(region, {}), loop.span), inputs)
 
 
 def aliases_of(outlined: Outlined, outer: AliasClasses, params: Sequence[Value]) -> AliasClasses:

@@ -413,7 +413,10 @@ class _Reverse:
         outgoing = [adjoints.pop(r, None) for r in instr.results]
         carried = [outgoing[k] or zero_of(self.builder, instr.results[k]) for k in seeded]
         incoming = Adjoints(carried, [adjoints.get(v) or zero_of(self.builder, v) for v in used])
-        result = loop.reverse(incoming, shadows)
+        if isinstance(loop, Rewound):
+            result = loop.reverse(incoming, shadows)
+        else:
+            result = loop.reverse(incoming, shadows, self.primals.value)
         adjoints.update(zip(used, result.used, strict=True))
         for k, term in zip(seeded, result.carried, strict=True):
             self.add(adjoints, inits_of(instr)[k], term)

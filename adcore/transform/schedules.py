@@ -23,7 +23,9 @@ from adcore.analysis.explain import amount_of, workspace
 from adcore.analysis.facts import analyse
 from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
+from adcore.analysis.record import surroundings
 from adcore.analysis.sizes import GUESS, Unknown
+from adcore.analysis.structure import LOOPS
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import ArrayType, Scalar
 from adcore.ops import Table
@@ -112,8 +114,9 @@ class Reversal:
 
     @cached_property
     def loops(self) -> list[Loop]:
-        """The loops of the function's own region that can be checkpointed, those with the largest record first."""
-        inner = [i for i in self.function.region.body if i.op in ("for", "while")]
+        """The loops in no other loop that can be checkpointed, those with the largest record first."""
+        structure = self.planner.structure
+        inner = [i for i in structure.instructions() if i.op in LOOPS and not structure.depth(structure.home[i])]
         working = [i for i in inner if any(r in self.planner.needs.working for r in i.regions)]
         found = [Loop(self, i) for i in working if can_run_again(self.planner, i)]
         return sorted((loop for loop in found if loop.least is not None), key=lambda loop: -loop.record)
@@ -176,10 +179,14 @@ def shared(loops: Sequence[Loop], limit: int) -> list[Checkpointing]:
 
 
 def can_run_again(planner: Planner, loop: Instr) -> bool:
-    """Whether the state of `loop` consists of numbers and arrays, and its test leaves memory alone."""
+    """Whether the state of `loop` consists of numbers and arrays, which no branch has made for itself, and its test
+    leaves memory alone."""
     quiet = loop.op == "for" or not any(i.op in ("store", "accumulate") for i in walk(loop.regions[0]))
     plain = all(isinstance(p.type, Scalar) for p in loop.regions[-1].params)
-    return quiet and plain and all(isinstance(root.type, ArrayType) for root in state_of(planner, loop))
+    structure = planner.structure
+    _, inputs = surroundings(structure, loop)
+    lasting = all(structure.home[v] is structure.function.region for v in inputs if not isinstance(v.type, Scalar))
+    return quiet and plain and lasting and all(isinstance(root.type, ArrayType) for root in state_of(planner, loop))
 
 
 class Loop:

@@ -34,6 +34,17 @@ def reversal(problem: Problem) -> Reversal:
     return Reversal(program, KINDS, [True], AliasClasses(), TABLE, problem.arguments)
 
 
+def test_the_sample_has_loops_of_every_kind() -> None:
+    seen = set()
+    for seed in range(40):
+        ways = reversal(Problem(seed))
+        top = ways.function.region.body
+        for loop in ways.loops:
+            seen |= {loop.instr.op, "at the top" if loop.instr in top else "in a branch"}
+            seen |= {"with loops in its steps"} if loop.inner.loops else set()
+    assert seen == {"for", "while", "at the top", "in a branch", "with loops in its steps"}
+
+
 def with_slots(how: Checkpointing, slots: int) -> Checkpointing:
     """The same with another number of states beside the first, in the loops of its steps as well."""
     inner = replace(how.inner, apart=tuple(with_slots(loop, slots) for loop in how.inner.apart))

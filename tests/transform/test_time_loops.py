@@ -148,12 +148,46 @@ def backwards_in_threes(u, steps):
     return v
 
 
+def after_early_returns(u, steps):
+    """The loop stands in a branch of a branch, with what it takes from there."""
+    if steps < 1:
+        return 0.0
+    scale = u[0] * u[1]
+    if scale > 10.0:
+        return scale
+    offset = math.sin(scale)
+    last = len(u) - 1
+    total = 0.0
+    for t in range(1, steps):
+        for i in range(1, last):
+            u[i] = u[i] + 0.1 * scale * math.sin(u[i + 1] - u[i - 1] + offset)
+        total = math.sin(total * total + u[2] + 0.01 * t)
+    u[0] = 0.0
+    return total * scale
+
+
+def in_either_branch(u, steps):
+    if u[0] > 0.0:
+        v = u[1]
+        k = 0
+        while k < 2 * steps and abs(v) < 50.0:
+            v = math.sin(v * v + u[0])
+            k += 1
+    else:
+        v = u[2]
+        for _ in range(steps):
+            v = math.cos(v * u[1])
+    return v
+
+
 U = np.array([0.4, 0.9, -0.3, 0.7, 0.2, 1.1])
 PROGRAMS: list[tuple[Any, tuple[Any, ...]]] = [
     (newton, (np.array([0.3, 2.0]),)), (relaxed, (U, 1e-4)), (pendulum, (np.array([1.0, 0.2]), 1e-3)),
     (implicit, (np.array([0.5, 0.8]), 20)), (bisected, (np.array([0.5, 0.1]), 12)), (rounds, (U, 9, 15)),
-    (growing, (U, 12)), (longest_in_the_middle, (U, 14)), (one_after_the_other, (U, 25)), (cleared_afterwards, (U, U[::-1].copy(), 14)),
-    (backwards_in_threes, (U, 20)),
+    (growing, (U, 12)), (longest_in_the_middle, (U, 14)), (one_after_the_other, (U, 25)),
+    (cleared_afterwards, (U, U[::-1].copy(), 14)),
+    (backwards_in_threes, (U, 20)), (after_early_returns, (U, 15)), (in_either_branch, (U, 15)),
+    (in_either_branch, (-U, 30)),
 ]  # fmt: skip
 WHILES = [case for case in PROGRAMS if case[0] in (newton, relaxed, pendulum, implicit, bisected)]
 

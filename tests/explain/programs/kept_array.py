@@ -5,7 +5,7 @@ import numpy as np
 
 def program(u, steps):
     m = len(u)
-    for t in range(steps):
+    for _ in range(steps):
         flux = np.empty(m)
         for i in range(m):
             flux[i] = 0.5 * u[i] + 0.1

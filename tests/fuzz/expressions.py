@@ -99,7 +99,14 @@ REDUCTIONS = (
     "math.tanh(np.prod({0}))", "0.1 * sum({0})",
 )  # fmt: skip
 
-EMPTY_REDUCTIONS = ("np.sum({0})", "{0}.sum()", "0.3 * np.prod({0})", "sum({0})", "0.5 * len({0})", "np.dot({0}, {0})")
+EMPTY_REDUCTIONS = (
+    "np.sum({0})",
+    "{0}.sum()",
+    "0.3 * np.prod({0})",
+    "1.0 * sum({0})",
+    "0.5 * len({0})",
+    "np.dot({0}, {0})",
+)
 
 WRONG = ("math.sqrt({0})", "math.log({0})", "{0} / ({1})", "math.acos({0})", "float(1 // ({1}))")
 

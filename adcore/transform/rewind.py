@@ -88,13 +88,18 @@ class Rewinding:
         inner = workspace(self.planner, self.plan)
         formula = self.outer.sizes.text(self.kept())
         if inner.terms:
-            formula += f" + {self.planner.sizes.text(inner)}"
+            formula += f" + {self._step_formula(inner)}"
         span = self.loop.span.first_line() if self.loop.span else None
         why = (
             f"what each step overwrites in {names} is kept, and the step runs again: that is less than what it computes"
         )
         spans = (span,) if span else ()
         return Stored("steps of the loop", span, "checkpoint", "rewound", why, spans, formula, self.bytes(arguments))
+
+    def _step_formula(self, inner: Polynomial) -> str:
+        """What one step keeps: the dearest step, where it depends on the turn."""
+        text, counter = self.planner.sizes.text(inner), self.planner.structure.function.params[0]
+        return f"max({text} over {counter.hint or 'the turns'})" if counter in inner.atoms() else text
 
     def bytes(self, arguments: Sequence[Any] | None) -> int | None:
         """For actual arguments; None where only a run can tell."""

@@ -181,14 +181,16 @@ def numbers_of(value: Any) -> list[float]:
 
 
 def alike(a: Any, b: Any) -> bool:
-    """Equal in structure and shapes; integers and bools equal in value and kind, too."""
+    """Equal in structure and shapes; integers and bools equal in value and kind, too. Compiled, what is an integer on
+    one path and a float on another is a float: where Python has `b`, an integer, `a` may be a float."""
     if a is None or b is None:
         return a is b
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(alike(x, y) for x, y in zip(a, b, strict=True))
-    if np.shape(a) != np.shape(b) or np.asarray(a).dtype.kind != np.asarray(b).dtype.kind:
+    kinds = np.asarray(a).dtype.kind + np.asarray(b).dtype.kind
+    if np.shape(a) != np.shape(b) or kinds not in ("ff", "fi", "ii", "uu", "bb"):
         return False
-    return np.asarray(b).dtype.kind == "f" or bool(np.array_equal(a, b))
+    return kinds == "ff" or bool(np.array_equal(a, b))
 
 
 def same(a: Any, b: Any, tolerance: float) -> bool:

@@ -6,6 +6,7 @@ Workers of pytest-xdist inherit the environment and so the library.
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
@@ -19,13 +20,19 @@ def run_again() -> None:
     """
     if strict.active():
         return
-    if strict.MARK in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
+    if strict.MARK in os.environ or _is_worker():
         # The program is one that ignores LD_PRELOAD, or the worker runs elsewhere: once more would not help.
         raise pytest.UsageError("--adalloc-preload: the counting library was preloaded, but this process is without it")
     try:
         strict.reexec()
     except HooksUnavailable as problem:
         raise pytest.UsageError(f"--adalloc-preload: {problem}") from problem
+
+
+def _is_worker() -> bool:
+    """Whether this is a worker of pytest-xdist, which gets its program through a pipe; pytest started by a test that
+    runs in a worker inherits the variable, and is none."""
+    return "PYTEST_XDIST_WORKER" in os.environ and "-c" in sys.orig_argv
 
 
 def header() -> str:

@@ -40,8 +40,8 @@ class Meter(_Interpreter):
         type_ = instr.results[0].type
         assert isinstance(type_, ArrayType)
         if instr.attrs.get("role") == "stored":
-            rows, last = math.prod(operands[:-1]), operands[-1]
-            self._take(rows * (8 * -(-last // 8) if type_.layout == "P" else 8 * last * type_.element.bytes))
+            *rows, last = operands or [1]  # without axes there is one element
+            self._take(math.prod(rows) * (8 * -(-last // 8) if type_.layout == "P" else 8 * last * type_.element.bytes))
         evaluate = self.ops["alloc"].evaluate
         assert evaluate is not None
         return (evaluate(*operands, **meaning(instr.attrs)),)

@@ -371,3 +371,23 @@ def test_stores_to_a_list_that_shares_memory() -> None:
     np.testing.assert_allclose([a, b], expected, rtol=1e-14)
     left = sum(float(w @ t) for w, t in zip(weights, moved, strict=True))
     assert left == pytest.approx(float(da @ tangents[0] + db @ tangents[1]), rel=1e-13)
+
+
+def undone_without_axes(state: Any, x: Any, turns: Any) -> None:
+    for _ in range(turns):
+        if state[()] < 2.0:
+            state[()] = state[()] * x[()]
+        x[()] = math.sin(state[()])
+
+
+def test_arrays_without_axes_are_brought_back() -> None:
+    state, x, d_state, d_x = (np.array(v) for v in (0.9, 1.3, 0.7, -0.4))
+    expected, tangents = [state.copy(), x.copy()], [np.array(0.3), np.array(0.8)]
+    weights = float(d_state), float(d_x)
+    ad.autodiff(ad.Forward, undone_without_axes, *map(ad.Duplicated, expected, tangents), 5)
+    handle = ad.compile(undone_without_axes, ad.Duplicated(state, d_state), ad.Duplicated(x, d_x), 5)
+    handle(state, d_state, x, d_x, 5)
+    assert [state, x] == expected
+    left = weights[0] * tangents[0] + weights[1] * tangents[1]
+    assert left == pytest.approx(float(d_state * 0.3 + d_x * 0.8), rel=1e-13)
+    assert handle.high_water <= (handle.workspace_bytes or 0)

@@ -134,6 +134,8 @@ def consider(
         if len(loops) >= DEEP and loops[0].op == "for" and structure.home[loops[0]] is structure.function.region:
             deep[loops[0]] = None
     for loop in deep:
+        if _spent(planner, plan, loop) <= _again(planner, loop) or sections_of(planner, loop) is None:
+            continue  # planning all around the loop once more takes long
         around, rest = outside(loop)
         made = rewinding(around, loop, differentiate)
         if made is not None and rest.cost + _cost(around, made) < plan.cost:
@@ -141,15 +143,28 @@ def consider(
     return None
 
 
+def _spent(planner: Planner, plan: Plan, loop: Instr) -> float:
+    """What the plan pays for values and stores of `loop`: running its steps again cannot save more."""
+    structure = planner.structure
+    homes = ((node, structure.home[node]) for node in plan.demanded)
+    inside = [node for node, home in homes if structure.inside(home, loop.regions[0])]
+    chosen = [(node in plan.kept, plan.choices[node]) for node in inside if node in plan.choices]
+    return sum(choice.store if kept else choice.cost + choice.scratch for kept, choice in chosen)
+
+
+def _again(planner: Planner, loop: Instr) -> float:
+    """Running the steps of `loop` once more."""
+    return sum(planner.ops[i.op].cost * planner.sizes.estimate(planner.structure.home[i])
+               for i in walk(loop.regions[0]) if i.results and not i.regions)  # fmt: skip
+
+
 def _cost(around: Planner, made: Rewinding) -> float:
     """Estimated as the plan's cost is: the section logs, the record of each step, and running the steps again."""
     times = around.sizes.estimate(made.loop.regions[0])
     kept = float(made.kept().evaluate(lambda atom: 100))
-    again = sum(around.ops[i.op].cost * around.sizes.estimate(around.structure.home[i])
-                for i in walk(made.loop.regions[0]) if i.results and not i.regions)  # fmt: skip
     record: list[Node] = [*made.plan.stored, *made.plan.logged]
     reused = (1.0 - ROW_SHARE) * sum(held(made.plan, n) for n in record)
-    return BYTE_COST * kept + times * (made.plan.cost - reused) + again
+    return BYTE_COST * kept + times * (made.plan.cost - reused) + _again(around, made.loop)
 
 
 def rewinding(planner: Planner, loop: Instr, differentiate: Differentiate) -> Rewinding | None:

@@ -18,7 +18,7 @@ from adcore import __version__
 from adcore.analysis.budget import TooLarge
 from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import refusal, too_large
-from adcore.analysis.parallel import parallel_loops
+from adcore.analysis.parallel import vector_loops
 from adcore.analysis.plan import Impossible
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
@@ -190,7 +190,7 @@ def _llvm(request: Request, products: Products) -> Lowered:
         function,
         name=ENTRY,
         alias_groups=request.aliases,
-        parallel=parallel_loops(function, AliasClasses(request.aliases)),
+        parallel=vector_loops(function, AliasClasses(request.aliases)),
         workspace="heap" if request.heap else "arena",
         fastmath=request.fastmath,
         ops=request.ops,

@@ -26,6 +26,27 @@ def parallel_loops(function: Function, aliases: AliasClasses | None = None) -> f
     return frozenset(loop for loop in _innermost(function) if _is_parallel(facts, dependence, loop))
 
 
+def vector_loops(function: Function, aliases: AliasClasses | None = None) -> frozenset[Instr]:
+    """The parallel loops that go through memory element by element: those of which LLVM should be told.
+
+    Where elements are apart, vectors are put together from single loads. Without the comparison of addresses LLVM takes
+    that for cheaper than it is: the energy of 100 bodies (rows of three) took half as long again.
+    """
+    facts = structure(function)
+    dependence = Dependence(facts, aliases)
+    found = parallel_loops(function, aliases)
+    return frozenset(loop for loop in found if all(_moves_by_one(dependence, loop, i) for i in walk(loop.regions[0])))
+
+
+def _moves_by_one(dependence: Dependence, loop: Instr, instr: Instr) -> bool:
+    """Whether an access stays where it is or goes on to the neighbour, in the last dimension, with each iteration."""
+    if instr.op not in ACCESSES:
+        return True
+    counter = loop.regions[0].params[0]
+    *outer, last = [0 if f is None else f.get(counter, 0) for f in dependence.access(instr).subscripts] or [0]
+    return not any(outer) and abs(last * loop.attrs["step"]) <= 1
+
+
 def _innermost(function: Function) -> Iterator[Instr]:
     for loop in walk(function.region):
         if loop.op == "for" and not any(i.op in ("for", "while") for i in walk(loop.regions[0])):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.parallel import parallel_loops
+from adcore.analysis.parallel import parallel_loops, vector_loops
 from adcore.ir import Function, interpret, print_function, verify
 from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
@@ -183,6 +183,14 @@ def test_loops_whose_iterations_are_apart_run_upwards(read: str, added: str) -> 
 def test_which_loops_are_parallel(body: str, parallel: bool) -> None:
     function = program("for %0, %n [step=1] {\n(%i: i64):\n" + body + "\n yield\n}")
     assert bool(parallel_loops(function)) is parallel
+
+
+@pytest.mark.parametrize(("factor", "told"), [("%1", True), ("%3", False)])
+def test_llvm_is_told_where_neighbours_follow_each_other(factor: str, told: bool) -> None:
+    body = f"%p: i64 = mul %i, {factor} [exact=True]\n %v: f64 = load %a, %p\n store %v, %d, %i\n yield\n}}"
+    function = program("%3: i64 = const [type='i64', value=3]\nfor %0, %n [step=1] {\n(%i: i64):\n" + body)
+    assert parallel_loops(function)
+    assert bool(vector_loops(function)) is told
 
 
 def test_arrays_that_may_overlap_are_not_apart() -> None:

@@ -391,3 +391,15 @@ def test_arrays_without_axes_are_brought_back() -> None:
     left = weights[0] * tangents[0] + weights[1] * tangents[1]
     assert left == pytest.approx(float(d_state * 0.3 + d_x * 0.8), rel=1e-13)
     assert handle.high_water <= (handle.workspace_bytes or 0)
+
+
+def divided_by_nothing(x: Any, n: int) -> Any:
+    return min(x[0], -0.57) / n
+
+
+@pytest.mark.xfail(strict=True, reason="a number that is NumPy's or Python's, as the data decide, counts as NumPy's")
+def test_what_min_of_a_numpy_and_a_python_float_divides_like() -> None:
+    with pytest.raises(ZeroDivisionError):
+        divided_by_nothing(np.array([1.0]), 0)  # Python's own number is the smaller one
+    with pytest.raises(ZeroDivisionError):
+        ad.value_and_grad(divided_by_nothing)(np.array([1.0]), 0)

@@ -53,8 +53,8 @@ class Side:
 
 @dataclass(frozen=True)
 class AliasClasses:
-    """Which parameters may overlap in memory: groups of parameter positions; a group of one overlaps itself, and so may
-    the items of a list in any group."""
+    """Which parameters may overlap in memory: groups of parameter positions. What is alone in a group, or stands in it
+    twice, overlaps itself, and so may the items of a list in any group."""
 
     groups: tuple[tuple[int, ...], ...] = ()
 
@@ -64,7 +64,8 @@ class AliasClasses:
 
     def self_overlapping(self, params: Sequence[Value]) -> frozenset[Value]:
         lists = (p for group in self.groups for p in group if isinstance(params[p].type, ListType))
-        return frozenset(params[p] for p in (*(group[0] for group in self.groups if len(group) == 1), *lists))
+        folded = (p for group in self.groups for p in group if len(group) == 1 or group.count(p) > 1)
+        return frozenset(params[p] for p in (*folded, *lists))
 
 
 class Dependence:

@@ -21,7 +21,8 @@ EFFORT = 1000
 
 
 def alias_groups(values: Sequence[LeafValue]) -> Groups:
-    """Groups of leaf numbers whose buffers share memory; a group of one leaf overlaps itself.
+    """Groups of leaf numbers whose buffers share memory; a group of one leaf overlaps itself, and so does a leaf that
+    stands twice in a group of several.
 
     Every pair is compared only where a sweep over the sorted address ranges finds a meeting: n log n for n arrays.
     """
@@ -29,9 +30,10 @@ def alias_groups(values: Sequence[LeafValue]) -> Groups:
     ranges.sort(key=lambda entry: entry[:2])
     parent = list(range(len(values)))
     met: set[int] = set()
+    folded: set[int] = set()
     for position, (_, end, leaf, array) in enumerate(ranges):
         if overlaps_itself(array):
-            met.add(leaf)
+            folded.add(leaf)
         for low, _, other, candidate in ranges[position + 1 :]:
             if low >= end:
                 break
@@ -39,8 +41,9 @@ def alias_groups(values: Sequence[LeafValue]) -> Groups:
                 met |= {leaf, other}
                 parent[_root(parent, leaf)] = _root(parent, other)
     groups: dict[int, list[int]] = {}
-    for leaf in sorted(met):
-        groups.setdefault(_root(parent, leaf), []).append(leaf)
+    for leaf in sorted(met | folded):
+        times = 2 if leaf in met & folded else 1
+        groups.setdefault(_root(parent, leaf), []).extend([leaf] * times)
     return tuple(sorted(tuple(group) for group in groups.values()))
 
 

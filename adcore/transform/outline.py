@@ -38,8 +38,7 @@ def aliases_of(outlined: Outlined, outer: AliasClasses, params: Sequence[Value])
     shift = len(outlined.function.params) - len(outlined.inputs)
     groups = []
     for group in outer.groups:
-        members = {params[p] for p in group}
-        inside = tuple(shift + k for k, v in enumerate(outlined.inputs) if v in members)
+        inside = tuple(shift + k for k, v in enumerate(outlined.inputs) for p in group if params[p] is v)
         if inside:
             groups.append(inside)
     return AliasClasses(tuple(groups))

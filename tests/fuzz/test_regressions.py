@@ -403,3 +403,19 @@ def test_what_min_of_a_numpy_and_a_python_float_divides_like() -> None:
         divided_by_nothing(np.array([1.0]), 0)  # Python's own number is the smaller one
     with pytest.raises(ZeroDivisionError):
         ad.value_and_grad(divided_by_nothing)(np.array([1.0]), 0)
+
+
+def multiplied_along(x: Any, y: Any) -> Any:
+    for i in range(len(x) - 1):
+        x[i] = x[i] * x[i + 1]
+    return x[0] + y[1]
+
+
+def test_an_array_that_overlaps_itself_and_another_argument() -> None:
+    def at(memory: Any) -> Any:
+        return np.lib.stride_tricks.as_strided(memory, (4,), (0,)), memory[:3]
+
+    memory = np.array([1.1, 0.7, 0.4])
+    _, gradient = ad.grad(multiplied_along, (0, 1))(*at(memory))
+    # Each of three steps squares the one element that x has: x[0] ** 8 + y[1].
+    np.testing.assert_allclose(gradient, [8 * memory[0] ** 7, 1.0, 0.0], rtol=1e-13)

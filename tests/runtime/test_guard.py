@@ -95,3 +95,10 @@ def test_copies_and_shadows_share_memory_as_the_originals_do(arrays: list[Any]) 
 def test_equal_ranges_in_one_list() -> None:
     x = np.zeros((3, 1))
     assert alias_groups([(x, x), (x,), np.zeros(3)]) == ((0, 1),)
+
+
+def test_a_leaf_that_overlaps_itself_and_another_stands_twice_in_their_group() -> None:
+    memory = np.zeros(8)
+    repeated = np.lib.stride_tricks.as_strided(memory, (4,), (0,))
+    assert alias_groups([memory[:3], repeated, np.zeros(2)]) == ((0, 1, 1),)
+    assert alias_groups([memory[3:], repeated]) == ((1,),)

@@ -125,10 +125,7 @@ class _Hessian(Bound):
         columns = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
         for start in range(0, len(self.directions), lanes):
             chunk = self.directions[start : start + lanes]
-            sweeper.clear()
-            for lane, d in enumerate(chunk):
-                sweeper.aim(lane, d.leaf, d.index)
-            sweeper.run()
+            _sweep(sweeper, chunk)
             for lane, d in enumerate(chunk):
                 for block, leaf in zip(self.blocks[d.number], columns, strict=True):
                     change = sweeper.change(leaf, lane)
@@ -181,10 +178,7 @@ class _ByColumns(_Jacobian):
         sweeper, lanes = self.sweeper, self.sweeper.lanes
         for start in range(0, len(self.directions), lanes):
             chunk = self.directions[start : start + lanes]
-            sweeper.clear()
-            for lane, d in enumerate(chunk):
-                sweeper.aim(lane, d.leaf, d.index)
-            sweeper.run()
+            _sweep(sweeper, chunk)
             for lane, d in enumerate(chunk):
                 for result, line in enumerate(self.blocks):
                     sweeper.tangent(result, lane, self.columns[result])
@@ -224,6 +218,14 @@ class _ByRows(_Jacobian):
         function = self.evaluation.primal.function
         empty = Explanation(function.name, function.span, (), "0", 0)
         return _noted(first.explain() if first is not None else empty, how)
+
+
+def _sweep(sweeper: Tangents, chunk: Sequence[_Direction]) -> None:
+    """Run along these directions, one a lane."""
+    sweeper.clear()
+    for lane, d in enumerate(chunk):
+        sweeper.aim(lane, d.leaf, d.index)
+    sweeper.run()
 
 
 def _sweeps(lanes: int, count: int) -> str:

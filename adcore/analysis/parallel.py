@@ -21,9 +21,7 @@ MOST_ACCESSES = 32
 
 def parallel_loops(function: Function, aliases: AliasClasses | None = None) -> frozenset[Instr]:
     """The innermost `for` loops without a dependence that is carried from one iteration to another."""
-    facts = structure(function)
-    dependence = Dependence(facts, aliases)
-    return frozenset(loop for loop in _innermost(function) if _is_parallel(facts, dependence, loop))
+    return _found(function, Dependence(structure(function), aliases))
 
 
 def vector_loops(function: Function, aliases: AliasClasses | None = None) -> frozenset[Instr]:
@@ -32,10 +30,13 @@ def vector_loops(function: Function, aliases: AliasClasses | None = None) -> fro
     Where elements are apart, vectors are put together from single loads. Without the comparison of addresses LLVM takes
     that for cheaper than it is: the energy of 100 bodies (rows of three) took half as long again.
     """
-    facts = structure(function)
-    dependence = Dependence(facts, aliases)
-    found = parallel_loops(function, aliases)
+    dependence = Dependence(structure(function), aliases)
+    found = _found(function, dependence)
     return frozenset(loop for loop in found if all(_moves_by_one(dependence, loop, i) for i in walk(loop.regions[0])))
+
+
+def _found(function: Function, dependence: Dependence) -> frozenset[Instr]:
+    return frozenset(i for i in _innermost(function) if _is_parallel(dependence.structure, dependence, i))
 
 
 def _moves_by_one(dependence: Dependence, loop: Instr, instr: Instr) -> bool:

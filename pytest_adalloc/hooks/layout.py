@@ -24,7 +24,7 @@ USED = (
 BASE = 21  # the address of this block
 FIRST = 22  # whether somebody wants to know the first allocation in detail, and whether it is known
 FIRST_ENTRY, FIRST_BYTES, FIRST_CALLER, FIRST_COUNT = 23, 24, 25, 26  # what asked for how much, and so many frames
-OTHERS = 32  # calls of other threads, by entry number
+OTHERS = 32  # calls of other threads, by entry number, of those that found their row of OTHER_ROWS taken
 RANGES = 64  # interpreter: pairs of start and end
 INTERPRETER_CAPACITY = 224
 THROUGH = RANGES + 2 * INTERPRETER_CAPACITY
@@ -38,7 +38,11 @@ OVERFLOW_COUNT = 2 * OVERFLOW_ENTRIES  # native code, then the interpreter
 USED_LIST = OVERFLOW + OVERFLOW_COUNT * SITE_WORDS
 FIRST_FRAMES = USED_LIST + SITE_COUNT
 FIRST_CAPACITY = 48
-WORDS = FIRST_FRAMES + FIRST_CAPACITY
+# Calls of other threads: a row belongs to one thread, which alone adds to it. First its owner, then counts by entry.
+OTHER_ROWS = -(-(FIRST_FRAMES + FIRST_CAPACITY) // 16) * 16
+ROW_BITS = 6
+ROW_WORDS = 16
+WORDS = OTHER_ROWS + (ROW_WORDS << ROW_BITS)
 
 EVERY_THREAD = 2**64 - 1
 

@@ -290,9 +290,12 @@ class Snapshot:
     @classmethod
     def take(cls, hooks: Hooks) -> Snapshot:
         words = hooks.words
-        others = tuple(words[layout.OTHERS : layout.OTHERS + len(ENTRIES)].tolist())
         return cls(
-            sites.read_sites(words), others, words[layout.CANARIES], words[layout.LOST], strict.counts(hooks.mirror)
+            sites.read_sites(words),
+            sites.calls_of_others(words),
+            words[layout.CANARIES],
+            words[layout.LOST],
+            strict.counts(hooks.mirror),
         )
 
 

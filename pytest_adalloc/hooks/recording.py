@@ -130,7 +130,8 @@ class _FirstNote:
     def taken(self) -> Iterator[None]:
         words = self._words
         outer = words[layout.FIRST]
-        fields = slice(layout.FIRST_ENTRY, layout.FIRST_COUNT + 1), slice(layout.FIRST_FRAMES, layout.WORDS)
+        frames = slice(layout.FIRST_FRAMES, layout.FIRST_FRAMES + layout.FIRST_CAPACITY)
+        fields = slice(layout.FIRST_ENTRY, layout.FIRST_COUNT + 1), frames
         kept = [bytes(words[part]) for part in fields]
         words[layout.FIRST] = layout.WANTED
         try:

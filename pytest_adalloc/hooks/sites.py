@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.entries import NAMES
+from pytest_adalloc.hooks.entries import ENTRIES, NAMES
 from pytest_adalloc.hooks.report import Frame, Site
 
 if TYPE_CHECKING:
@@ -58,6 +58,13 @@ def used_sites(words: memoryview) -> list[int]:
     addresses = words[layout.USED_LIST : layout.USED_LIST + number].tolist()
     spare = range(layout.OVERFLOW, layout.USED_LIST, layout.SITE_WORDS) if words[layout.LOST] else ()
     return [*((address - words[layout.BASE]) // 8 for address in addresses), *spare]
+
+
+def calls_of_others(words: memoryview) -> tuple[int, ...]:
+    """How often threads that are not watched called each entry, by entry number, since the start of the process."""
+    rows = words[layout.OTHER_ROWS : layout.OTHER_ROWS + (layout.ROW_WORDS << layout.ROW_BITS)].tolist()
+    shared = words[layout.OTHERS : layout.OTHERS + len(ENTRIES)].tolist()
+    return tuple(count + sum(rows[1 + number :: layout.ROW_WORDS]) for number, count in enumerate(shared))
 
 
 def first_site(words: memoryview) -> RawSite | None:

@@ -172,6 +172,20 @@ for _ in range(50):
     assert "malloc" not in allocations.by_function or allocations.by_function["malloc"] <= 3, allocations
     assert allocations.other_threads["malloc"] >= 100
 """,
+    "more_threads_than_rows_of_counters": """
+# Nothing but this calls pvalloc, so the count is exact; of 80 threads some share a row, and add under the lock.
+ready, done = threading.Barrier(81), threading.Barrier(81)
+def work():
+    ready.wait(); [library.p_pvalloc(None) for _ in range(200)]; done.wait()
+for _ in range(2):
+    threads = [threading.Thread(target=work) for _ in range(80)]
+    for thread in threads: thread.start()
+    with record() as allocations:
+        ready.wait(); done.wait()
+    for thread in threads: thread.join()
+    assert allocations.other_threads["pvalloc"] == 80 * 200, allocations
+    assert "pvalloc" not in allocations.by_function, allocations
+""",
     "many_windows": """
 before = len(os.listdir("/proc/self/fd"))
 for _ in range(100): measure(lambda: None, calls=2)

@@ -39,7 +39,7 @@ def hooks_text(triple: str) -> str:
     head = f"""
 target triple = "{triple}"
 @adalloc_state = external global [{layout.WORDS} x i64]
-declare void @adalloc_note(i64, i64, i64, i64)
+declare void @adalloc_note(i64, i64, i64)
 declare ptr @llvm.returnaddress(i32)
 declare ptr @llvm.thread.pointer.p0()
 !0 = !{{!"branch_weights", i32 1000, i32 1}}

@@ -4,7 +4,7 @@
               jump watched(description)
     watched:  if the armed thread is not this one: count it among the others; jump original
               jump counted(description)
-    counted:  note(entry, size, return address); jump original
+    counted:  add to the site, or note(entry, size, return address); jump original
 
 Every entry takes integers and pointers only, at most six. These travel in registers whatever their types are, so one
 ``watched`` and one ``counted`` serve all entries: little to compile, and little to keep in the caches. The description
@@ -19,11 +19,21 @@ from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import ENTRIES, NUMBER, Entry
-from pytest_adalloc.hooks.native.spelling import FUNCTION, word
+from pytest_adalloc.hooks.native.spelling import FUNCTION, allocates, key_of, site_at, slot_of, word
 
 REGISTERS = 6
 DESCRIPTION = "{ptr, i64, i64}"  # the original, the entry's number, the rule for the bytes that are asked for
 DESCRIPTION_BYTES = 24
+
+
+def _add(base: str, index: int, amount: str, name: str) -> str:
+    """Add to a word without a lock."""
+    return f"""  %{name}.at = getelementptr i64, ptr {base}, i64 {index}
+  %{name}.old = load i64, ptr %{name}.at, align 8
+  %{name}.new = add i64 %{name}.old, {amount}
+  store i64 %{name}.new, ptr %{name}.at, align 8
+"""
+
 
 # What a call asks for, by rule: nothing, a parameter, or the product of the first two.
 RULES: dict[tuple[int, ...], int] = {(): 0, (0,): 1, (1,): 2, (2,): 3, (0, 1): 4}
@@ -117,6 +127,9 @@ pass:
 """
 
 
+# Nearly every call is of a site that is known and sits where its key points: it is counted here, with plain additions,
+# since the armed thread alone writes then. All else is for ``note``: new sites, sites that others displaced, libraries
+# that allocate for their callers, windows on every thread, and who waits for the first allocation.
 _COUNTED = f"""
 define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
@@ -135,7 +148,38 @@ define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {
   %size.3 = select i1 %is.3, i64 %p2, i64 %size.2
   %is.4 = icmp eq i64 %rule, 4
   %size = select i1 %is.4, i64 %product, i64 %size.3
-  call void @adalloc_note(i64 %number, i64 %size, i64 %caller, i64 %armed)
+{key_of("%caller", "%number")}
+{slot_of("%key")}
+{site_at("%slot", "%site")}
+  %held = load atomic i64, ptr %site monotonic, align 8
+  %found = icmp eq i64 %held, %key
+  %class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
+  %class = load atomic i64, ptr %class.at monotonic, align 8
+  %native = icmp eq i64 %class, {layout.NATIVE}
+  %own = icmp eq i64 %class, {layout.INTERPRETER}
+  %settled = or i1 %native, %own
+  %known = and i1 %found, %settled
+  %single = icmp ne i64 %armed, -1
+  %unwinding = load atomic i64, ptr {word(layout.UNWINDING)} monotonic, align 8
+  %calm = icmp eq i64 %unwinding, 0
+  %asked = load atomic i64, ptr {word(layout.FIRST)} monotonic, align 8
+  %unasked = icmp ne i64 %asked, {layout.WANTED}
+  %c0 = and i1 %known, %single
+  %c1 = and i1 %calm, %unasked
+  %plain = and i1 %c0, %c1
+  br i1 %plain, label %add, label %ask, !prof !0
+ask:
+  call void @adalloc_note(i64 %number, i64 %size, i64 %caller)
+  br label %pass
+add:
+{_add("%site", layout.COUNT, "1", "c")}{_add("%site", layout.SITE_BYTES, "%size", "b")}
+{allocates("%number")}
+  %totals = and i1 %native, %allocates
+  br i1 %totals, label %sum, label %pass
+sum:
+{_add("@adalloc_state", layout.ALLOCATIONS, "1", "tc")}{_add("@adalloc_state", layout.BYTES, "%size", "tb")}
+  br label %pass
+pass:
   %original = load ptr, ptr %entry
   %r = tail call i64 %original({_DECLARED})
   ret i64 %r

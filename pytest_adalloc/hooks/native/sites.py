@@ -7,8 +7,7 @@ interpreter, or a library that allocates for its callers. For the last kind the 
 from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
-from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
+from pytest_adalloc.hooks.native.spelling import FUNCTION, allocates, element, key_of, site_at, slot_of, word
 
 
 def sites() -> str:
@@ -55,15 +54,13 @@ no:
 ; The site of a key, or the free one that it may claim, or the first overflow site as a sign that there is no room.
 define internal ptr @probe(i64 %key) {FUNCTION} {{
 entry:
-  %mixed = mul i64 %key, -7046029254386353131
-  %start = lshr i64 %mixed, {64 - (layout.SITE_COUNT - 1).bit_length()}
+{slot_of("%key")}
   br label %next
 next:
   %i = phi i64 [0, %entry], [%j, %step]
-  %sum = add i64 %start, %i
+  %sum = add i64 %slot, %i
   %index = and i64 %sum, {layout.SITE_COUNT - 1}
-  %offset = mul i64 %index, {layout.SITE_WORDS}
-  %site = getelementptr i64, ptr {word(layout.SITES)}, i64 %offset
+{site_at("%index", "%site")}
   %held = load atomic i64, ptr %site monotonic, align 8
   %same = icmp eq i64 %held, %key
   %free = icmp eq i64 %held, 0
@@ -186,22 +183,18 @@ def _store_fields(**fields: str) -> str:
 
 
 def note() -> str:
-    """What a hook calls while a window is open. Entry numbers sit in the key's top bits, which no user address has."""
-    counted = [entry for entry in ENTRIES if entry.counts]
-    mask = sum(1 << NUMBER[entry.name] for entry in counted)
+    """What a hook calls while a window is open, where it cannot count by itself. Several threads may be counted."""
     return f"""
-define void @adalloc_note(i64 %entry, i64 %size, i64 %caller, i64 %armed) noinline {FUNCTION} {{
+define void @adalloc_note(i64 %entry, i64 %size, i64 %caller) noinline {FUNCTION} {{
 start:
   %thread = call i64 @adalloc_thread()
-  %every = icmp eq i64 %armed, -1
   %unwinding = load atomic i64, ptr {word(layout.UNWINDING)} monotonic, align 8
   %nested = icmp eq i64 %unwinding, %thread
   br i1 %nested, label %leave, label %find
 leave:
   ret void
 find:
-  %tag = shl i64 %entry, 59
-  %key = xor i64 %caller, %tag
+{key_of("%caller", "%entry")}
   %near = call ptr @take(i64 %key)
   %spilled = icmp eq ptr %near, {word(layout.OVERFLOW)}
   br i1 %spilled, label %beyond, label %fits
@@ -227,24 +220,15 @@ count:
   %site.class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
   %site.class = load atomic i64, ptr %site.class.at monotonic, align 8
   %own = icmp eq i64 %site.class, {layout.INTERPRETER}
-  %bit = shl i64 1, %entry
-  %masked = and i64 %bit, {mask}
-  %release = icmp eq i64 %masked, 0
-  %silent = or i1 %own, %release
-  br i1 %every, label %shared, label %single
-shared:
+{allocates("%entry")}
+  %native = xor i1 %own, true
+  %totals = and i1 %native, %allocates
   %s0 = atomicrmw add ptr %count.at, i64 1 monotonic
   %s1 = atomicrmw add ptr %bytes.at, i64 %size monotonic
-  br i1 %silent, label %leave, label %shared.total
-shared.total:
+  br i1 %totals, label %sum, label %leave
+sum:
   %s2 = atomicrmw add ptr {word(layout.ALLOCATIONS)}, i64 1 monotonic
   %s3 = atomicrmw add ptr {word(layout.BYTES)}, i64 %size monotonic
-  br label %ask
-single:
-{_add("%count.at", "1", "c")}{_add("%bytes.at", "%size", "b")}
-  br i1 %silent, label %leave, label %single.total
-single.total:
-{_add(word(layout.ALLOCATIONS), "1", "tc")}{_add(word(layout.BYTES), "%size", "tb")}
   br label %ask
 ask:
   %asked = load atomic i64, ptr {word(layout.FIRST)} monotonic, align 8
@@ -335,12 +319,4 @@ fill:
 give:
   ret ptr %site
 }}
-"""
-
-
-def _add(address: str, amount: str, name: str) -> str:
-    # A plain addition: the armed thread is the only writer, and a locked one would cost more than the rest of the hook.
-    return f"""  %{name}.old = load i64, ptr {address}, align 8
-  %{name}.new = add i64 %{name}.old, {amount}
-  store i64 %{name}.new, ptr {address}, align 8
 """

@@ -70,7 +70,7 @@ class Builder:
 
     def append(self, instr: Instr) -> None:
         """Append a ready-made instruction to the innermost open region."""
-        if self.late and instr.op == "alloc":
+        if self.late and instr.op in ("alloc", "push"):
             instr = replace(instr, attrs={**instr.attrs, "late": True})
         self._bodies[-1].append(instr)
 

@@ -156,7 +156,7 @@ class Storage:
 
     def _from_heap(self, size: str, instr: Instr) -> str:
         e = self.emitter
-        symbol = self._site(instr)
+        symbol = self._site("alloc", instr)
         e.module.function("declare ptr @malloc(i64)")
         e.module.function("declare void @free(ptr)")
         # Its own function, so that the return address of malloc's caller names the user's line; a tail call would
@@ -170,11 +170,15 @@ class Storage:
         e.releases.append(f"  call void @free(ptr {base})")
         return base
 
-    def _site(self, instr: Instr) -> str:
-        symbol = f"{self.name}.alloc.{len(self.sites)}"
-        late = self.part == "reverse" or bool(instr.attrs.get("late"))
-        self.sites.append(AllocationSite(symbol, instr.span, "reverse sweep" if late else "forward sweep"))
+    def _site(self, kind: str, instr: Instr) -> str:
+        """The symbol of a new site: `kind` is "alloc" or "grow"."""
+        symbol = f"{self.name}.{kind}.{len(self.sites)}"
+        self.sites.append(AllocationSite(symbol, instr.span, self._phase(instr)))
         return symbol
+
+    def _phase(self, instr: Instr) -> str:
+        late = self.part == "reverse" or bool(instr.attrs.get("late"))
+        return "reverse sweep" if late else "forward sweep"
 
     @contextmanager
     def region(self, region: Region, keeps: bool) -> Iterator[None]:
@@ -283,10 +287,10 @@ class Storage:
         e = self.emitter
         w = e.writer
         self.uses_chunk = True
-        symbol = next((s.symbol for s in self.sites if s.span is instr.span and ".grow." in s.symbol), "")
+        place = instr.span, self._phase(instr)
+        symbol = next((s.symbol for s in self.sites if (s.span, s.phase) == place and ".grow." in s.symbol), "")
         if not symbol:
-            symbol = f"{self.name}.grow.{len(self.sites)}"
-            self.sites.append(AllocationSite(symbol, instr.span, "forward sweep"))
+            symbol = self._site("grow", instr)
             for text in (
                 "declare ptr @malloc(i64)",
                 "declare void @free(ptr)",

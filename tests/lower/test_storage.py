@@ -346,6 +346,15 @@ def test_heap_mode_of_records_grows_by_doubling() -> None:
     assert not heap.live
 
 
+def test_records_of_the_reverse_sweep_are_its_own_sites() -> None:
+    late = STACKED.replace("push %x, %even, %small", "push %x, %even, %small\n    push %x, %even, %small [late=True]")
+    sites = Native(late, workspace="heap").lowered.allocation_sites
+    assert [(site.symbol, site.phase) for site in sites] == [
+        ("kernel.grow.0", "forward sweep"),
+        ("kernel.grow.1", "reverse sweep"),
+    ]
+
+
 def test_the_call_of_malloc_is_not_a_tail_call() -> None:
     """Its return address has to lie inside the site's function."""
     native = Native(PREFIX_SUMS, workspace="heap")

@@ -1,457 +1,436 @@
-"""NumPy functions that make or reduce whole arrays, as loops; array expressions will join them here."""
+"""NumPy functions of whole arrays, by function object, and methods of arrays, by name."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from adcore.frontend.attributes import size, transposed
-from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe, join_types, materialise, scalar_type
-from adcore.frontend.lists import in_memory
-from adcore.frontend.sequences import static_items
-from adcore.frontend.streams import stream_of
-from adcore.frontend.subscripts import (
-    ARRAY_EXPRESSIONS,
-    accumulate,
-    copy_into,
-    dims,
-    fill,
-    integer,
-    load,
-    nest,
-    same_length,
-    store,
+from adcore.frontend.constructors import (
+    CONSTRUCTORS,
+    ArrayFunction,
+    copied,
+    element_type,
+    parameters,
+    sizes,
 )
+from adcore.frontend.elementwise import absolute, apply, cast, operand, operation
+from adcore.frontend.frame import Frame, as_static_int
+from adcore.frontend.indexing import WHOLE, scatter, view
+from adcore.frontend.joining import (
+    as_view,
+    constant,
+    diagonal,
+    differences,
+    flipped,
+    joined,
+    permuted,
+    rolled,
+    triangle,
+)
+from adcore.frontend.joins import describe, materialise
+from adcore.frontend.linalg import dot, matmul, outer
+from adcore.frontend.mathcalls import call_formula
+from adcore.frontend.memory import in_memory, put_array
+from adcore.frontend.reductions import REDUCTIONS, axes_of, reduced, running, source_of
+from adcore.frontend.sequences import static_items
+from adcore.frontend.shapes import fits, product
+from adcore.frontend.subscripts import fill, integer, load
 from adcore.frontend.values import (
     NONE,
     POISON,
     Abstract,
     Array,
     Const,
+    Expanded,
     Items,
     ListRef,
     Num,
     Poison,
-    Range,
-    Stream,
-    Uniform,
+    is_array,
     is_scalar,
 )
-from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, SCALARS, ListType, Scalar
+from adcore.ir.types import F64
 
-Arguments = tuple[list[Abstract], dict[str, Abstract]]
-ArrayFunction = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
+# Reductions -----------------------------------------------------------------------------------------------------------
 
-NO_AXIS = "reduce one axis with a loop over np.sum(x[i]) or over the elements; `axis=` is not compiled yet"
-
-
-def parameters(
-    frame: Frame, node: ast.Call, names: Sequence[str], args: list[Abstract], named: dict[str, Abstract], least: int = 1
-) -> dict[str, Abstract] | None:
-    """Arguments by name; reports those that are not supported."""
-    function = ast.unparse(node.func)
-    found = dict(zip(names, args, strict=False))
-    for key, value in named.items():
-        if key not in names or key in found:
-            help = NO_AXIS if key in ("axis", "keepdims", "where") else f"leave `{key}=` out"
-            frame.error(node, f"{function}(..., {key}=...) is not supported", help)
-            return None
-        found[key] = value
-    if len(args) > len(names) or len(found) < least:
-        help = NO_AXIS if len(args) == 2 else ""
-        frame.error(node, f"{function} does not take these {len(args)} arguments here", help)
-        return None
-    return None if any(isinstance(v, Poison) for v in found.values()) else found
-
-
-def element_type(frame: Frame, node: ast.AST, dtype: Abstract | None, default: Scalar) -> Scalar | None:
-    """The element type that `dtype=` names."""
-    if dtype is None or dtype is NONE or (isinstance(dtype, Const) and dtype.value is None):
-        return default
-    if isinstance(dtype, Const):
-        try:
-            name = np.dtype(dtype.value).name
-        except TypeError:
-            name = ""
-        for ir_name, numpy_name in NUMPY_NAMES.items():
-            if numpy_name == name:
-                return SCALARS[ir_name]
-    frame.error(node, "this dtype is not supported", "use np.float64, np.float32, np.int64 or np.bool_")
-    return None
-
-
-def sizes(frame: Frame, node: ast.AST, shape: Abstract) -> tuple[Abstract, ...] | None:
-    """A shape argument as one integer per axis."""
-    parts = static_items(frame, shape) if isinstance(shape, (Items, ListRef)) else (shape,)
-    found: list[Abstract] = []
-    for part in parts:
-        value = integer(frame, node, part)
-        if value is None:
-            return None
-        found.append(part if isinstance(part, Const) else Num(value))
-    return tuple(found)
-
-
-def allocate(frame: Frame, shape: tuple[Abstract, ...], element: Scalar, zero: bool = False) -> Array:
-    """A new array of this function's own."""
-    operands = [materialise(frame, n, I64) for n in shape]
-    attrs: dict[str, Any] = {"element": element.name, **({"zero": True} if zero else {})}
-    value = frame.emit("alloc", *operands, **attrs)
-    return Array(value, value, shape=shape, local=True)
-
-
-def _filled(default: float | None) -> ArrayFunction:
-    """np.zeros, np.ones, np.empty (None)."""
-
-    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        found = parameters(frame, node, ("shape", "dtype"), args, named)
-        shape = sizes(frame, node, found["shape"]) if found else None
-        element = element_type(frame, node, found.get("dtype"), F64) if found else None
-        if shape is None or element is None:
-            return POISON
-        return made(frame, node, shape, element, default)
-
-    return rule
-
-
-def made(
-    frame: Frame, node: ast.Call, shape: tuple[Abstract, ...], element: Scalar, value: float | Abstract | None
-) -> Array:
-    """A new array with every element `value` (None: undefined)."""
-    array = allocate(frame, shape, element, zero=value == 0.0)
-    if value is not None and value != 0.0:
-        fill(frame, node, array, Const(value) if isinstance(value, (int, float)) else value)
-    return array
-
-
-def _full(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("shape", "fill_value", "dtype"), args, named, 2)
-    if not found:
-        return POISON
-    value, shape = found["fill_value"], sizes(frame, node, found["shape"])
-    if not is_scalar(value):
-        return frame.error(node, f"np.full takes a number, not {describe(value)}")
-    element = element_type(frame, node, found.get("dtype"), scalar_type(value)[0])
-    return POISON if shape is None or element is None else made(frame, node, shape, element, value)
-
-
-def _like(default: float | None) -> ArrayFunction:
-    """np.zeros_like, np.ones_like, np.empty_like (None)."""
-
-    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        found = parameters(frame, node, ("a", "dtype"), args, named)
-        if not found:
-            return POISON
-        model = found["a"]
-        if not isinstance(model, Array):
-            return frame.error(node, f"{ast.unparse(node.func)} takes an array, not {describe(model)}")
-        element = element_type(frame, node, found.get("dtype"), model.element)
-        return POISON if element is None else made(frame, node, dims(frame, model), element, default)
-
-    return rule
-
-
-def _full_like(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("a", "fill_value", "dtype"), args, named, 2)
-    if not found:
-        return POISON
-    model, value = found["a"], found["fill_value"]
-    if not isinstance(model, Array) or not is_scalar(value):
-        return frame.error(node, "np.full_like takes an array and a number")
-    element = element_type(frame, node, found.get("dtype"), model.element)
-    return POISON if element is None else made(frame, node, dims(frame, model), element, value)
-
-
-def _array(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    """np.array of nested lists of numbers, or of an array (a copy)."""
-    found = parameters(frame, node, ("object", "dtype"), args, named)
-    if not found:
-        return POISON
-    source = found["object"]
-    if isinstance(source, Array):
-        return copied(frame, node, source, found.get("dtype"))
-    shape = _nested_shape(frame, source)
-    if shape is None:
-        return frame.error(
-            node, "np.array takes numbers in nested lists of equal lengths", "fill np.zeros(...) in a loop"
-        )
-    numbers = _flat(frame, source)
-    joined: Abstract | None = numbers[0] if numbers else Const(0.0)
-    for number in numbers[1:]:
-        types = join_types(joined, number) if joined is not None else None
-        joined = Num(Value(types[0]), types[1]) if types else None
-    element = element_type(frame, node, found.get("dtype"), scalar_type(joined)[0] if joined is not None else F64)
-    if element is None:
-        return POISON
-    array = allocate(frame, tuple(map(Const, shape)), element)
-    for position, number in zip(np.ndindex(*shape), numbers, strict=True):
-        store(frame, node, number, array, [frame.const(k) for k in position])
-    return array
-
-
-def _nested_shape(frame: Frame, value: Abstract) -> tuple[int, ...] | None:
-    if is_scalar(value):
-        return ()
-    if not isinstance(value, (Items, ListRef)):
-        return None
-    shapes = {_nested_shape(frame, item) for item in static_items(frame, value)}
-    if len(shapes) > 1 or None in shapes:
-        return None
-    (inner,) = shapes or {()}
-    assert inner is not None
-    return (len(static_items(frame, value)), *inner)
-
-
-def _flat(frame: Frame, value: Abstract) -> list[Abstract]:
-    if is_scalar(value):
-        return [value]
-    return [number for item in static_items(frame, value) for number in _flat(frame, item)]
-
-
-def copied(frame: Frame, node: ast.Call, source: Array, dtype: Abstract | None = None) -> Abstract:
-    """A copy in memory of its own, in C order."""
-    element = element_type(frame, node, dtype, source.element)
-    if element is None:
-        return POISON
-    array = allocate(frame, dims(frame, source), element)
-    copy_into(frame, node, array, source)
-    return array
-
-
-def _copy(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("a",), args, named)
-    if not found:
-        return POISON
-    if not isinstance(found["a"], Array):
-        return frame.error(node, f"np.copy takes an array, not {describe(found['a'])}")
-    return copied(frame, node, found["a"])
-
-
-def _arange(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    """np.arange of integers."""
-    found = parameters(frame, node, ("start", "stop", "step", "dtype"), args, named)
-    if not found:
-        return POISON
-    start, stop, step = found["start"], found.get("stop"), found.get("step", Const(1))
-    if stop is None:
-        start, stop = Const(0), start
-    if any(not is_scalar(v) or scalar_type(v)[0].kind == "f" for v in (start, stop, step)):
-        return frame.error(node, "np.arange is supported for integers", "compute i * step in a loop")
-    element = element_type(frame, node, found.get("dtype"), I64)
-    stream = stream_of(frame, node, Range(start, stop, step))
-    if element is None or stream is None:
-        return POISON
-    array = allocate(frame, (stream.length,), element)
-    nest(frame, (stream.length,), lambda k: store(frame, node, stream.item(Num(k[0])), array, k))
-    return array
-
-
-def reducible(frame: Frame, node: ast.Call, value: Abstract) -> tuple[tuple[Abstract, ...], Reader] | None:
-    """The shape of what is reduced, and how to read an element of it."""
-    if isinstance(value, Array):
-        return dims(frame, value), lambda index: load(frame, value, index)
-    if isinstance(value, Uniform) and not isinstance(value.leaves[0].type, ListType) and len(value.leaves) == 1:
-        stream = stream_of(frame, node, value)
-        assert stream is not None
-        return (stream.length,), _stream_reader(stream)
-    if isinstance(value, (Items, ListRef)) and all(map(is_scalar, static_items(frame, value))):
-        items = static_items(frame, value)
-        types = [scalar_type(item)[0] for item in items]
-        element = F64 if F64 in types or not items else I64 if I64 in types else types[0]
-        array = in_memory(frame, items, element, None)
-        return dims(frame, array), lambda index: load(frame, array, index)
-    if is_scalar(value):
-        return (), lambda index: value
-    if not isinstance(value, Poison):
-        frame.error(node, f"{ast.unparse(node.func)} does not take {describe(value)}", "pass an array")
-    return None
-
-
-Reader = Callable[[list[Value]], Abstract]
-
-
-def _stream_reader(stream: Stream) -> Reader:
-    return lambda index: stream.item(Num(index[0]))
-
-
-def _element(frame: Frame, shape: Sequence[Abstract], read: Reader) -> Scalar:
-    """The type of the elements that `read` gives."""
-    with frame.builder.region():
-        return scalar_type(read([frame.const(0)] * len(shape)))[0]
-
-
-def reduce(
-    frame: Frame,
-    shape: Sequence[Abstract],
-    first: Value,
-    read: Callable[[list[Value]], Value],
-    op: str,
-    **attrs: Any,
-) -> Num:
-    """Combine all elements with `op`. The order is not the user's to see, hence the flags that callers give."""
-    (result,) = accumulate(
-        frame, shape, [first], lambda index, carried: [frame.emit(op, carried[0], read(index), **attrs)]
-    )
-    return Num(result, weak=False)
-
-
-def sum_of(frame: Frame, shape: Sequence[Abstract], read: Reader, mean: bool = False) -> Num:
-    """np.sum: bools and integers add up to an int64; the mean of integers is taken of floats."""
-    type_ = _element(frame, shape, read)
-    type_ = F64 if mean and type_.kind != "f" else I64 if type_ == BOOL else type_
-    zero = frame.const(0.0 if type_.kind == "f" else 0, type_)
-    flags = {"flags": "sum"} if type_.kind == "f" else {}
-    return reduce(frame, shape, zero, lambda index: materialise(frame, read(index), type_), "add", **flags)
-
-
-def total_size(frame: Frame, shape: Sequence[Abstract]) -> Abstract:
-    total: Abstract = Const(1)
-    for length in shape:
-        if isinstance(total, Const) and isinstance(length, Const):
-            total = Const(total.value * length.value)
-        elif isinstance(total, Const) and total.value == 1:
-            total = length
-        else:
-            total = Num(frame.emit("mul", materialise(frame, total, I64), materialise(frame, length, I64), exact=True))
-    return total
-
-
-def np_sum(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
-    source = reducible(frame, node, value)
-    return POISON if source is None else sum_of(frame, *source)
-
-
-def np_mean(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
-    source = reducible(frame, node, value)
-    if source is None:
-        return POISON
-    total = sum_of(frame, *source, mean=True)
-    count = frame.emit("cast", materialise(frame, total_size(frame, source[0]), I64), type=total.type.name)
-    return Num(frame.emit("div", total.value, count), weak=False)
-
-
-def np_prod(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
-    source = reducible(frame, node, value)
-    if source is None:
-        return POISON
-    shape, read = source
-    type_ = _element(frame, shape, read)
-    type_ = I64 if type_ == BOOL else type_
-    one = frame.const(1.0 if type_.kind == "f" else 1, type_)
-    return reduce(frame, shape, one, lambda index: materialise(frame, read(index), type_), "mul")
-
-
-def np_extremum(op: str) -> Callable[[Frame, ast.Call, Abstract], Abstract]:
-    """np.min, np.max: a NaN wins; an empty array raises."""
-
-    def rule(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
-        source = reducible(frame, node, value)
-        if source is None:
-            return POISON
-        shape, read = source
-        type_ = _element(frame, shape, read)
-        if type_ == BOOL:
-            return frame.error(node, "the minimum or maximum of bools is not supported", "write a loop")
-        count = total_size(frame, shape)
-        if not isinstance(count, Const) or count.value == 0:
-            message = f"zero-size array to reduction operation {op} which has no identity"
-            ok = frame.emit("gt", materialise(frame, count, I64), frame.const(0))
-            frame.check(ok, "ValueError", message)
-        worst = float("inf") if type_.kind == "f" else 2**63 - 1
-        lowest = -worst if type_.kind == "f" else -(2**63)
-        first = frame.const(worst if op == "minimum" else lowest, type_)
-        return reduce(frame, shape, first, lambda index: materialise(frame, read(index), type_), op)
-
-    return rule
-
-
-def np_dot(frame: Frame, node: ast.Call, a: Abstract, b: Abstract) -> Abstract:
-    """The inner product of two vectors."""
-    left, right = reducible(frame, node, a), reducible(frame, node, b)
-    if left is None or right is None:
-        return POISON
-    if len(left[0]) != 1 or len(right[0]) != 1:
-        return frame.error(node, "np.dot is supported for two vectors", ARRAY_EXPRESSIONS)
-    message = "shapes ({0},) and ({1},) not aligned: {0} (dim 0) != {1} (dim 0)"
-    same_length(frame, left[0][0], right[0][0], message)
-    types = {_element(frame, *left), _element(frame, *right)}
-    type_ = F32 if types == {F32} else I64 if types <= {I64, BOOL} else F64
-
-    def product(index: list[Value]) -> Value:
-        x, y = (materialise(frame, read(index), type_) for _, read in (left, right))
-        return frame.emit("mul", x, y)
-
-    zero = frame.const(0.0 if type_.kind == "f" else 0, type_)
-    flags = {"flags": "sum"} if type_.kind == "f" else {}
-    return reduce(frame, left[0], zero, product, "add", **flags)
-
-
-REDUCTIONS: dict[str, Callable[[Frame, ast.Call, Abstract], Abstract]] = {
-    "sum": np_sum, "mean": np_mean, "prod": np_prod, "min": np_extremum("minimum"), "max": np_extremum("maximum"),
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "sum": ("axis", "dtype", "keepdims"), "prod": ("axis", "dtype", "keepdims"),
+    "mean": ("axis", "dtype", "keepdims"), "var": ("axis", "dtype", "ddof", "keepdims"),
+    "std": ("axis", "dtype", "ddof", "keepdims"),
 }  # fmt: skip
+"""Arguments after the array, in order, where they are not just `axis` and `keepdims`."""
+
+KEYWORD_ONLY = frozenset({"ddof", "keepdims"})
+"""Those that stand behind `out` in NumPy's order, so that a position would mean something else."""
+
+
+def _reduce(frame: Frame, node: ast.Call, name: str, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """A reduction called as a function; a method's array comes first."""
+    names = ("a", *OPTIONS.get(name, ("axis", "keepdims")))
+    positional = [n for n in names if n not in KEYWORD_ONLY]
+    if len(args) > len(positional):
+        return frame.error(node, f"{ast.unparse(node.func)} does not take these {len(args)} arguments here")
+    found = parameters(frame, node, names, args, named)
+    if not found:
+        return POISON
+    what = ast.unparse(node.func)
+    value = found.pop("a")
+    dtype = found.pop("dtype", NONE)
+    if dtype is not NONE:
+        element = element_type(frame, node, dtype, REDUCTIONS[name].result(getattr(value, "element", None)))  # type: ignore[arg-type]
+        converted = None if element is None else cast(frame, value, element)
+        if converted is None:
+            return POISON
+        value = converted
+    return reduced(frame, node, name, value, found, what)
 
 
 def _reduction(name: str) -> ArrayFunction:
+    return lambda frame, node, args, named: _reduce(frame, node, name, args, named)
+
+
+def _running(op: str) -> ArrayFunction:
+    """np.cumsum, np.cumprod."""
+
     def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        found = parameters(frame, node, ("a",), args, named)
-        return REDUCTIONS[name](frame, node, found["a"]) if found else POISON
+        found = parameters(frame, node, ("a", "axis"), args, named)
+        source = source_of(frame, node, found["a"], ast.unparse(node.func)) if found else None
+        if not found or source is None:
+            return POISON
+        axis = found.get("axis", NONE)
+        axes = axes_of(frame, node, axis, len(source.shape))
+        if axes is None:
+            return POISON
+        whole = isinstance(axis, Const) and axis.value is None
+        return running(frame, node, source, None if whole and len(axes) != 1 else axes[0], op)
 
     return rule
 
 
-def _dot(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("a", "b"), args, named, 2)
-    return np_dot(frame, node, found["a"], found["b"]) if found else POISON
+def _norm(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """np.linalg.norm: of vectors, and the Frobenius norm of matrices."""
+    found = parameters(frame, node, ("x", "ord", "axis", "keepdims"), args, named)
+    if not found:
+        return POISON
+    value, order, axis = found.pop("x"), found.pop("ord", NONE), found.get("axis", NONE)
+    part = operand(frame, in_memory(frame, node, value))
+    if part is None or not part.shape:
+        return frame.error(node, f"np.linalg.norm does not take {describe(value)}")
+    vectors = part.rank == 1 if axis is NONE else not isinstance(axis, Items)
+    known = order.value if isinstance(order, Const) else "?"
+    floats = cast(frame, part, part.element) if part.element.kind == "f" else cast(frame, part, F64)
+    assert floats is not None
+    if known is None or (known == 2 and vectors) or (known == "fro" and not vectors):
+        squares = operation(frame, node, ast.Mult, floats, floats)
+        return _root(frame, node, reduced(frame, node, "sum", squares, found, "np.linalg.norm"))
+    if vectors and known in (1, float("inf")):
+        size = absolute(frame, node, floats)
+        return reduced(frame, node, "sum" if known == 1 else "max", size, found, "np.linalg.norm")
+    return frame.error(
+        node, "this norm is not supported", "supported are those of vectors, and of matrices the default"
+    )
 
 
-def _property(rule: Callable[[Frame, Array], Abstract]) -> ArrayFunction:
+def _root(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    if isinstance(value, Poison):
+        return POISON
+    if is_array(value):
+        return apply(frame, node, np.sqrt, [value], lambda v: Num(frame.emit("sqrt", materialise(frame, v[0])), False))
+    return Num(frame.emit("sqrt", materialise(frame, value)), False)
+
+
+def _average(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "axis"), args, named)
+    if not found:
+        return POISON
+    value = found.pop("a")
+    return reduced(frame, node, "mean", value, found, "np.average")
+
+
+# Products -------------------------------------------------------------------------------------------------------------
+
+
+def _two(rule: Callable[[Frame, ast.AST, Abstract, Abstract], Abstract]) -> ArrayFunction:
     def call(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        found = parameters(frame, node, ("a",), args, named)
-        if not found:
-            return POISON
-        if not isinstance(found["a"], Array):
-            return frame.error(node, f"{ast.unparse(node.func)} takes an array, not {describe(found['a'])}")
-        return rule(frame, found["a"])
+        found = parameters(frame, node, ("a", "b"), args, named, 2)
+        return rule(frame, node, found["a"], found["b"]) if found else POISON
 
     return call
 
 
+def _inner(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """np.inner, np.vdot of vectors."""
+    if any(is_array(v) and getattr(v, "rank", 1) != 1 for v in (a, b)):
+        return frame.error(node, "this product is supported for vectors", "use `@` or np.dot")
+    return dot(frame, node, a, b)
+
+
+def _trace(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    return reduced(frame, node, "sum", diagonal(frame, node, value), {}, "np.trace")
+
+
+# Views and parts ------------------------------------------------------------------------------------------------------
+
+
+def _one(rule: Callable[[Frame, ast.AST, Abstract], Abstract]) -> ArrayFunction:
+    def call(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        found = parameters(frame, node, ("a",), args, named)
+        return rule(frame, node, found["a"]) if found else POISON
+
+    return call
+
+
+def _shape(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    part = operand(frame, value)
+    return frame.error(node, f"{describe(value)} has no shape") if part is None else Items(part.shape)
+
+
+def _size(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    part = operand(frame, value)
+    return frame.error(node, f"{describe(value)} has no size") if part is None else product(frame, part.shape)
+
+
+def _ndim(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    part = operand(frame, value)
+    return frame.error(node, f"{describe(value)} has no axes") if part is None else Const(part.rank)
+
+
+def _transpose(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "axes"), args, named)
+    if not found:
+        return POISON
+    return transposed(frame, node, found["a"], found.get("axes", NONE))
+
+
+def transposed(frame: Frame, node: ast.AST, value: Abstract, axes: Abstract) -> Abstract:
+    """np.transpose: a view."""
+    if isinstance(value, Array) and value.rank < 2:
+        return value
+    source = as_view(frame, node, value)
+    if source is None:
+        return POISON
+    rank = source.rank
+    if axes is NONE or (isinstance(axes, Const) and axes.value is None):
+        return permuted(frame, source, range(rank)[::-1])
+    order = [as_static_int(a) for a in static_items(frame, axes)] if isinstance(axes, (Items, ListRef)) else []
+    known = [a % rank for a in order if a is not None and -rank <= a < rank]
+    if sorted(known) != list(range(rank)):
+        return frame.error(node, "axes don't match array", "name each axis once, as a number")
+    return permuted(frame, source, known)
+
+
+def _swapaxes(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "axis1", "axis2"), args, named, 3)
+    source = as_view(frame, node, found["a"]) if found else None
+    if not found or source is None:
+        return POISON
+    pair = axes_of(frame, node, Items((found["axis1"], found["axis2"])), source.rank)
+    if pair is None:
+        return POISON
+    order = list(range(source.rank))
+    order[pair[0]], order[pair[-1]] = pair[-1], pair[0]
+    return permuted(frame, source, order)
+
+
+def _flip(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("m", "axis"), args, named)
+    source = as_view(frame, node, found["m"]) if found else None
+    if not found or source is None:
+        return POISON
+    axes = axes_of(frame, node, found.get("axis"), source.rank)
+    return POISON if axes is None else flipped(frame, node, source, axes)
+
+
+def _roll(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "shift", "axis"), args, named, 2)
+    source = as_view(frame, node, found["a"]) if found else None
+    shift = integer(frame, node, found["shift"]) if found else None
+    if not found or source is None or shift is None:
+        return POISON
+    axes = axes_of(frame, node, found.get("axis"), source.rank)
+    if axes is None:
+        return POISON
+    if len(axes) != 1:
+        return frame.error(node, "np.roll is supported along one axis", "write `axis=`")
+    return rolled(frame, node, source, shift, axes[0])
+
+
+def _diff(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "n", "axis"), args, named)
+    source = as_view(frame, node, found["a"]) if found else None
+    if not found or source is None:
+        return POISON
+    times = constant(frame, node, found.get("n"), 1, "n")
+    axes = axes_of(frame, node, found.get("axis", Const(-1)), source.rank)
+    if times is None or axes is None:
+        return POISON
+    return differences(frame, node, source, times, axes[0])
+
+
+def _joins(new_axis: bool, fixed: int | None = None) -> ArrayFunction:
+    """np.concatenate, np.stack and their relatives with a fixed axis."""
+
+    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        names = ("arrays", "axis") if fixed is None else ("arrays",)
+        found = parameters(frame, node, names, args, named)
+        if not found:
+            return POISON
+        axis = fixed if fixed is not None else constant(frame, node, found.get("axis"), 0, "axis")
+        arrays = found["arrays"]
+        if axis is None or not isinstance(arrays, (Items, ListRef)):
+            return POISON if axis is None else frame.error(node, "only a tuple or list of arrays can be joined")
+        return joined(frame, node, static_items(frame, arrays), axis, new_axis)
+
+    return rule
+
+
+def _beside(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """np.hstack: along the second axis, vectors along their only one."""
+    found = parameters(frame, node, ("tup",), args, named)
+    if not found or not isinstance(found["tup"], (Items, ListRef)):
+        return frame.error(node, "np.hstack takes a tuple or list of arrays") if found else POISON
+    values = static_items(frame, found["tup"])
+    parts = [operand(frame, v) for v in values]
+    return joined(frame, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
+
+
+def _triangle(upper: bool) -> ArrayFunction:
+    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        found = parameters(frame, node, ("m", "k"), args, named)
+        k = constant(frame, node, found.get("k"), 0, "k") if found else None
+        return POISON if not found or k is None else triangle(frame, node, found["m"], k, upper)
+
+    return rule
+
+
+def _expand_dims(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "axis"), args, named, 2)
+    source = as_view(frame, node, found["a"]) if found else None
+    if not found or source is None:
+        return POISON
+    axes = axes_of(frame, node, found["axis"], source.rank + 1)
+    if axes is None:
+        return POISON
+    return view(frame, node, source, [NONE if k in axes else WHOLE for k in range(source.rank + len(axes))])
+
+
+def _broadcast_to(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """np.broadcast_to: a view that can't be written to."""
+    found = parameters(frame, node, ("array", "shape"), args, named, 2)
+    source = as_view(frame, node, found["array"]) if found else None
+    shape = sizes(frame, node, found["shape"]) if found else None
+    if not found or source is None or shape is None:
+        return POISON
+    own = operand(frame, source)
+    assert own is not None
+    if own.rank > len(shape):
+        return frame.error(node, "input operand has more dimensions than allowed by the axis remapping")
+    fits(frame, shape, own.shape, "operands could not be broadcast together with remapped shapes [original->remapped]: "
+         "{} and requested shape {}")  # fmt: skip
+    inner = source.axes if isinstance(source, Expanded) else tuple(range(source.rank))
+    new: list[int | None] = [None] * (len(shape) - own.rank)
+    base = source.base if isinstance(source, Expanded) else source
+    for axis, length in zip(inner, own.shape, strict=True):
+        if axis is not None and as_static_int(length) == 1:
+            return frame.error(node, "an axis of length 1 can't be stretched in a view", "use the array as it is")
+        new.append(axis)
+    return Expanded(base, tuple(new), shape, writeable=False)
+
+
+def _add_at(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """np.add.at: adds for each position, equal ones included."""
+    found = parameters(frame, node, ("a", "indices", "b"), args, named, 3)
+    if not found:
+        return POISON
+    target, where = found["a"], found["indices"]
+    if not isinstance(target, (Array, Expanded)):
+        return frame.error(node, f"np.add.at takes an array, not {describe(target)}")
+    parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
+    scatter(frame, node, target, parts, found["b"], adding=True)
+    return NONE
+
+
+def _astype(frame: Frame, node: ast.Call, owner: Abstract, found: dict[str, Abstract]) -> Abstract:
+    part = operand(frame, owner)
+    element = element_type(frame, node, found["dtype"], part.element) if part else None
+    if element is None or part is None:
+        return POISON
+    # A copy that nobody has yet: what reads it may as well compute it.
+    converted = cast(frame, part, element)
+    return POISON if converted is None else converted
+
+
 ARRAY_FUNCTIONS: dict[Any, ArrayFunction] = {
-    np.zeros: _filled(0.0), np.ones: _filled(1.0), np.empty: _filled(None), np.full: _full,
-    np.zeros_like: _like(0.0), np.ones_like: _like(1.0), np.empty_like: _like(None), np.full_like: _full_like,
-    np.array: _array, np.copy: _copy, np.arange: _arange, np.sum: _reduction("sum"), np.mean: _reduction("mean"),
-    np.prod: _reduction("prod"), np.min: _reduction("min"), np.max: _reduction("max"), np.dot: _dot,
-    np.transpose: _property(transposed), np.size: _property(size), np.shape: _property(lambda f, a: Items(dims(f, a))),
-    np.ndim: _property(lambda f, a: Const(a.rank)),
+    **CONSTRUCTORS,
+    np.sum: _reduction("sum"), np.mean: _reduction("mean"), np.prod: _reduction("prod"), np.min: _reduction("min"),
+    np.max: _reduction("max"), np.var: _reduction("var"), np.std: _reduction("std"), np.any: _reduction("any"),
+    np.all: _reduction("all"), np.argmax: _reduction("argmax"), np.argmin: _reduction("argmin"),
+    np.count_nonzero: _reduction("count_nonzero"), np.cumsum: _running("add"), np.cumprod: _running("mul"),
+    np.average: _average, np.linalg.norm: _norm, np.dot: _two(dot), np.matmul: _two(matmul), np.outer: _two(outer),
+    np.inner: _two(_inner), np.vdot: _two(_inner), np.trace: _one(_trace),
+    np.transpose: _transpose, np.swapaxes: _swapaxes, np.size: _one(_size), np.shape: _one(_shape),
+    np.ndim: _one(_ndim), np.flip: _flip, np.roll: _roll, np.diff: _diff, np.concatenate: _joins(False),
+    np.stack: _joins(True), np.vstack: _joins(False, 0), np.hstack: _beside, np.triu: _triangle(True),
+    np.tril: _triangle(False), np.diag: _one(diagonal), np.expand_dims: _expand_dims,
+    np.broadcast_to: _broadcast_to, np.add.at: _add_at,
 }  # fmt: skip
 
 
+METHODS: dict[str, tuple[str, ...]] = {
+    "dot": ("b",), "fill": ("value",), "astype": ("dtype",), "clip": ("min", "max"), "copy": (), "item": (),
+}  # fmt: skip
+"""Methods that are not functions of the same name, and their arguments."""
+
+AS_FUNCTIONS: dict[str, ArrayFunction] = {
+    **{name: _reduction(name) for name in REDUCTIONS if name != "count_nonzero"},
+    "cumsum": _running("add"), "cumprod": _running("mul"), "swapaxes": _swapaxes, "diagonal": _one(diagonal),
+    "trace": _one(_trace),
+}  # fmt: skip
+"""Methods that are a function with the array in front."""
+
+ARRAY_METHODS = frozenset({*METHODS, *AS_FUNCTIONS, "transpose"})
+
+
 def array_method(
-    frame: Frame, node: ast.Call, owner: Array, name: str, args: list[Abstract], named: dict[str, Abstract]
+    frame: Frame, node: ast.Call, owner: Abstract, name: str, args: list[Abstract], named: dict[str, Abstract]
 ) -> Abstract:
     """`x.sum()` and the like."""
-    wanted = {"dot": ("b",), "fill": ("value",)}.get(name, ())
+    if name in AS_FUNCTIONS:
+        return AS_FUNCTIONS[name](frame, node, [owner, *args], named)
+    if name == "transpose":
+        axes = args[0] if len(args) == 1 and isinstance(args[0], (Items, ListRef)) else Items(tuple(args))
+        return transposed(frame, node, owner, axes if args else NONE)
+    wanted = METHODS[name]
     found = parameters(frame, node, wanted, args, named, len(wanted))
     if found is None:
         return POISON
-    if name in REDUCTIONS:
-        return REDUCTIONS[name](frame, node, owner)
     if name == "dot":
-        return np_dot(frame, node, owner, found["b"])
+        return dot(frame, node, owner, found["b"])
+    if name == "astype":
+        return _astype(frame, node, owner, found)
+    if name == "clip":
+        return call_formula(frame, node, np.clip, [owner, found["min"], found["max"]])
     if name == "copy":
         return copied(frame, node, owner)
     if name == "item":
-        if owner.rank:
-            return frame.error(node, "`.item()` of an array with axes is not supported", "index the element: x[0]")
-        element = load(frame, owner, ())
-        return Num(materialise(frame, element))
-    value = found["value"]
+        return _item(frame, node, owner)
+    return _fill(frame, node, owner, found["value"])
+
+
+def _item(frame: Frame, node: ast.AST, owner: Abstract) -> Abstract:
+    if not isinstance(owner, Array) or owner.rank:
+        return frame.error(node, "`.item()` of an array with axes is not supported", "index the element: x[0]")
+    return Num(materialise(frame, load(frame, owner, ())))
+
+
+def _fill(frame: Frame, node: ast.AST, owner: Abstract, value: Abstract) -> Abstract:
     if not is_scalar(value):
         return frame.error(node, f"fill takes a number, not {describe(value)}")
-    fill(frame, node, owner, value)
+    if isinstance(owner, Array):
+        fill(frame, node, owner, value)
+    elif isinstance(owner, Expanded):
+        put_array(frame, node, owner, value)
     return NONE

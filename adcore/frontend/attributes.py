@@ -7,14 +7,30 @@ import types
 
 import numpy as np
 
+from adcore.frontend.arraycalls import ARRAY_METHODS, transposed
+from adcore.frontend.elementwise import operand
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe, materialise
+from adcore.frontend.joins import describe
+from adcore.frontend.memory import in_memory
 from adcore.frontend.outside import from_python
-from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, dims
-from adcore.frontend.values import Abstract, Array, Const, Items, ListRef, Method, Num, Poison, Record, is_scalar
-from adcore.ir.types import I64, NUMPY_NAMES
+from adcore.frontend.shapes import product
+from adcore.frontend.subscripts import ARRAY_EXPRESSIONS
+from adcore.frontend.values import (
+    NONE,
+    Abstract,
+    Array,
+    Const,
+    Items,
+    ListRef,
+    Method,
+    Num,
+    Poison,
+    Record,
+    is_array,
+    is_scalar,
+)
+from adcore.ir.types import NUMPY_NAMES
 
-ARRAY_METHODS = frozenset({"sum", "mean", "min", "max", "prod", "dot", "copy", "fill", "item"})
 LIST_METHODS = frozenset({"append", "copy", "index", "count"})
 
 
@@ -24,7 +40,7 @@ def attribute(frame: Frame, node: ast.Attribute, owner: Abstract, name: str) -> 
         return owner
     if isinstance(owner, Const):
         return _constant_attribute(frame, node, owner, name)
-    if isinstance(owner, Array) and owner.literal is None:
+    if (isinstance(owner, Array) and owner.literal is None) or is_array(owner):
         return array_attribute(frame, node, owner, name)
     if isinstance(owner, Record):
         return record_attribute(frame, node, owner, name)
@@ -53,45 +69,26 @@ def _constant_attribute(frame: Frame, node: ast.Attribute, owner: Const, name: s
     return from_python(frame, node, found, path, lambda: getattr(value, name), (id(value), name))
 
 
-def array_attribute(frame: Frame, node: ast.Attribute, owner: Array, name: str) -> Abstract:
+def array_attribute(frame: Frame, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:
     """`x.shape`, `x.size`, `x.ndim`, `x.T`, `x.dtype`, methods."""
-    if name == "shape":
-        return Items(dims(frame, owner))
-    if name == "ndim":
-        return Const(owner.rank)
-    if name == "size":
-        return size(frame, owner)
-    if name == "dtype":
-        return Const(np.dtype(NUMPY_NAMES[owner.element.name]))
-    if name == "itemsize":
-        return Const(owner.element.bytes)
-    if name == "T":
-        return transposed(frame, owner)
     if name in ARRAY_METHODS:
         return Method(owner, name)
+    part = operand(frame, owner)
+    if part is None:
+        return in_memory(frame, node, owner)
+    if name == "shape":
+        return Items(part.shape)
+    if name == "ndim":
+        return Const(part.rank)
+    if name == "size":
+        return product(frame, part.shape)
+    if name == "dtype":
+        return Const(np.dtype(NUMPY_NAMES[part.element.name]))
+    if name == "itemsize":
+        return Const(part.element.bytes)
+    if name == "T":
+        return transposed(frame, node, owner, NONE)
     return frame.error(node, f"`.{name}` of an array is not supported", ARRAY_EXPRESSIONS)
-
-
-def transposed(frame: Frame, owner: Array) -> Array:
-    permutation = tuple(reversed(range(owner.rank)))
-    if owner.rank < 2:
-        return owner
-    value = frame.emit("transpose", owner.value, permutation=permutation)
-    shape = None if owner.shape is None else tuple(reversed(owner.shape))
-    return Array(value, owner.root, owner.writeable, owner.weak, None, shape, owner.local)
-
-
-def size(frame: Frame, owner: Array) -> Abstract:
-    """The number of elements; it fits, because they are in memory."""
-    total: Abstract = Const(1)
-    for length in dims(frame, owner):
-        if isinstance(total, Const) and isinstance(length, Const):
-            total = Const(total.value * length.value)
-        elif isinstance(total, Const) and total.value == 1:
-            total = length
-        else:
-            total = Num(frame.emit("mul", materialise(frame, total, I64), materialise(frame, length, I64), exact=True))
-    return total
 
 
 def record_attribute(frame: Frame, node: ast.Attribute, owner: Record, name: str) -> Abstract:

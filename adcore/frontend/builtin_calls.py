@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from adcore.frontend.elementwise import absolute
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import list_literal
@@ -23,7 +24,7 @@ from adcore.frontend.scalars import (
 )
 from adcore.frontend.sequences import is_sequence, sequence_length, static_length
 from adcore.frontend.streams import consume, enumerated, reverse, reversed_range, stream_of, zipped
-from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, accumulate, dim, load
+from adcore.frontend.subscripts import accumulate, dim, load
 from adcore.frontend.values import (
     NONE,
     POISON,
@@ -31,6 +32,7 @@ from adcore.frontend.values import (
     Array,
     Closure,
     Const,
+    Expanded,
     Items,
     ListRef,
     Num,
@@ -38,6 +40,7 @@ from adcore.frontend.values import (
     Range,
     Record,
     Uniform,
+    is_array,
     is_scalar,
 )
 from adcore.ir.core import Value
@@ -72,6 +75,8 @@ def _len(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
     (value,) = args
     if isinstance(value, Array):
         return dim(frame, value, 0)
+    if isinstance(value, Expanded):
+        return value.shape[0]
     if isinstance(value, Const) and isinstance(value.value, str):
         return Const(len(value.value))
     if not is_sequence(value):
@@ -128,8 +133,8 @@ def _reversed(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[st
 @plain(1, 1)
 def _abs(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     (value,) = args
-    if isinstance(value, Array):
-        return frame.error(node, "abs of a whole array", ARRAY_EXPRESSIONS)
+    if is_array(value):
+        return absolute(frame, node, value)
     if not is_scalar(value):
         return _not_a_number(frame, node, value)
     if isinstance(value, Const):

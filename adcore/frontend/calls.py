@@ -7,6 +7,8 @@ import dataclasses
 import types
 from typing import Any
 
+import numpy as np
+
 from adcore.errors import CompileError
 from adcore.frontend.arraycalls import ARRAY_FUNCTIONS, array_method
 from adcore.frontend.builtin_calls import BUILTINS
@@ -14,8 +16,27 @@ from adcore.frontend.comprehensions import generator
 from adcore.frontend.frame import Frame, body_of, new_frame
 from adcore.frontend.joins import describe
 from adcore.frontend.lists import append
-from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES, call_formula, call_math, call_numpy, classify, convert
-from adcore.frontend.names import MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_FORMULAS, NUMPY_OPERATORS, ROUNDING
+from adcore.frontend.mathcalls import (
+    CLASSIFY,
+    SCALAR_TYPES,
+    call_formula,
+    call_logic,
+    call_math,
+    call_numpy,
+    classify,
+    convert,
+)
+from adcore.frontend.memory import all_settled, in_memory
+from adcore.frontend.names import (
+    MATH,
+    MATH_SPECIAL,
+    NUMPY,
+    NUMPY_ANY,
+    NUMPY_FORMULAS,
+    NUMPY_LOGIC,
+    NUMPY_OPERATORS,
+    ROUNDING,
+)
 from adcore.frontend.reader import Source, read, unwrap
 from adcore.frontend.ruled import call_ruled, find
 from adcore.frontend.sequences import static_items
@@ -34,6 +55,7 @@ from adcore.frontend.values import (
     Num,
     Poison,
     Record,
+    is_array,
 )
 
 DEEPEST_CALL = 64
@@ -50,14 +72,22 @@ class Arguments:
     def poisoned(self) -> bool:
         return any(isinstance(v, Poison) for v in (*self.positional, *self.keywords.values()))
 
+    def in_memory(self, frame: Frame, node: ast.AST) -> Arguments:
+        """The same, array expressions computed."""
+        positional = [in_memory(frame, node, v) for v in self.positional]
+        return Arguments(positional, {key: in_memory(frame, node, v) for key, v in self.keywords.items()})
+
 
 def call(frame: Frame, node: ast.Call) -> Abstract:
     """`f(...)`."""
     function = frame.evaluate(frame, node.func)
+    if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
+        function = Method(in_memory(frame, node, function.owner), function.name)
     arguments = _arguments(frame, node)
     if isinstance(function, Poison) or arguments is None or arguments.poisoned:
         return POISON
     if isinstance(function, Closure):
+        arguments = arguments.in_memory(frame, node)
         source = function.frame.source
         return inline(frame, node, source, function.node, function.frame, dict(function.defaults), arguments)
     if isinstance(function, Method):
@@ -68,6 +98,7 @@ def call(frame: Frame, node: ast.Call) -> Abstract:
 
 
 def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
+    """The arguments in order; what is lazy is read as it was before later ones wrote to memory."""
     positional: list[Abstract] = []
     for argument in node.args:
         if isinstance(argument, ast.Starred):
@@ -82,18 +113,27 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
         elif isinstance(argument, ast.GeneratorExp):
             positional.append(generator(frame, argument))
         else:
-            positional.append(frame.evaluate(frame, argument))
+            positional, value = _after(frame, positional, argument)
+            positional.append(value)
     keywords: dict[str, Abstract] = {}
     for keyword in node.keywords:
         if keyword.arg is None:
             frame.error(keyword.value, "`**` in a call is not supported", "write the keywords out")
             return None
-        keywords[keyword.arg] = frame.evaluate(frame, keyword.value)
+        positional, keywords[keyword.arg] = _after(frame, positional, keyword.value)
     return Arguments(positional, keywords)
+
+
+def _after(frame: Frame, earlier: list[Abstract], argument: ast.expr) -> tuple[list[Abstract], Abstract]:
+    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(frame, argument))
 
 
 def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
     """A call of a Python object: a builtin, a library function, a class or a user's function."""
+    if not _takes_expressions(function):
+        arguments = arguments.in_memory(frame, node)
+        if arguments.poisoned:
+            return POISON
     if (rule := find(function)) is not None:
         return call_ruled(frame, node, rule, arguments.positional, arguments.keywords)
     try:
@@ -109,7 +149,7 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
         return ARRAY_FUNCTIONS[function](frame, node, arguments.positional, arguments.keywords)
     tables = ((MATH, call_math), (ROUNDING, call_math), (MATH_SPECIAL, call_math), (NUMPY, call_numpy),
               (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (NUMPY_FORMULAS, call_formula),
-              (CLASSIFY, classify), (SCALAR_TYPES, convert))  # fmt: skip
+              (NUMPY_LOGIC, call_logic), (CLASSIFY, classify), (SCALAR_TYPES, convert))  # fmt: skip
     for table, apply in tables:
         if function in table:
             if arguments.keywords:
@@ -121,6 +161,15 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
         return call_user(frame, node, function, arguments)
     return _unknown(frame, node, function)
+
+
+def _takes_expressions(function: Any) -> bool:
+    """Whether a function does with array expressions what it has to: NumPy's functions, and `abs`."""
+    return function is abs or _belongs_to_numpy(function) or isinstance(function, np.ufunc) or _is_add_at(function)
+
+
+def _is_add_at(function: Any) -> bool:
+    return isinstance(getattr(function, "__self__", None), np.ufunc)
 
 
 def _belongs_to_numpy(function: Any) -> bool:
@@ -272,7 +321,7 @@ def construct(frame: Frame, node: ast.Call, cls: type, arguments: Arguments) -> 
 
 def call_method(frame: Frame, node: ast.Call, method: Method, arguments: Arguments) -> Abstract:
     owner = method.owner
-    if isinstance(owner, Array):
+    if isinstance(owner, Array) or is_array(owner):
         return array_method(frame, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, ListRef) and method.name == "append" and len(arguments.positional) == 1:
         return append(frame, node, owner, arguments.positional[0])

@@ -10,14 +10,16 @@ from typing import Any
 from adcore.errors import CompileError, Diagnostic
 from adcore.frontend.calls import outside_defaults, run_body
 from adcore.frontend.captures import Capture
+from adcore.frontend.elementwise import operand
 from adcore.frontend.expressions import evaluate
 from adcore.frontend.frame import Frame, Restart, Session, State, open_frame
 from adcore.frontend.joins import TooWide, describe, materialise, scalar_type
+from adcore.frontend.memory import computed
 from adcore.frontend.reader import Source, read, refuse
 from adcore.frontend.ruled import Rule, call_ruled, find
 from adcore.frontend.sequences import from_leaves, static_items
 from adcore.frontend.statements import execute
-from adcore.frontend.values import Abstract, Array, Const, Items, ListRef, Poison, Record, Uniform, is_scalar
+from adcore.frontend.values import Abstract, Array, Const, Expanded, Items, ListRef, Poison, Record, Uniform, is_scalar
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ir.types import Scalar
@@ -137,6 +139,15 @@ class _Attempt:
         return leaves, tree
 
 
+def _returnable(frame: Frame, node: ast.AST, value: Expanded) -> Abstract:
+    """A view with new axes, to be returned: descriptors have no such axes, so it must not matter that it is a copy."""
+    if not value.base.local:
+        return frame.error(node, "a view of an argument with new axes can't be returned", "return a copy of it")
+    part = operand(frame, value)
+    assert part is not None
+    return computed(frame, node, part)
+
+
 def _position(found: Diagnostic) -> tuple[str, int, int]:
     return (found.span.file, found.span.line, found.span.column) if found.span else ("", 0, 0)
 
@@ -150,6 +161,8 @@ def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value
             frame.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
         type_, weak = scalar_type(value)
         return ScalarArg(type_.name, weak)
+    if isinstance(value, Expanded):
+        value = _returnable(frame, node, value)
     if isinstance(value, Array):
         leaves.append(value.value)
         if value.literal is not None:

@@ -12,15 +12,18 @@ from adcore.frontend.calls import call
 from adcore.frontend.comprehensions import comprehension
 from adcore.frontend.conditions import condition, scalar
 from adcore.frontend.control import choose, effect_free
+from adcore.frontend.elementwise import comparison, operation, unary
 from adcore.frontend.frame import Frame, as_static_int
+from adcore.frontend.indexing import is_special, selected
 from adcore.frontend.joins import TooWide, describe, materialise
+from adcore.frontend.linalg import matmul
 from adcore.frontend.lists import list_literal, list_subscript, repeat_list
+from adcore.frontend.memory import in_memory, settled
 from adcore.frontend.outside import lookup_global
 from adcore.frontend.scalars import OPERATORS, binary, compare, inverted, negative
 from adcore.frontend.sequences import sequence_length, static_items, uniform_item
 from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import (
-    ARRAY_EXPRESSIONS,
     element_or_view,
     integer,
     is_list,
@@ -46,6 +49,7 @@ from adcore.frontend.values import (
     Slice,
     Unbound,
     Uniform,
+    is_array,
     is_scalar,
 )
 from adcore.ir.types import BOOL
@@ -125,7 +129,8 @@ def _local(frame: Frame, holder: Frame, node: ast.AST, name: str) -> Abstract:
 
 
 def _binary(frame: Frame, node: ast.BinOp) -> Abstract:
-    a, b = frame.evaluate(frame, node.left), frame.evaluate(frame, node.right)
+    first = frame.evaluate(frame, node.left)
+    a, b = settled(frame, node.left, first, node.right, lambda: frame.evaluate(frame, node.right))
     return combine(frame, node, type(node.op), a, b)
 
 
@@ -134,10 +139,10 @@ def combine(frame: Frame, node: ast.AST, kind: type[ast.operator], a: Abstract, 
     a, b = scalar(frame, node, a), scalar(frame, node, b)
     if isinstance(a, Poison) or isinstance(b, Poison):
         return POISON
-    if isinstance(a, Array) or isinstance(b, Array):
-        if is_list(a) or is_list(b):
-            return frame.error(node, "this operation on a list is not supported", "use a NumPy array and a loop")
-        return frame.error(node, "an operator is applied to a whole array", ARRAY_EXPRESSIONS, "array expression")
+    if is_array(a) or is_array(b):
+        return matmul(frame, node, a, b) if kind is ast.MatMult else operation(frame, node, kind, a, b)
+    if (is_list(a) and isinstance(a, Array)) or (is_list(b) and isinstance(b, Array)):
+        return frame.error(node, "this operation on a list is not supported", "use a NumPy array")
     if kind is ast.Mult and (isinstance(a, (Items, ListRef)) or isinstance(b, (Items, ListRef))):
         return repeat_list(frame, node, a, b)
     if kind is ast.Add and isinstance(a, (Items, ListRef)) and type(a) is type(b):
@@ -159,9 +164,10 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Abstract:
     if isinstance(node.op, ast.Not):
         flag = condition(frame, node.operand, value)
         return Const(not flag.value) if isinstance(flag, Const) else Num(frame.emit("not", materialise(frame, flag)))
+    if is_array(value):
+        return unary(frame, node, type(node.op), value)
     if not is_scalar(value):
-        help = ARRAY_EXPRESSIONS if isinstance(value, Array) else ""
-        return frame.error(node, f"this operator does not take {describe(value)}", help)
+        return frame.error(node, f"this operator does not take {describe(value)}")
     if isinstance(node.op, ast.USub):
         return negative(frame, node, value)
     if isinstance(node.op, ast.UAdd):
@@ -173,7 +179,8 @@ def _compare(frame: Frame, node: ast.Compare) -> Abstract:
     """`a < b < c`: each operand once, the later ones only if the earlier comparisons hold."""
 
     def chain(left: Abstract, k: int) -> Abstract:
-        right = frame.evaluate(frame, node.comparators[k])
+        later = node.comparators[k]
+        left, right = settled(frame, node, left, later, lambda: frame.evaluate(frame, later))
         first = _one_comparison(frame, node, type(node.ops[k]), left, right)
         if k + 1 == len(node.ops):
             return first
@@ -190,8 +197,10 @@ def _one_comparison(frame: Frame, node: ast.Compare, kind: type[ast.cmpop], a: A
     a, b = scalar(frame, node, a), scalar(frame, node, b)
     if kind in (ast.In, ast.NotIn):
         return _membership(frame, node, kind, a, b)
+    if is_array(a) or is_array(b):
+        return comparison(frame, node, kind, a, b)
     if isinstance(a, Array) or isinstance(b, Array):
-        return frame.error(node, "a whole array is compared", ARRAY_EXPRESSIONS, "array expression")
+        return frame.error(node, "a list is compared", "compare its items, or use a NumPy array")
     if is_scalar(a) and is_scalar(b):
         return compare(frame, node, kind, a, b)
     if isinstance(a, Const) and isinstance(b, Const):
@@ -251,7 +260,7 @@ def _boolean(frame: Frame, node: ast.BoolOp) -> Abstract:
     join = _and if isinstance(node.op, ast.And) else _or
 
     def rest(k: int) -> Abstract:
-        value = scalar(frame, node, frame.evaluate(frame, node.values[k]))
+        value = in_memory(frame, node, scalar(frame, node, frame.evaluate(frame, node.values[k])))
         if k + 1 == len(node.values) or isinstance(value, Poison):
             return value
         return join(frame, node.values[k], value, lambda: rest(k + 1))
@@ -315,9 +324,14 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Abstract:
     return choose(
         frame,
         condition(frame, node.test, test),
-        lambda: scalar(frame, node, frame.evaluate(frame, node.body)),
-        lambda: scalar(frame, node, frame.evaluate(frame, node.orelse)),
+        lambda: _in_memory(frame, node.body),
+        lambda: _in_memory(frame, node.orelse),
     )
+
+
+def _in_memory(frame: Frame, node: ast.expr) -> Abstract:
+    """The value of an expression that becomes part of something: a number, or what has a place in memory."""
+    return in_memory(frame, node, scalar(frame, node, frame.evaluate(frame, node)))
 
 
 def _tuple(frame: Frame, node: ast.Tuple) -> Abstract:
@@ -338,12 +352,13 @@ def _items(frame: Frame, nodes: list[ast.expr]) -> tuple[Abstract, ...]:
             elif not isinstance(value, Poison):
                 frame.error(node, "only a tuple or list of known length can be unpacked with `*`")
         else:
-            found.append(frame.evaluate(frame, node))
+            with frame.at(node):
+                found.append(in_memory(frame, node, frame.evaluate(frame, node)))
     return tuple(found)
 
 
 def _subscript(frame: Frame, node: ast.Subscript) -> Abstract:
-    owner = frame.evaluate(frame, node.value)
+    owner = in_memory(frame, node.value, frame.evaluate(frame, node.value))
     return subscript(frame, node, owner, subscripts(frame, node.slice))
 
 
@@ -351,6 +366,8 @@ def subscript(frame: Frame, node: ast.AST, owner: Abstract, parts: list[Abstract
     """`owner[parts]`."""
     if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
         return POISON
+    if is_array(owner) and is_special(owner, parts):
+        return selected(frame, node, owner, parts)
     if isinstance(owner, Array):
         return element_or_view(frame, node, owner, parts)
     if len(parts) != 1:
@@ -400,11 +417,11 @@ def closure(frame: Frame, node: ast.Lambda | ast.FunctionDef) -> Closure:
     a = node.args
     positional = [*a.posonlyargs, *a.args]
     defaults = [
-        (arg.arg, frame.evaluate(frame, default))
+        (arg.arg, _in_memory(frame, default))
         for arg, default in zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True)
     ]
     defaults += [
-        (arg.arg, frame.evaluate(frame, default))
+        (arg.arg, _in_memory(frame, default))
         for arg, default in zip(a.kwonlyargs, a.kw_defaults, strict=True)
         if default is not None
     ]

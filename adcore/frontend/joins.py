@@ -25,7 +25,9 @@ from adcore.frontend.values import (
     Closure,
     Conflict,
     Const,
+    Expanded,
     Items,
+    Lazy,
     ListRef,
     Maybe,
     Num,
@@ -481,9 +483,12 @@ def describe(value: Abstract) -> str:
         return names[value.type.kind] if value.weak else f"NumPy {value.type}"
     if isinstance(value, Array):
         return "a list" if value.literal is not None else f"an array of rank {value.rank}"
+    if isinstance(value, (Expanded, Lazy)):
+        return f"an array of rank {value.rank}"
     names_of = {
         "Items": "a tuple", "ListRef": "a list", "Uniform": "a list of any length", "Range": "a range",
         "Stream": "an iterator", "Closure": "a function", "Method": "a method", "Slice": "a slice",
+        "Masked": "a selection by a mask",
     }  # fmt: skip
     if isinstance(value, Record):
         return f"a {value.cls.__name__}"

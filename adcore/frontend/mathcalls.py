@@ -10,24 +10,40 @@ from typing import Any
 
 import numpy as np
 
+from adcore.frontend.elementwise import COMPARISONS, apply, cast, operand, where
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise, scalar_type
-from adcore.frontend.names import ARITY, MATH, NUMPY, NUMPY_ANY, NUMPY_FORMULAS, NUMPY_OPERATORS, ROUNDING, MathFunction
-from adcore.frontend.scalars import binary, folded, promoted, python_message, to_float, to_int, truth
+from adcore.frontend.names import (
+    ARITY,
+    MATH,
+    NUMPY,
+    NUMPY_ANY,
+    NUMPY_FORMULAS,
+    NUMPY_LOGIC,
+    NUMPY_OPERATORS,
+    ROUNDING,
+    MathFunction,
+)
+from adcore.frontend.scalars import binary, compare, folded, promoted, python_message, to_float, to_int, truth
 from adcore.frontend.subscripts import load
-from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_scalar
+from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_array, is_scalar
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F32, F64, I64
+from adcore.ir.types import BOOL, F32, F64, I64, SCALARS
+
+
+def scalar(frame: Frame, value: Abstract) -> Abstract:
+    """A 0-d array read as the number that it holds."""
+    return load(frame, value, ()) if isinstance(value, Array) and value.rank == 0 else value
 
 
 def scalar_arguments(frame: Frame, node: ast.AST, name: str, arguments: list[Abstract]) -> list[Abstract] | None:
     """The arguments as numbers (0-d arrays loaded); reports what is none."""
-    found = [load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else a for a in arguments]
+    found = [scalar(frame, a) for a in arguments]
     for value in found:
         if isinstance(value, Poison):
             return None
-        if isinstance(value, Array):
-            help = f"call {name} on elements, in a loop; functions of whole arrays are not compiled yet"
+        if isinstance(value, Array) or is_array(value):
+            help = f"call {name} on elements, in a loop" + ("" if name[:3] == "np." else "; np.* functions take arrays")
             frame.error(node, f"{name} is called on an array", help)
             return None
         if not is_scalar(value):
@@ -86,8 +102,8 @@ def _check_overflow(frame: Frame, result: Value, operands: list[Value], error: s
     """Raise if the result is infinite although no operand is."""
     infinite = frame.const(math.inf)
     ok = frame.emit("ne", frame.emit("abs", result), infinite)
-    for operand in operands:
-        ok = frame.emit("or", ok, frame.emit("eq", frame.emit("abs", operand), infinite))
+    for value in operands:
+        ok = frame.emit("or", ok, frame.emit("eq", frame.emit("abs", value), infinite))
     frame.check(ok, error, message)
 
 
@@ -149,14 +165,20 @@ def _degrees(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
 
 def _long_hypot(frame: Frame, operands: list[Value]) -> Abstract:
     result = frame.emit("abs", operands[0])
-    for operand in operands[1:]:
-        result = frame.emit("hypot", result, operand)
+    for value in operands[1:]:
+        result = frame.emit("hypot", result, value)
     return Num(result)
 
 
 def call_numpy(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
     """A NumPy function of numbers; the result is a NumPy scalar."""
     name = f"np.{function.__name__}"
+    arguments = [scalar(frame, a) for a in arguments]
+    if any(map(is_array, arguments)):
+        assert isinstance(function, np.ufunc)
+        if len(arguments) != function.nin:
+            return _arity(frame, node, name)
+        return apply(frame, node, function, arguments, lambda v: call_numpy(frame, node, function, v))
     values = scalar_arguments(frame, node, name, arguments)
     if values is None:
         return POISON
@@ -180,6 +202,9 @@ def call_numpy(frame: Frame, node: ast.Call, function: Callable[..., Any], argum
 def call_formula(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
     """NumPy functions of numbers that have no op of their own."""
     name = f"np.{function.__name__}"
+    arguments = [scalar(frame, a) for a in arguments]
+    if any(map(is_array, arguments)):
+        return _array_formula(frame, node, function, arguments)
     values = scalar_arguments(frame, node, name, arguments)
     if values is None:
         return POISON
@@ -193,8 +218,62 @@ def call_formula(frame: Frame, node: ast.Call, function: Callable[..., Any], arg
         return _where(frame, node, values)
     if function is np.clip:
         return call_numpy(frame, node, np.minimum, [call_numpy(frame, node, np.maximum, values[:2]), values[2]])
+    if function is np.positive:
+        return _strong(frame, values[0])
+    if function is np.round:
+        return values[0] if scalar_type(values[0])[0].kind != "f" else call_numpy(frame, node, np.rint, values)
+    if function is np.reciprocal:
+        return _reciprocal(frame, node, values[0])
     factor = math.pi / 180.0 if function is np.deg2rad else 180.0 / math.pi
     return binary(frame, node, ast.Mult, _strong(frame, to_float_kind(frame, values[0])), Const(factor))
+
+
+def _array_formula(frame: Frame, node: ast.Call, function: Any, values: list[Abstract]) -> Abstract:
+    """The same of arrays."""
+    if len(values) != NUMPY_FORMULAS[function]:
+        return _arity(frame, node, f"np.{function.__name__}")
+    if function is np.where:
+        return where(frame, node, values)
+    if function is np.clip:
+        for bound, limit in ((np.maximum, values[1]), (np.minimum, values[2])):
+            if not (isinstance(limit, Const) and limit.value is None):
+                values = [call_numpy(frame, node, bound, [values[0], limit]), *values[1:]]
+        return values[0]
+    if function is np.round:
+        function = np.rint
+        if (part := operand(frame, values[0])) is not None and part.element.kind != "f":
+            return values[0]
+        return apply(frame, node, np.rint, values, lambda v: call_numpy(frame, node, np.rint, v))
+    return apply(frame, node, function, values, lambda v: call_formula(frame, node, function, v))
+
+
+def _reciprocal(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
+    if scalar_type(value)[0].kind != "f":
+        return frame.error(node, "np.reciprocal of integers is not supported", "write 1.0 / x")
+    return binary(frame, node, ast.Div, Const(1.0), _strong(frame, value))
+
+
+def call_logic(frame: Frame, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
+    """Comparisons and logical functions of NumPy."""
+    name = f"np.{function.__name__}"
+    arguments = [scalar(frame, a) for a in arguments]
+    if len(arguments) != NUMPY_LOGIC[function]:
+        return _arity(frame, node, name)
+    if any(map(is_array, arguments)):
+        return apply(frame, node, function, arguments, lambda v: call_logic(frame, node, function, v))
+    values = scalar_arguments(frame, node, name, arguments)
+    if values is None:
+        return POISON
+    if all(isinstance(v, Const) for v in values):
+        return folded(frame, node, function, *values)
+    if function in COMPARED:
+        return compare(frame, node, COMPARED[function], _strong(frame, values[0]), values[1])
+    truths = [materialise(frame, truth(frame, v), BOOL) for v in values]
+    op = {np.logical_and: "and", np.logical_or: "or", np.logical_xor: "ne", np.logical_not: "not"}[function]
+    return Num(frame.emit(op, *truths), weak=False)
+
+
+COMPARED = {function: kind for kind, function in COMPARISONS.items()}
 
 
 def to_float_kind(frame: Frame, value: Abstract) -> Abstract:
@@ -225,6 +304,9 @@ SCALAR_TYPES: dict[Any, tuple[str, bool]] = {
 
 def classify(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
     """np.isnan and the like."""
+    arguments = [scalar(frame, a) for a in arguments]
+    if any(map(is_array, arguments)):
+        return apply(frame, node, function, arguments, lambda v: classify(frame, node, function, v))  # type: ignore[arg-type]
     values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
     if values is None:
         return POISON
@@ -240,6 +322,9 @@ def classify(frame: Frame, node: ast.Call, function: Callable[..., Any], argumen
 
 def convert(frame: Frame, node: ast.Call, function: Any, arguments: list[Abstract]) -> Abstract:
     """np.float64(x) and the like."""
+    if len(arguments) == 1 and is_array(arguments[0]):
+        element = SCALARS[SCALAR_TYPES[function][0]]
+        return cast(frame, arguments[0], element) or POISON
     values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
     if values is None or len(values) != 1:
         return POISON if values is None else _arity(frame, node, f"np.{function.__name__}")

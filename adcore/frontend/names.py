@@ -123,7 +123,16 @@ NUMPY_OPERATORS: dict[Callable[..., Any], str] = {
 }  # fmt: skip
 """NumPy functions that are an operator on NumPy scalars."""
 
-NUMPY_FORMULAS: dict[Callable[..., Any], int] = {np.square: 1, np.deg2rad: 1, np.rad2deg: 1, np.clip: 3, np.where: 3}
+NUMPY_LOGIC: dict[Callable[..., Any], int] = {
+    np.equal: 2, np.not_equal: 2, np.less: 2, np.less_equal: 2, np.greater: 2, np.greater_equal: 2, np.logical_and: 2,
+    np.logical_or: 2, np.logical_xor: 2, np.logical_not: 1,
+}  # fmt: skip
+"""NumPy functions that give truths, and how many numbers they take."""
+
+NUMPY_FORMULAS: dict[Callable[..., Any], int] = {
+    np.square: 1, np.deg2rad: 1, np.rad2deg: 1, np.clip: 3, np.where: 3,
+    np.positive: 1, np.reciprocal: 1, np.round: 1,
+}  # fmt: skip
 """NumPy functions that are short formulas of ops, and how many numbers they take."""
 
 ARITY = {"atan2": 2, "hypot": 2, "copysign": 2, "fmod": 2, "minimum": 2, "maximum": 2, "add": 2, "sub": 2, "mul": 2}

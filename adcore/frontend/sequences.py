@@ -147,7 +147,9 @@ def from_leaves(frame: Frame, arg: ArgType, values: Leaves) -> Abstract:
     if isinstance(arg, ArrayArg):
         value, writeable, root = next(values)
         assert isinstance(value.type, ArrayType)
-        return Array(value, root, writeable)
+        # One value for each length, so that equal lengths are seen to be equal.
+        shape = tuple(Num(frame.emit("dim", value, axis=axis)) for axis in range(arg.rank))
+        return Array(value, root, writeable, shape=shape)
     if isinstance(arg, UniformArg):
         own = [next(values) for _ in leaves(arg.item, "")]
         return Uniform(arg.kind, arg.item, *(tuple(part) for part in zip(*own, strict=True)))

@@ -15,12 +15,15 @@ from adcore.frontend.conditions import condition
 from adcore.frontend.control import branch, exit_flag, keeping, negated
 from adcore.frontend.expressions import closure, combine, subscript
 from adcore.frontend.frame import Frame, name_value
+from adcore.frontend.indexing import is_special, update_selected
 from adcore.frontend.joins import TooWide, materialise
+from adcore.frontend.linalg import matmul
 from adcore.frontend.lists import check_list_store
 from adcore.frontend.loops import for_loop, while_loop
+from adcore.frontend.memory import Target, in_memory, put_array, update
 from adcore.frontend.scalars import fail
 from adcore.frontend.subscripts import (
-    ARRAY_EXPRESSIONS,
+    is_list,
     load,
     locate,
     store,
@@ -35,6 +38,7 @@ from adcore.frontend.values import (
     Abstract,
     Array,
     Const,
+    Expanded,
     ListRef,
     Num,
     Poison,
@@ -164,8 +168,13 @@ def always_leaves(body: list[ast.stmt]) -> bool:
     return isinstance(last, (ast.Return, ast.Break, ast.Continue, ast.Raise))
 
 
+def _in_memory(frame: Frame, node: ast.expr) -> Abstract:
+    with frame.at(node):
+        return in_memory(frame, node, frame.evaluate(frame, node))
+
+
 def _return(frame: Frame, stmt: ast.Return) -> None:
-    frame.state.result = NONE if stmt.value is None else frame.evaluate(frame, stmt.value)
+    frame.state.result = NONE if stmt.value is None else _in_memory(frame, stmt.value)
     name_value(frame.state.result, "result")
     frame.state.returns = TRUE
 
@@ -189,6 +198,8 @@ def _expression(frame: Frame, stmt: ast.Expr) -> None:
 
 def _assign(frame: Frame, stmt: ast.Assign) -> None:
     value = frame.evaluate(frame, stmt.value)
+    if len(stmt.targets) > 1:
+        value = in_memory(frame, stmt.value, value)
     for target in stmt.targets:
         assign(frame, target, value)
 
@@ -209,8 +220,8 @@ def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
         value = frame.evaluate(frame, stmt.value)
         if isinstance(old, Array) and old.rank == 0:
             _augment_element(frame, stmt, old, [], value)
-        elif isinstance(old, Array):
-            frame.error(stmt, "an array is changed as a whole", ARRAY_EXPRESSIONS, "array expression")
+        elif isinstance(old, (Array, Expanded)) and not is_list(old):
+            _update_whole(frame, stmt, kind, old, value)
         elif isinstance(old, ListRef):
             frame.error(stmt, "a list is changed in place", "make a new list under a new name")
         else:
@@ -223,19 +234,36 @@ def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
 def _augmented_item(frame: Frame, stmt: ast.AugAssign, target: ast.Subscript) -> None:
     owner = frame.evaluate(frame, target.value)
     parts = subscripts(frame, target.slice)
+    kind = type(stmt.op)
+    if any(isinstance(p, Poison) for p in parts):
+        frame.evaluate(frame, stmt.value)
+        return
+    if isinstance(owner, (Array, Expanded)) and not is_list(owner) and is_special(owner, parts):
+        update_selected(frame, stmt, kind, owner, parts, stmt.value, lambda: frame.evaluate(frame, stmt.value))
+        return
     if isinstance(owner, Array):
         place = locate(frame, target, owner, parts)
         if place is None:
             frame.evaluate(frame, stmt.value)
         elif place[1] is None:
-            frame.evaluate(frame, stmt.value)
-            frame.error(stmt, "a slice is changed as a whole", ARRAY_EXPRESSIONS, "array expression")
+            _update_whole(frame, stmt, kind, place[0], frame.evaluate(frame, stmt.value))
         else:
             _augment_element(frame, stmt, place[0], place[1], None)
         return
     old = subscript(frame, target, owner, parts)
     value = frame.evaluate(frame, stmt.value)
     store_into(frame, target, owner, parts, combine(frame, stmt, type(stmt.op), old, value))
+
+
+def _update_whole(frame: Frame, stmt: ast.AugAssign, kind: type[ast.operator], target: Target, value: Abstract) -> None:
+    """An array, or a view, changed in place."""
+    if kind is ast.MatMult:
+        product = matmul(frame, stmt, target, value)
+        if isinstance(product, Array):
+            put_array(frame, stmt, target, product)
+        return
+    if not isinstance(value, Poison):
+        update(frame, stmt, kind, target, value)
 
 
 def _augment_element(frame: Frame, stmt: ast.AugAssign, array: Array, index: list[Any], value: Abstract | None) -> None:

@@ -16,7 +16,7 @@ from adcore.ir.types import BOOL, F64, I64, U64, Scalar
 CAPTURED = -1
 """The alias group of arrays that are globals or closure variables."""
 
-ARRAY_EXPRESSIONS = "write a loop over the elements; expressions on whole arrays are not compiled yet"
+ARRAY_EXPRESSIONS = "write it as operations on the elements, in a loop"
 
 
 def dims(frame: Frame, array: Array) -> tuple[Abstract, ...]:
@@ -40,7 +40,7 @@ def integer(frame: Frame, node: ast.AST, value: Abstract) -> Value | None:
         frame.error(node, f"a subscript can't be {describe(value)}")
         return None
     if isinstance(value, Array):
-        frame.error(node, "subscripts that are arrays (index lists and masks) are not compiled yet", ARRAY_EXPRESSIONS)
+        frame.error(node, "a subscript that is an array is not supported here", ARRAY_EXPRESSIONS)
         return None
     if not is_scalar(value):
         if not isinstance(value, Poison):
@@ -124,7 +124,7 @@ def expanded(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -
     if any(isinstance(p, Poison) for p in parts):
         return None
     if any(isinstance(p, Const) and p.value is None for p in parts):
-        frame.error(node, "`None` (a new axis) in a subscript is not compiled yet", ARRAY_EXPRESSIONS)
+        frame.error(node, "`None` (a new axis) in a subscript is not supported here", ARRAY_EXPRESSIONS)
         return None
     if len(dots) > 1 or len(parts) - len(dots) > array.rank:
         frame.error(
@@ -203,18 +203,49 @@ def slice_bounds(
     n = materialise(frame, length, I64)
     if part.lo is NONE and part.hi is NONE and step == 1:
         return frame.const(0), length, frame.const(1), True
+    if step > 0 and (statics[0] or 0) >= 0 and (part.lo is NONE or statics[0] is not None):
+        return _from_front(frame, node, part, statics[0] or 0, n, step)
     low, high = _clamped(frame, node, bounds, n, step)
     if low is None or high is None:
         return None
     zero = frame.const(0)
     distance = frame.emit("sub", high, low, exact=True) if step > 0 else frame.emit("sub", low, high, exact=True)
-    if abs(step) > 1:
-        padded = frame.emit("add", distance, frame.const(abs(step) - 1), exact=True)
-        distance = frame.emit("floordiv", padded, frame.const(abs(step)))
-    count_value = distance if low is zero else frame.emit("maximum", distance, zero)
+    distance = _rounded_up(frame, distance, abs(step))
+    count_value = frame.emit("maximum", distance, zero)
     # An empty slice of a negative step may start at -1, which is no position.
     start_value = low if step > 0 else frame.emit("maximum", low, zero)
     return start_value, Num(count_value), frame.const(step), False
+
+
+def _from_front(
+    frame: Frame, node: ast.AST, part: Slice, start: int, n: Value, step: int
+) -> tuple[Value, Abstract, Value, bool] | None:
+    """A slice that starts at a known position: it may lie behind the end, as nothing is there then. So the start stays
+    a constant, from which later passes profit."""
+    stop = as_static_int(part.hi)
+    zero = frame.const(0)
+    if part.hi is NONE or (stop is not None and stop < 0):
+        offset = (stop or 0) - start
+        distance = frame.emit("add", n, frame.const(offset), exact=True) if offset else n
+        clamps = offset < 0
+    else:
+        high = _clamped(frame, node, (NONE, part.hi), n, 1)[1]
+        if high is None:
+            return None
+        distance = frame.emit("sub", high, frame.const(start), exact=True) if start else high
+        clamps = start > 0
+    distance = _rounded_up(frame, distance, step)
+    if clamps:
+        distance = frame.emit("maximum", distance, zero)
+    return frame.const(start), Num(distance), frame.const(step), False
+
+
+def _rounded_up(frame: Frame, distance: Value, step: int) -> Value:
+    """How many steps it takes to get so far."""
+    if step == 1:
+        return distance
+    padded = frame.emit("add", distance, frame.const(step - 1), exact=True)
+    return frame.emit("floordiv", padded, frame.const(step))
 
 
 def _clamped(
@@ -299,44 +330,6 @@ def fill(frame: Frame, node: ast.AST, array: Array, value: Abstract) -> None:
             dims(frame, array),
             lambda index: frame.put(element, array.value, index),
         )
-
-
-def copy_into(frame: Frame, node: ast.AST, target: Array, source: Array) -> None:
-    """`target[...] = source[...]`, element by element; through a temporary where they may overlap."""
-    if not writeable(frame, target):
-        return
-    if target.rank < source.rank:
-        what = f"an array of rank {source.rank} can't be put into one of rank {target.rank}"
-        frame.error(node, what, ARRAY_EXPRESSIONS)
-        return
-    shape, given = dims(frame, target), dims(frame, source)
-    for wanted, length in zip(shape[target.rank - source.rank :], given, strict=True):
-        if as_static_int(length) != 1:
-            _broadcasts(frame, wanted, length)
-    if may_overlap(frame, target, source):
-        sizes = [materialise(frame, n, I64) for n in given]
-        buffer = frame.emit("alloc", *sizes, element=source.element.name, hint="copy")
-        temporary = Array(buffer, buffer, shape=given, local=True)
-        _copy(frame, node, given, temporary, source)
-        source = temporary
-    _copy(frame, node, shape, target, source)
-
-
-def _copy(frame: Frame, node: ast.AST, shape: Sequence[Abstract], target: Array, source: Array) -> None:
-    lengths = dims(frame, source)
-
-    def one(index: list[Value]) -> None:
-        there = index[len(index) - source.rank :]
-        there = [frame.const(0) if as_static_int(n) == 1 else k for k, n in zip(there, lengths, strict=True)]
-        store(frame, node, load(frame, source, there), target, index)
-
-    nest(frame, shape, one)
-
-
-def _broadcasts(frame: Frame, wanted: Abstract, given: Abstract) -> None:
-    """Lengths must agree. An axis that happens to be of length 1 at run time is refused as well: subscripts that depend
-    on lengths would hide from every later pass which element is read."""
-    same_length(frame, wanted, given, "could not broadcast input array from shape ({1},) into shape ({0},)")
 
 
 def same_length(frame: Frame, wanted: Abstract, given: Abstract, message: str) -> None:

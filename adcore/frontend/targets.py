@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.frame import Frame, name_value
+from adcore.frontend.indexing import is_special, put_selected
 from adcore.frontend.joins import describe
 from adcore.frontend.lists import check_list_store, store_item
+from adcore.frontend.memory import in_memory, put_array, settled
 from adcore.frontend.scalars import fail
 from adcore.frontend.sequences import static_items, static_length
 from adcore.frontend.streams import consume, stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
-    copy_into,
     dim,
     fill,
+    is_list,
     load,
     locate,
     same_length,
@@ -26,12 +28,16 @@ from adcore.frontend.values import (
     Abstract,
     Array,
     Const,
+    Expanded,
     Items,
+    Lazy,
     ListRef,
+    Masked,
     Poison,
     Record,
     Stream,
     Uniform,
+    is_array,
     is_scalar,
 )
 
@@ -39,13 +45,15 @@ from adcore.frontend.values import (
 def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
     """Bind a target of an assignment or of a loop."""
     if isinstance(target, ast.Name):
+        value = in_memory(frame, target, value)
         frame.state.locals[target.id] = value
         name_value(value, target.id)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(frame, target, value)
     elif isinstance(target, ast.Subscript):
-        owner = frame.evaluate(frame, target.value)
-        parts = subscripts(frame, target.slice)
+        value, place = settled(frame, target, value, target, lambda: _owner_and_parts(frame, target))
+        assert isinstance(place, Items)
+        owner, *parts = place.items
         with frame.at(target):
             store_into(frame, target, owner, parts, value)
     elif isinstance(target, ast.Attribute):
@@ -60,10 +68,15 @@ def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
         frame.error(target, "this assignment target is not supported", "assign to names one by one")
 
 
+def _owner_and_parts(frame: Frame, target: ast.Subscript) -> Items:
+    owner = frame.evaluate(frame, target.value)
+    return Items((owner, *subscripts(frame, target.slice)))
+
+
 def _unpack(frame: Frame, target: ast.Tuple | ast.List, value: Abstract) -> None:
     """`a, b = value` and `a, *b = value`."""
     stars = [k for k, part in enumerate(target.elts) if isinstance(part, ast.Starred)]
-    value = consume(frame, target, value)
+    value = consume(frame, target, in_memory(frame, target, value))
     stream = None if isinstance(value, Poison) else stream_of(frame, target, value)
     items = None if stream is None else _unpacked(frame, target, stream, starred=bool(stars))
     if items is None:
@@ -106,6 +119,11 @@ def store_into(frame: Frame, node: ast.Subscript, owner: Abstract, parts: list[A
     """`owner[parts] = value`."""
     if isinstance(owner, Poison) or isinstance(value, Poison) or any(isinstance(p, Poison) for p in parts):
         return
+    if isinstance(owner, (Array, Expanded)) and not is_list(owner) and is_special(owner, parts):
+        put_selected(frame, node, owner, parts, value)
+        return
+    if isinstance(owner, (ListRef, Array)) and isinstance(value, Lazy) and is_list(owner):
+        value = in_memory(frame, node, value)
     if isinstance(owner, ListRef) and len(parts) == 1:
         store_item(frame, node, owner, parts[0], value)
     elif isinstance(owner, Array):
@@ -136,8 +154,8 @@ def _store_array(frame: Frame, node: ast.Subscript, owner: Array, parts: list[Ab
         return
     if is_scalar(value):
         fill(frame, node, target, value)
-    elif isinstance(value, Array):
-        copy_into(frame, node, target, value)
+    elif isinstance(value, Array) or is_array(value):
+        put_array(frame, node, target, in_memory(frame, node, value) if isinstance(value, Masked) else value)
     elif isinstance(value, (Items, ListRef)) and target.rank == 1:
         _store_items(frame, node, target, static_items(frame, value))
     else:

@@ -7,7 +7,7 @@ Containers are taken apart: the IR never sees one.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,59 @@ class Array:
     @property
     def element(self) -> Scalar:
         return self.type.element
+
+
+@dataclass(frozen=True, eq=False)
+class Expanded:
+    """A view with axes that `base` has not: axis k is axis `axes[k]` of `base` or, where that is None, one along which
+    nothing changes, of length `shape[k]` (1, unless the view was stretched)."""
+
+    base: Array
+    axes: tuple[int | None, ...]
+    shape: tuple[Abstract, ...]
+    writeable: bool = True
+
+    @property
+    def rank(self) -> int:
+        return len(self.axes)
+
+    @property
+    def element(self) -> Scalar:
+        return self.base.element
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """An array that an expression reads. `aligned`: element k of the expression reads element k and no other."""
+
+    array: Array
+    aligned: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Lazy:
+    """An array expression that is not in memory: `at(subscripts)` emits one element, a NumPy number of type `element`.
+
+    What it reads is read when an element is emitted. It never becomes part of a state or of a container: before that it
+    is put into memory.
+    """
+
+    shape: tuple[Abstract, ...]
+    element: Scalar
+    at: Callable[[Sequence[Value]], Abstract]
+    reads: tuple[Read, ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """`source[mask]`: those elements where the mask holds. How many they are is only known at run time."""
+
+    source: Lazy
+    mask: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +236,8 @@ class Maybe:
 
 
 Abstract = (
-    Const | Num | Array | Items | ListRef | Record | Uniform | Range | Stream | Closure | Method | Slice | Poison
-    | Conflict | Unbound | Maybe
+    Const | Num | Array | Expanded | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream | Closure
+    | Method | Slice | Poison | Conflict | Unbound | Maybe
 )  # fmt: skip
 
 NONE = Const(None)
@@ -204,3 +257,10 @@ def is_number(value: Any) -> bool:
 def is_scalar(value: Abstract) -> bool:
     """A number, known or not."""
     return isinstance(value, Num) or (isinstance(value, Const) and is_number(value.value))
+
+
+def is_array(value: Abstract) -> bool:
+    """A NumPy array of one axis or more, in memory or not; lists that are kept in memory are none."""
+    if isinstance(value, Array):
+        return value.literal is None and value.rank > 0
+    return isinstance(value, (Expanded, Lazy, Masked))

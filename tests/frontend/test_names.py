@@ -9,7 +9,17 @@ import pytest
 
 from adcore.frontend.arraycalls import ARRAY_FUNCTIONS
 from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES
-from adcore.frontend.names import ARITY, MATH, MATH_SPECIAL, NUMPY, NUMPY_ANY, NUMPY_FORMULAS, NUMPY_OPERATORS, ROUNDING
+from adcore.frontend.names import (
+    ARITY,
+    MATH,
+    MATH_SPECIAL,
+    NUMPY,
+    NUMPY_ANY,
+    NUMPY_FORMULAS,
+    NUMPY_LOGIC,
+    NUMPY_OPERATORS,
+    ROUNDING,
+)
 from tests.frontend.support import compiled, outcome, run, same
 
 ONE = [
@@ -138,11 +148,14 @@ def test_precision_of_the_arguments_is_kept():
 SUPPORTED = {
     "math": """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs floor fmod
         gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc""",
-    "numpy": """absolute add arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh array bool cbrt ceil clip
-        copy copysign cos cosh deg2rad divide dot empty empty_like exp exp2 expm1 fabs float32 float64 floor
-        floor_divide fmod full full_like hypot int64 isfinite isinf isnan log log10 log1p log2 max maximum
-        mean min minimum multiply ndim negative ones ones_like power prod rad2deg remainder rint shape sign
-        sin sinh size sqrt square subtract sum tan tanh transpose trunc where zeros zeros_like""",
+    "numpy": """absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin array
+        at average bool broadcast_to cbrt ceil clip concatenate copy copysign cos cosh count_nonzero cumprod cumsum
+        deg2rad diag diff divide dot empty empty_like equal exp exp2 expand_dims expm1 eye fabs flip float32 float64
+        floor floor_divide fmod full full_like greater greater_equal hstack hypot identity inner int64 isfinite isinf
+        isnan less less_equal linspace log log10 log1p log2 logical_and logical_not logical_or logical_xor matmul max
+        maximum mean min minimum multiply ndim negative norm not_equal ones ones_like outer positive power prod rad2deg
+        reciprocal remainder rint roll round shape sign sin sinh size sqrt square stack std subtract sum swapaxes tan
+        tanh trace transpose tril triu trunc var vdot vstack where zeros zeros_like""",
 }
 
 
@@ -150,6 +163,7 @@ def test_the_list_of_supported_names_is_complete():
     newer = {"cbrt", "exp2"}
     found = {f.__name__ for f in (*MATH, *MATH_SPECIAL, *ROUNDING)} - newer
     assert found == set(SUPPORTED["math"].split())
-    numpy = (*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS, *NUMPY_FORMULAS, *CLASSIFY, *SCALAR_TYPES, *ARRAY_FUNCTIONS)
+    numpy = (*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS, *NUMPY_FORMULAS, *NUMPY_LOGIC, *CLASSIFY, *SCALAR_TYPES)
+    numpy += tuple(ARRAY_FUNCTIONS)
     names = {{"amin": "min", "amax": "max", "bool_": "bool"}.get(f.__name__, f.__name__) for f in numpy}
     assert names == set(SUPPORTED["numpy"].split())

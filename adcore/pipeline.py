@@ -1,6 +1,6 @@
 """The stages from a Python function to machine code, as data: run in order, verified in between, each one printable.
 
-    python -> ir -> inlined -> simplified -> derived -> plan -> gradient -> llvm -> optimised -> assembly
+    python -> ir -> inlined -> simplified -> merged -> derived -> plan -> gradient -> llvm -> optimised -> assembly
 
 `compile_request` runs the stages that `Request` asks for and gives a `Build`, which keeps what every stage made.
 """
@@ -37,6 +37,7 @@ from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
 from adcore.transform.inline import expand, inline
+from adcore.transform.merge import merge
 from adcore.transform.remedies import Remedies
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.selection import settle, track_selections
@@ -122,9 +123,28 @@ def _simplified(request: Request, products: Products) -> Function:
     return _verified(simplify(simplify_checks(function, request.ops), request.ops), request)
 
 
+def _merged(request: Request, products: Products) -> Function:
+    """What overlaps is known for a version only, so each has its own."""
+    aliases = request.sweeps[0].aliases if request.sweeps else request.aliases
+    return _verified(merge(products["simplified"], request.ops, AliasClasses(aliases)), request)
+
+
 def _derived(request: Request, products: Products) -> Derivative:
-    """The last derivative, with the plan of its reverse sweep."""
-    derived = Derivative(products["simplified"])
+    """The last derivative, with the plan of its reverse sweep.
+
+    An array of the program's own outlasts the forward sweep, and is not counted under a limit in bytes; values and the
+    arrays of a loop's body are. So where a limit is too tight for the merged program, it may not be for the plain one.
+    """
+    try:
+        return _differentiated(request, products["merged"])
+    except WorkspaceError:
+        if products["merged"] is products["simplified"]:
+            raise
+        return _differentiated(request, products["simplified"])
+
+
+def _differentiated(request: Request, primal: Function) -> Derivative:
+    derived = Derivative(primal)
     for sweep in request.sweeps:
         aliases = AliasClasses(sweep.aliases)
         if sweep.sweep == "forward":
@@ -143,7 +163,7 @@ def _derived(request: Request, products: Products) -> Derivative:
             needs = (large.planner, large.plan, large.bytes, request.limit or 0, large.states)
             raise WorkspaceError(too_large(*needs)) from None
         if request.part != "whole":
-            return _half(derived, products["simplified"], request)
+            return _half(derived, primal, request)
         # Each sweep gets valid and lean input: what the first leaves dead, the second would differentiate.
         plain = expand(_verified(derived.function, request), everything=False)
         derived = replace(derived, function=simplify(plain, request.ops))
@@ -219,7 +239,8 @@ STAGES = (
     Stage("python", "the source", _source, str),
     Stage("ir", "the source as IR", _ir, lambda program: print_module(program.module)),
     Stage("inlined", "one function without calls", _inlined, print_function),
-    Stage("simplified", "what is differentiated", _simplified, print_function),
+    Stage("simplified", "the same with less in it", _simplified, print_function),
+    Stage("merged", "what is differentiated: without arrays that it can do without", _merged, print_function),
     Stage(
         "derived", "the derivative, as the rules give it", _derived, lambda derived: print_function(derived.function)
     ),

@@ -8,7 +8,7 @@ up. Subscripts tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement
 
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
@@ -61,7 +61,11 @@ def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
     accesses = [i for i in walk(body) if i.op in ACCESSES]
     if len(accesses) > MOST_ACCESSES or not all(_is_fixed(facts, dependence, i) for i in accesses):
         return False
-    level = facts.depth(body)
+    return independent_iterations(dependence, accesses, facts.depth(body))
+
+
+def independent_iterations(dependence: Dependence, accesses: Sequence[Instr], level: int) -> bool:
+    """Whether no iteration of the `level`-th loop around `accesses` touches what another one writes."""
     pairs = [(a, b) for a, b in combinations_with_replacement(accesses, 2) if not a.op == b.op == "load"]
     return not any(dependence.carried(a, b, level) or dependence.carried(b, a, level) for a, b in pairs)
 

@@ -156,3 +156,17 @@ def substitute(region: Region, mapping: dict[Value, Value]) -> Region:
         regions = tuple(substitute(nested, mapping) for nested in instr.regions)
         body.append(Instr(instr.op, operands, fresh(instr.results), instr.attrs, regions, instr.span))
     return Region(params, tuple(body), tuple(mapping.get(v, v) for v in region.yields))
+
+
+def renamed(region: Region, names: Mapping[Value, Value]) -> Region:
+    """`region` with other values in the place of some that it uses. What it defines stays the same values: for code
+    that moves, where `substitute` is for code that is copied."""
+
+    def of(values: tuple[Value, ...]) -> tuple[Value, ...]:
+        return tuple([names.get(v, v) for v in values])
+
+    body = []
+    for instr in region.body:
+        regions = tuple(renamed(nested, names) for nested in instr.regions)
+        body.append(Instr(instr.op, of(instr.operands), instr.results, instr.attrs, regions, instr.span))
+    return Region(region.params, tuple(body), of(region.yields))

@@ -26,6 +26,7 @@ from adcore.ir.types import I64, is_float
 from adcore.ops import Table
 from adcore.source import Span
 from adcore.transform.conditions import flatten_conditions
+from adcore.transform.loops import emit_form
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs", "floordiv", "mod"})
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
@@ -275,19 +276,4 @@ class Rewriter:
 
     def _sum(self, form: Form) -> Value:
         """The value of a form, which is known to fit."""
-        b, total = self.builder, None
-        for atom, coefficient in form.items():
-            if atom == 1:
-                continue
-            assert isinstance(atom, Value)
-            term = self.value.get(atom, atom)
-            if coefficient not in (1, -1):
-                term = b.emit("mul", term, b.const(coefficient), exact=True)
-            if total is None:
-                total = term if coefficient != -1 else b.emit("neg", term, exact=True)
-            else:
-                total = b.emit("sub" if coefficient == -1 else "add", total, term, exact=True)
-        constant = form.get(1, 0)
-        if total is None:
-            return b.const(constant)
-        return b.emit("add", total, b.const(constant), exact=True) if constant else total
+        return emit_form(self.builder, form, lambda atom: self.value.get(atom, atom))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from adcore.analysis.ordering import is_size
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
 
@@ -45,19 +46,10 @@ class _Liveness:
         if instr.op == "while":
             return True  # it might not end
         if instr.op == "alloc":  # the user's own may have a negative size, which raises
-            return not instr.attrs.get("role") and not all(self.is_size(v) for v in instr.operands)
+            return not instr.attrs.get("role") and not all(is_size(v, self.definition) for v in instr.operands)
         op = self.ops[instr.op]
         raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
         return not op.pure or raises
-
-    def is_size(self, value: Value) -> bool:
-        """Whether `value` is certainly not negative."""
-        instr = self.definition.get(value)
-        if instr is None:
-            return False
-        if instr.op == "maximum":
-            return any(self.is_size(v) for v in instr.operands)
-        return instr.op in ("dim", "count") or (instr.op == "const" and instr.attrs["value"] >= 0)
 
     def region(self, region: Region) -> None:
         for instr in reversed(region.body):

@@ -21,9 +21,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from adcore.analysis.ordering import may_stop
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
-from adcore.ir.types import BOOL, I64, is_float
+from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
 from adcore.source import Span
 from adcore.transform.checks import HARMLESS, of_floats
@@ -84,13 +85,8 @@ class _Deferral:
         return True
 
     def _may_stop(self, instr: Instr) -> bool:
-        if instr.regions or instr.op == "call":
-            return True
-        types = tuple(v.type for v in instr.operands)
-        if instr.op == "cast":
-            return is_float(types[0]) and not is_float(instr.result.type) and instr.result.type != BOOL
-        exact = bool(instr.attrs.get("exact")) or instr.op in HARMLESS
-        return self.ops[instr.op].can_raise(types) and not exact
+        harmless = instr.op in HARMLESS and not instr.regions
+        return not harmless and (bool(instr.regions) or may_stop(instr, self.ops, self.definition))
 
     def _checks(self, region: Region) -> bool:
         return any(i.op == "check" or any(map(self._checks, i.regions)) for i in region.body)

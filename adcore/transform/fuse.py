@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from adcore.analysis.affine import Affine
 from adcore.analysis.structure import structure
-from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute, walk
+from adcore.ir.core import Function, Instr, Region, Value, free_values, renamed, walk
 from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
 from adcore.transform.ascend import carries_only_sums
@@ -71,7 +71,7 @@ class _Fusion:
         if moved is None or not self.independent(early, late, between):
             return None
         left = [i for i in between if i not in moved]
-        return [*body[:first], *moved, _fused(early, late), *left, *body[second + 1 :]]
+        return [*body[:first], *moved, joined(early, late), *left, *body[second + 1 :]]
 
     def only_accumulates(self, loop: Instr) -> bool:
         """Whether the iterations may run in any order: sums and accumulation, nothing else that lasts."""
@@ -158,11 +158,11 @@ def _same_iterations(early: Instr, late: Instr) -> bool:
     return early.operands[:2] == late.operands[:2] and early.attrs["step"] == late.attrs["step"]
 
 
-def _fused(early: Instr, late: Instr) -> Instr:
+def joined(early: Instr, late: Instr) -> Instr:
     """One loop in the order of the early one: its body, then that of the late one."""
     (first,) = early.regions
     counter = first.params[0]
-    second = substitute(late.regions[0], {late.regions[0].params[0]: counter})
+    second = renamed(late.regions[0], {late.regions[0].params[0]: counter})
     params = (*first.params, *second.params[1:])
     region = Region(params, (*first.body, *second.body), (*first.yields, *second.yields))
     operands = (*early.operands, *late.operands[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from adcore.analysis.affine import Form
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import I64, ArrayType
@@ -57,3 +58,23 @@ def emit_copy(builder: Builder, source: Value, target: Value) -> None:
         b.emit_many("store", (b.emit("load", source, *index), target, *index), {})
 
     emit_loop_nest(builder, source, body)
+
+
+def emit_form(b: Builder, form: Form, named: Callable[[Value], Value]) -> Value:
+    """The value of an affine form, which is known to fit; `named` says what an atom is called here."""
+    total: Value | None = None
+    for atom, coefficient in form.items():
+        if atom == 1:
+            continue
+        assert isinstance(atom, Value)
+        term = named(atom)
+        if coefficient not in (1, -1):
+            term = b.emit("mul", term, b.const(coefficient), exact=True)
+        if total is None:
+            total = term if coefficient != -1 else b.emit("neg", term, exact=True)
+        else:
+            total = b.emit("sub" if coefficient == -1 else "add", total, term, exact=True)
+    constant = form.get(1, 0)
+    if total is None:
+        return b.const(constant)
+    return b.emit("add", total, b.const(constant), exact=True) if constant else total

@@ -157,8 +157,8 @@ def test_a_function_that_always_raises() -> None:
 
 def scratch(n, x):
     u = np.zeros(n)
-    u[0] = x
-    return u[0] * x
+    u[0], u[-1] = x, 1.5
+    return u[0] * u[-1]
 
 
 def test_more_memory_than_the_machine_has_is_refused() -> None:

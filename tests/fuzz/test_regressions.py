@@ -157,7 +157,7 @@ def test_a_function_that_always_raises() -> None:
 
 def scratch(n, x):
     u = np.zeros(n)
-    u[0], u[-1] = x, 1.5
+    u[0], u[-1] = x, x
     return u[0] * u[-1]
 
 

@@ -8,8 +8,8 @@ import types
 from adcore.frontend.frame import Frame
 from adcore.frontend.scalars import compare, truth
 from adcore.frontend.sequences import is_sequence, sequence_length
-from adcore.frontend.subscripts import is_list, load
-from adcore.frontend.values import FALSE, TRUE, Abstract, Array, Conflict, Const, Num, Poison, is_scalar
+from adcore.frontend.subscripts import load
+from adcore.frontend.values import FALSE, TRUE, Abstract, Array, Conflict, Const, Num, Poison, is_array, is_scalar
 
 
 def scalar(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
@@ -28,7 +28,7 @@ def condition(frame: Frame, node: ast.AST, value: Abstract) -> Const | Num:
         result = truth(frame, value)
         assert isinstance(result, (Const, Num))
         return result
-    if isinstance(value, Array) and not is_list(value):
+    if is_array(value):
         frame.error(node, "the truth of an array is ambiguous", "compare an element, or use len(x) > 0")
         return FALSE
     if is_sequence(value):

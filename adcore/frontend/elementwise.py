@@ -166,9 +166,10 @@ def mapped(
     inputs: Sequence[Scalar],
     output: Scalar,
     rule: Rule,
+    out: Sequence[Shape] = (),
 ) -> Lazy:
-    """The array of what `rule` makes of corresponding elements."""
-    shape = broadcast(frame, [p.shape for p in parts])
+    """The array of what `rule` makes of corresponding elements; `out`: the shape of where it is put, if known."""
+    shape = broadcast(frame, [p.shape for p in parts], out)
     # Numbers are converted here, once.
     ready = [converted(frame, v, t) if is_scalar(v) else None for v, t in zip(values, inputs, strict=True)]
 
@@ -179,11 +180,18 @@ def mapped(
         ]
         return element_of(frame, rule(elements), output)
 
-    reads = [Read(r.array, r.aligned and not stretches(p.shape, shape)) for p in parts for r in p.reads]
+    reads = [Read(r.array, r.aligned and not stretches(frame, p.shape, shape)) for p in parts for r in p.reads]
     return Lazy(shape, output, at, tuple(reads))
 
 
-def apply(frame: Frame, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], rule: Rule) -> Abstract:
+def apply(
+    frame: Frame,
+    node: ast.AST,
+    function: np.ufunc,
+    values: Sequence[Abstract],
+    rule: Rule,
+    out: Sequence[Shape] = (),
+) -> Abstract:
     """A universal function of arrays and numbers, at least one of them an array."""
     if any(isinstance(v, Poison) for v in values):
         return POISON
@@ -196,7 +204,7 @@ def apply(frame: Frame, node: ast.AST, function: np.ufunc, values: Sequence[Abst
     *inputs, output = types
     if not _constants_fit(frame, node, values, inputs):
         return POISON
-    return mapped(frame, values, parts, inputs, output, _exact(frame, node, function, inputs, rule))
+    return mapped(frame, values, parts, inputs, output, _exact(frame, node, function, inputs, rule), out)
 
 
 def operands(frame: Frame, node: ast.AST, name: str, values: Sequence[Abstract]) -> list[Lazy] | None:
@@ -288,11 +296,13 @@ def _integer_power(frame: Frame, v: list[Abstract], rule: Rule) -> Abstract:
     return rule(v)
 
 
-def operation(frame: Frame, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract) -> Abstract:
+def operation(
+    frame: Frame, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Shape] = ()
+) -> Abstract:
     """`a OP b`, at least one of them an array."""
     if kind in (ast.LShift, ast.RShift) and not (isinstance(b, Const) and 0 <= (as_static_int(b) or 0) < 64):
         return frame.error(node, "arrays are shifted by constants only", "multiply by a power of two")
-    return apply(frame, node, UFUNCS[kind], [a, b], lambda v: binary(frame, node, kind, v[0], v[1]))
+    return apply(frame, node, UFUNCS[kind], [a, b], lambda v: binary(frame, node, kind, v[0], v[1]), out)
 
 
 def comparison(frame: Frame, node: ast.AST, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:

@@ -60,7 +60,7 @@ class Session:
     `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
     known at run time; `literals`: where the list of a cell is written; `groups`: which array parameters may overlap;
     `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
-    iterators over which something has run.
+    iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches.
     """
 
     def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
@@ -74,6 +74,7 @@ class Session:
         self.groups: dict[Value, int] = {}
         self.shared: set[int] = set()
         self.used_up: list[Abstract] = []
+        self.at_most_one: set[Value] = set()
         self._cells = 0
 
     def new_cell(self) -> int:

@@ -229,10 +229,12 @@ def put_masked(frame: Frame, node: ast.AST, target: Target, mask: Array, value: 
         return
     shape = target_shape(frame, target)
     if isinstance(value, Masked):
-        for wanted, length in zip(shape, source.shape, strict=False):
-            if not same_length(wanted, length) or len(shape) != len(source.shape):
-                frame.error(node, "elements are stored under a mask into an array of another shape", "write a loop")
-                return
+        if len(shape) != len(source.shape):
+            frame.error(node, "elements are stored under a mask into an array of another rank", "write a loop")
+            return
+        # Along the axes of the mask both have its lengths.
+        text = "shape mismatch: value array of shape {} could not be broadcast to indexing result of shape {}"
+        fits(frame, shape[mask.rank :], source.shape[mask.rank :], text)
     if clashes(frame, target, source, aligned=True):
         source = _selected_copy(frame, node, source, mask)
     mask_part = operand(frame, mask)

@@ -39,7 +39,7 @@ def matmul(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
 def dot(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """np.dot of vectors, matrices and numbers."""
     if is_scalar(a) or is_scalar(b):
-        return operation(frame, node, ast.Mult, a, b)
+        return operation(frame, node, ast.Mult, _as_array(frame, a), _as_array(frame, b))
     pair = _factors(frame, node, "np.dot", a, b)
     if pair is None:
         return POISON
@@ -47,11 +47,16 @@ def dot(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     if left.rank > 2 or right.rank > 2:
         return frame.error(node, "np.dot is supported for vectors and matrices", "use np.matmul for stacks of matrices")
     axes = left.rank - 1, max(right.rank - 2, 0)
-    ends = f": {{}} (dim {axes[0]}) != {{}} (dim {axes[1]})"
-    text, details = described(
-        "shapes {} and {} not aligned" + ends, (left.shape, right.shape), (left.shape[-1], right.shape[axes[1]])
-    )
-    return _product(frame, node, left, right, text, details)
+    template = f"shapes {{}} and {{}} not aligned: {{}} (dim {axes[0]}) != {{}} (dim {axes[1]})"
+    lengths = (left.shape[-1], right.shape[axes[1]])
+    found = described(template, (left.shape, right.shape), lengths)
+    short = f"shapes not aligned: {{0}} (dim {axes[0]}) != {{1}} (dim {axes[1]})"
+    return _product(frame, node, left, right, *(found or (short, None)))
+
+
+def _as_array(frame: Frame, value: Abstract) -> Abstract:
+    """A number as the array that np.dot makes of it: it no longer adapts to other types."""
+    return Num(materialise(frame, value), weak=False) if is_scalar(value) else value
 
 
 def outer(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:

@@ -15,8 +15,9 @@ import numpy as np
 from adcore.frontend.elementwise import inside, operand, operation
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise
+from adcore.frontend.scalars import fail
 from adcore.frontend.shapes import Shape, fits, position, stretches
-from adcore.frontend.subscripts import dims, fill, may_overlap, nest, store, writeable
+from adcore.frontend.subscripts import dims, fill, may_overlap, nest, store
 from adcore.frontend.values import Abstract, Array, Expanded, Items, Lazy, ListRef, Masked, Poison, is_scalar
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, NUMPY_NAMES, Scalar
@@ -60,9 +61,12 @@ def base(target: Target) -> Array:
     return target if isinstance(target, Array) else target.base
 
 
-def is_writeable(frame: Frame, target: Target) -> bool:
+def is_writeable(frame: Frame, target: Target, text: str = "assignment destination is read-only") -> bool:
     """Whether stores can go on; raises at run time, as NumPy does, for a read-only array."""
-    return writeable(frame, base(target)) and (isinstance(target, Array) or target.writeable)
+    if not base(target).writeable or not target.writeable:
+        fail(frame, "ValueError", text)
+        return False
+    return True
 
 
 def put(frame: Frame, node: ast.AST, value: Abstract, target: Target, index: Sequence[Value]) -> None:
@@ -91,7 +95,7 @@ def put_array(
         return
     shape = target_shape(frame, target)
     kept = fits(frame, shape, part.shape, text)
-    if clashes(frame, target, part, aligned=not stretches(kept, shape)):
+    if clashes(frame, target, part, aligned=not stretches(frame, kept, shape)):
         part = _operand_of(frame, computed(frame, node, part))
     source = part
     leading = len(part.shape) - len(kept)
@@ -127,7 +131,9 @@ def _may_clash(frame: Frame, target: Target, read: Array, aligned: bool) -> bool
 
 def update(frame: Frame, node: ast.AST, kind: type[ast.operator], target: Target, value: Abstract) -> None:
     """`target OP= value`, in place: whoever else knows the array sees it."""
-    new = operation(frame, node, kind, target, value)
+    if not is_writeable(frame, target, "output array is read-only"):
+        return
+    new = operation(frame, node, kind, target, value, [target_shape(frame, target)])
     if isinstance(new, Masked):
         frame.error(node, "elements under a mask meet a whole array", "write `x[m] += y[m]`")
     if not isinstance(new, Lazy):

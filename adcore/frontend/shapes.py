@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import materialise
@@ -25,71 +26,94 @@ def same_length(a: Abstract, b: Abstract) -> bool:
     return as_static_int(a) is not None and as_static_int(a) == as_static_int(b)
 
 
-def broadcast(frame: Frame, shapes: Sequence[Shape]) -> Shape:
-    """The shape that arrays of these shapes have together; ValueError at run time if they don't fit."""
+def broadcast(frame: Frame, shapes: Sequence[Shape], out: Sequence[Shape] = ()) -> Shape:
+    """The shape that arrays of these shapes have together; ValueError at run time if they don't fit.
+
+    `out`: the shape of where the result is put, which NumPy's message mentions as well."""
     rank = max(map(len, shapes))
-    message, details = _text("operands could not be broadcast together with shapes ", shapes)
+    said = (*shapes, *out)
+    text = Text("operands could not be broadcast together with shapes " + "{} " * len(said), said)
     result: list[Abstract] = []
     for axis in range(rank):
         lengths = [s[axis - rank + len(s)] for s in shapes if axis - rank + len(s) >= 0]
-        result.append(_one_length(frame, lengths, message, details))
+        result.append(_one_length(frame, lengths, text, axis))
     return tuple(result)
 
 
-def _one_length(frame: Frame, lengths: Sequence[Abstract], message: str, details: Sequence[Value]) -> Abstract:
+def is_one(frame: Frame, length: Abstract) -> bool:
+    """Whether an axis stretches: its length is 1, or 0 and then nothing is ever read."""
+    return as_static_int(length) == 1 or (isinstance(length, Num) and length.value in frame.session.at_most_one)
+
+
+def _one_length(frame: Frame, lengths: Sequence[Abstract], text: Text, axis: int) -> Abstract:
     """What lengths of one axis become; where one of them is known, it stands for all."""
-    wide = [n for n in lengths if as_static_int(n) != 1]
+    short = [n for n in lengths if is_one(frame, n) and not isinstance(n, Const)]
+    wide = [n for n in lengths if not is_one(frame, n)] or short[:1]
     if not wide:
         return Const(1)
     chosen = next((n for n in wide if as_static_int(n) is not None), wide[0])
     for other in wide:
         if not same_length(chosen, other):
-            _check_lengths(frame, chosen, other, message, details)
+            _check_lengths(frame, chosen, other, text, axis)
+    for other in short:
+        if not same_length(chosen, other):
+            _check_short(frame, chosen, other, text, axis)
     return chosen
 
 
-def _check_lengths(frame: Frame, a: Abstract, b: Abstract, message: str, details: Sequence[Value]) -> None:
+def _check_short(frame: Frame, wanted: Abstract, length: Abstract, text: Text, axis: int) -> None:
+    """An axis of 0 or 1 elements stretches unless it has none."""
+    x, y = materialise(frame, wanted, I64), materialise(frame, length, I64)
+    ok = frame.emit("or", frame.emit("eq", y, frame.const(1)), frame.emit("eq", x, y))
+    frame.check(ok, "ValueError", *text.along(axis, x, y))
+
+
+def _check_lengths(frame: Frame, a: Abstract, b: Abstract, text: Text, axis: int, only: int | None = None) -> None:
     """Equal lengths, or an error; also where NumPy would stretch one of them, because then subscripts would depend on
-    lengths and hide from every later pass which element is read."""
+    lengths and hide from every later pass which element is read. `only`: which of them NumPy would stretch."""
     x, y = materialise(frame, a, I64), materialise(frame, b, I64)
     equal = frame.emit("eq", x, y)
     one = frame.const(1)
-    unknown = [v for n, v in ((a, x), (b, y)) if not isinstance(n, Const)]
+    stretchable = [(n, v) for k, (n, v) in enumerate(((a, x), (b, y))) if only in (None, k)]
+    unknown = [v for n, v in stretchable if not isinstance(n, Const)]
     if unknown:
         wide = frame.emit("ne", unknown[0], one)
         for value in unknown[1:]:
             wide = frame.emit("and", wide, frame.emit("ne", value, one))
         frame.check(frame.emit("or", equal, wide), "NotImplementedError", RUNS_INTO_ONE)
-    frame.check(equal, "ValueError", message, *details)
+    frame.check(equal, "ValueError", *text.along(axis, x, y))
 
 
-def fits(frame: Frame, target: Shape, source: Shape, text: str) -> Shape:
+def fits(frame: Frame, target: Shape, source: Shape, template: str) -> Shape:
     """Check that `source` can be put into `target`; the axes of `source` without leading ones that have no place.
 
-    `text` has fields for both shapes, of `source` first."""
-    message, details = described(text, (source, target))
-    extra = len(source) - len(target)
-    for length in source[: max(extra, 0)]:
+    `template` has fields for both shapes, of `source` first."""
+    text = Text(template, (source, target))
+    extra = max(len(source) - len(target), 0)
+    for axis, length in enumerate(source[:extra]):
         if as_static_int(length) != 1:
-            value = materialise(frame, length, I64)
-            frame.check(frame.emit("eq", value, frame.const(1)), "ValueError", message, *details)
-    kept = source[max(extra, 0) :]
-    for wanted, length in zip(target[len(target) - len(kept) :], kept, strict=True):
-        if as_static_int(length) != 1 and not same_length(wanted, length):
-            _check_lengths(frame, wanted, length, message, details)
+            value, one = materialise(frame, length, I64), frame.const(1)
+            frame.check(frame.emit("eq", value, one), "ValueError", *text.along(axis, value, one))
+    kept = source[extra:]
+    for axis, (wanted, length) in enumerate(zip(target[len(target) - len(kept) :], kept, strict=True)):
+        if isinstance(length, Num) and is_one(frame, length) and not same_length(wanted, length):
+            _check_short(frame, wanted, length, text, axis)
+        elif as_static_int(length) != 1 and not same_length(wanted, length):
+            _check_lengths(frame, wanted, length, text, axis, only=1)
     return kept
 
 
 def position(frame: Frame, index: Sequence[Value], shape: Shape) -> list[Value]:
     """The subscripts of an operand of this shape, from those of the whole expression."""
     own = index[len(index) - len(shape) :]
-    return [frame.const(0) if as_static_int(n) == 1 else k for k, n in zip(own, shape, strict=True)]
+    return [frame.const(0) if is_one(frame, n) else k for k, n in zip(own, shape, strict=True)]
 
 
-def stretches(shape: Shape, whole: Shape) -> bool:
-    """Whether elements of an operand are used more than once."""
-    same = len(shape) == len(whole)
-    return not same or any(as_static_int(n) == 1 != as_static_int(w) for n, w in zip(shape, whole, strict=True))
+def stretches(frame: Frame, shape: Shape, whole: Shape) -> bool:
+    """Whether elements of an operand may be used more than once."""
+    if len(shape) != len(whole):
+        return True
+    return any(is_one(frame, n) and not same_length(n, w) for n, w in zip(shape, whole, strict=True))
 
 
 def product(frame: Frame, shape: Sequence[Abstract]) -> Abstract:
@@ -109,20 +133,30 @@ MOST_DETAILS = 2
 """Numbers that the text of an error can have (the words of a frame that are kept for them)."""
 
 
-def _text(start: str, shapes: Sequence[Shape]) -> tuple[str, list[Value]]:
-    """NumPy's text with shapes one after the other (and its space at the end)."""
-    return described(start + "{} " * len(shapes), shapes)
+class Text:
+    """NumPy's text about shapes that don't fit: `template` with a field for each shape."""
+
+    def __init__(self, template: str, shapes: Sequence[Shape]) -> None:
+        self.template, self.shapes = template, shapes
+
+    def along(self, axis: int, x: Value, y: Value) -> tuple[Any, ...]:
+        """Message and details; where the shapes have too many numbers, only the lengths that differ."""
+        found = described(self.template, self.shapes)
+        if found is not None:
+            return (found[0], *found[1])
+        ranks = ("(" + ",".join("?" * len(shape)) + ("," if len(shape) == 1 else "") + ")" for shape in self.shapes)
+        return (self.template.format(*ranks).rstrip() + f": lengths {{0}} and {{1}} along axis {axis}", x, y)
 
 
-def described(text: str, shapes: Sequence[Shape], lengths: Sequence[Abstract] = ()) -> tuple[str, list[Value]]:
-    """`text` with shapes and lengths filled in, and the numbers that are only known at run time as its details."""
+def described(text: str, shapes: Sequence[Shape], lengths: Sequence[Abstract] = ()) -> tuple[str, list[Value]] | None:
+    """`text` with shapes and lengths filled in, and the numbers that are only known at run time as its details; None if
+    there are too many of those."""
     details: list[Value] = []
     for length in (*(n for shape in shapes for n in shape), *lengths):
         if isinstance(length, Num) and length.value not in details:
             details.append(length.value)
     if len(details) > MOST_DETAILS:
-        ranks = [f"({', '.join('?' * len(shape))}{',' * (len(shape) == 1)})" for shape in shapes]
-        return text.format(*ranks, *["?"] * len(lengths)), []
+        return None
 
     def one(length: Abstract) -> str:
         return f"{{{details.index(length.value)}}}" if isinstance(length, Num) else str(as_static_int(length))

@@ -184,10 +184,29 @@ def locate(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> 
     return Array(value, array.root, array.writeable, array.weak, array.literal, tuple(shape), array.local), None
 
 
-def slice_bounds(
-    frame: Frame, node: ast.AST, part: Slice, length: Abstract
-) -> tuple[Value, Abstract, Value, bool] | None:
-    """(start, count, step, whole axis) of a slice, clamped as Python clamps."""
+Bounds = tuple[Value, Abstract, Value, bool]
+"""(start, count, step, whole axis) of a slice."""
+
+
+def slice_bounds(frame: Frame, node: ast.AST, part: Slice, length: Abstract) -> Bounds | None:
+    """A slice clamped as Python clamps."""
+    found = _slice_bounds(frame, node, part, length)
+    if found is not None and isinstance(found[1], Num) and _at_most_one(frame, part):
+        frame.session.at_most_one.add(found[1].value)
+    return found
+
+
+def _at_most_one(frame: Frame, part: Slice) -> bool:
+    """`x[:1]`, `x[-1:]`, `x[i : i + 1]`."""
+    low, high = as_static_int(part.lo), as_static_int(part.hi)
+    if part.lo is NONE:
+        low = 0
+    if low is not None:
+        return (low == -1 and part.hi is NONE) or (high == low + 1 and (low < 0) == (high < 0))
+    return isinstance(part.lo, Num) and isinstance(part.hi, Num) and frame.builder.is_next(part.lo.value, part.hi.value)
+
+
+def _slice_bounds(frame: Frame, node: ast.AST, part: Slice, length: Abstract) -> Bounds | None:
     step = 1 if part.step is NONE else as_static_int(part.step)
     if not step:
         if not isinstance(part.step, Poison):
@@ -217,9 +236,7 @@ def slice_bounds(
     return start_value, Num(count_value), frame.const(step), False
 
 
-def _from_front(
-    frame: Frame, node: ast.AST, part: Slice, start: int, n: Value, step: int
-) -> tuple[Value, Abstract, Value, bool] | None:
+def _from_front(frame: Frame, node: ast.AST, part: Slice, start: int, n: Value, step: int) -> Bounds | None:
     """A slice that starts at a known position: it may lie behind the end, as nothing is there then. So the start stays
     a constant, from which later passes profit."""
     stop = as_static_int(part.hi)

@@ -88,6 +88,14 @@ class Builder:
         self.span = span
         return result
 
+    def is_next(self, value: Value, other: Value) -> bool:
+        """Whether `other` was computed as `value + 1` in the innermost open region."""
+        for instr in reversed(self._bodies[-1]):
+            if other in instr.results:
+                one = self.const(1)
+                return instr.op == "add" and set(instr.operands) == {value, one}
+        return False
+
     def open_values(self) -> Iterator[Value]:
         """Values defined so far in the innermost open region."""
         return (value for instr in self._bodies[-1] for value in instr.results)

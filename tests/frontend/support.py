@@ -111,11 +111,14 @@ def same(a: Any, b: Any, exact: bool = True) -> bool:
     if isinstance(a, np.ndarray):
         if a.shape != np.shape(b) or a.dtype != np.asarray(b).dtype:
             return False
-        return (
-            np.array_equal(a, b, equal_nan=a.dtype.kind == "f") if exact else np.allclose(a, b, rtol=1e-12, atol=1e-13)
-        )
+        if exact:
+            return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        rtol, atol = (1e-5, 1e-4) if a.dtype == np.float32 else (1e-12, 1e-13)
+        return np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True)
     if a is None or b is None or isinstance(a, str):
         return a == b
+    if type(a) is np.float32 and not exact:
+        return type(b) is np.float32 and bool(np.isclose(a, b, rtol=1e-5, atol=1e-4, equal_nan=True))
     x, y = float(a), float(b)
     if math.isnan(x) or math.isnan(y):
         return math.isnan(x) and math.isnan(y)

@@ -23,7 +23,7 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import ArrayType
 from adcore.transform.join_loops import Program, join_all
-from adcore.transform.own_arrays import OwnArray, own_arrays, rebuilt, without_views
+from adcore.transform.own_arrays import OwnArray, rebuilt, without_views
 
 
 def contract(program: Program) -> tuple[Program, frozenset[Value]]:
@@ -36,19 +36,19 @@ def contract(program: Program) -> tuple[Program, frozenset[Value]]:
         if found is not None:
             program, root = found
             smaller = {root, *smaller} - {own.root}
-            tried = {own.root for own in own_arrays(program.facts) if not own.alloc.operands}
+            tried = {own.root for own in program.own if not own.alloc.operands}
     return program, frozenset(smaller)
 
 
 def _next(program: Program, tried: set[Value]) -> OwnArray | None:
-    return next((o for o in own_arrays(program.facts) if o.root not in tried and o.alloc.operands), None)
+    return next((o for o in program.own if o.root not in tried and o.alloc.operands), None)
 
 
 def _contracted(program: Program, own: OwnArray) -> tuple[Program, Value] | None:
     """The program with a smaller array in the place of `own`, and that array; None if it has to stay as it is."""
     program = program.changed(without_views(program.facts, own, program.ops)) if own.views else program
     while True:
-        (own,) = (o for o in own_arrays(program.facts) if o.root is own.root)
+        (own,) = (o for o in program.own if o.root is own.root)
         if not own.accesses:
             return None
         region = region_of_all(program.facts, own.accesses)

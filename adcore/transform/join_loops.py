@@ -24,7 +24,7 @@ from adcore.analysis.structure import Structure, structure
 from adcore.ir.core import Function, Instr, Region
 from adcore.ops import Table
 from adcore.transform.fuse import joined
-from adcore.transform.own_arrays import rebuilt
+from adcore.transform.own_arrays import OwnArray, own_arrays, rebuilt
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +41,10 @@ class Program:
     @cached_property
     def facts(self) -> Structure:
         return structure(self.function)
+
+    @cached_property
+    def own(self) -> list[OwnArray]:
+        return own_arrays(self.facts)
 
     @cached_property
     def dependence(self) -> Dependence:

@@ -23,7 +23,7 @@ from adcore.ir.types import I64
 from adcore.transform.contract import edited, region_of_all, size_checks
 from adcore.transform.join_loops import Program
 from adcore.transform.loops import emit_form
-from adcore.transform.own_arrays import OwnArray, own_arrays, without_views
+from adcore.transform.own_arrays import OwnArray, without_views
 
 MOST_WORK = 100.0
 """What may be computed again for an element, in additions, to do without an array."""
@@ -36,7 +36,7 @@ def recompute(program: Program, small: frozenset[Value]) -> Program:
     """The program without the full arrays that are cheap to compute where they are read. Those in `small` take no room
     worth speaking of: they go only if that costs nothing."""
     tried: set[Value] = set()
-    while (own := next((o for o in own_arrays(program.facts) if o.root not in tried), None)) is not None:
+    while (own := next((o for o in program.own if o.root not in tried), None)) is not None:
         tried.add(own.root)
         changed = _without(program, own, 0.0 if own.root in small else MOST_WORK)
         program = program if changed is None else changed
@@ -62,7 +62,7 @@ class Definition:
 def _without(program: Program, own: OwnArray, most_work: float) -> Program | None:
     """The program without the array `own`; None if that is not allowed or too dear."""
     program = program.changed(without_views(program.facts, own, program.ops)) if own.views else program
-    (own,) = (o for o in own_arrays(program.facts) if o.root is own.root)
+    (own,) = (o for o in program.own if o.root is own.root)
     found = _definition(program, own)
     if found is None or not _is_cheap(program, own, found, most_work):
         return None

@@ -83,8 +83,8 @@ class Generator:
 
     def check(self) -> None:
         array = self.random.choice([*self.arguments, *self.own])
-        value = self.b.emit("load", array, *[self.zero] * self.rank(array))
-        good = self.b.emit("lt", value, self.b.const(self.random.uniform(0.2, 1.5)))
+        value = self.load() if self.loops else self.b.emit("load", array, *[self.zero] * self.rank(array))
+        good = self.b.emit("lt", value, self.b.const(self.random.uniform(0.5, 2.0)))
         self.b.emit_many("check", (good,), {"error": "ValueError", "message": f"check {self.random.random()}"})
 
     def nest(self, target: Value, whole: bool = False) -> None:
@@ -94,8 +94,12 @@ class Generator:
         def innermost() -> None:
             subscripts = offsets if whole else self.subscripts(self.rank(target))
             value = self.expression(self.random.randint(1, 4))
-            if self.raising and self.random.random() < 0.1:
+            if self.raising and self.random.random() < 0.15:
                 self.check()
+            others = [v for v in (*self.arguments, *self.own) if self.rank(v) == self.rank(target) and v is not target]
+            if others and self.random.random() < 0.2:
+                other = self.random.choice(others)
+                self.b.emit_many("store", (self.load(), other, *self.subscripts(self.rank(other))), {})
             if whole or self.random.random() < 0.8:
                 self.b.emit_many("store", (value, target, *subscripts), {})
                 return

@@ -3,7 +3,7 @@ around it, and what the definitions of dimensions, checked subscripts, minima an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from adcore.analysis.affine import Affine, Atom, Form, constant, known, plus, scaled
 from adcore.analysis.structure import Structure
@@ -61,6 +61,7 @@ class Bounds:
         nearest, farthest = ("max", "min") if step > 0 else ("min", "max")
         lower, upper = self.limits(loop.operands[0], nearest), self.limits(loop.operands[1], farthest)
         direction = 1 if step > 0 else -1
+        upper = upper + [bound for form in upper for bound in self._reached(form, lower, direction)]
         rows = [(scaled(plus(i, low, -1), direction), False) for low in lower]
         rows += [(plus(scaled(plus(high, i, -1), direction), {1: -1}), False) for high in upper]
         if abs(step) > 1:
@@ -68,6 +69,20 @@ class Bounds:
             start = self.affine.form(loop.operands[0])
             rows += [({turn: 1}, False), (plus(plus(i, start, -1), {turn: 1}, -step), True)]
         return rows
+
+    def _reached(self, end: Form, starts: Sequence[Form], direction: int) -> Iterator[Form]:
+        """Ends that follow from `end` where a loop runs at all: from 0 to max(n - 2, 0) is from 0 to n - 2."""
+        for atom, coefficient in end.items():
+            instr = self.structure.definition.get(atom) if isinstance(atom, Value) else None
+            if instr is None or coefficient != 1 or instr.op != ("maximum" if direction > 0 else "minimum"):
+                continue
+            rest = {a: c for a, c in end.items() if a is not atom}
+            ends = [plus(rest, self.affine.form(v)) for v in instr.operands]
+            for one, other in (ends, ends[::-1]):
+                distances = [known(scaled(plus(start, other, -1), direction)) for start in starts]
+                if any(distance is not None and distance >= 0 for distance in distances):
+                    yield one
+                    yield from self._reached(one, starts, direction)
 
     def limits(self, value: Value, extremum: str) -> list[Form]:
         """Forms whose maximum (or minimum) `value` is: i >= max(a, b) means i >= a and i >= b."""

@@ -17,6 +17,7 @@ from adcore.analysis.structure import structure
 from adcore.ir.core import Function
 from adcore.ops import Table
 from adcore.transform.contract import contract
+from adcore.transform.guards import use_checks
 from adcore.transform.join_loops import Program
 from adcore.transform.own_arrays import own_arrays
 from adcore.transform.recompute import recompute
@@ -28,7 +29,7 @@ def merge(function: Function, ops: Table, aliases: AliasClasses | None = None) -
     """An equivalent function with less in memory; `aliases` says which of its parameters may overlap."""
     if not own_arrays(structure(function)):
         return function
-    start = Program(function, ops, aliases or AliasClasses())
+    start = Program(use_checks(function, ops), ops, aliases or AliasClasses())
     contracted, small = contract(start)
     in_values = _in_values(contracted)
     inlined = recompute(in_values, small)

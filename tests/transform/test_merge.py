@@ -320,9 +320,9 @@ def inside_and_outside(x, y):
         y[i] = x[i] - b[i]
 
 
-def read_before_it_is_filled(x, y):
+def read_before_it_is_filled(x, y, steps):
     t = np.zeros(len(x))
-    for _ in range(3):
+    for _ in range(steps):
         for i in range(len(x)):
             y[i] += t[i]
         for i in range(len(x)):
@@ -414,7 +414,7 @@ S = A[:, :SIZE].copy()
         (edge, (S,), {}),
         (variance, (X,), {}),
         (inside_and_outside, (X, Y), {"b": 1}),
-        (read_before_it_is_filled, (X, Y), {"t": 1}),
+        (read_before_it_is_filled, (X, Y, 3), {"t": 1}),
         (source_is_cleared, (X, Y), {"t": 1}),
         (source_is_cleared_on_the_way, (X, Y), {"t": 1}),
         (neighbours, (X, Y, Z), {}),

@@ -231,12 +231,14 @@ def inline(
     callee = new_frame(frame, source, function, parent)
     callee.state.locals.update(bound)
     frame.session.active.append(key)
+    frame.session.frames.append(callee)
     frame.session.call_sites.append(frame.span(node))
     span = frame.builder.span
     try:
         result = run_body(callee)
     finally:
         frame.session.active.pop()
+        frame.session.frames.pop()
         frame.session.call_sites.pop()
         frame.builder.span = span
     frame.state.cells = callee.state.cells

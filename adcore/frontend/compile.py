@@ -78,6 +78,7 @@ class _Attempt:
     def program(self) -> Program:
         values = self._bind()
         self.session.active.append(self.source.function.__code__)
+        self.session.frames.append(self.frame)
         try:
             result = run_body(self.frame) if self.rule is None else self._ruled(self.rule)
             shape = self._result(result)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from adcore.errors import Diagnostic
 from adcore.frontend.frame import Frame, State
 from adcore.frontend.joins import Joiner, defined_in, materialise, rebuilt_state
+from adcore.frontend.rebinding import Carried, merged
 from adcore.frontend.values import (
     FALSE,
     UNBOUND,
@@ -95,7 +96,14 @@ def branch(
         ends.append(frame.state)
         regions.append(region)
     frame.builder.span = span
-    joiner = Joiner(frame, frozenset().union(*(defined_in(r.region) for r in regions)))
+    inner = frozenset().union(*(defined_in(r.region) for r in regions))
+    frame.state = base
+    arrays = merged(frame, (ends[0], ends[1]), inner, keep)
+    for side in (0, 1):
+        frame.state = ends[side]
+        regions[side] = frame.extend(regions[side], lambda side=side: _nothing(arrays.finished(side)))  # type: ignore[misc]
+    ends = [arrays.renamed(side) for side in (0, 1)]
+    joiner = Joiner(frame, inner)
     skeleton = joiner.join_states(ends[0], ends[1], keep)
     leaves = joiner.state_leaves(skeleton)
     finished = []
@@ -105,6 +113,11 @@ def branch(
     frame.state = base
     results = _merged(frame, condition, leaves, [r.region for r in finished])
     frame.state = rebuilt_state(skeleton, dict(zip(leaves, results, strict=True)))
+
+
+def _nothing(state: State) -> tuple[Value, ...]:
+    """Only what making `state` emits is wanted."""
+    return ()
 
 
 def _merged(frame: Frame, condition: Value, leaves: list[Value], regions: list[Region]) -> tuple[Value, ...]:
@@ -187,17 +200,18 @@ def loop(
     assumed = _first_assumption(joiner, entry, assigned, head)
     if breaks:
         assumed.breaks = joiner.new(BOOL, True)
+    arrays = Carried(frame, lambda name: name in head)
     reported = len(frame.session.diagnostics)
     dropped: list[Diagnostic] = []
     for _ in range(MOST_ATTEMPTS):
         dropped += frame.session.diagnostics[reported:]
         del frame.session.diagnostics[reported:]
         frame.builder.span = span
-        attempt = _Attempt(frame, joiner, assumed, test, body)
+        attempt = _Attempt(frame, joiner, assumed, test, body, arrays)
         attempt.run(entry, lambda name: name in head)
         if attempt.stable:
             break
-        assumed = attempt.grown
+        assumed = arrays.opened(entry, assumed) if arrays.wanted else attempt.grown
     if not attempt.stable or attempt.poisoned:
         # A carried value that an earlier attempt already refused is silent in later ones.
         frame.session.diagnostics += [d for d in dropped if d not in frame.session.diagnostics]
@@ -228,14 +242,17 @@ class _Attempt:
         assumed: State,
         test: Callable[[Value], Abstract] | None,
         body: Callable[[Value], None],
+        arrays: Carried,
     ) -> None:
         self.frame, self.joiner, self.assumed, self.test, self.body = frame, joiner, assumed, test, body
+        self.arrays = arrays
         self.stable = False
         self.grown = assumed
         self.regions: list[OpenRegion] = []
 
     def run(self, entry: State, keep: Callable[[str], bool]) -> None:
         frame, joiner = self.frame, self.joiner
+        self.arrays.freezes = False
         inside = dataclasses.replace(self.assumed.copy(), returns=FALSE, breaks=FALSE, continues=FALSE)
         leaves = joiner.state_leaves(self.assumed)
         self.counter = Value(I64)
@@ -251,10 +268,16 @@ class _Attempt:
         with frame.builder.region((index, *leaves)) as region:
             self.body(index)
             end = dataclasses.replace(frame.state, continues=FALSE)
+            if not end.dead:
+                end = self.arrays.closed(self.assumed, end)
             joiner.inner = frozenset(region.params) | frozenset(frame.builder.open_values())
             before = _Shape(self.assumed)
-            self.grown = self.assumed if end.dead else joiner.join_states(self.assumed, end, keep)
-            self.stable = before.same(_Shape(self.grown))
+            if self.arrays.wanted:
+                # Once more, with buffers.
+                self.grown = self.assumed
+            else:
+                self.grown = self.assumed if end.dead else joiner.join_states(self.assumed, end, keep)
+                self.stable = before.same(_Shape(self.grown)) and not self.arrays.freezes
             if self.stable:
                 region.yields = joiner.state_values(end, self.grown, 1)
         self.regions.append(region)

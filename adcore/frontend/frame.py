@@ -60,7 +60,9 @@ class Session:
     `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
     known at run time; `literals`: where the list of a cell is written; `groups`: which array parameters may overlap;
     `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
-    iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches.
+    iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches;
+    `frozen`: roots of arrays that stand for others, so that nothing may be stored into them; `frames`: those of all
+    calls that are open.
     """
 
     def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
@@ -75,6 +77,8 @@ class Session:
         self.shared: set[int] = set()
         self.used_up: list[Abstract] = []
         self.at_most_one: set[Value] = set()
+        self.frozen: set[Value] = set()
+        self.frames: list[Frame] = []
         self._cells = 0
 
     def new_cell(self) -> int:

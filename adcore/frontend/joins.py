@@ -40,7 +40,7 @@ from adcore.frontend.values import (
     is_scalar,
 )
 from adcore.ir.core import Region, Value
-from adcore.ir.types import BOOL, F32, F64, I64, Scalar
+from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, Scalar
 
 
 class TooWide(Exception):
@@ -162,6 +162,12 @@ class Joiner:
         if isinstance(a, Array) and isinstance(b, Array):
             if a.value is b.value:
                 return a
+            if (a.element, a.rank) != (b.element, b.rank):
+                kinds = [f"{x.rank}-d of {NUMPY_NAMES[x.element.name]}" for x in (a, b)]
+                return Conflict(
+                    f"{_quoted(name)} is an array, {kinds[0]} on one path and {kinds[1]} on another",
+                    "use a name for each",
+                )
             return Conflict(
                 f"{_quoted(name)} is one array on one path and another array on another",
                 "keep one name per array and copy elements instead: `u[:] = v`, or loop over them",

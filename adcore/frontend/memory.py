@@ -17,7 +17,7 @@ from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise
 from adcore.frontend.scalars import fail
 from adcore.frontend.shapes import Shape, fits, position, stretches
-from adcore.frontend.subscripts import dims, fill, may_overlap, nest, store
+from adcore.frontend.subscripts import dims, fill, may_overlap, nest, store, writeable
 from adcore.frontend.values import Abstract, Array, Expanded, Items, Lazy, ListRef, Masked, Poison, is_scalar
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, NUMPY_NAMES, Scalar
@@ -63,10 +63,10 @@ def base(target: Target) -> Array:
 
 def is_writeable(frame: Frame, target: Target, text: str = "assignment destination is read-only") -> bool:
     """Whether stores can go on; raises at run time, as NumPy does, for a read-only array."""
-    if not base(target).writeable or not target.writeable:
+    if not target.writeable:
         fail(frame, "ValueError", text)
         return False
-    return True
+    return writeable(frame, base(target), text)
 
 
 def put(frame: Frame, node: ast.AST, value: Abstract, target: Target, index: Sequence[Value]) -> None:

@@ -96,10 +96,17 @@ def stored(frame: Frame, value: Abstract, element: Scalar) -> Value:
     return materialise(frame, value, element)
 
 
-def writeable(frame: Frame, array: Array) -> bool:
+def writeable(frame: Frame, array: Array, text: str = "assignment destination is read-only") -> bool:
     """Whether stores can go on; raises at run time, as NumPy does, for a read-only array."""
     if not array.writeable:
-        fail(frame, "ValueError", "assignment destination is read-only")
+        fail(frame, "ValueError", text)
+    elif array.root in frame.session.frozen and frame.builder.span is not None:
+        frame.error(
+            frame.builder.span,
+            "an array is changed in place that is another one on another path, and that others know as well",
+            "copy it before the branch or loop, `u = u.copy()`, or make a new array, `u = u + ...`",
+        )
+        return False
     return array.writeable
 
 

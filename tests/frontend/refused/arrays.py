@@ -11,7 +11,7 @@ def f(u, v, n, x):
     if n > 3:
         t = np.zeros(2)
     else:
-        t = np.ones(3)
+        t = np.ones(2, dtype=np.int64)
     for i in range(n):
         r = np.zeros(3)
     s = r[0] + w

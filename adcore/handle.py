@@ -242,8 +242,8 @@ class Handle(native.NativeCallable):
         call = AnnotatedCall.__new__(AnnotatedCall)
         call.__dict__.update(self._call.__dict__)
         call.frame = call.version.kernel.frame(call.values)
-        if any(group for group in call.version.build.request.aliases):
-            return  # the guard of the wrapper only knows how to tell that nothing overlaps
+        if any(group for group in call.version.build.request.aliases) or call.prepared.primal.signature.ones:
+            return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         made = called_block(call.version.kernel, call.frame, order, call.returned, self._fallback(), call.finish)
         if made is not None:
             self._last = call.frame

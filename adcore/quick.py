@@ -82,7 +82,11 @@ class Quick:
             shadow = np.zeros(given[k].shape, given[k].dtype)
             shadows.append(shadow)
             given.insert(k + 1, shadow)
-        answer = self._native(*given)
+        try:
+            answer = self._native(*given)
+        except NotImplementedError:
+            # An axis of length 1 that has to stretch, say: the general path compiles for that, or raises it again.
+            return None
         if answer is None:
             return None
         numbers, value = answer

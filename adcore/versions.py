@@ -113,6 +113,13 @@ class Primal:
         """A cotangent in the structure of what the function returns, by result."""
         return flatten([self.program.result], [cotangent]).values
 
+    def stretched(self, values: Sequence[LeafValue]) -> set[tuple[int, int]]:
+        """Axes of length 1 in a call with these leaves that stretch, or for which this was compiled."""
+        found = {
+            (k, axis) for k, axis in self.program.compared if getattr(values[k], "shape", ())[axis : axis + 1] == (1,)
+        }
+        return found | set(self.signature.ones)
+
     @property
     def is_single(self) -> bool:
         """Whether the function returns one number or one array, in no container."""
@@ -299,7 +306,11 @@ def prepare(
         # What it writes is known only now; with overlapping arguments its statements may mean something else.
         count = len(flattened.values)
         own = tuple(tuple(k for k in group if k < count) for group in groups)
-        primal = primal_of(function, replace(signature, aliases=tuple(group for group in own if group)), options)
+        signature = replace(signature, aliases=tuple(group for group in own if group))
+        primal = primal_of(function, signature, options)
+    while (ones := primal.stretched(leaf_values)) > set(primal.signature.ones):
+        # Which lengths meet is known only now, too.
+        primal = primal_of(function, replace(signature, ones=tuple(sorted(ones))), options)
     return Prepared(primal, values, flattened, leaf_values, groups, base)
 
 

@@ -2,7 +2,8 @@
 
 The function's syntax tree is executed on abstract values (`values`): what is known while compiling is computed by
 Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `frame`, `statements`,
-`control`, `joins`, `expressions`, `calls`.
+`control`, `joins`, `expressions`, `calls`; for arrays `shapes`, `elementwise`, `memory`, `indexing`, `reductions`,
+`rebinding`.
 
 A program is compiled to what Python means, or refused. The known differences, all of them rare:
 
@@ -13,7 +14,9 @@ A program is compiled to what Python means, or refused. The known differences, a
 - `sum` adds floats in order; since Python 3.12 the interpreter compensates rounding errors of Python floats.
 - Integers that do not fit in 64 bits raise OverflowError; NumPy's would wrap. Integers of 8 and 16 bits meet float32 as
   64-bit integers do: the result is float64.
-- Copies broadcast an axis only where its length 1 is known while compiling; otherwise they raise ValueError.
+- An axis of length 1 stretches where that length is known while compiling (those of arguments are); where it only turns
+  out to be 1 at run time, NotImplementedError is raised.
+- Where more than two lengths of an error about shapes are not known while compiling, its text names the axis instead.
 - Lists share the wording of IndexError with arrays.
 """
 

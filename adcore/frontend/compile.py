@@ -35,7 +35,8 @@ class Program:
     """A compiled function.
 
     `module.main` takes the leaves of the signature, then one array for each capture that has an `arg`, in order; its
-    results are the leaves of `result`.
+    results are the leaves of `result`. `compared` are axes (leaf number, axis) whose lengths had to agree with others:
+    where one of them is 1 in a call NumPy stretches it, and the program has to be compiled for it (`Signature.ones`).
     """
 
     module: Module
@@ -44,6 +45,7 @@ class Program:
     name: str
     span: Span
     file: str
+    compared: frozenset[tuple[int, int]] = frozenset()
 
 
 def compile_function(
@@ -94,7 +96,10 @@ class _Attempt:
         parameters = [*values, *self.session.captures.parameters.values()]
         region = self.session.builder.finish(parameters, leaves)
         module = Module(Function(self.source.name, region, self.span))
-        return Program(module, self.session.captures.in_order(), tree, self.source.name, self.span, self.source.file)
+        number = {value: k for k, value in enumerate(values)}
+        compared = frozenset((number[a], axis) for a, axis in self.session.compared if a in number)
+        captures = self.session.captures.in_order()
+        return Program(module, captures, tree, self.source.name, self.span, self.source.file, compared)
 
     def _bind(self) -> list[Value]:
         """Parameters of the function: what the signature gives, defaults for the rest."""
@@ -116,6 +121,7 @@ class _Attempt:
         for group, members in enumerate(self.signature.aliases):
             for member in members:
                 self.session.groups[values[member]] = group
+        self.session.ones.update((values[leaf], axis) for leaf, axis in self.signature.ones)
         stream: Iterator[tuple[Value, bool, Value]] = iter(
             [(v, leaf.writeable, v) for v, leaf in zip(values, leaves, strict=True)]
         )

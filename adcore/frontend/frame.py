@@ -62,7 +62,8 @@ class Session:
     `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
     iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches;
     `frozen`: roots of arrays that stand for others, so that nothing may be stored into them; `frames`: those of all
-    calls that are open.
+    calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an argument
+    a value is the length of; `compared`: those that had to agree with others, where a length of 1 would stretch.
     """
 
     def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
@@ -78,6 +79,9 @@ class Session:
         self.used_up: list[Abstract] = []
         self.at_most_one: set[Value] = set()
         self.frozen: set[Value] = set()
+        self.ones: set[tuple[Value, int]] = set()
+        self.lengths: dict[Value, tuple[Value, int]] = {}
+        self.compared: set[tuple[Value, int]] = set()
         self.frames: list[Frame] = []
         self._cells = 0
 

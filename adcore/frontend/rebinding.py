@@ -82,7 +82,7 @@ def alike(a: Array, b: Array) -> bool:
 
 def known_to_others(frame: Frame, state: State, array: Array, path: Path, keep: Callable[[str], bool]) -> bool:
     """Whether anything but `path` may refer to the memory of `array`."""
-    if not array.local:
+    if not array.local or array.root in frame.session.frozen:
         return True
     if any(
         a.root is array.root

@@ -148,7 +148,7 @@ def from_leaves(frame: Frame, arg: ArgType, values: Leaves) -> Abstract:
         value, writeable, root = next(values)
         assert isinstance(value.type, ArrayType)
         # One value for each length, so that equal lengths are seen to be equal.
-        shape = tuple(Num(frame.emit("dim", value, axis=axis)) for axis in range(arg.rank))
+        shape = tuple(_argument_length(frame, value, axis) for axis in range(arg.rank))
         return Array(value, root, writeable, shape=shape)
     if isinstance(arg, UniformArg):
         own = [next(values) for _ in leaves(arg.item, "")]
@@ -159,6 +159,14 @@ def from_leaves(frame: Frame, arg: ArgType, values: Leaves) -> Abstract:
         return Items(items)
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(frame, field, values)) for name, field in arg.fields))
+
+
+def _argument_length(frame: Frame, array: Value, axis: int) -> Abstract:
+    if (array, axis) in frame.session.ones:
+        return Const(1)
+    length = frame.emit("dim", array, axis=axis)
+    frame.session.lengths[length] = array, axis
+    return Num(length)
 
 
 def all_scalars(items: tuple[Abstract, ...]) -> bool:

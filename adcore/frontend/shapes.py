@@ -14,8 +14,8 @@ from adcore.ir.types import I64
 Shape = tuple[Abstract, ...]
 
 RUNS_INTO_ONE = (
-    "an axis of length 1 would have to stretch to another length; that is supported for arguments of that length and "
-    "where the length is known while compiling"
+    "an axis of length 1 would have to stretch to another length; that is supported where the length is known while "
+    "compiling, and for arguments of that length (of a compiled handle: if it was compiled for such)"
 )
 
 
@@ -76,6 +76,7 @@ def _check_lengths(frame: Frame, a: Abstract, b: Abstract, text: Text, axis: int
     one = frame.const(1)
     stretchable = [(n, v) for k, (n, v) in enumerate(((a, x), (b, y))) if only in (None, k)]
     unknown = [v for n, v in stretchable if not isinstance(n, Const)]
+    frame.session.compared |= {frame.session.lengths[v] for v in unknown if v in frame.session.lengths}
     if unknown:
         wide = frame.emit("ne", unknown[0], one)
         for value in unknown[1:]:

@@ -181,13 +181,21 @@ def two_names(x, n):
     return a, b
 
 
+def argument_on_one_path(x, n):
+    for _ in range(n):
+        if x[0] > 2:
+            x = x * 0.5
+        x[0] += 1.0
+    return x
+
+
 def shape_changes(x, n):
     for _ in range(n):
         x = x[1:] + 1
     return x
 
 
-@pytest.mark.parametrize("f", [alias_is_written, two_names])
+@pytest.mark.parametrize("f", [alias_is_written, two_names, argument_on_one_path])
 def test_a_copy_that_could_be_told_from_the_original_is_refused(f):
     with pytest.raises(CompileError, match="changed in place that is another one on another path"):
         compiled(f, VECTOR, 12)

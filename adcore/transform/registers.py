@@ -7,10 +7,10 @@ for ... { %b: f64 = load %t; ...; store %c, %t }
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from adcore.analysis.structure import structure
+from adcore.analysis.structure import LOOPS, structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import ArrayType
@@ -26,16 +26,25 @@ def to_values(function: Function, ops: Table) -> Function:
     `while` hands on nothing, so what is stored there stays in memory.)"""
     tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
     tested = {i.operands[1] for test in tests for i in walk(test) if i.op in ("store", "accumulate")}
-    found = (own.root for own in own_arrays(structure(function)) if not own.alloc.operands)
-    cells = frozenset(root for root in found if root not in tested)
-    return _Registers(cells, ops).function(function) if cells else function
+    found = [own for own in own_arrays(structure(function)) if not own.alloc.operands and own.root not in tested]
+    if not found:
+        return function
+    stores = (i for own in found for i in own.writes if own.root.hint and i.op == "store" and not i.operands[0].hint)
+    hints = {i.operands[0]: i.operands[1].hint for i in stores}
+    for loop in walk(function.region):  # what a loop hands on from turn to turn is called like its result
+        carried = zip(loop.results, *(region.params[1:] for region in loop.regions), strict=False)
+        for result, *params in carried if loop.op in LOOPS else ():
+            hints.update({param: hints[result] for param in params if result in hints and not param.hint})
+    return _Registers(frozenset(own.root for own in found), hints, ops).function(function)
 
 
 @dataclass
 class _Registers:
-    """`held` says what a cell holds where the pass has come to; `names`, what replaces a loaded value."""
+    """`held` says what a cell holds where the pass has come to; `names`, what a value is replaced by. A value that was
+    stored under the user's name for an array is called by that name (`hints`) in explanations."""
 
     cells: frozenset[Value]
+    hints: Mapping[Value, str]
     ops: Table
     held: dict[Value, Value] = field(default_factory=dict)
     names: dict[Value, Value] = field(default_factory=dict)
@@ -74,7 +83,12 @@ class _Registers:
         elif instr.regions:
             self.structured(b, replace(instr, operands=operands))
         else:
-            b.append(replace(instr, operands=operands))
+            b.append(replace(instr, operands=operands, results=self.hinted(instr.results)))
+
+    def hinted(self, results: Iterable[Value]) -> tuple[Value, ...]:
+        """`results`, those that were stored in a cell by its name."""
+        self.names.update({r: Value(r.type, self.hints[r]) for r in results if r in self.hints})
+        return self.renamed(results)
 
     def structured(self, b: Builder, instr: Instr) -> None:
         """A loop carries, a branch yields, what the cells hold that it stores to."""
@@ -86,10 +100,11 @@ class _Registers:
             params = [Value(self.held[cell].type, cell.hint) for cell in cells] if loop else []
             held = {**self.held, **dict(zip(cells, params, strict=True))} if loop else dict(self.held)
             yielding = () if instr.op == "while" and region is instr.regions[0] else cells
-            regions.append(self.region(region, (*region.params, *params), yielding, held))
+            regions.append(self.region(region, (*self.hinted(region.params), *params), yielding, held))
         carried = tuple(self.held[cell] for cell in cells) if loop else ()
         count = len(instr.regions[-1].yields)
-        found = (*instr.results[:count], *results, *instr.results[count:])
+        old = self.hinted(instr.results)
+        found = (*old[:count], *results, *old[count:])
         operands = (*instr.operands, *carried)
         b.append(replace(instr, operands=operands, results=found, regions=tuple(regions)))
         self.held.update(zip(cells, results, strict=True))

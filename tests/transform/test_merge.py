@@ -27,6 +27,7 @@ from adcore.transform.merge import merge
 from adcore.transform.reverse import emit_reverse
 from adcore.transform.simplify import simplify
 from tests.transform.array_programs import array_program
+from tests.transform.test_random_programs import Problem
 
 Groups = tuple[tuple[int, ...], ...]
 SIZE = 6
@@ -594,6 +595,16 @@ def test_every_bit_stays(seed: int, how: str, raising: bool) -> None:
     before = simplify(verify(array_program(seed, raising), TABLE), TABLE)
     after = verify(merge(before, TABLE, AliasClasses(groups)), TABLE)
     assert outcome(after, arguments) == outcome(before, arguments)
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=80, deadline=None)
+def test_every_bit_stays_in_other_programs(seed: int) -> None:
+    """With `while`, branches, views, and arrays made in the body of a loop."""
+    problem = Problem(seed, temporaries=True)
+    before = simplify(problem.program, TABLE)
+    after = verify(merge(before, TABLE), TABLE)
+    assert outcome(after, problem.arguments) == outcome(before, problem.arguments)
 
 
 def test_most_random_programs_get_smaller() -> None:

@@ -35,6 +35,7 @@ from adcore.frontend.linalg import dot, matmul, outer
 from adcore.frontend.mathcalls import call_formula
 from adcore.frontend.memory import in_memory, put_array
 from adcore.frontend.reductions import REDUCTIONS, axes_of, reduced, running, source_of
+from adcore.frontend.reshaping import reshaped, squeezed
 from adcore.frontend.sequences import static_items
 from adcore.frontend.shapes import fits, product
 from adcore.frontend.subscripts import fill, integer, load
@@ -49,6 +50,7 @@ from adcore.frontend.values import (
     ListRef,
     Num,
     Poison,
+    Reshaped,
     is_array,
     is_scalar,
 )
@@ -324,6 +326,8 @@ def _broadcast_to(frame: Frame, node: ast.Call, args: list[Abstract], named: dic
     shape = sizes(frame, node, found["shape"]) if found else None
     if not found or source is None or shape is None:
         return POISON
+    if isinstance(source, Reshaped):
+        return frame.error(node, "np.broadcast_to of a reshaped array is not supported", "use the array as it is")
     own = operand(frame, source)
     assert own is not None
     if own.rank > len(shape):
@@ -340,13 +344,41 @@ def _broadcast_to(frame: Frame, node: ast.Call, args: list[Abstract], named: dic
     return Expanded(base, tuple(new), shape, writeable=False)
 
 
+def _reshape(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    """np.reshape(a, shape), x.reshape(shape), x.reshape(n, m)."""
+    if len(args) > 2 or (len(args) == 2 and not isinstance(args[1], (Items, ListRef))):
+        args = [args[0], Items(tuple(args[1:]))]
+    found = parameters(frame, node, ("a", "shape"), args, named, 2)
+    shape = sizes(frame, node, found["shape"]) if found else None
+    return POISON if not found or shape is None else reshaped(frame, node, found["a"], shape)
+
+
+def _ravel(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    return reshaped(frame, node, value, (Const(-1),))
+
+
+def _flatten(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    return _ravel(frame, node, copied(frame, node, value))
+
+
+def _squeeze(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    found = parameters(frame, node, ("a", "axis"), args, named)
+    part = operand(frame, found["a"]) if found else None
+    if not found or part is None:
+        return POISON
+    if "axis" not in found:
+        return frame.error(node, "which axes are squeezed out must be known", "write `axis=`")
+    axes = axes_of(frame, node, found["axis"], part.rank)
+    return POISON if axes is None else squeezed(frame, node, found["a"], axes)
+
+
 def _add_at(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     """np.add.at: adds for each position, equal ones included."""
     found = parameters(frame, node, ("a", "indices", "b"), args, named, 3)
     if not found:
         return POISON
     target, where = found["a"], found["indices"]
-    if not isinstance(target, (Array, Expanded)):
+    if not isinstance(target, (Array, Expanded, Reshaped)):
         return frame.error(node, f"np.add.at takes an array, not {describe(target)}")
     parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
     scatter(frame, node, target, parts, found["b"], adding=True)
@@ -375,7 +407,8 @@ ARRAY_FUNCTIONS: dict[Any, ArrayFunction] = {
     np.ndim: _one(_ndim), np.flip: _flip, np.roll: _roll, np.diff: _diff, np.concatenate: _joins(False),
     np.stack: _joins(True), np.vstack: _joins(False, 0), np.hstack: _beside, np.triu: _triangle(True),
     np.tril: _triangle(False), np.diag: _one(diagonal), np.expand_dims: _expand_dims,
-    np.broadcast_to: _broadcast_to, np.add.at: _add_at,
+    np.broadcast_to: _broadcast_to, np.reshape: _reshape, np.ravel: _one(_ravel), np.squeeze: _squeeze,
+    np.add.at: _add_at,
 }  # fmt: skip
 
 
@@ -387,7 +420,8 @@ METHODS: dict[str, tuple[str, ...]] = {
 AS_FUNCTIONS: dict[str, ArrayFunction] = {
     **{name: _reduction(name) for name in REDUCTIONS if name != "count_nonzero"},
     "cumsum": _running("add"), "cumprod": _running("mul"), "swapaxes": _swapaxes, "diagonal": _one(diagonal),
-    "trace": _one(_trace),
+    "trace": _one(_trace), "reshape": _reshape, "ravel": _one(_ravel), "flatten": _one(_flatten),
+    "squeeze": _squeeze,
 }  # fmt: skip
 """Methods that are a function with the array in front."""
 
@@ -431,6 +465,6 @@ def _fill(frame: Frame, node: ast.AST, owner: Abstract, value: Abstract) -> Abst
         return frame.error(node, f"fill takes a number, not {describe(value)}")
     if isinstance(owner, Array):
         fill(frame, node, owner, value)
-    elif isinstance(owner, Expanded):
+    elif isinstance(owner, (Expanded, Reshaped)):
         put_array(frame, node, owner, value)
     return NONE

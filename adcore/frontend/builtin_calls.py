@@ -39,6 +39,7 @@ from adcore.frontend.values import (
     Poison,
     Range,
     Record,
+    Reshaped,
     Uniform,
     is_array,
     is_scalar,
@@ -75,7 +76,7 @@ def _len(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
     (value,) = args
     if isinstance(value, Array):
         return dim(frame, value, 0)
-    if isinstance(value, Expanded):
+    if isinstance(value, (Expanded, Reshaped)):
         return value.shape[0]
     if isinstance(value, Const) and isinstance(value.value, str):
         return Const(len(value.value))

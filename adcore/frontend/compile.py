@@ -19,7 +19,19 @@ from adcore.frontend.reader import Source, read, refuse
 from adcore.frontend.ruled import Rule, call_ruled, find
 from adcore.frontend.sequences import from_leaves, static_items
 from adcore.frontend.statements import execute
-from adcore.frontend.values import Abstract, Array, Const, Expanded, Items, ListRef, Poison, Record, Uniform, is_scalar
+from adcore.frontend.values import (
+    Abstract,
+    Array,
+    Const,
+    Expanded,
+    Items,
+    ListRef,
+    Poison,
+    Record,
+    Reshaped,
+    Uniform,
+    is_scalar,
+)
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ir.types import Scalar
@@ -146,10 +158,10 @@ class _Attempt:
         return leaves, tree
 
 
-def _returnable(frame: Frame, node: ast.AST, value: Expanded) -> Abstract:
-    """A view with new axes, to be returned: descriptors have no such axes, so it must not matter that it is a copy."""
+def _returnable(frame: Frame, node: ast.AST, value: Expanded | Reshaped) -> Abstract:
+    """A view with other axes, to be returned: descriptors have no such axes, so nobody must see that it is a copy."""
     if not value.base.local:
-        return frame.error(node, "a view of an argument with new axes can't be returned", "return a copy of it")
+        return frame.error(node, "a view of an argument with other axes can't be returned", "return a copy of it")
     part = operand(frame, value)
     assert part is not None
     return computed(frame, node, part)
@@ -168,7 +180,7 @@ def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value
             frame.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
         type_, weak = scalar_type(value)
         return ScalarArg(type_.name, weak)
-    if isinstance(value, Expanded):
+    if isinstance(value, (Expanded, Reshaped)):
         value = _returnable(frame, node, value)
     if isinstance(value, Array):
         leaves.append(value.value)

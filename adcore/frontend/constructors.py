@@ -29,6 +29,7 @@ from adcore.frontend.values import (
     Num,
     Poison,
     Range,
+    Reshaped,
     is_array,
     is_scalar,
 )
@@ -151,7 +152,7 @@ def _array(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
     if not found:
         return POISON
     source = found["object"]
-    if isinstance(source, (Array, Expanded, Lazy)):
+    if isinstance(source, (Array, Expanded, Reshaped, Lazy)):
         return copied(frame, node, source, found.get("dtype"))
     if isinstance(source, (Items, ListRef)) and any(map(is_array, static_items(frame, source))):
         rows = joined(frame, node, static_items(frame, source), 0, new_axis=True)

@@ -32,6 +32,7 @@ from adcore.frontend.values import (
     Num,
     Poison,
     Read,
+    Reshaped,
     is_array,
     is_scalar,
 )
@@ -75,6 +76,10 @@ def operand(frame: Frame, value: Abstract) -> Lazy | None:
         plain = view.axes == tuple(range(view.base.rank))
         return Lazy(view.shape, view.element, lambda index: _strong(load(frame, view.base, inside(view, index))),
                     (Read(view.base, plain),))  # fmt: skip
+    if isinstance(value, Reshaped):
+        other = value
+        return Lazy(other.shape, other.element, lambda index: _strong(load(frame, other.base, other.through(index))),
+                    (Read(other.base, False),))  # fmt: skip
     if is_scalar(value):
         return Lazy((), scalar_type(value)[0], lambda index: value, ())
     if isinstance(value, (Items, ListRef)):
@@ -84,8 +89,10 @@ def operand(frame: Frame, value: Abstract) -> Lazy | None:
     return None
 
 
-def inside(view: Expanded, index: Sequence[Value]) -> list[Value]:
+def inside(view: Expanded | Reshaped, index: Sequence[Value]) -> list[Value]:
     """The subscripts of a view's base."""
+    if isinstance(view, Reshaped):
+        return view.through(index)
     found: dict[int, Value] = {axis: k for axis, k in zip(view.axes, index, strict=True) if axis is not None}
     return [found[axis] for axis in range(view.base.rank)]
 

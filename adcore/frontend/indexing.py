@@ -34,6 +34,7 @@ from adcore.frontend.subscripts import (
     locate,
     nest,
     normalised,
+    slice_bounds,
     store,
 )
 from adcore.frontend.values import (
@@ -49,6 +50,7 @@ from adcore.frontend.values import (
     Masked,
     Num,
     Poison,
+    Reshaped,
     Slice,
     is_array,
     is_scalar,
@@ -65,7 +67,7 @@ def selected(frame: Frame, node: ast.AST, owner: Abstract, parts: list[Abstract]
         owner = computed(frame, node, owner)
     if isinstance(owner, Masked):
         return in_memory(frame, node, owner)
-    assert isinstance(owner, (Array, Expanded))
+    assert isinstance(owner, (Array, Expanded, Reshaped))
     mask = mask_of(frame, node, owner, parts)
     if isinstance(mask, Poison):
         return POISON
@@ -103,6 +105,8 @@ def place(
     full = _one_for_each_axis(frame, node, owner, parts)
     if full is None:
         return None
+    if isinstance(owner, Reshaped):
+        return _place_in_reshaped(frame, node, owner, full)
     inner: dict[int, Abstract] = dict.fromkeys(range(base(owner).rank), WHOLE)
     axes: list[tuple[int | None, Abstract]] = []
     own = owner.axes if isinstance(owner, Expanded) else tuple(range(owner.rank))
@@ -177,8 +181,48 @@ def _one_element(frame: Frame, array: Array, index: list[Value]) -> Array:
     return Array(value, array.root, array.writeable, array.weak, None, (), array.local)
 
 
-def transposed(owner: Expanded) -> Expanded:
-    return Expanded(owner.base, owner.axes[::-1], owner.shape[::-1], owner.writeable)
+def _place_in_reshaped(
+    frame: Frame, node: ast.AST, owner: Reshaped, full: list[Abstract]
+) -> tuple[Target, list[Value] | None] | None:
+    """A part of a view with other subscripts: an element, or a view whose subscripts go through both."""
+    fixed: list[Value | None] = []
+    cuts: list[tuple[Value, Value] | None] = []
+    shape: list[Abstract] = []
+    lengths = iter(enumerate(owner.shape))
+    for part in full:
+        if _is_none(part):
+            shape.append(Const(1))
+            cuts.append(None)
+            continue
+        axis, length = next(lengths)
+        if isinstance(part, Slice):
+            bounds = slice_bounds(frame, node, part, length)
+            if bounds is None:
+                return None
+            start, count, step, _ = bounds
+            shape.append(count)
+            cuts.append((start, step))
+            fixed.append(None)
+        elif (index := integer(frame, node, part)) is None:
+            return None
+        else:
+            fixed.append(normalised(frame, index, length, axis))
+    if not shape:
+        return base(owner), owner.through([k for k in fixed if k is not None])
+
+    def through(index: Sequence[Value]) -> list[Value]:
+        moved = iter(_moved(frame, k, cut) for k, cut in zip(index, cuts, strict=True) if cut is not None)
+        return owner.through([next(moved) if known is None else known for known in fixed])
+
+    return Reshaped(owner.base, tuple(shape), through, owner.writeable, whole=False), None
+
+
+def _moved(frame: Frame, k: Value, cut: tuple[Value, Value]) -> Value:
+    """The subscript in front of a slice (start, step)."""
+    start, step = cut
+    if step is not frame.const(1):
+        k = frame.emit("mul", k, step, exact=True)
+    return k if start is frame.const(0) else frame.emit("add", start, k, exact=True)
 
 
 # Masks ----------------------------------------------------------------------------------------------------------------
@@ -194,7 +238,7 @@ def mask_of(frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]) -
     if len(parts) > 1:
         return frame.error(node, "a mask together with other subscripts is not supported", "write a loop")
     found = in_memory(frame, node, masks[0])
-    if isinstance(found, Expanded):
+    if isinstance(found, (Expanded, Reshaped)):
         whole = operand(frame, found)
         assert whole is not None
         found = computed(frame, node, whole)
@@ -299,8 +343,8 @@ class _Places:
         self.array: Array | None = None
         if full is None:
             return
-        if isinstance(owner, Expanded) or any(map(_is_none, full)):
-            frame.error(node, "new axes together with arrays of positions are not supported", "use two steps")
+        if not isinstance(owner, Array) or any(map(_is_none, full)):
+            frame.error(node, "arrays of positions together with new or other axes are not supported", "copy first")
             return
         self.advanced = [k for k, p in enumerate(full) if not isinstance(p, Slice)]
         sliced = element_or_view(frame, node, owner, [p if isinstance(p, Slice) else WHOLE for p in full])
@@ -396,7 +440,7 @@ def _sum(frame: Frame, old: Abstract, new: Abstract, array: Array) -> Abstract:
 
 def is_special(owner: Abstract, parts: list[Abstract]) -> bool:
     """Whether `owner[parts]` is for this module."""
-    return isinstance(owner, (Expanded, Lazy, Masked)) or any(
+    return isinstance(owner, (Expanded, Reshaped, Lazy, Masked)) or any(
         _is_none(p) or is_array(p) or isinstance(p, (Items, ListRef)) for p in parts
     )
 

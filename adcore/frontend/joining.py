@@ -22,17 +22,18 @@ from adcore.frontend.values import (
     Lazy,
     Num,
     Poison,
+    Reshaped,
     Slice,
 )
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
-View = Array | Expanded
+View = Array | Expanded | Reshaped
 
 
 def as_view(frame: Frame, node: ast.AST, value: Abstract) -> View | None:
     """`value` as something in memory that has views; reports what is no array."""
-    if isinstance(value, (Array, Expanded)):
+    if isinstance(value, (Array, Expanded, Reshaped)):
         return value
     part = operand(frame, value)
     if part is not None and part.shape:
@@ -170,6 +171,11 @@ def permuted(frame: Frame, value: View, order: Sequence[int]) -> View:
         return Expanded(
             value.base, tuple(value.axes[k] for k in order), tuple(value.shape[k] for k in order), value.writeable
         )
+    if isinstance(value, Reshaped):
+        view, back = value, [list(order).index(k) for k in range(value.rank)]
+        lengths = tuple(value.shape[k] for k in order)
+        through = lambda index: view.through([index[k] for k in back])  # noqa: E731
+        return Reshaped(value.base, lengths, through, value.writeable, whole=False)
     turned = frame.emit("transpose", value.value, permutation=tuple(order))
     shape = None if value.shape is None else tuple(value.shape[k] for k in order)
     return Array(turned, value.root, value.writeable, value.weak, None, shape, value.local)

@@ -34,6 +34,7 @@ from adcore.frontend.values import (
     Poison,
     Range,
     Record,
+    Reshaped,
     Stream,
     Unbound,
     Uniform,
@@ -489,7 +490,7 @@ def describe(value: Abstract) -> str:
         return names[value.type.kind] if value.weak else f"NumPy {value.type}"
     if isinstance(value, Array):
         return "a list" if value.literal is not None else f"an array of rank {value.rank}"
-    if isinstance(value, (Expanded, Lazy)):
+    if isinstance(value, (Expanded, Reshaped, Lazy)):
         return f"an array of rank {value.rank}"
     names_of = {
         "Items": "a tuple", "ListRef": "a list", "Uniform": "a list of any length", "Range": "a range",

@@ -18,11 +18,11 @@ from adcore.frontend.joins import describe, materialise
 from adcore.frontend.scalars import fail
 from adcore.frontend.shapes import Shape, fits, position, stretches
 from adcore.frontend.subscripts import dims, fill, may_overlap, nest, store, writeable
-from adcore.frontend.values import Abstract, Array, Expanded, Items, Lazy, ListRef, Masked, Poison, is_scalar
+from adcore.frontend.values import Abstract, Array, Expanded, Items, Lazy, ListRef, Masked, Poison, Reshaped, is_scalar
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, NUMPY_NAMES, Scalar
 
-Target = Array | Expanded
+Target = Array | Expanded | Reshaped
 
 
 def allocate(frame: Frame, shape: Sequence[Abstract], element: Scalar, zero: bool = False, hint: str = "") -> Array:

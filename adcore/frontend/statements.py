@@ -42,6 +42,7 @@ from adcore.frontend.values import (
     ListRef,
     Num,
     Poison,
+    Reshaped,
     is_scalar,
 )
 from adcore.ir.types import BOOL
@@ -220,7 +221,7 @@ def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
         value = frame.evaluate(frame, stmt.value)
         if isinstance(old, Array) and old.rank == 0:
             _augment_element(frame, stmt, old, [], value)
-        elif isinstance(old, (Array, Expanded)) and not is_list(old):
+        elif isinstance(old, (Array, Expanded, Reshaped)) and not is_list(old):
             _update_whole(frame, stmt, kind, old, value)
         elif isinstance(old, ListRef):
             frame.error(stmt, "a list is changed in place", "make a new list under a new name")
@@ -238,7 +239,7 @@ def _augmented_item(frame: Frame, stmt: ast.AugAssign, target: ast.Subscript) ->
     if any(isinstance(p, Poison) for p in parts):
         frame.evaluate(frame, stmt.value)
         return
-    if isinstance(owner, (Array, Expanded)) and not is_list(owner) and is_special(owner, parts):
+    if isinstance(owner, (Array, Expanded, Reshaped)) and not is_list(owner) and is_special(owner, parts):
         update_selected(frame, stmt, kind, owner, parts, stmt.value, lambda: frame.evaluate(frame, stmt.value))
         return
     if isinstance(owner, Array):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.frame import Frame, as_static_int
+from adcore.frontend.indexing import view
 from adcore.frontend.joins import describe, materialise
 from adcore.frontend.lists import dynamic_item
+from adcore.frontend.memory import computed
 from adcore.frontend.scalars import minimum
 from adcore.frontend.sequences import (
     is_named_tuple,
@@ -23,11 +25,14 @@ from adcore.frontend.values import (
     Abstract,
     Array,
     Const,
+    Expanded,
     Items,
+    Lazy,
     ListRef,
     Num,
     Poison,
     Range,
+    Reshaped,
     Stream,
     Uniform,
 )
@@ -45,6 +50,11 @@ def stream_of(frame: Frame, node: ast.AST, value: Abstract) -> Stream | None:
         return Stream(length, lambda k: uniform_item(frame, value, materialise(frame, k, I64)), "list")
     if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
         return Stream(sequence_length(frame, value), lambda k: _static_item(frame, node, value, k), "tuple", True)
+    if isinstance(value, Lazy):
+        return stream_of(frame, node, computed(frame, node, value))
+    if isinstance(value, (Expanded, Reshaped)):
+        owner = value
+        return Stream(owner.shape[0], lambda k: view(frame, node, owner, [k]), "array")
     if isinstance(value, Array) and value.rank:
         return Stream(dim(frame, value, 0), lambda k: row(frame, value, materialise(frame, k, I64)), "array")
     if isinstance(value, Array):

@@ -35,6 +35,7 @@ from adcore.frontend.values import (
     Masked,
     Poison,
     Record,
+    Reshaped,
     Stream,
     Uniform,
     is_array,
@@ -119,7 +120,7 @@ def store_into(frame: Frame, node: ast.Subscript, owner: Abstract, parts: list[A
     """`owner[parts] = value`."""
     if isinstance(owner, Poison) or isinstance(value, Poison) or any(isinstance(p, Poison) for p in parts):
         return
-    if isinstance(owner, (Array, Expanded)) and not is_list(owner) and is_special(owner, parts):
+    if isinstance(owner, (Array, Expanded, Reshaped)) and not is_list(owner) and is_special(owner, parts):
         put_selected(frame, node, owner, parts, value)
         return
     if isinstance(owner, (ListRef, Array)) and isinstance(value, Lazy) and is_list(owner):

@@ -91,6 +91,26 @@ class Expanded:
 
 
 @dataclass(frozen=True, eq=False)
+class Reshaped:
+    """A view with other subscripts than `base` has: `through` gives those of `base`. `whole`: in C order its elements
+    are those of `base`."""
+
+    base: Array
+    shape: tuple[Abstract, ...]
+    through: Callable[[Sequence[Value]], list[Value]]
+    writeable: bool = True
+    whole: bool = True
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def element(self) -> Scalar:
+        return self.base.element
+
+
+@dataclass(frozen=True, eq=False)
 class Read:
     """An array that an expression reads. `aligned`: element k of the expression reads element k and no other."""
 
@@ -236,8 +256,8 @@ class Maybe:
 
 
 Abstract = (
-    Const | Num | Array | Expanded | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream | Closure
-    | Method | Slice | Poison | Conflict | Unbound | Maybe
+    Const | Num | Array | Expanded | Reshaped | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream
+    | Closure | Method | Slice | Poison | Conflict | Unbound | Maybe
 )  # fmt: skip
 
 NONE = Const(None)
@@ -263,4 +283,4 @@ def is_array(value: Abstract) -> bool:
     """A NumPy array of one axis or more, in memory or not; lists that are kept in memory are none."""
     if isinstance(value, Array):
         return value.literal is None and value.rank > 0
-    return isinstance(value, (Expanded, Lazy, Masked))
+    return isinstance(value, (Expanded, Reshaped, Lazy, Masked))

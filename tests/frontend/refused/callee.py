@@ -1,6 +1,6 @@
 def inner(x, n):
     if n > 1:
-        return x.reshape(2, 2)
+        return x.partition(2)
     return None
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from adcore.analysis.affine import Atom
 from adcore.analysis.dependence import ACCESSES
 from adcore.analysis.ordering import is_size
 from adcore.analysis.structure import Structure
@@ -57,7 +58,9 @@ def _contracted(program: Program, own: OwnArray) -> tuple[Program, Value] | None
             return _without_dimensions(program, own, region, fixed)
         holders = dict.fromkeys(program.facts.ancestor(i, region) for i in own.accesses)
         loops = [i for i in holders if i is not None and i.op == "for"]
-        step = join_all(program, region, loops) if len(loops) == len(holders) else None
+        if len(loops) < len(holders) or not _may_get_smaller(program, own, region):
+            return None
+        step = join_all(program, region, loops)
         if step is None:
             return None
         program = step
@@ -81,6 +84,18 @@ def _fixed_subscripts(program: Program, own: OwnArray, region: Region) -> list[i
         return all(form == forms[0] for form in forms) and all(program.facts.home[a] in chain for a in atoms)
 
     return [axis for axis in range(len(own.alloc.operands)) if is_fixed(axis)]
+
+
+def _may_get_smaller(program: Program, own: OwnArray, region: Region) -> bool:
+    """Whether some dimension would have one subscript if all loops were joined, which is cheaper than joining them."""
+    depth = program.facts.depth(region)
+    shapes: list[set[frozenset[tuple[Atom, int]] | None]] = [set() for _ in own.alloc.operands]
+    for access in map(program.dependence.access, own.accesses):
+        counters = [loop.regions[-1].params[0] for loop in access.loops[depth:]]
+        level: dict[Atom, Atom] = {counter: k for k, counter in enumerate(counters, start=2)}  # 1 is the constant
+        for seen, form in zip(shapes, access.subscripts, strict=True):
+            seen.add(None if form is None else frozenset((level.get(a, a), c) for a, c in form.items()))
+    return any(len(seen) == 1 and None not in seen for seen in shapes)
 
 
 def _starts_afresh(program: Program, own: OwnArray, region: Region) -> bool:

@@ -67,6 +67,8 @@ class Joined:
 def join_all(program: Program, region: Region, loops: Sequence[Instr]) -> Program | None:
     """The program with these loops of `region` joined to one; None if that is not allowed."""
     found = Joined(program, region, loops[0])
+    if not all(_same_iterations(found, late) for late in loops[1:]):
+        return None
     for late in loops[1:]:
         if late not in found.region.body:
             continue  # it stood in the way of another one and was joined then

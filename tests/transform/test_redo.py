@@ -54,9 +54,9 @@ def test_the_result_of_the_program_is_there_after_the_sweep(f, steps) -> None:
 
 
 @pytest.mark.parametrize(("f", "bounds"), [
-    (stepped, r"maximum %0, %\d+\n  for %\d+, %steps \[step=1\]"),
-    (downwards, r"minimum %steps, %\d+\n  for %\d+, %0 \[step=-1\]"),
-    (window, r"\n  for %0, %steps \[step=1\]"),
+    (stepped, r"maximum %\d+, %\d+\n  for %\d+, %steps \[step=1\]"),
+    (downwards, r"minimum %steps, %\d+\n  for %\d+, %\d+ \[step=-1\]"),
+    (window, r"\n  for %\d+, %steps \[step=1\]"),
 ])  # fmt: skip
 def test_only_the_last_iteration_is_done_again_where_each_overwrites_the_same(f, bounds) -> None:
     handle = ad.compile(f, ad.Duplicated(np.ones(8), np.zeros(8)), ad.Const(3))

@@ -2,7 +2,7 @@
 
 The function's syntax tree is executed on abstract values (`values`): what is known while compiling is computed by
 Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `frame`, `statements`,
-`control`, `joins`, `expressions`, `calls`; for arrays `shapes`, `elementwise`, `memory`, `indexing`, `reductions`,
+`control`, `joins`, `expressions`, `calls`; for arrays `shapes`, `elementwise`, `memory`, `views`, `reductions`,
 `rebinding`.
 
 A program is compiled to what Python means, or refused. The known differences, all of them rare:

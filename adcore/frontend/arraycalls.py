@@ -18,7 +18,6 @@ from adcore.frontend.constructors import (
 )
 from adcore.frontend.elementwise import absolute, apply, cast, operand, operation
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.indexing import WHOLE, scatter, view
 from adcore.frontend.joining import (
     as_view,
     constant,
@@ -34,6 +33,7 @@ from adcore.frontend.joins import describe, materialise
 from adcore.frontend.linalg import dot, matmul, outer
 from adcore.frontend.mathcalls import call_formula
 from adcore.frontend.memory import in_memory, put_array
+from adcore.frontend.positions import scatter
 from adcore.frontend.reductions import REDUCTIONS, axes_of, reduced, running, source_of
 from adcore.frontend.reshaping import reshaped, squeezed
 from adcore.frontend.sequences import static_items
@@ -54,6 +54,7 @@ from adcore.frontend.values import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.views import WHOLE, view
 from adcore.ir.types import F64
 
 # Reductions -----------------------------------------------------------------------------------------------------------

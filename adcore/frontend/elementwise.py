@@ -17,7 +17,7 @@ from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import in_memory as list_in_memory
 from adcore.frontend.scalars import binary, compare, inverted, negative
 from adcore.frontend.sequences import static_items
-from adcore.frontend.shapes import Shape, broadcast, position, same_length, stretches
+from adcore.frontend.shapes import Shape, broadcast, position, stretches
 from adcore.frontend.subscripts import dims, load, loaded
 from adcore.frontend.values import (
     POISON,
@@ -373,7 +373,3 @@ def cast(frame: Frame, value: Abstract, element: Scalar) -> Lazy | None:
         return element_of(frame, found, element)
 
     return Lazy(source.shape, element, at, source.reads)
-
-
-def lengths_agree(a: Shape, b: Shape) -> bool:
-    return len(a) == len(b) and all(map(same_length, a, b))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from adcore.frontend.elementwise import chosen_type, operand, operation
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.indexing import WHOLE, view
 from adcore.frontend.joins import describe, materialise
 from adcore.frontend.memory import allocate, computed, put_array
 from adcore.frontend.shapes import Shape, same_length
@@ -25,6 +24,7 @@ from adcore.frontend.values import (
     Reshaped,
     Slice,
 )
+from adcore.frontend.views import WHOLE, view
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

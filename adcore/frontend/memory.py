@@ -18,7 +18,7 @@ from adcore.frontend.joins import describe, materialise
 from adcore.frontend.scalars import fail
 from adcore.frontend.shapes import Shape, fits, position, stretches
 from adcore.frontend.subscripts import dims, fill, may_overlap, nest, store, writeable
-from adcore.frontend.values import Abstract, Array, Expanded, Items, Lazy, ListRef, Masked, Poison, Reshaped, is_scalar
+from adcore.frontend.values import Abstract, Array, Expanded, Lazy, Masked, Poison, Reshaped, is_scalar
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, NUMPY_NAMES, Scalar
 
@@ -154,10 +154,6 @@ def can_hold(frame: Frame, node: ast.AST, element: Scalar, new: Scalar) -> bool:
         "make a new array: `x = x + ...`, or use an array of floats from the start",
     )
     return False
-
-
-def only_items(value: Abstract) -> bool:
-    return isinstance(value, (Items, ListRef))
 
 
 # Order of evaluation --------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from adcore.frontend.elementwise import operand
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.indexing import WHOLE, view
 from adcore.frontend.joins import describe, materialise
 from adcore.frontend.memory import computed
 from adcore.frontend.shapes import Shape, described, product, same_length
 from adcore.frontend.subscripts import dims
 from adcore.frontend.values import POISON, Abstract, Array, Const, Expanded, Lazy, Num, Poison, Reshaped, is_array
+from adcore.frontend.views import WHOLE, view
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

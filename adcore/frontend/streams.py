@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.indexing import view
 from adcore.frontend.joins import describe, materialise
 from adcore.frontend.lists import dynamic_item
 from adcore.frontend.memory import computed
@@ -36,6 +35,7 @@ from adcore.frontend.values import (
     Stream,
     Uniform,
 )
+from adcore.frontend.views import view
 from adcore.ir.types import I64
 
 

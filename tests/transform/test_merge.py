@@ -546,7 +546,7 @@ def test_what_is_left_of_array_expressions(f: Any, arguments: tuple[Any, ...], l
 def beyond_the_shorter(x, k):
     """The loop runs to the greater of two numbers, not to either."""
     t = np.zeros(k)
-    for i in range(max(k, 3)):
+    for i in range(np.maximum(k, 3)):
         t[i] = x[i]
     return t[0]
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from adcore.frontend.elementwise import ir_type, numpy_type, operand, operation
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise
-from adcore.frontend.memory import computed
+from adcore.frontend.memory import allocate, computed
 from adcore.frontend.reductions import Source, total
-from adcore.frontend.shapes import broadcast, described, position, same_length
-from adcore.frontend.values import POISON, Abstract, Const, Lazy, Num, Poison, is_scalar
+from adcore.frontend.shapes import Shape, broadcast, described, position, same_length
+from adcore.frontend.subscripts import load, nest, store
+from adcore.frontend.values import POISON, Abstract, Array, Const, Lazy, Num, Poison, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, Scalar
 
@@ -101,22 +102,54 @@ def _product(
     batch = broadcast(frame, batches) if any(batches) else ()
     rows, columns = left.shape[-2:-1], right.shape[-1:] if right.rank > 1 else ()
 
-    def at(index: Sequence[Value]) -> Abstract:
+    def term(index: Sequence[Value], k: Value) -> Abstract:
         first, rest = index[: len(batch)], index[len(batch) :]
         row, column = rest[: len(rows)], rest[len(rows) :]
         ours, theirs = (position(frame, first, b) for b in batches)
+        x = materialise(frame, left.at([*ours, *row, k]), type_)
+        y = materialise(frame, right.at([*theirs, k, *column]), type_)
+        return Num(frame.emit("mul", x, y), weak=False)
 
-        def term(k: Sequence[Value]) -> Abstract:
-            x = materialise(frame, left.at([*ours, *row, *k]), type_)
-            y = materialise(frame, right.at([*theirs, *k, *column]), type_)
-            return Num(frame.emit("mul", x, y), weak=False)
-
-        return total(frame, Source((inner,), type_, term), type_)
+    def at(index: Sequence[Value]) -> Abstract:
+        return total(frame, Source((inner,), type_, lambda k: term(index, k[0])), type_)
 
     shape = (*batch, *rows, *columns)
     if not shape:
         return at([])
+    if columns and not _is_transposed(frame, right):
+        return _accumulated(frame, node, shape, inner, type_, term)
     return computed(frame, node, Lazy(shape, type_, at, (*left.reads, *right.reads)))
+
+
+def _is_transposed(frame: Frame, part: Lazy) -> bool:
+    """Whether an operand is `x.T`: then columns lie in memory as rows do otherwise."""
+    (array,) = (read.array for read in part.reads)
+    found = frame.builder.definition(array.value)
+    return found is not None and found.op == "transpose"
+
+
+def _accumulated(
+    frame: Frame,
+    node: ast.AST,
+    shape: Shape,
+    inner: Abstract,
+    type_: Scalar,
+    term: Callable[[Sequence[Value], Value], Abstract],
+) -> Array:
+    """Sums of terms over `inner`, which runs outside of the last axis: rows of the right factor are read as they lie in
+    memory, and their derivatives are written so."""
+    result = allocate(frame, shape, type_, zero=True)
+    flags = {"flags": "sum"} if type_.kind == "f" else {}
+
+    def add(index: list[Value]) -> None:
+        *outer, k, column = index
+        there = [*outer, column]
+        old = materialise(frame, load(frame, result, there))
+        new = frame.emit("add", old, materialise(frame, term(there, k)), **flags)
+        store(frame, node, Num(new, weak=False), result, there)
+
+    nest(frame, (*shape[:-1], inner, shape[-1]), add)
+    return result
 
 
 def _type(frame: Frame, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None:

@@ -22,6 +22,7 @@ from adcore.frontend.subscripts import accumulate, load, nest, store
 from adcore.frontend.values import (
     POISON,
     Abstract,
+    Array,
     Const,
     Expanded,
     Items,
@@ -119,19 +120,44 @@ def along(
     if not others and not keepdims:
         return rule(frame, node, source)
     shape = tuple(source.shape[axis] for axis in others)
-    result = allocate(frame, shape, element)
+    if rule in (np_sum, np_mean) and rank - 1 in others and source.chosen is None:
+        result = _summed_in_order(frame, node, source, others, element)
+        if rule is np_mean:
+            size = count(frame, _slice(source, dict.fromkeys(others, frame.const(0))), element)
+            nest(frame, shape, lambda k: _divide(frame, node, result, k, size))
+    else:
+        result = allocate(frame, shape, element)
 
-    def one(index: list[Value]) -> None:
-        value = rule(frame, node, _slice(source, dict(zip(others, index, strict=True))))
-        if not isinstance(value, Poison):
-            store(frame, node, value, result, index)
+        def one(index: list[Value]) -> None:
+            value = rule(frame, node, _slice(source, dict(zip(others, index, strict=True))))
+            if not isinstance(value, Poison):
+                store(frame, node, value, result, index)
 
-    nest(frame, shape, one)
+        nest(frame, shape, one)
     if not keepdims:
         return result
     kept = tuple(others.index(axis) if axis in others else None for axis in range(rank))
     full = tuple(Const(1) if axis in axes else source.shape[axis] for axis in range(rank))
     return Expanded(result, kept, full)
+
+
+def _summed_in_order(frame: Frame, node: ast.AST, source: Source, others: list[int], element: Scalar) -> Array:
+    """Sums along other axes than the last, in the order in which the elements lie in memory."""
+    result = allocate(frame, [source.shape[axis] for axis in others], element, zero=True)
+    flags = {"flags": "sum"} if element.kind == "f" else {}
+
+    def add(index: list[Value]) -> None:
+        there = [index[axis] for axis in others]
+        old, term = load(frame, result, there), materialise(frame, source.read(index), element)
+        store(frame, node, Num(frame.emit("add", materialise(frame, old), term, **flags), weak=False), result, there)
+
+    nest(frame, source.shape, add)
+    return result
+
+
+def _divide(frame: Frame, node: ast.AST, array: Array, index: list[Value], size: Value) -> None:
+    quotient = frame.emit("div", materialise(frame, load(frame, array, index)), size)
+    store(frame, node, Num(quotient, weak=False), array, index)
 
 
 def _slice(source: Source, fixed: dict[int, Value]) -> Source:

@@ -210,7 +210,10 @@ def _at_most_one(frame: Frame, part: Slice) -> bool:
         low = 0
     if low is not None:
         return (low == -1 and part.hi is NONE) or (high == low + 1 and (low < 0) == (high < 0))
-    return isinstance(part.lo, Num) and isinstance(part.hi, Num) and frame.builder.is_next(part.lo.value, part.hi.value)
+    if not (isinstance(part.lo, Num) and isinstance(part.hi, Num)):
+        return False
+    found = frame.builder.definition(part.hi.value)
+    return found is not None and found.op == "add" and set(found.operands) == {part.lo.value, frame.const(1)}
 
 
 def _slice_bounds(frame: Frame, node: ast.AST, part: Slice, length: Abstract) -> Bounds | None:

@@ -88,13 +88,10 @@ class Builder:
         self.span = span
         return result
 
-    def is_next(self, value: Value, other: Value) -> bool:
-        """Whether `other` was computed as `value + 1` in the innermost open region."""
-        for instr in reversed(self._bodies[-1]):
-            if other in instr.results:
-                one = self.const(1)
-                return instr.op == "add" and set(instr.operands) == {value, one}
-        return False
+    def definition(self, value: Value) -> Instr | None:
+        """The instruction of an open region that defines `value`."""
+        every = (instr for body in reversed(self._bodies) for instr in reversed(body))
+        return next((instr for instr in every if value in instr.results), None)
 
     def open_values(self) -> Iterator[Value]:
         """Values defined so far in the innermost open region."""

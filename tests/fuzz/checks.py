@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 import adcore as ad
+from adcore.analysis.dependence import AliasClasses
 from adcore.ir import interpret
 from adcore.ops import TABLE
 from adcore.runtime.arguments import signature
+from adcore.transform.merge import merge
 from adcore.versions import Options, Prepared, bind, prepare
 from tests.fuzz.cases import Case, Outcome, Point, alike
 from tests.fuzz.features import features
@@ -133,12 +135,16 @@ def interpreted(case: Case, expected: Outcome, rounding: Rounding, report: Repor
     """The IR, as the frontend made it and as it is differentiated, does what Python does."""
     body = case.program.source[case.program.source.index("weight: float") :]
     exactly = not ROUNDED.search(body)
-    for stage in ("ir", "simplified"):
+    for stage in ("ir", "simplified", "merged"):
 
         def run(at: Point, stage: str = stage) -> Any:
             call = described(case, at)
-            product = call.primal.products[stage]
-            results = interpret(product.module if stage == "ir" else product, TABLE, call.values)
+            products = call.primal.products
+            if stage == "merged":
+                program = merge(products["simplified"], TABLE, AliasClasses(call.groups))
+            else:
+                program = products["ir"].module if stage == "ir" else products[stage]
+            results = interpret(program, TABLE, call.values)
             for packed in call.flattened.packed:
                 if packed.leaf in call.primal.written:
                     packed.write_back()

@@ -9,7 +9,7 @@ store %b, x, 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adcore.analysis.dependence import ACCESSES, Dependence
 from adcore.analysis.structure import Structure
@@ -43,13 +43,20 @@ class Effects:
         return self.opaque or self.stops or bool(self.accesses)
 
 
-class Ordering:
-    """Memoised answers for one function."""
+@dataclass(frozen=True)
+class Known:
+    """Answers about single instructions: they hold as long as the same instruction stands anywhere in the function."""
 
-    def __init__(self, structure: Structure, dependence: Dependence, ops: Table) -> None:
+    effects: dict[Instr, Effects] = field(default_factory=dict)
+    used: dict[Instr, frozenset[Value]] = field(default_factory=dict)
+
+
+class Ordering:
+    """Memoised answers for one function; `known`, for versions of it that differ in other places."""
+
+    def __init__(self, structure: Structure, dependence: Dependence, ops: Table, known: Known) -> None:
         self.structure, self.dependence, self.ops = structure, dependence, ops
-        self._effects: dict[Instr, Effects] = {}
-        self._used: dict[Instr, frozenset[Value]] = {}
+        self._effects, self._used = known.effects, known.used
 
     def effects(self, instr: Instr) -> Effects:
         if instr not in self._effects:

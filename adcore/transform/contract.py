@@ -125,10 +125,13 @@ def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: l
     small = Value(ArrayType(type_.element, type_.rank - len(gone), "C"), own.root.hint)
     kept = [n for axis, n in enumerate(own.alloc.operands) if axis not in gone]
     alloc = replace(own.alloc, operands=tuple(kept), results=(small,))
-    placed = rebuilt(program.facts, region, [alloc, *region.body])[0]
+    checks = size_checks(program, own.alloc, gone)
     changed = {i: _smaller(i, small, gone) for i in own.accesses}
-    checks = {own.alloc: size_checks(program, own.alloc, gone)}
-    return program.changed(replace(placed, region=edited(placed.region, {**changed, **checks}))), small
+    if region is program.facts.home[own.root]:
+        changed[own.alloc], placed = [*checks, alloc], program.function
+    else:
+        changed[own.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
+    return program.changed(replace(placed, region=edited(placed.region, changed))), small
 
 
 def _smaller(access: Instr, array: Value, gone: list[int]) -> list[Instr]:

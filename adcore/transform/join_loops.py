@@ -14,11 +14,11 @@ a loop that may not is joined with the first as well.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from adcore.analysis.dependence import AliasClasses, Dependence
-from adcore.analysis.ordering import Ordering
+from adcore.analysis.ordering import Known, Ordering
 from adcore.analysis.parallel import independent_iterations
 from adcore.analysis.structure import Structure, structure
 from adcore.ir.core import Function, Instr, Region
@@ -34,6 +34,7 @@ class Program:
     function: Function
     ops: Table
     aliases: AliasClasses
+    known: Known = field(default_factory=Known)
 
     def changed(self, function: Function) -> Program:
         return replace(self, function=function)
@@ -52,7 +53,7 @@ class Program:
 
     @cached_property
     def ordering(self) -> Ordering:
-        return Ordering(self.facts, self.dependence, self.ops)
+        return Ordering(self.facts, self.dependence, self.ops, self.known)
 
 
 @dataclass(frozen=True, eq=False)

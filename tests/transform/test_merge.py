@@ -385,6 +385,17 @@ def read_in_each_turn(x, a, y):
             y[k] += a[k] * t[i]
 
 
+def one_row(x, y):
+    """The length of what is left is known just before the array is made."""
+    m = 2 * len(x) - 1
+    t = np.zeros((3, m))
+    t[1, 0] = x[0]
+    for i in range(1, len(x)):
+        t[1, i] = t[1, i - 1] * x[i]
+    for i in range(len(x)):
+        y[i] = t[1, i]
+
+
 def views(a, out):
     t = np.empty((a.shape[0], a.shape[1]))
     for i in range(a.shape[0]):
@@ -423,6 +434,7 @@ S = A[:, :SIZE].copy()
         (neighbours_of_quotients, (X, Y, Z), {"t": 1}),
         (quotients_added_up, (X, Y, Z), {"t": 1}),
         (read_in_each_turn, (X, Y, Z), {"t": 1}),
+        (one_row, (X, Y), {"t": 1}),
         (views, (A, B), {}),
     ],
     ids=lambda value: value.__name__ if callable(value) else None,

@@ -359,7 +359,7 @@ def _ravel(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
 
 
 def _flatten(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
-    return _ravel(frame, node, copied(frame, node, value))
+    return _ravel(frame, node, copied(frame, node, value, ordered=True))
 
 
 def _squeeze(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
@@ -449,7 +449,7 @@ def array_method(
     if name == "clip":
         return call_formula(frame, node, np.clip, [owner, found["min"], found["max"]])
     if name == "copy":
-        return copied(frame, node, owner)
+        return copied(frame, node, owner, ordered=True)
     if name == "item":
         return _item(frame, node, owner)
     return _fill(frame, node, owner, found["value"])

@@ -195,8 +195,10 @@ def _flat(frame: Frame, value: Abstract) -> list[Abstract]:
     return [number for item in static_items(frame, value) for number in _flat(frame, item)]
 
 
-def copied(frame: Frame, node: ast.AST, source: Abstract, dtype: Abstract | None = None) -> Abstract:
-    """A copy in memory of its own, in C order."""
+def copied(
+    frame: Frame, node: ast.AST, source: Abstract, dtype: Abstract | None = None, ordered: bool = False
+) -> Abstract:
+    """A copy in memory of its own. `ordered`: NumPy's is in C order, whatever the order of `source`."""
     part = operand(frame, source)
     if part is None:
         return in_memory(frame, node, source)
@@ -205,7 +207,10 @@ def copied(frame: Frame, node: ast.AST, source: Abstract, dtype: Abstract | None
         return POISON
     converted = cast(frame, part, element)
     assert converted is not None
-    return computed(frame, node, converted)
+    copy = computed(frame, node, converted)
+    if ordered:
+        frame.session.unordered.discard(copy.root)
+    return copy
 
 
 def _copy(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:

@@ -63,7 +63,8 @@ class Session:
     iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches;
     `frozen`: roots of arrays that stand for others, so that nothing may be stored into them; `frames`: those of all
     calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an argument
-    a value is the length of; `compared`: those that had to agree with others, where a length of 1 would stretch.
+    a value is the length of; `compared`: those that had to agree with others, where a length of 1 would stretch;
+    `unordered`: roots of arrays that NumPy may lay out in another order than C's.
     """
 
     def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
@@ -82,6 +83,7 @@ class Session:
         self.ones: set[tuple[Value, int]] = set()
         self.lengths: dict[Value, tuple[Value, int]] = {}
         self.compared: set[tuple[Value, int]] = set()
+        self.unordered: set[Value] = set()
         self.frames: list[Frame] = []
         self._cells = 0
 

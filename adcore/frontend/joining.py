@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from adcore.frontend.elementwise import chosen_type, operand, operation
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import describe, materialise
-from adcore.frontend.memory import allocate, computed, put_array
+from adcore.frontend.memory import allocate, computed, note_order, put_array
 from adcore.frontend.shapes import Shape, same_length
 from adcore.frontend.subscripts import element_or_view
 from adcore.frontend.values import (
@@ -84,6 +84,7 @@ def joined(frame: Frame, node: ast.AST, values: Sequence[Abstract], axis: int, n
         starts.append(length)
         length = added(frame, length, shape[axis])
     result = allocate(frame, [length if k == axis else n for k, n in enumerate(shapes[0])], element)
+    note_order(frame, result, *known)
     for start, shape, part in zip(starts, shapes, known, strict=True):
         where = start if new_axis else Slice(start, added(frame, start, shape[axis]), NONE)
         place = element_or_view_of(frame, node, result, at_axis(rank, axis, where))
@@ -135,6 +136,9 @@ def rolled(frame: Frame, node: ast.AST, value: Abstract, shift: Value, axis: int
         return POISON
     shape = shape_of(source, frame)
     result = allocate(frame, shape, source.element)
+    own = operand(frame, source)
+    assert own is not None
+    note_order(frame, result, own)
     n = materialise(frame, shape[axis], I64)
     # Of an empty axis nothing is moved; `mod` needs a divisor all the same.
     back = frame.emit("mod", shift, frame.emit("maximum", n, frame.const(1)))

@@ -49,8 +49,16 @@ def in_memory(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
 def computed(frame: Frame, node: ast.AST, value: Lazy) -> Array:
     """A new array with the elements of `value`."""
     array = allocate(frame, value.shape, value.element)
+    note_order(frame, array, value)
     nest(frame, value.shape, lambda index: store(frame, node, value.at(index), array, index))
     return array
+
+
+def note_order(frame: Frame, array: Array, *sources: Lazy) -> None:
+    """NumPy lays out a result as its operands are, which shows only where its shape is changed: then it is a copy."""
+    reads = [read.array for source in sources for read in source.reads if read.array.rank > 1]
+    if array.rank > 1 and any(a.type.layout != "C" or a.root in frame.session.unordered for a in reads):
+        frame.session.unordered.add(array.root)
 
 
 def target_shape(frame: Frame, target: Target) -> Shape:

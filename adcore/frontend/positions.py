@@ -15,6 +15,7 @@ from adcore.frontend.memory import (
     clashes,
     computed,
     is_writeable,
+    note_order,
 )
 from adcore.frontend.sequences import static_items
 from adcore.frontend.shapes import Shape, broadcast, fits, position
@@ -115,6 +116,9 @@ def gathered(frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]) 
     if array is None:
         return POISON
     copy = allocate(frame, places.shape, array.element)
+    source = operand(frame, array)
+    assert source is not None
+    note_order(frame, copy, source)
     nest(frame, places.shape, lambda k: store(frame, node, load(frame, array, places.subscripts(k)), copy, k))
     return copy
 

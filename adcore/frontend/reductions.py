@@ -14,7 +14,7 @@ from adcore.frontend.elementwise import operand
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import in_memory as list_in_memory
-from adcore.frontend.memory import allocate, computed
+from adcore.frontend.memory import allocate, computed, note_order
 from adcore.frontend.sequences import static_items
 from adcore.frontend.shapes import Shape, product
 from adcore.frontend.streams import stream_of
@@ -443,7 +443,11 @@ def reduced(frame: Frame, node: ast.AST, name: str, value: Abstract, given: dict
         plain = np_var if name == "var" else np_std
         delta = materialise(frame, ddof)
         rule = lambda f, n, s: plain(f, n, s, delta)  # noqa: E731
-    return along(frame, node, source, axes, bool(keepdims.value), rule, element)
+    result = along(frame, node, source, axes, bool(keepdims.value), rule, element)
+    part = operand(frame, value)
+    if part is not None and isinstance(result, (Array, Expanded)):
+        note_order(frame, result if isinstance(result, Array) else result.base, part)
+    return result
 
 
 def _is_none(value: Abstract) -> bool:

@@ -44,12 +44,14 @@ def _contiguous(frame: Frame, node: ast.AST, value: Abstract) -> Array | None:
         return computed(frame, node, value)
     if isinstance(value, Reshaped) and value.whole:
         return value.base
-    if isinstance(value, Array) and value.literal is None and (value.rank < 2 or value.type.layout == "C"):
-        return value
+    if isinstance(value, Array) and value.literal is None:
+        plain = value.type.layout == "C" and value.root not in frame.session.unordered
+        if value.rank < 2 or plain:
+            return value
     if is_array(value):
         frame.error(
             node,
-            "the shape of a view is changed, and whether that gives a view or a copy depends on its strides",
+            "whether this gives a view or a copy depends on the strides of the array",
             "copy it first: x.copy().reshape(...)",
         )
         return None

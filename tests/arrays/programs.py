@@ -84,11 +84,19 @@ class Writer:
         kind = self.random.random()
         if kind < 0.15:
             return self.random.choice(["0.5", "2", "-1.25", "x[1]", "B[2, -1]"])
+        if len(shape) == 1 and kind < 0.25:
+            name = self.random.choice(list(self.shapes))
+            column = "" if len(self.shapes[name]) == 1 else "[:, 1]"
+            return f"{name}[{self.positions(self.shapes[name][0], shape[0])}]{column}"
         if len(shape) == 2 and kind < 0.3:
             return self.view(shape[1:])
         if len(shape) == 2 and kind < 0.45:
             return f"{self.view(shape[:1])}[:, None]"
         return self.view(shape)
+
+    def positions(self, length: int, count: int) -> str:
+        """An array of positions, some of them equal or from the end."""
+        return f"np.array({[self.random.randrange(-length, length) for _ in range(count)]})"
 
     def full(self, shape: Shape, depth: int) -> str:
         """An expression that has this shape, not one that stretches to it."""
@@ -149,12 +157,34 @@ class Writer:
             name = random.choice(list(self.shapes))
             self.line(f"m = {name} > {self.operand(self.shapes[name])}")
             self.line(f"{name}[m] {random.choice(('=', '*=', '+='))} {random.choice(('0.5', f'{name}[m] * 0.25'))}")
-        elif kind < 0.85:
+        elif kind < 0.9:
+            self.line(self.scattered())
+        elif kind < 0.93:
             pairs = [(a, b) for a in self.shapes for b in self.shapes if a < b and self.shapes[a] == self.shapes[b]]
             a, b = random.choice(pairs)
             self.line(f"{a}, {b} = {random.choice((f'{b}, {a}', f'{a} + {b}, {a} * {b}'))}")
         elif self.depth < 3:
             self.block()
+
+    def scattered(self) -> str:
+        """A store through positions, a new shape or a new axis."""
+        random, name = self.random, self.random.choice(list(self.shapes))
+        own = self.shapes[name]
+        where = self.positions(own[0], 3)
+        shape = (3, *own[1:])
+        if len(own) == 1:
+            last = f"{name}[None, :2] -= {self.expression((2,), 1)}"
+        else:
+            last = (
+                f"{name}[...] = {name}.copy().reshape(-1).reshape({own})"
+                if name in "AB"
+                else f"{name}[:, None, 0] *= 0.5"
+            )
+        return random.choice((
+            f"np.add.at({name}, {where}, {self.expression(shape, 1)})",
+            f"{name}[{where}] = {self.expression(shape, 1)}",
+            f"{name}[{where}] -= {self.operand(shape)}", last,
+        ))  # fmt: skip
 
     def block(self) -> None:
         """A loop or a branch."""

@@ -83,11 +83,11 @@ def _reduce(frame: Frame, node: ast.Call, name: str, args: list[Abstract], named
     value = found.pop("a")
     dtype = found.pop("dtype", NONE)
     if dtype is not NONE:
-        element = element_type(frame, node, dtype, REDUCTIONS[name].result(getattr(value, "element", None)))  # type: ignore[arg-type]
-        converted = None if element is None else cast(frame, value, element)
-        if converted is None:
-            return POISON
-        value = converted
+        part = operand(frame, value)
+        element = None if part is None else element_type(frame, node, dtype, part.element)
+        if part is None or element is None:
+            return frame.error(node, f"`dtype=` needs an array, not {describe(value)}") if part is None else POISON
+        value = cast(frame, part, element) or POISON
     return reduced(frame, node, name, value, found, what)
 
 

@@ -47,6 +47,16 @@ def of_expressions(A, x):
             np.sum(A.T[:, None] * A.T, axis=2))  # fmt: skip
 
 
+def typed(A):
+    return (A.sum(dtype=np.float64), np.sum(A, 0, np.float64), np.mean(A, axis=1, dtype=np.float64),
+            (A > 0).sum(dtype=np.float32), np.sum(A > 0, axis=0, dtype=float))  # fmt: skip
+
+
+def test_of_other_types():
+    agrees(typed, A.astype(np.float32), exact=False)
+    agrees(typed, A, exact=False)
+
+
 def cubes(T):
     return (T.sum(axis=1), T.sum(axis=(0, 2)), T.max(axis=(1, 2), keepdims=True), T.mean(axis=-1), T.std(axis=1),
             T.argmax(axis=1), np.cumsum(T, axis=1))  # fmt: skip

@@ -14,6 +14,7 @@ import platform
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_uint64, c_void_p
@@ -27,6 +28,8 @@ from pytest_adalloc.hooks.slots import Slots, linked_address
 
 CANARY_TEXT = b"a canary of the allocator hooks " * 39  # a size that nothing else asks for
 CANARY_BYTES = len(CANARY_TEXT) + 1
+
+PATIENCE = 10.0  # seconds until a thread that does not come out of a hook counts as stuck
 
 _installing = threading.RLock()
 
@@ -91,6 +94,7 @@ class Hooks:
                     "give both the same scope, or let one end before the other begins"
                 )
             if self._depth == 0:
+                self._wait_for_stragglers()
                 self._owner = threading.get_ident()
                 self._scope = scope
                 self._forget_sites()
@@ -105,15 +109,30 @@ class Hooks:
     def disarm(self) -> None:
         """Stop counting at once, whoever is counted."""
         self.words[layout.ARMED] = 0
-        self.words[layout.UNWINDING] = 0
 
     def after_fork(self) -> None:
-        """In a child process: nothing is measured, and a window of a thread that is not there holds nothing up."""
+        """In a child process: nothing is measured, and no thread that is not there holds anything up."""
         self.disarm()
+        for at in (layout.NOTING, *range(layout.UNWINDING, layout.UNWINDING + layout.UNWINDERS)):
+            self.words[at] = 0
         if self._owner != threading.get_ident():
             self._lock, self._depth = threading.RLock(), 0
         global _installing
         _installing = threading.RLock()
+
+    def _wait_for_stragglers(self) -> None:
+        """Let threads that a window of all threads has caught in the middle of a call end their noting: their calls are
+        no part of the next window, and its table of sites is no place for them. Raises HooksDead when one never ends.
+        """
+        # Without the interpreter's lock, which whoever holds up such a thread may be waiting for.
+        last = time.monotonic() + PATIENCE
+        while self.words[layout.NOTING]:
+            if time.monotonic() > last:
+                raise HooksDead(
+                    f"{self.words[layout.NOTING]} calls of an earlier window of scope 'process' are still being noted "
+                    f"after {PATIENCE} seconds; the next count would be theirs as well"
+                )
+            time.sleep(0.0001)
 
     def _forget_sites(self) -> None:
         nothing = memoryview(bytes(8 * layout.SITE_WORDS)).cast("Q")

@@ -186,6 +186,21 @@ for _ in range(2):
     assert allocations.other_threads["pvalloc"] == 80 * 200, allocations
     assert "pvalloc" not in allocations.by_function, allocations
 """,
+    "scopes_in_turn_while_threads_allocate": """
+# A thread that the end of a window finds inside a hook must not be counted in the next one, which is not its own.
+library.f_churn.argtypes = [ctypes.c_long]
+stop = threading.Event()
+def churn():
+    while not stop.is_set(): library.f_churn(2000)
+threads = [threading.Thread(target=churn, daemon=True) for _ in range(12)]
+for thread in threads: thread.start()
+for _ in range(40):
+    with record(scope="process") as everything: time.sleep(0.002)
+    with record() as own: time.sleep(0.02)
+    assert everything.allocs and not own.allocs and not own.sites and not own.frees, own
+stop.set()
+for thread in threads: thread.join()
+""",
     "many_windows": """
 before = len(os.listdir("/proc/self/fd"))
 for _ in range(100): measure(lambda: None, calls=2)

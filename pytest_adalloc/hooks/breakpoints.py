@@ -56,10 +56,10 @@ def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
     places = list(_places(hooks).items())
     total = 0
     for start in range(0, len(places), AT_ONCE):
-        with _watched(places[start : start + AT_ONCE]) as breakpoints:
+        with hooks.paused(), _watched(hooks, places[start : start + AT_ONCE]) as breakpoints:
             if breakpoints.refusal:
                 return Witness(NAME, "unavailable", breakpoints.refusal)
-            _, window, void = vouched_window(hooks, driver, calls, events=breakpoints.events)
+            _, window, void = vouched_window(hooks, driver, calls)
             if void:
                 return Witness(NAME, "unavailable", "libraries came or went while they watched")
             witness = breakpoints.testify(window)
@@ -71,7 +71,7 @@ def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
 
 def watched(hooks: Hooks, wanted: bool) -> AbstractContextManager[Breakpoints]:
     """Breakpoints on the most important entries for one window; none unless wanted."""
-    return _watched(list(_places(hooks).items())[:AT_ONCE] if wanted else [])
+    return _watched(hooks, list(_places(hooks).items())[:AT_ONCE] if wanted else [])
 
 
 @dataclass
@@ -122,8 +122,11 @@ class Breakpoints:
 
 
 @contextmanager
-def _watched(places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
-    """Set breakpoints, prove each with a call, and close them afterwards."""
+def _watched(hooks: Hooks, places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
+    """Set breakpoints for the next window, prove each with a call, and close them afterwards. An outer window is paused
+    meanwhile.
+    """
+    around = hooks.events
     with ExitStack() as stack:
         watching = Breakpoints({}, dict(places))
         try:
@@ -133,10 +136,14 @@ def _watched(places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
                 watching.files[names[0]] = file
         except Refused as error:
             watching.files.clear()
-            watching.refusal = _explained(error)
+            watching.refusal = _explained(error, nested=bool(around))
         for file in watching.events:
             _ioctl(file, RESET)
-        yield watching
+        hooks.events = (*around, *watching.events)
+        try:
+            yield watching
+        finally:
+            hooks.events = around
 
 
 def available() -> tuple[bool, str]:
@@ -252,14 +259,15 @@ def _ioctl(file: int, request: int) -> None:
     fcntl.ioctl(file, request, 0)
 
 
-def _explained(error: Refused) -> str:
+def _explained(error: Refused, *, nested: bool = False) -> str:
     text = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"perf_event_open was refused ({text}): a container's filter, or perf_event_paranoid above 2"
     if error.errno in (errno.ENOSYS, errno.ENOENT, errno.EOPNOTSUPP):
         return f"this kernel or virtual machine offers no hardware breakpoints ({text})"
     if error.errno in (errno.ENOSPC, errno.EBUSY):
-        return f"a debugger or another tool holds the processor's breakpoints ({text})"
+        holder = "the window around this one" if nested else "a debugger or another tool"
+        return f"{holder} holds the processor's breakpoints ({text})"
     return text
 
 

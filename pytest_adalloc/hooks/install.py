@@ -44,11 +44,14 @@ class Hooks:
     slots: Slots
     begin: Callable[[int], None]
     end: Callable[[int], None]
+    pause: Callable[[int], None]
+    resume: Callable[[int], None]
     calls: Callable[[int], None]
     window: Callable[[int], None]
     locked_calls: Callable[[int], None]
     locked_window: Callable[[int], None]
     thread: Callable[[], int]
+    events: tuple[int, ...] = ()  # breakpoints that the next window switches on and off
     mirror: int = 0  # the armed word of the preloaded library, where there is one
     canary_keys: frozenset[int] = frozenset()
     ranges_fit: bool = True
@@ -105,6 +108,26 @@ class Hooks:
                 self._depth -= 1
         finally:
             self._lock.release()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Between the snapshots and the ends of a window an outer window counts nothing that this thread asks for, and
+        its breakpoints rest: it is ours. A window of all threads goes on, or it would lose calls of the others.
+        """
+        from pytest_adalloc.hooks.window import Plan
+
+        armed, around = self.words[layout.ARMED], self.events
+        if armed == layout.EVERY_THREAD:
+            self.events = ()
+        plan = Plan(mirror=self.mirror, events=around) if armed == self.thread() else None
+        if plan:
+            self.pause(plan.address)
+        try:
+            yield
+        finally:
+            self.events = around
+            if plan:
+                self.resume(plan.address)
 
     def disarm(self) -> None:
         """Stop counting at once, whoever is counted."""
@@ -227,6 +250,8 @@ def _load() -> Hooks:
         slots=slots,
         begin=locked(core["adalloc_begin"]),
         end=locked(core["adalloc_end"]),
+        pause=locked(core["adalloc_pause"]),
+        resume=locked(core["adalloc_resume"]),
         calls=window(core["adalloc_calls"]),
         window=window(core["adalloc_window"]),
         locked_calls=locked(core["adalloc_calls"]),

@@ -108,10 +108,12 @@ def _shape(argument: object) -> str:
 def _driver(call: Callable[..., object], args: tuple[object, ...]) -> Driver:
     from pytest_adalloc.hooks.pointers import as_kernel
 
-    kernel = as_kernel(call, args)
+    hooks = installed()
+    with hooks.paused():  # the compiler works for us
+        kernel = as_kernel(call, args)
     if kernel is not None:
         return Driver(kernel.address, 0, locked=kernel.needs_interpreter, kept=kernel)
-    return python_driver(installed(), call, args)
+    return python_driver(hooks, call, args)
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Driver:
             restore=self.restore,
             calls=calls,
             mirror=hooks.mirror,
+            events=hooks.events,
             chained=hooks.chained,
             **options,
         )
@@ -206,9 +209,11 @@ def vouched_window(hooks: Hooks, driver: Driver, calls: int, **options: Any) -> 
     """A window whose count is complete, and how many void ones came before it."""
     for void in range(VOID_WINDOWS):
         hooks.refresh()
-        plan, before = driver.plan(hooks, calls, **options), Snapshot.take(hooks)
-        driver.drive(hooks, plan)
-        after = Snapshot.take(hooks)
+        with hooks.paused():
+            plan = driver.plan(hooks, calls, **options)
+            before = Snapshot.take(hooks)
+            driver.drive(hooks, plan)
+            after = Snapshot.take(hooks)
         if hooks.slots.unchanged():
             vouch(hooks, plan)
             return plan, Window(hooks, before, after), void
@@ -249,7 +254,12 @@ def setting(
 def _lines(hooks: Hooks, driver: Driver, plan: Plan) -> dict[int, Line]:
     if driver.name != "python" or not any(plan.counts):
         return {}
-    return python_lines(hooks, lambda: driver.drive(hooks, driver.plan(hooks, 1)))
+
+    def once() -> None:
+        with hooks.paused():
+            driver.drive(hooks, driver.plan(hooks, 1))
+
+    return python_lines(hooks, once)
 
 
 def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, asked: int) -> tuple[Witness, ...]:

@@ -68,9 +68,14 @@ def record(
     """
     hooks = installed()
     recording = Recording()
-    with hooks.opened(scope), counted_domains(hooks) as domains, watched(hooks, witness) as breakpoints:
+    with (
+        hooks.opened(scope),
+        hooks.paused(),
+        counted_domains(hooks) as domains,
+        watched(hooks, witness) as breakpoints,
+    ):
         hooks.refresh()
-        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=breakpoints.events, chained=hooks.chained)
+        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=hooks.events, chained=hooks.chained)
         block = _Block(hooks, plan, Snapshot.take(hooks), address_table, domains, breakpoints if witness else None)
         hooks.begin(plan.address)
         start = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_adalloc.hooks import HooksBusy, breakpoints, machine, measure, measure_native, record
+from pytest_adalloc.hooks import HooksBusy, breakpoints, forbid, machine, measure, measure_native, record
 from pytest_adalloc.hooks.install import hook_addresses, installed
 
 
@@ -189,6 +189,31 @@ def test_measure_inside_record(paths: Any) -> None:
         inner = measure_native(paths.address("p_malloc"), 0, calls=5, warmup=0, witness=False)
     assert inner.allocs_per_call == (1,) * 5
     assert outer.by_function["malloc"] == 5
+
+
+def test_inside_a_recording_the_witnesses_agree_and_nothing_of_ours_is_counted() -> None:
+    def call() -> object:
+        return np.sin(np.zeros(5000))
+
+    alone = measure(call, calls=3)
+    with record(), record():
+        inside = measure(call, calls=3)
+        with record(witness=True) as block:
+            call()
+            within = measure(call, calls=3)
+    assert not within.disagreement
+    assert not inside.disagreement
+    assert inside.by_function == alone.by_function
+    assert inside.interpreter == alone.interpreter
+    assert not block.disagreement
+    # One call here; a warm-up, three calls and one more for the line inside.
+    assert block.by_function == {kind: count // 3 * 6 for kind, count in alone.by_function.items()}
+
+
+def test_a_function_pointer_is_made_a_kernel_at_our_expense(paths: Any) -> None:
+    with forbid() as block:
+        assert measure(paths.functions.p_nothing, None, calls=3).pattern == "none"
+    assert not block.disagreement
 
 
 def test_a_recording_has_no_report_before_its_end() -> None:

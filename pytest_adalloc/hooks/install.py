@@ -24,7 +24,7 @@ from pytest_adalloc.hooks import caller, elf, layout, native, sites, strict
 from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
 from pytest_adalloc.hooks.errors import HooksBusy, HooksDead, HooksUnavailable
 from pytest_adalloc.hooks.native.hooks import DESCRIPTION_BYTES
-from pytest_adalloc.hooks.slots import Slots, linked_address
+from pytest_adalloc.hooks.slots import Slots, linked_address, unlisted_libraries
 
 CANARY_TEXT = b"a canary of the allocator hooks " * 39  # a size that nothing else asks for
 CANARY_BYTES = len(CANARY_TEXT) + 1
@@ -55,6 +55,7 @@ class Hooks:
     mirror: int = 0  # the armed word of the preloaded library, where there is one
     canary_keys: frozenset[int] = frozenset()
     ranges_fit: bool = True
+    unlisted: tuple[str, ...] = ()  # libraries whose slots cannot be found
     domains_in_place: tuple[str, ...] = ()
     numpy_capsule: object = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -68,6 +69,7 @@ class Hooks:
         self.slots.patch()
         if self._seen != self.slots.generation:
             self.ranges_fit = caller.write_ranges(self.words, self.slots.objects, self.slots.originals["malloc"])
+            self.unlisted = unlisted_libraries(self.slots.objects)
             self._seen = self.slots.generation
             sites.forget()
 

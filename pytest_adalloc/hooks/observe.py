@@ -364,6 +364,8 @@ def by_function(raw: Iterable[RawSite]) -> dict[str, int]:
 def blind_spots(hooks: Hooks, after: Snapshot) -> tuple[str, ...]:
     """What the slots of this process cannot see."""
     spots = [RAW_SYSTEM_CALLS]
+    if hooks.unlisted:
+        spots.append(f"{', '.join(hooks.unlisted)}: not in the loader's list (dlmopen?); their allocator is another")
     if after.lost:
         spots.append(f"{after.lost} calls found the table of sites full; they are counted but not attributed")
     if not hooks.ranges_fit:

@@ -135,6 +135,33 @@ def test_a_data_word_that_the_program_changed_is_left_alone(build: Any) -> None:
     del library
 
 
+NAMESPACE = """
+import ctypes, sys
+from pytest_adalloc.hooks import measure_native
+opener = ctypes.CDLL(None).dlmopen
+opener.restype, opener.argtypes = ctypes.c_void_p, [ctypes.c_long, ctypes.c_char_p, ctypes.c_int]
+library = ctypes.CDLL(sys.argv[1])
+function = ctypes.cast(library.p_malloc, ctypes.c_void_p).value
+assert not [spot for spot in measure_native(function, 0, calls=3).blind_spots if "loader" in spot]
+handle = opener(-1, sys.argv[2].encode(), 2)
+assert handle
+apart = ctypes.cast(ctypes.CDLL("apart", handle=handle).p_malloc, ctypes.c_void_p).value
+report = measure_native(apart, 0, calls=3)
+assert report.allocs_per_call == (0, 0, 0), report
+(spot,) = [spot for spot in report.blind_spots if "loader" in spot]
+assert "apart.so" in spot and "libc.so.6" in spot, spot
+"""
+
+
+def test_a_library_in_a_namespace_of_its_own_is_named(paths: Any, python: Any, tmp_path: Path) -> None:
+    apart = tmp_path / "apart.so"
+    shutil.copy(paths.path, apart)
+    run = python(NAMESPACE, str(paths.path), str(apart))
+    if "dlmopen" in run.stderr and "AttributeError" in run.stderr:
+        pytest.skip("this C library has no dlmopen")
+    assert run.returncode == 0, run.stderr
+
+
 def test_a_library_that_is_closed_and_opened_again(build: Any, tmp_path: Path) -> None:
     import _ctypes
 

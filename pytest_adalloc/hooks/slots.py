@@ -46,7 +46,7 @@ class Slots:
     def find_originals(self) -> None:
         """Find what each name stands for in this process, before anything is patched."""
         self._scan()
-        found = {name: elf.first_definition(self.objects, name) for name in NAMES}
+        found = {name: elf.first_definition(self.objects, name, linked_address) for name in NAMES}
         self.originals = {name: address for name, address in found.items() if address}
         self._linkage = {name: address for name in self.originals if (address := linked_address(name))}
         if "malloc" not in self.originals:

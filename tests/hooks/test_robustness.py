@@ -306,3 +306,21 @@ print("end")
     )
     run = python(code, str(paths.path), LD_PRELOAD=str(counter))
     assert run.stdout == "end\n", run.stderr
+
+
+def test_an_indirect_malloc_preloaded(build: Any, paths: Any, python: Any) -> None:
+    """What an indirect function has been resolved to is what the hooks pass on to, and not the next definition."""
+    indirect = build("indirect.c", "libindirect.so", "-shared", "-fPIC", "-w")
+    code = (
+        HEAD
+        + """
+served = ctypes.CDLL(None).indirect_served
+sound()
+before = served()
+assert measure_native(address("p_malloc"), 0, calls=50, witness=False).allocs_per_call == (1,) * 50
+assert served() >= before + 50
+print("end")
+"""
+    )
+    run = python(code, str(paths.path), LD_PRELOAD=str(indirect))
+    assert run.stdout == "end\n", run.stderr

@@ -16,6 +16,7 @@ import pytest
 from pytest_adalloc.hooks import elf, measure_native
 from pytest_adalloc.hooks.entries import NAMES
 from pytest_adalloc.hooks.install import installed
+from pytest_adalloc.hooks.slots import linked_address
 
 
 def word(address: int) -> ctypes.c_uint64:
@@ -36,7 +37,7 @@ def test_objects_and_definitions() -> None:
     libc = next(o for o in objects if o.file_name.startswith("libc.so"))
     assert elf.definition(libc, "malloc") == ctypes.cast(ctypes.CDLL(libc.name).malloc, ctypes.c_void_p).value
     assert elf.definition(libc, "no such name") is None
-    assert elf.first_definition(objects, "malloc") == elf.definition(libc, "malloc")
+    assert elf.first_definition(objects, "malloc", linked_address) == elf.definition(libc, "malloc")
     low, high = libc.span()
     assert low < (elf.definition(libc, "free") or 0) < high
 

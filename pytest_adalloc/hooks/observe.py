@@ -196,7 +196,7 @@ def observe(
         hooks.refresh()
         driver.warm_up(hooks, warmup)
         plan, window, repeats = vouched_window(hooks, driver, calls, scope=scope)
-        fields = replace(window, table=address_table).fields(_lines(hooks, driver, plan))
+        fields = replace(window, table=address_table).fields(scope, _lines(hooks, driver, plan))
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
@@ -324,8 +324,8 @@ class Window:
         found = (self._difference(site, canaries) for site in self.after.sites.values())
         return [site for site in found if site.count > 0]
 
-    def fields(self, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
-        """The part of a report that comes from the sites; ``lines`` are lines of Python by the key of a site."""
+    def fields(self, scope: str, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
+        """The part of a report that comes from the counters; ``lines`` are lines of Python by the key of a site."""
         raw = self.raw()
         native = [site for site in raw if site.kind == layout.NATIVE]
         counted = [site for site in native if ENTRIES[site.entry].counts]
@@ -340,7 +340,7 @@ class Window:
             "other_threads": {
                 name: after - before
                 for name, before, after in zip(NAMES, self.before.others, self.after.others, strict=False)
-                if after > before and BY_NAME[name].counts
+                if scope == "thread" and after > before and BY_NAME[name].counts
             },
         }
 

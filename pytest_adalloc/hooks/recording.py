@@ -202,7 +202,7 @@ class _Block:
         if self.breakpoints is None:
             witnesses.append(Witness(NAME, "not asked", "left out on request"))
         else:
-            witnesses.append(self.breakpoints.testify(window))
+            witnesses.append(self.breakpoints.testify(window, plan.scope))
             spots = (*spots, *self.breakpoints.unwatched(hooks))
         if hooks.mirror:
             witnesses.append(strict.testify(window, plan.scope))
@@ -210,7 +210,7 @@ class _Block:
         return AllocationReport(
             (plan.counts[0],),
             (plan.sizes[0],),
-            **window.fields(),
+            **window.fields(plan.scope),
             **setting(plan, "python", self.domains, tuple(witnesses), spots),
         )
 

@@ -138,6 +138,16 @@ def test_other_threads_have_their_own_column(paths: Any) -> None:
     assert "malloc" not in report.by_function
 
 
+def test_in_process_scope_the_processor_does_not_contradict_for_what_it_cannot_see(paths: Any) -> None:
+    with record(scope="process", witness=True) as recording:
+        thread = threading.Thread(target=lambda: [paths.functions.p_malloc(None) for _ in range(500)])
+        thread.start()
+        thread.join()
+    assert recording.by_function["malloc"] >= 500
+    assert not recording.disagreement
+    assert not recording.other_threads
+
+
 def test_process_scope_counts_every_thread(paths: Any) -> None:
     report = measure_native(paths.address("s_other_thread"), 0, calls=4, scope="process", witness=False)
     assert all(count >= 10 for count in report.allocs_per_call)

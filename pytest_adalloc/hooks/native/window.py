@@ -131,9 +131,14 @@ start:
   %recording = icmp ne ptr %counts, null
   %status.at = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["status"]}
   %done.at = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["done"]}
+  %calls.start = load atomic i64, ptr {word(layout.ALLOCATIONS)} monotonic, align 8
+  %bytes.start = load atomic i64, ptr {word(layout.BYTES)} monotonic, align 8
   br label %next
 next:
   %i = phi i64 [0, %start], [%j, %judge]
+  ; A call lasts until the next one begins: what other threads allocate between two calls is counted as well.
+  %calls.before = phi i64 [%calls.start, %start], [%calls.after, %judge]
+  %bytes.before = phi i64 [%bytes.start, %start], [%bytes.after, %judge]
   %more = icmp ult i64 %i, %calls
   br i1 %more, label %restore, label %out
 restore:
@@ -152,8 +157,6 @@ copy:
   %r.next = add i64 %r, 1
   br label %restore
 run:
-  %calls.before = load atomic i64, ptr {word(layout.ALLOCATIONS)} monotonic, align 8
-  %bytes.before = load atomic i64, ptr {word(layout.BYTES)} monotonic, align 8
   %status = call i32 %kernel(ptr %frame)
   %calls.after = load atomic i64, ptr {word(layout.ALLOCATIONS)} monotonic, align 8
   %bytes.after = load atomic i64, ptr {word(layout.BYTES)} monotonic, align 8

@@ -89,7 +89,10 @@ class Hooks:
 
         Raises HooksBusy for a second thread, and for a window inside one of the other scope: the counters know one
         scope at a time, and the outer window would lose calls of other threads or count them without being asked.
+        ValueError for a scope that is none.
         """
+        if scope not in ("thread", "process"):
+            raise ValueError(f"scope must be 'thread' or 'process', not {scope!r}")
         if not self._lock.acquire(timeout=0):
             raise HooksBusy("another thread is measuring; one thread measures at a time")
         try:

@@ -189,8 +189,6 @@ def observe(
     """One vouched window over ``calls`` calls, and the second witness over a few more."""
     if calls < 1 or warmup < 0:
         raise ValueError(f"calls must be at least 1 and warmup at least 0, not {calls} and {warmup}")
-    if scope not in ("thread", "process"):
-        raise ValueError(f"scope must be 'thread' or 'process', not {scope!r}")
     hooks = installed()
     with hooks.opened(scope), counted_domains(hooks) as domains:
         hooks.refresh()

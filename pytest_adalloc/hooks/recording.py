@@ -104,7 +104,7 @@ def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = Tru
     words = installed().words
     stopper = Stopper(words)
     note = _FirstNote(words)
-    recording = Recording()
+    recording = running = Recording()  # until the block has begun there is no other one
     try:
         with record(scope=scope, witness=witness) as running, note.taken():
             with stopper.watching() if at_once else nullcontext():

@@ -162,6 +162,14 @@ def test_bad_arguments() -> None:
         measure(lambda: None, scope="galaxy")  # type: ignore[arg-type]
 
 
+def test_a_scope_that_is_none_or_another_is_refused_everywhere() -> None:
+    for block in (record, forbid):
+        with pytest.raises(ValueError, match="scope must be"), block(scope="proces"):  # type: ignore[arg-type]
+            pass
+        with record(), pytest.raises(HooksBusy, match="is open around"), block(scope="process"):
+            pass
+
+
 def test_one_thread_at_a_time() -> None:
     errors: list[BaseException] = []
 

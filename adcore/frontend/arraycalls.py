@@ -10,8 +10,9 @@ import numpy as np
 
 from adcore.frontend.attributes import size, transposed
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe, join_types, materialise, scalar_type
+from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import in_memory
+from adcore.frontend.scalars import one_type
 from adcore.frontend.sequences import static_items
 from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import (
@@ -28,6 +29,7 @@ from adcore.frontend.subscripts import (
 )
 from adcore.frontend.values import (
     NONE,
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -136,7 +138,9 @@ def _full(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, A
     value, shape = found["fill_value"], sizes(frame, node, found["shape"])
     if not is_scalar(value):
         return frame.error(node, f"np.full takes a number, not {describe(value)}")
-    element = element_type(frame, node, found.get("dtype"), scalar_type(value)[0])
+    if found.get("dtype") is None:
+        one_type(frame, value)
+    element = element_type(frame, node, found.get("dtype"), scalar_type(value))
     return POISON if shape is None or element is None else made(frame, node, shape, element, value)
 
 
@@ -181,17 +185,24 @@ def _array(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
             node, "np.array takes numbers in nested lists of equal lengths", "fill np.zeros(...) in a loop"
         )
     numbers = _flat(frame, source)
-    joined: Abstract | None = numbers[0] if numbers else Const(0.0)
-    for number in numbers[1:]:
-        types = join_types(joined, number) if joined is not None else None
-        joined = Num(Value(types[0]), types[1]) if types else None
-    element = element_type(frame, node, found.get("dtype"), scalar_type(joined)[0] if joined is not None else F64)
+    if found.get("dtype") is None:
+        for number in numbers:
+            one_type(frame, number)
+    element = element_type(frame, node, found.get("dtype"), _element_of_numbers(numbers))
     if element is None:
         return POISON
     array = allocate(frame, tuple(map(Const, shape)), element)
     for position, number in zip(np.ndindex(*shape), numbers, strict=True):
         store(frame, node, number, array, [frame.const(k) for k in position])
     return array
+
+
+def _element_of_numbers(numbers: Sequence[Abstract]) -> Scalar:
+    """The element type of an array that NumPy makes of numbers: Python's floats are float64, whatever stands by."""
+    types = {scalar_type(number) for number in numbers}
+    if types <= {F32, BOOL} and F32 in types:
+        return F32
+    return F64 if not types or types & {F32, F64} else I64 if I64 in types else BOOL
 
 
 def _nested_shape(frame: Frame, value: Abstract) -> tuple[int, ...] | None:
@@ -240,7 +251,7 @@ def _arange(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str,
     start, stop, step = found["start"], found.get("stop"), found.get("step", Const(1))
     if stop is None:
         start, stop = Const(0), start
-    if any(not is_scalar(v) or scalar_type(v)[0].kind == "f" for v in (start, stop, step)):
+    if any(not is_scalar(v) or scalar_type(v).kind == "f" for v in (start, stop, step)):
         return frame.error(node, "np.arange is supported for integers", "compute i * step in a loop")
     element = element_type(frame, node, found.get("dtype"), I64)
     stream = stream_of(frame, node, Range(start, stop, step))
@@ -261,11 +272,13 @@ def reducible(frame: Frame, node: ast.Call, value: Abstract) -> tuple[tuple[Abst
         return (stream.length,), _stream_reader(stream)
     if isinstance(value, (Items, ListRef)) and all(map(is_scalar, static_items(frame, value))):
         items = static_items(frame, value)
-        types = [scalar_type(item)[0] for item in items]
-        element = F64 if F64 in types or not items else I64 if I64 in types else types[0]
+        for item in items:
+            one_type(frame, item)
+        element = _element_of_numbers(items)
         array = in_memory(frame, items, element, None)
         return dims(frame, array), lambda index: load(frame, array, index)
     if is_scalar(value):
+        one_type(frame, value)
         return (), lambda index: value
     if not isinstance(value, Poison):
         frame.error(node, f"{ast.unparse(node.func)} does not take {describe(value)}", "pass an array")
@@ -282,7 +295,7 @@ def _stream_reader(stream: Stream) -> Reader:
 def _element(frame: Frame, shape: Sequence[Abstract], read: Reader) -> Scalar:
     """The type of the elements that `read` gives."""
     with frame.builder.region():
-        return scalar_type(read([frame.const(0)] * len(shape)))[0]
+        return scalar_type(read([frame.const(0)] * len(shape)))
 
 
 def reduce(
@@ -297,7 +310,7 @@ def reduce(
     (result,) = accumulate(
         frame, shape, [first], lambda index, carried: [frame.emit(op, carried[0], read(index), **attrs)]
     )
-    return Num(result, weak=False)
+    return Num(result, NUMPY)
 
 
 def sum_of(frame: Frame, shape: Sequence[Abstract], read: Reader, mean: bool = False) -> Num:
@@ -332,7 +345,7 @@ def np_mean(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
         return POISON
     total = sum_of(frame, *source, mean=True)
     count = frame.emit("cast", materialise(frame, total_size(frame, source[0]), I64), type=total.type.name)
-    return Num(frame.emit("div", total.value, count), weak=False)
+    return Num(frame.emit("div", total.value, count), NUMPY)
 
 
 def np_prod(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:

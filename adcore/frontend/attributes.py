@@ -12,7 +12,7 @@ from adcore.frontend.joins import describe, materialise
 from adcore.frontend.outside import from_python
 from adcore.frontend.subscripts import ARRAY_EXPRESSIONS, dims
 from adcore.frontend.values import Abstract, Array, Const, Items, ListRef, Method, Num, Poison, Record, is_scalar
-from adcore.ir.types import I64, NUMPY_NAMES
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES
 
 ARRAY_METHODS = frozenset({"sum", "mean", "min", "max", "prod", "dot", "copy", "fill", "item"})
 LIST_METHODS = frozenset({"append", "copy", "index", "count"})
@@ -31,8 +31,21 @@ def attribute(frame: Frame, node: ast.Attribute, owner: Abstract, name: str) -> 
     if isinstance(owner, ListRef) and name in LIST_METHODS:
         return Method(owner, name)
     if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
-        return owner if name == "real" else Method(owner, name)
+        return _number_attribute(frame, node, owner, name)
     return frame.error(node, f"{describe(owner)} has no attribute `{name}` that can be compiled")
+
+
+def _number_attribute(frame: Frame, node: ast.Attribute, owner: Num, name: str) -> Abstract:
+    """`x.real`, `x.conjugate()`, and `x.item()`, which Python's own numbers don't have."""
+    if name == "item":
+        if owner.kind.numpy:
+            return Method(owner, name)
+        may = "may be" if owner.kind.mixed else "is"
+        return frame.error(node, f"a number that {may} Python's own has no `item`", "write float(x), int(x) or bool(x)")
+    if owner.type == BOOL and owner.kind.mixed:
+        return frame.error(node, f"`.{name}` of a bool that may be NumPy's or Python's", "write int(x)")
+    plain = Num(materialise(frame, owner, I64)) if owner.type == BOOL and owner.kind.python else owner
+    return plain if name == "real" else Method(plain, name)
 
 
 def _constant_attribute(frame: Frame, node: ast.Attribute, owner: Const, name: str) -> Abstract:
@@ -78,7 +91,7 @@ def transposed(frame: Frame, owner: Array) -> Array:
         return owner
     value = frame.emit("transpose", owner.value, permutation=permutation)
     shape = None if owner.shape is None else tuple(reversed(owner.shape))
-    return Array(value, owner.root, owner.writeable, owner.weak, None, shape, owner.local)
+    return Array(value, owner.root, owner.writeable, owner.kind, None, shape, owner.local)
 
 
 def size(frame: Frame, owner: Array) -> Abstract:

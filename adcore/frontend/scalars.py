@@ -269,9 +269,8 @@ def _check_power(frame: Frame, kind: Kind, a: Abstract, b: Abstract, x: Value, y
 
 
 def _check_power_overflow(frame: Frame, kind: Kind, result: Value, x: Value, y: Value) -> None:
-    infinite = frame.const(math.inf)
-
     def finite() -> Value:
+        infinite = frame.const(math.inf)
         ok = frame.emit("lt", frame.emit("abs", result), infinite)
         for value in {x: None, y: None}:
             # NaN and infinity of the operands pass through.

@@ -708,3 +708,30 @@ def test_machine_code_and_derivatives_raise_like_python(mode):
         with np.errstate(all="ignore"):
             assert np.isnan(call(x, 0.5 * np.float64(1.0))) == np.isnan(inverse(x, np.float64(0.5)))
     assert call(np.array([0.5, 2.0]), 0.5) == pytest.approx(0.25 * 4.25)
+
+
+def quotients(x, w):
+    smallest, total = w, 0.0
+    for i in range(len(x)):
+        smallest = x[i] * smallest if i % 3 else min(smallest, x[i])
+        total += w / smallest * math.exp(x[i])
+        x[i] = total
+    return total
+
+
+def test_the_plan_is_that_of_the_program_without_flags():
+    x, dx = np.array([0.5, 0.3, 1.2, 0.9]), np.zeros(4)
+    # For a NumPy `w` nothing has to be asked.
+    handles = [ad.compile(quotients, ad.Duplicated(x, dx), ad.Active(w)) for w in (0.7, np.float64(0.7))]
+    programs = [h._call.version.build.products["simplified"] for h in handles]
+    asked = [any(i.attrs.get("error") == "ZeroDivisionError" for i in walk(p.region)) for p in programs]
+    assert asked == [True, False]
+    assert str(handles[0].explain()) == str(handles[1].explain())
+    assert handles[0].workspace_bytes == handles[1].workspace_bytes > 0
+    gradients = [ad.grad(quotients, (0, 1))(x.copy(), w) for w in (0.7, np.float64(0.7))]
+    np.testing.assert_array_equal(gradients[0][0], gradients[1][0])
+    assert gradients[0][1] == gradients[1][1]
+    with pytest.raises(ZeroDivisionError):
+        quotients(np.array([1.0, 0.5]), 0.0)
+    with pytest.raises(ZeroDivisionError):
+        ad.grad(quotients)(np.array([1.0, 0.5]), 0.0)

@@ -31,8 +31,14 @@ def _is_sum(body: Region, definition: Mapping[Value, Instr], k: int) -> bool:
     param, addition = body.params[k + 1], definition.get(body.yields[k])
     if addition is None or addition.op != "add" or addition.attrs.get("flags") not in ("adjoint", "sum"):
         return False
-    uses = sum(param in i.operands for i in walk(body)) + sum(param is v for v in body.yields)
-    return param in addition.operands and uses == 1
+    # What is added up so far must not be seen on the way: not before an addition, nor after it.
+    return param in addition.operands and _uses(body, param) == 1 and _uses(body, addition.result) == 1
+
+
+def _uses(body: Region, value: Value) -> int:
+    """How often a value is an operand or leaves a region."""
+    inner = sum(i.operands.count(value) + sum(r.yields.count(value) for r in i.regions) for i in walk(body))
+    return inner + body.yields.count(value)
 
 
 def _ascending(region: Region, free: frozenset[Instr]) -> Region:

@@ -170,6 +170,23 @@ def test_loops_whose_iterations_are_apart_run_upwards(read: str, added: str) -> 
     agree(before, after)
 
 
+@pytest.mark.parametrize("seen", ["%t", "%s"])
+def test_a_sum_that_is_looked_at_on_the_way_keeps_its_direction(seen: str) -> None:
+    before = program(
+        f"""
+  %end: f64 = for %0, %n, %zero [step=1, reverse=True] {{
+  (%i: i64, %s: f64):
+    %v: f64 = load %a, %i
+    %t: f64 = add %s, %v [flags='adjoint']
+    accumulate {seen}, %d, %i
+    yield %t
+  }}"""
+    )
+    after = ascend(before)
+    assert "reverse=True" in print_function(after)
+    agree(before, after)
+
+
 @pytest.mark.parametrize(
     ("body", "parallel"),
     [

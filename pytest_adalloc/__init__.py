@@ -1,4 +1,5 @@
-"""Gradients that are right and never allocate, as tests: `check`, `check_gradient`, `measure`, `forbid`, `record`.
+"""Gradients that are right and never allocate, as tests: `check`, `check_gradient`, `measure`, `measure_growth`,
+`forbid`, `record`.
 
 The same as methods of the fixture `adalloc`. Everything is imported on first use: pytest loads this package in every
 run.
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from pytest_adalloc.hooks import (
         AllocationForbidden,
         AllocationReport,
+        GrowthReport,
         HooksBusy,
         HooksDead,
         HooksUnavailable,
         forbid,
         measure,
+        measure_growth,
         record,
     )
     from pytest_adalloc.hooks.pprof import write_profile
@@ -31,6 +34,7 @@ __all__ = [
     "AllocationReport",
     "CheckFailed",
     "GradReport",
+    "GrowthReport",
     "HooksBusy",
     "HooksDead",
     "HooksUnavailable",
@@ -39,6 +43,7 @@ __all__ = [
     "check_gradient",
     "forbid",
     "measure",
+    "measure_growth",
     "record",
     "write_profile",
 ]

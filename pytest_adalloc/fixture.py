@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_adalloc.session import Recorder
 
 if TYPE_CHECKING:
-    from pytest_adalloc.hooks import AllocationReport, Recording
+    from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
     from pytest_adalloc.options import Scope
     from pytest_adalloc.report import GradReport
 
@@ -62,6 +62,14 @@ class Adalloc:
         report = hooks.measure(call, *args, calls=counted, warmup=warmup, scope=scope, others=others)
         profiled(self._recorder, report)
         return report
+
+    def measure_growth(
+        self, call: Callable[..., object], *args: object, calls: int = 4000, batches: int = 16
+    ) -> GrowthReport:
+        """Whether the process's memory grows with every call. See `pytest_adalloc.measure_growth`."""
+        from pytest_adalloc import hooks
+
+        return hooks.measure_growth(call, *args, calls=calls, batches=batches)
 
     @contextmanager
     def forbid(self, *, scope: Scope | None = None, at_once: bool = True) -> Iterator[None]:

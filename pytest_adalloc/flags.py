@@ -5,6 +5,7 @@ parts.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -42,7 +43,18 @@ def settings_of(config: pytest.Config, flags: Any) -> Settings:
         raise pytest.UsageError("--adalloc-calls: at least one call has to be counted")
     if settings.seed < 0:
         raise pytest.UsageError("--adalloc-seed: seeds are not negative")
+    if settings.pprof:
+        _make_directory("--adalloc-pprof", Path(settings.pprof))
     return settings
+
+
+def _make_directory(flag: str, path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise pytest.UsageError(f"{flag}: {path} can't be made: {problem.strerror or problem}") from None
+    if not os.access(path, os.W_OK):
+        raise pytest.UsageError(f"{flag}: {path} can't be written")
 
 
 def _value(flag: str, kind: str, allowed: Any, given: Any, base: Path) -> Any:

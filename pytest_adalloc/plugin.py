@@ -105,8 +105,8 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARK}(function, *args, **options): the gradient of the function (without one: of the test's body) is right "
         "and allocates nothing; with a function named, the body runs afterwards.",
     )
-    if config.getoption("adalloc_update_baseline") or config.getini("adalloc_update_baseline"):
-        settings(config)  # says at once if the file to update is not named
+    if any(config.getoption(ini) is not None or config.getini(ini) for _, ini, *_ in FLAGS):
+        settings(config)  # what makes no sense ends the run before its first test
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Gathering(config), "adalloc-gathering")
 

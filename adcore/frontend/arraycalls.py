@@ -41,6 +41,7 @@ from adcore.frontend.shapes import fits, product
 from adcore.frontend.subscripts import fill, integer, load
 from adcore.frontend.values import (
     NONE,
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -141,8 +142,8 @@ def _root(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     if isinstance(value, Poison):
         return POISON
     if is_array(value):
-        return apply(frame, node, np.sqrt, [value], lambda v: Num(frame.emit("sqrt", materialise(frame, v[0])), False))
-    return Num(frame.emit("sqrt", materialise(frame, value)), False)
+        return apply(frame, node, np.sqrt, [value], lambda v: Num(frame.emit("sqrt", materialise(frame, v[0])), NUMPY))
+    return Num(frame.emit("sqrt", materialise(frame, value)), NUMPY)
 
 
 def _average(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:

@@ -10,7 +10,7 @@ import numpy as np
 from adcore.frontend.arraycalls import ARRAY_METHODS, transposed
 from adcore.frontend.elementwise import operand
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe
+from adcore.frontend.joins import describe, materialise
 from adcore.frontend.memory import in_memory
 from adcore.frontend.outside import from_python
 from adcore.frontend.shapes import product
@@ -29,7 +29,7 @@ from adcore.frontend.values import (
     is_array,
     is_scalar,
 )
-from adcore.ir.types import NUMPY_NAMES
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES
 
 LIST_METHODS = frozenset({"append", "copy", "index", "count"})
 
@@ -47,8 +47,21 @@ def attribute(frame: Frame, node: ast.Attribute, owner: Abstract, name: str) -> 
     if isinstance(owner, ListRef) and name in LIST_METHODS:
         return Method(owner, name)
     if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
-        return owner if name == "real" else Method(owner, name)
+        return _number_attribute(frame, node, owner, name)
     return frame.error(node, f"{describe(owner)} has no attribute `{name}` that can be compiled")
+
+
+def _number_attribute(frame: Frame, node: ast.Attribute, owner: Num, name: str) -> Abstract:
+    """`x.real`, `x.conjugate()`, and `x.item()`, which Python's own numbers don't have."""
+    if name == "item":
+        if owner.kind.numpy:
+            return Method(owner, name)
+        may = "may be" if owner.kind.mixed else "is"
+        return frame.error(node, f"a number that {may} Python's own has no `item`", "write float(x), int(x) or bool(x)")
+    if owner.type == BOOL and owner.kind.mixed:
+        return frame.error(node, f"`.{name}` of a bool that may be NumPy's or Python's", "write int(x)")
+    plain = Num(materialise(frame, owner, I64)) if owner.type == BOOL and owner.kind.python else owner
+    return plain if name == "real" else Method(plain, name)
 
 
 def _constant_attribute(frame: Frame, node: ast.Attribute, owner: Const, name: str) -> Abstract:

@@ -9,7 +9,8 @@ from typing import Any
 
 from adcore.frontend.elementwise import absolute
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe, materialise, scalar_type
+from adcore.frontend.joins import describe, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import flag
 from adcore.frontend.lists import list_literal
 from adcore.frontend.scalars import (
     binary,
@@ -18,6 +19,7 @@ from adcore.frontend.scalars import (
     folded,
     minimum,
     python_message,
+    refused_bool,
     to_float,
     to_int,
     truth,
@@ -28,24 +30,27 @@ from adcore.frontend.subscripts import accumulate, dim, load
 from adcore.frontend.values import (
     NONE,
     POISON,
+    UNTRACKED,
     Abstract,
     Array,
     Closure,
     Const,
     Expanded,
     Items,
+    Kind,
     ListRef,
     Num,
     Poison,
     Range,
     Record,
     Reshaped,
+    Stream,
     Uniform,
     is_array,
     is_scalar,
 )
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64
+from adcore.ir.types import BOOL, F32, I64, Scalar
 
 Builtin = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
 
@@ -88,8 +93,10 @@ def _len(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
 @plain(1, 3)
 def _range(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     for argument, value in zip(node.args, args, strict=False):
-        if not is_scalar(value) or scalar_type(value)[0].kind == "f":
+        if not is_scalar(value) or scalar_type(value).kind == "f":
             return frame.error(argument, f"range takes integers, not {describe(value)}", "write int(...) around it")
+        if (refused := refused_bool(frame, argument, "range does not take", value)) is not None:
+            return refused
     whole = [Num(frame.emit("cast", v.value, type="i64")) if _is_bool(v) else v for v in args]  # type: ignore[union-attr]
     lo, hi, step = {1: (Const(0), *whole, Const(1)), 2: (*whole, Const(1)), 3: tuple(whole)}[len(whole)]
     if isinstance(step, Const) and step.value == 0:
@@ -140,8 +147,10 @@ def _abs(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
         return _not_a_number(frame, node, value)
     if isinstance(value, Const):
         return folded(frame, node, abs, value)
-    type_, weak = scalar_type(value)
-    return Num(frame.emit("abs", materialise(frame, value, I64 if type_ == BOOL else type_)), weak)
+    type_ = scalar_type(value)
+    if (refused := refused_bool(frame, node, "abs of", value)) is not None:
+        return refused
+    return Num(frame.emit("abs", materialise(frame, value, I64 if type_ == BOOL else type_)), kind_of(value))
 
 
 def _not_a_number(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
@@ -196,8 +205,8 @@ def _round(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
         return folded(frame, node, round, *args)
     if len(args) == 2 and args[1] is not NONE:
         return frame.error(node, "round to decimal places is not supported", "round outside the compiled function")
-    if scalar_type(args[0])[0].kind != "f":
-        return to_int(frame, node, args[0])
+    if scalar_type(args[0]).kind != "f":
+        return refused_bool(frame, node, "round does not take", args[0]) or to_int(frame, node, args[0])
     return Num(frame.emit("cast", frame.emit("rint", materialise(frame, args[0])), type="i64"))
 
 
@@ -234,12 +243,29 @@ def _extremum_of(frame: Frame, node: ast.Call, value: Abstract, comparison: type
     if not is_scalar(first):
         return frame.error(node, f"{ast.unparse(node.func)} of rows", "loop over the elements")
 
-    def better(index: list[Value], carried: Any) -> list[Value]:
-        chosen = minimum(frame, node, [Num(carried[0], scalar_type(first)[1]), stream.item(Num(index[0]))], comparison)
-        return [materialise(frame, chosen, scalar_type(first)[0])]
+    return _accumulated(
+        frame, stream, first, scalar_type(first), lambda best, item: minimum(frame, node, [best, item], comparison)
+    )
 
-    (result,) = accumulate(frame, (stream.length,), [materialise(frame, first)], better)
-    return Num(result, scalar_type(first)[1])
+
+def _accumulated(
+    frame: Frame, stream: Stream, start: Abstract, type_: Scalar, step: Callable[[Abstract, Abstract], Abstract]
+) -> Abstract:
+    """`start` and then what `step` makes of it and each item, as a number of `type_`."""
+    with frame.builder.region():
+        # Only for its kind: what is emitted here is dropped.
+        kind = kind_of(step(start, stream.item(Num(frame.const(0)))))
+    same = kind == kind_of(start) and not kind.mixed
+    tracked = not same and frame.session.found.kinds
+
+    def one(index: list[Value], carried: Any) -> list[Value]:
+        old = kind if same else Kind((carried[1],)) if tracked else UNTRACKED
+        new = step(Num(carried[0], old), stream.item(Num(index[0])))
+        return [materialise(frame, new, type_), *([flag(frame, kind_of(new))] if tracked else [])]
+
+    first = [materialise(frame, start, type_), *([flag(frame, kind_of(start))] if tracked else [])]
+    result, *flags = accumulate(frame, (stream.length,), first, one)
+    return Num(result, kind if same else Kind(tuple(flags)) if tracked else UNTRACKED)
 
 
 @plain(1, 2, "start")
@@ -260,13 +286,7 @@ def _sum(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
         total = _added(frame, node, start, stream.item(Num(frame.const(0))))
     if isinstance(total, Poison):
         return POISON
-    type_, weak = scalar_type(total)
-
-    def step(index: list[Value], carried: Any) -> list[Value]:
-        return [materialise(frame, _added(frame, node, Num(carried[0], weak), stream.item(Num(index[0]))), type_)]
-
-    (result,) = accumulate(frame, (stream.length,), [materialise(frame, start, type_)], step)
-    return Num(result, weak)
+    return _accumulated(frame, stream, start, scalar_type(total), lambda s, item: _added(frame, node, s, item))
 
 
 def _added(frame: Frame, node: ast.Call, total: Abstract, item: Abstract) -> Abstract:
@@ -281,7 +301,7 @@ def _added(frame: Frame, node: ast.Call, total: Abstract, item: Abstract) -> Abs
         with frame.builder.region():
             probe = binary(frame, node, ast.Add, total, item)
         if isinstance(probe, Num) and total.value == 0 and not isinstance(total.value, float):
-            total = Num(frame.const(0 if probe.type.kind == "i" else 0.0, probe.type), probe.weak)
+            total = Num(frame.const(0 if probe.type.kind == "i" else 0.0, probe.type), kind_of(total))
     return binary(frame, node, ast.Add, total, item)
 
 
@@ -300,8 +320,7 @@ def _isinstance(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[
     if isinstance(value, Const):
         return Const(isinstance(value.value, tuple(wanted)))
     if isinstance(value, Num):
-        kinds = {"f": (float, np.float64), "i": (int, np.int64), "b": (bool, np.bool_)}[value.type.kind]
-        own = kinds[0] if value.weak else np.float32 if value.type.bytes == 4 else kinds[1]
+        return _isinstance_of_number(frame, value, tuple(wanted))
     elif isinstance(value, Array):
         own = list if value.literal is not None else np.ndarray
     elif isinstance(value, Record):
@@ -313,6 +332,18 @@ def _isinstance(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[
     if own is None:
         return frame.error(node, f"isinstance of {describe(value)} is not supported")
     return Const(issubclass(own, tuple(wanted)))
+
+
+def _isinstance_of_number(frame: Frame, value: Num, classes: tuple[type, ...]) -> Abstract:
+    """Told by a flag where it depends on whose the number is."""
+    import numpy as np
+
+    own: tuple[type, type] = {"f": (float, np.float64), "i": (int, np.int64), "b": (bool, np.bool_)}[value.type.kind]
+    python, numpy = (issubclass(c, classes) for c in (own[0], np.float32 if value.type == F32 else own[1]))
+    if value.kind.mixed and python != numpy:
+        whose = flag(frame, value.kind)
+        return Num(whose if python else frame.emit("not", whose))
+    return Const(numpy if value.kind.numpy else python)
 
 
 @plain(0, 1)

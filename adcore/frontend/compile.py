@@ -12,8 +12,8 @@ from adcore.frontend.calls import outside_defaults, run_body
 from adcore.frontend.captures import Capture
 from adcore.frontend.elementwise import operand
 from adcore.frontend.expressions import evaluate
-from adcore.frontend.frame import Frame, Restart, Session, State, open_frame
-from adcore.frontend.joins import TooWide, describe, materialise, scalar_type
+from adcore.frontend.frame import Found, Frame, Restart, Session, State, open_frame
+from adcore.frontend.joins import TooWide, describe, kind_of, materialise, scalar_type
 from adcore.frontend.memory import computed
 from adcore.frontend.reader import Source, read, refuse
 from adcore.frontend.ruled import Rule, call_ruled, find
@@ -34,7 +34,6 @@ from adcore.frontend.values import (
 )
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
-from adcore.ir.types import Scalar
 from adcore.ops import TABLE
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
 from adcore.source import Span
@@ -69,23 +68,21 @@ def compile_function(
     """
     source = read(function)
     rule = None if own_rule else find(function)
-    in_memory: dict[Span, Scalar] = {}
+    found = Found()
     for _ in range(MOST_RESTARTS):
         try:
-            return _Attempt(source, signature, ops, in_memory, rule).program()
+            return _Attempt(source, signature, ops, found, rule).program()
         except Restart:
             continue
-    raise AssertionError("the compiler does not settle which lists need memory")
+    raise AssertionError("the compiler does not settle")
 
 
 class _Attempt:
-    """One compilation, given which lists are in memory."""
+    """One compilation, given what earlier attempts found out."""
 
-    def __init__(
-        self, source: Source, signature: Signature, ops: OpTable, in_memory: dict[Span, Scalar], rule: Rule | None
-    ) -> None:
+    def __init__(self, source: Source, signature: Signature, ops: OpTable, found: Found, rule: Rule | None) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(ops, in_memory)
+        self.session = Session(ops, found)
         self.frame = open_frame(self.session, source, source.node, State(), evaluate, execute, None)
         self.span = source.span(source.node)
 
@@ -178,14 +175,13 @@ def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value
             leaves.append(materialise(frame, value))
         except TooWide as error:
             frame.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
-        type_, weak = scalar_type(value)
-        return ScalarArg(type_.name, weak)
+        return ScalarArg(scalar_type(value).name, kind_of(value).python)
     if isinstance(value, (Expanded, Reshaped)):
         value = _returnable(frame, node, value)
     if isinstance(value, Array):
         leaves.append(value.value)
         if value.literal is not None:
-            return UniformArg("list", ScalarArg(value.element.name, value.weak))
+            return UniformArg("list", ScalarArg(value.element.name, not value.kind.numpy))
         return ArrayArg(value.element.name, value.rank, "C" if value.type.layout == "C" else "S", value.writeable)
     if isinstance(value, (Items, ListRef)):
         items = tuple(result_tree(frame, node, item, leaves) for item in static_items(frame, value))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from adcore.frontend.conditions import condition
 from adcore.frontend.frame import Frame, Restart, as_static_int, open_frame
-from adcore.frontend.joins import describe, materialise, scalar_type
-from adcore.frontend.lists import LONGEST_LIST, list_literal
+from adcore.frontend.joins import describe, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import flag
+from adcore.frontend.lists import LONGEST_LIST, list_array, list_literal
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.streams import consume, stream_of
 from adcore.frontend.subscripts import nest, stored, wider
 from adcore.frontend.targets import assign
-from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, Stream, is_scalar
+from adcore.frontend.values import POISON, PYTHON, Abstract, Const, Num, Poison, Stream, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
@@ -102,8 +104,9 @@ def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
 def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension, stream: Stream) -> Abstract:
     """One generator of unknown length: an array of numbers."""
     where = frame.span(node)
-    element = frame.session.in_memory.get(where, BOOL)
+    element = frame.session.found.in_memory.get(where, BOOL)
     buffer = frame.emit("alloc", materialise(frame, stream.length, I64), element=element.name, hint="list")
+    array = list_array(frame, buffer, PYTHON, where in frame.session.found.mixed, where, stream.length)
     seen: list[Abstract] = []
 
     def body(index: list[Value]) -> None:
@@ -112,6 +115,8 @@ def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension, s
         seen.append(item)
         if is_scalar(item):
             frame.put(stored(frame, item, element), buffer, index)
+            if array.kinds is not None:
+                frame.put(flag(frame, kind_of(item)), array.kinds, index)
 
     nest(frame, (stream.length,), body)
     (item,) = seen
@@ -121,8 +126,11 @@ def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension, s
         return frame.error(
             node.elt, f"a list of {describe(item)} of unknown length is not supported", "use a 2-d array"
         )
-    type_, weak = scalar_type(item)
-    if wider(element, type_) or where not in frame.session.in_memory:
-        frame.session.in_memory[where] = type_
+    type_, kind = scalar_type(item), kind_of(item)
+    if wider(element, type_) or where not in frame.session.found.in_memory:
+        frame.session.found.in_memory[where] = type_
         raise Restart
-    return Array(buffer, buffer, True, weak, where, (stream.length,), local=True)
+    if kind.mixed and where not in frame.session.found.mixed:
+        frame.session.found.mixed.add(where)
+        raise Restart
+    return array if array.kind.mixed else replace(array, kind=kind)

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from adcore.frontend.elementwise import cast, operand
+from adcore.frontend.elementwise import cast, joint_type, operand
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joining import joined
-from adcore.frontend.joins import describe, join_types, materialise, scalar_type
+from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.memory import allocate, computed, in_memory
+from adcore.frontend.scalars import one_type
 from adcore.frontend.sequences import static_items
 from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import fill, integer, store
 from adcore.frontend.values import (
     NONE,
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -115,7 +117,9 @@ def _full(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, A
     value, shape = found["fill_value"], sizes(frame, node, found["shape"])
     if not is_scalar(value):
         return frame.error(node, f"np.full takes a number, not {describe(value)}")
-    element = element_type(frame, node, found.get("dtype"), scalar_type(value)[0])
+    if found.get("dtype") is None:
+        one_type(frame, value)
+    element = element_type(frame, node, found.get("dtype"), scalar_type(value))
     return POISON if shape is None or element is None else made(frame, node, shape, element, value)
 
 
@@ -163,11 +167,8 @@ def _array(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
             node, "np.array takes numbers in nested lists of equal lengths", "fill np.zeros(...) in a loop"
         )
     numbers = _flat(frame, source)
-    joint: Abstract | None = numbers[0] if numbers else Const(0.0)
-    for number in numbers[1:]:
-        types = join_types(joint, number) if joint is not None else None
-        joint = Num(Value(types[0]), types[1]) if types else None
-    element = element_type(frame, node, found.get("dtype"), scalar_type(joint)[0] if joint is not None else F64)
+    given = found.get("dtype")
+    element = element_type(frame, node, given, joint_type(frame, numbers) if given is None else F64)
     if element is None:
         return POISON
     array = allocate(frame, tuple(map(Const, shape)), element)
@@ -233,7 +234,7 @@ def _arange(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str,
     bounds = (start, stop, step)
     if not all(map(is_scalar, bounds)):
         return frame.error(node, "np.arange takes numbers", "pass start, stop and step")
-    if any(scalar_type(v)[0].kind == "f" for v in bounds):
+    if any(scalar_type(v).kind == "f" for v in bounds):
         return _float_range(frame, node, bounds, found.get("dtype"))
     element = element_type(frame, node, found.get("dtype"), I64)
     stream = stream_of(frame, node, Range(start, stop, step))
@@ -248,7 +249,7 @@ def _float_range(
     element = element_type(frame, node, dtype, F64)
     if element is None:
         return POISON
-    if element != F64 or F32 in [scalar_type(v)[0] for v in bounds]:
+    if element != F64 or F32 in [scalar_type(v) for v in bounds]:
         return frame.error(node, "np.arange of floats is supported for float64", "convert it with .astype(...)")
     if all(isinstance(v, Const) for v in bounds):
         length: Abstract = Const(len(np.arange(*(v.value for v in bounds if isinstance(v, Const)))))
@@ -266,7 +267,7 @@ def _float_range(
 def _steps(frame: Frame, start: Value, delta: Value) -> Callable[[Sequence[Value]], Abstract]:
     def at(index: Sequence[Value]) -> Abstract:
         k = frame.emit("cast", index[0], type="f64")
-        return Num(frame.emit("add", start, frame.emit("mul", k, delta)), False)
+        return Num(frame.emit("add", start, frame.emit("mul", k, delta)), NUMPY)
 
     return at
 
@@ -296,13 +297,13 @@ def _linspace(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[st
         k = frame.emit("cast", index[0], type="f64")
         value = frame.emit("add", frame.emit("mul", k, step), start)
         if not endpoint.value:
-            return Num(value, False)
+            return Num(value, NUMPY)
         end = frame.emit("eq", index[0], last)
         if as_static_int(num[0]) is None:
             end = frame.emit("and", end, frame.emit("gt", length, one))
         elif (as_static_int(num[0]) or 0) < 2:
-            return Num(value, False)
-        return Num(frame.emit("select", end, stop, value), False)
+            return Num(value, NUMPY)
+        return Num(frame.emit("select", end, stop, value), NUMPY)
 
     return computed(frame, node, Lazy((num[0],), F64, at, ()))
 
@@ -322,7 +323,7 @@ def _eye(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
     def at(index: Sequence[Value]) -> Abstract:
         there = index[0] if not offset else frame.emit("add", index[0], frame.const(offset), exact=True)
         one, zero = (materialise(frame, Const(v), own) for v in (1, 0))
-        return Num(frame.emit("select", frame.emit("eq", there, index[1]), one, zero), False)
+        return Num(frame.emit("select", frame.emit("eq", there, index[1]), one, zero), NUMPY)
 
     return computed(frame, node, Lazy((rows[0], columns[0]), own, at, ()))
 

@@ -199,7 +199,7 @@ def loop(
     joiner = Joiner(frame)
     assumed = _first_assumption(joiner, entry, assigned, head)
     if breaks:
-        assumed.breaks = joiner.new(BOOL, True)
+        assumed.breaks = joiner.new(BOOL)
     arrays = Carried(frame, lambda name: name in head)
     reported = len(frame.session.diagnostics)
     dropped: list[Diagnostic] = []
@@ -360,7 +360,7 @@ class _Shape:
 
 def _shape(value: Abstract) -> object:
     if isinstance(value, Num):
-        return ("num", id(value.value), value.weak)
+        return ("num", id(value.value), value.kind)
     if isinstance(value, Const):
         return ("const", type(value.value), repr(value.value) if isinstance(value.value, float) else id(value.value))
     if isinstance(value, Items):

@@ -7,19 +7,21 @@ Which types NumPy computes with is asked of NumPy itself; an element is then mad
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.joins import describe, materialise, scalar_type
+from adcore.frontend.joins import describe, kind_of, materialise, scalar_type
 from adcore.frontend.lists import in_memory as list_in_memory
-from adcore.frontend.scalars import binary, compare, inverted, negative
+from adcore.frontend.scalars import binary, compare, inverted, negative, one_type
 from adcore.frontend.sequences import static_items
 from adcore.frontend.shapes import Shape, broadcast, position, stretches
 from adcore.frontend.subscripts import dims, load, loaded
 from adcore.frontend.values import (
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -81,11 +83,11 @@ def operand(frame: Frame, value: Abstract) -> Lazy | None:
         return Lazy(other.shape, other.element, lambda index: _strong(load(frame, other.base, other.through(index))),
                     (Read(other.base, False),))  # fmt: skip
     if is_scalar(value):
-        return Lazy((), scalar_type(value)[0], lambda index: value, ())
+        return Lazy((), scalar_type(value), lambda index: value, ())
     if isinstance(value, (Items, ListRef)):
         items = static_items(frame, value)
         if items and all(map(is_scalar, items)):
-            return operand(frame, list_in_memory(frame, items, _joint(items), None))
+            return operand(frame, list_in_memory(frame, items, joint_type(frame, items), None))
     return None
 
 
@@ -97,26 +99,30 @@ def inside(view: Expanded | Reshaped, index: Sequence[Value]) -> list[Value]:
     return [found[axis] for axis in range(view.base.rank)]
 
 
-def _joint(items: Sequence[Abstract]) -> Scalar:
-    """The element type of an array of numbers."""
-    types = {scalar_type(item)[0] for item in items}
-    if F64 in types or {F32, I64} <= types:
-        return F64
-    return next(t for t in (F32, I64, BOOL) if t in types)
+def joint_type(frame: Frame, items: Sequence[Abstract]) -> Scalar:
+    """The element type of an array that NumPy makes of numbers: Python's floats are float64, whatever stands by."""
+    for item in items:
+        one_type(frame, item)
+    types = {scalar_type(item) for item in items}
+    if types <= {F32, BOOL} and F32 in types:
+        return F32
+    return F64 if not types or types & {F32, F64} else I64 if I64 in types else BOOL
 
 
 def _strong(value: Abstract) -> Abstract:
-    return Num(value.value, False) if isinstance(value, Num) else value
+    return Num(value.value, NUMPY) if isinstance(value, Num) else value
 
 
 # Types ----------------------------------------------------------------------------------------------------------------
 
 
-def numpy_type(value: Abstract, element: Scalar) -> Any:
-    """What NumPy looks at to choose a type: a dtype, or Python's own type of a number, which adapts."""
-    if is_scalar(value) and scalar_type(value)[1] and element != BOOL:
-        return float if element.kind == "f" else int
-    return np.dtype(NUMPY_NAMES[element.name])
+def numpy_types(value: Abstract, element: Scalar) -> list[Any]:
+    """What NumPy may look at to choose a type: a dtype, or Python's own type of a number, which adapts."""
+    dtype = np.dtype(NUMPY_NAMES[element.name])
+    if not is_scalar(value) or element == BOOL or kind_of(value).numpy:
+        return [dtype]
+    own = float if element.kind == "f" else int
+    return [own] if kind_of(value).python else [own, dtype]
 
 
 def ir_type(dtype: Any) -> Scalar | None:
@@ -129,14 +135,12 @@ def loop_types(
     frame: Frame, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], parts: Sequence[Lazy]
 ) -> list[Scalar] | None:
     """The types that NumPy's inner loop takes and gives; reports what has none."""
-    given = [numpy_type(v, p.element) for v, p in zip(values, parts, strict=True)]
-    if all(isinstance(t, type) for t in given):
-        # Something that is an array but holds Python's numbers: a list.
-        given[0] = np.dtype(given[0])
     try:
-        found = function.resolve_dtypes((*given, *[None] * function.nout))
+        found = agreed(frame, node, values, parts, lambda given: _resolved(function, given))
     except TypeError as error:
         frame.error(node, f"NumPy does not do this: {str(error).splitlines()[0]}")
+        return None
+    if found is None:
         return None
     types = [ir_type(t) for t in found]
     if None in types:
@@ -146,11 +150,38 @@ def loop_types(
     return [t for t in types if t is not None]
 
 
+def agreed(
+    frame: Frame,
+    node: ast.AST,
+    values: Sequence[Abstract],
+    parts: Sequence[Lazy],
+    choose: Callable[[Sequence[Any]], tuple[Any, ...]],
+) -> tuple[Any, ...] | None:
+    """What `choose` makes of the operands' types; reports where that depends on whose a number turns out to be."""
+    every = itertools.product(*(numpy_types(v, p.element) for v, p in zip(values, parts, strict=True)))
+    found, *others = (choose(given) for given in every)
+    if any(other != found for other in others):
+        frame.error(
+            node,
+            "a number that is Python's on one path and NumPy's on another decides the type of this array",
+            "convert it with float(...) or np.float64(...) before",
+        )
+        return None
+    return found
+
+
+def _resolved(function: np.ufunc, given: Sequence[Any]) -> tuple[Any, ...]:
+    if all(isinstance(t, type) for t in given):
+        # Something that is an array but holds Python's numbers: a list.
+        given = [np.dtype(given[0]), *given[1:]]
+    return function.resolve_dtypes((*given, *[None] * function.nout))
+
+
 def converted(frame: Frame, value: Abstract, wanted: Scalar) -> Abstract:
     """An element as NumPy's inner loop takes it. Constants stay as they are: they adapt by the rules for numbers."""
-    if isinstance(value, Const) or (wanted.kind in "iu" and scalar_type(value)[0] == I64):
+    if isinstance(value, Const) or (wanted.kind in "iu" and scalar_type(value) == I64):
         return _strong(value)
-    return Num(materialise(frame, value, I64 if wanted.kind in "iu" else wanted), False)
+    return Num(materialise(frame, value, I64 if wanted.kind in "iu" else wanted), NUMPY)
 
 
 def element_of(frame: Frame, value: Abstract, wanted: Scalar) -> Abstract:
@@ -159,8 +190,8 @@ def element_of(frame: Frame, value: Abstract, wanted: Scalar) -> Abstract:
         value = Const(0)
     if wanted.kind in "iu" and wanted != I64:
         # Narrow integers wrap around.
-        return loaded(frame, materialise(frame, Num(materialise(frame, value, I64)), wanted), False)
-    return Num(materialise(frame, value, wanted), False)
+        return loaded(frame, materialise(frame, Num(materialise(frame, value, I64)), wanted), NUMPY)
+    return Num(materialise(frame, value, wanted), NUMPY)
 
 
 # Expressions ----------------------------------------------------------------------------------------------------------
@@ -248,7 +279,7 @@ def _constants_fit(frame: Frame, node: ast.AST, values: Sequence[Abstract], inpu
                 text = f"Python integer {value.value} out of bounds for {NUMPY_NAMES[wanted.name]}"
                 frame.error(node, text, "convert the array with .astype(np.int64)")
                 return False
-        elif is_scalar(value) and wanted.kind in "iu" and wanted.bytes < 8 and scalar_type(value)[1]:
+        elif is_scalar(value) and wanted.kind in "iu" and wanted.bytes < 8 and not kind_of(value).numpy:
             frame.error(node, f"a number that is not known while compiling meets an array of {wanted.name}",
                         "convert the array with .astype(np.int64)")  # fmt: skip
             return False
@@ -260,7 +291,7 @@ def _exact(frame: Frame, node: ast.AST, function: np.ufunc, inputs: Sequence[Sca
     first = inputs[0]
     if first == BOOL and function in OF_BOOLS:
         op = OF_BOOLS[function]
-        return lambda v: Num(frame.emit(op, *(materialise(frame, x, BOOL) for x in v)), False)
+        return lambda v: Num(frame.emit(op, *(materialise(frame, x, BOOL) for x in v)), NUMPY)
     if function in (np.floor_divide, np.remainder) and first.kind in "iu":
         return lambda v: _integer_division(frame, function, *v)
     if function is np.power and first.kind == "f":
@@ -275,21 +306,21 @@ def _integer_division(frame: Frame, function: np.ufunc, a: Abstract, b: Abstract
     op = "floordiv" if function is np.floor_divide else "mod"
     x, y, zero = materialise(frame, a, I64), materialise(frame, b, I64), frame.const(0)
     if isinstance(b, Const) and b.value:
-        return Num(frame.emit(op, x, y), False)
+        return Num(frame.emit(op, x, y), NUMPY)
     none = frame.emit("eq", y, zero)
     quotient = frame.emit(op, x, frame.emit("select", none, frame.const(1), y))
-    return Num(frame.emit("select", none, zero, quotient), False)
+    return Num(frame.emit("select", none, zero, quotient), NUMPY)
 
 
 def _power(frame: Frame, node: ast.AST, v: list[Abstract], rule: Rule) -> Abstract:
     """`x ** y` of floats: NumPy has shorter ways for some exponents, which differ from `pow` at the edges."""
     known = v[1].value if isinstance(v[1], Const) else None
     if known == 0.5:
-        return Num(frame.emit("sqrt", materialise(frame, v[0])), False)
+        return Num(frame.emit("sqrt", materialise(frame, v[0])), NUMPY)
     if known == -1:
         x = materialise(frame, v[0])
         assert isinstance(x.type, Scalar)
-        return Num(frame.emit("div", frame.const(1.0, x.type), x), False)
+        return Num(frame.emit("div", frame.const(1.0, x.type), x), NUMPY)
     return rule(v)
 
 
@@ -328,15 +359,18 @@ def unary(frame: Frame, node: ast.AST, kind: type[ast.unaryop], value: Abstract)
 def absolute(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     def rule(v: list[Abstract]) -> Abstract:
         x = materialise(frame, v[0])
-        return Num(x if x.type == BOOL else frame.emit("abs", x), False)
+        return Num(x if x.type == BOOL else frame.emit("abs", x), NUMPY)
 
     return apply(frame, node, np.absolute, [value], rule)
 
 
 def chosen_type(frame: Frame, node: ast.AST, values: Sequence[Abstract], parts: Sequence[Lazy]) -> Scalar | None:
     """The type that holds elements of all operands, as np.where and np.concatenate choose it."""
-    given = [0.0 if t is float else 0 if t is int else t for t in map(numpy_type, values, (p.element for p in parts))]
-    type_ = ir_type(np.result_type(*given))
+    adapting = {float: 0.0, int: 0}
+    found = agreed(frame, node, values, parts, lambda given: (np.result_type(*(adapting.get(t, t) for t in given)),))
+    if found is None:
+        return None
+    type_ = ir_type(found[0])
     if type_ is None:
         frame.error(node, "NumPy computes this in a type that is not supported", "convert with .astype(np.float64)")
     return type_
@@ -354,7 +388,7 @@ def where(frame: Frame, node: ast.AST, values: Sequence[Abstract]) -> Abstract:
         if condition.type != BOOL:
             condition = frame.emit("cast", condition, type="bool")
         computed = type_ if type_.kind in "fb" else I64
-        return Num(frame.emit("select", condition, *(materialise(frame, x, computed) for x in v[1:])), False)
+        return Num(frame.emit("select", condition, *(materialise(frame, x, computed) for x in v[1:])), NUMPY)
 
     return mapped(frame, values, parts, [parts[0].element, type_, type_], type_, rule)
 
@@ -368,8 +402,8 @@ def cast(frame: Frame, value: Abstract, element: Scalar) -> Lazy | None:
 
     def at(index: Sequence[Value]) -> Abstract:
         found = source.at(index)
-        if element.kind in "iu" and scalar_type(found)[0].kind == "f":
-            found = Num(frame.emit("cast", materialise(frame, found), type="i64"), False)
+        if element.kind in "iu" and scalar_type(found).kind == "f":
+            found = Num(frame.emit("cast", materialise(frame, found), type="i64"), NUMPY)
         return element_of(frame, found, element)
 
     return Lazy(source.shape, element, at, source.reads)

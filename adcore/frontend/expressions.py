@@ -15,12 +15,13 @@ from adcore.frontend.control import choose, effect_free
 from adcore.frontend.elementwise import comparison, operation, unary
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.indexing import is_special, selected
-from adcore.frontend.joins import TooWide, describe, materialise
+from adcore.frontend.joins import TooWide, describe, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import chosen
 from adcore.frontend.linalg import matmul
 from adcore.frontend.lists import list_literal, list_subscript, repeat_list
 from adcore.frontend.memory import in_memory, settled
 from adcore.frontend.outside import lookup_global
-from adcore.frontend.scalars import OPERATORS, binary, compare, inverted, negative
+from adcore.frontend.scalars import OPERATORS, binary, compare, inverted, negative, positive
 from adcore.frontend.sequences import sequence_length, static_items, uniform_item
 from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import (
@@ -171,7 +172,7 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Abstract:
     if isinstance(node.op, ast.USub):
         return negative(frame, node, value)
     if isinstance(node.op, ast.UAdd):
-        return Const(+value.value) if isinstance(value, Const) else binary(frame, node, ast.Add, value, Const(0))
+        return positive(frame, node, value)
     return inverted(frame, node, value)
 
 
@@ -302,9 +303,7 @@ def _without_branch(
     with frame.builder.region() as region:
         value = second()
     frame.state = state
-    boolean = (isinstance(value, Num) and value.type == BOOL and value.weak == first.weak) or (
-        isinstance(value, Const) and isinstance(value.value, bool) and first.weak
-    )
+    boolean = is_scalar(value) and scalar_type(value) == BOOL and kind_of(value).python == first.kind.python
     if not boolean or len(frame.session.diagnostics) > kept or not effect_free(frame, region.region):
         # The caller compiles it again, in a branch.
         del frame.session.diagnostics[kept:], frame.session.used_up[used:]
@@ -312,7 +311,8 @@ def _without_branch(
     for instr in region.body:
         frame.builder.append(instr)
     result = frame.emit("and" if conjunction else "or", flag.value, materialise(frame, value, BOOL))
-    return Num(result, first.weak)
+    kinds = (kind_of(value), first.kind) if conjunction else (first.kind, kind_of(value))
+    return Num(result, chosen(frame, flag.value, *kinds))
 
 
 def _conditional(frame: Frame, node: ast.IfExp) -> Abstract:

@@ -24,7 +24,21 @@ from adcore.source import Span
 
 
 class Restart(Exception):
-    """Compile again: a list turned out to need memory (`Session.in_memory` says which)."""
+    """Compile again: `Found` has more in it now."""
+
+
+@dataclass
+class Found:
+    """What attempts at a compilation find out for those after them.
+
+    `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
+    known at run time; `mixed`: those of them that hold numbers of Python and of NumPy; `kinds`: whether something asks
+    whose a number is that may be either, so that flags are carried.
+    """
+
+    in_memory: dict[Span, Scalar] = field(default_factory=dict)
+    mixed: set[Span] = field(default_factory=set)
+    kinds: bool = False
 
 
 @dataclass
@@ -57,8 +71,8 @@ class State:
 class Session:
     """What all frames of one compilation share.
 
-    `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
-    known at run time; `literals`: where the list of a cell is written; `groups`: which array parameters may overlap;
+    `found`: what earlier attempts know; `literals`: where the list of a cell is written; `groups`: which array
+    parameters may overlap;
     `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
     iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches;
     `frozen`: roots of arrays that stand for others, so that nothing may be stored into them; `frames`: those of all
@@ -67,11 +81,11 @@ class Session:
     `unordered`: roots of arrays that NumPy may lay out in another order than C's.
     """
 
-    def __init__(self, ops: OpTable, in_memory: dict[Span, Scalar]) -> None:
+    def __init__(self, ops: OpTable, found: Found) -> None:
         self.builder = Builder(ops)
         self.diagnostics: list[Diagnostic] = []
         self.captures = Captures()
-        self.in_memory = in_memory
+        self.found = found
         self.active: list[object] = []
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}

@@ -13,6 +13,7 @@ from adcore.frontend.shapes import Shape, same_length
 from adcore.frontend.subscripts import element_or_view
 from adcore.frontend.values import (
     NONE,
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -182,7 +183,7 @@ def permuted(frame: Frame, value: View, order: Sequence[int]) -> View:
         return Reshaped(value.base, lengths, through, value.writeable, whole=False)
     turned = frame.emit("transpose", value.value, permutation=tuple(order))
     shape = None if value.shape is None else tuple(value.shape[k] for k in order)
-    return Array(turned, value.root, value.writeable, value.weak, None, shape, value.local)
+    return Array(turned, value.root, value.writeable, value.kind, None, shape, value.local)
 
 
 def triangle(frame: Frame, node: ast.AST, value: Abstract, k: int, upper: bool) -> Abstract:
@@ -197,7 +198,7 @@ def triangle(frame: Frame, node: ast.AST, value: Abstract, k: int, upper: bool) 
         inside = frame.emit("le" if upper else "ge", row, index[-1])
         found = materialise(frame, source.at(index))
         zero = frame.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
-        return Num(frame.emit("select", inside, found, zero), False)
+        return Num(frame.emit("select", inside, found, zero), NUMPY)
 
     return Lazy(source.shape, source.element, at, source.reads)
 
@@ -219,7 +220,7 @@ def diagonal(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     def at(index: Sequence[Value]) -> Abstract:
         found = materialise(frame, source.at([index[0]]))
         zero = frame.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
-        return Num(frame.emit("select", frame.emit("eq", index[0], index[1]), found, zero), False)
+        return Num(frame.emit("select", frame.emit("eq", index[0], index[1]), found, zero), NUMPY)
 
     return computed(frame, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
 

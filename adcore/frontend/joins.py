@@ -15,11 +15,14 @@ import numpy as np
 
 from adcore.frontend.captures import same_value
 from adcore.frontend.frame import Frame, State
+from adcore.frontend.kinds import certain, flag
 from adcore.frontend.values import (
     FALSE,
     POISON,
+    PYTHON,
     TRUE,
     UNBOUND,
+    UNTRACKED,
     Abstract,
     Array,
     Closure,
@@ -27,6 +30,7 @@ from adcore.frontend.values import (
     Const,
     Expanded,
     Items,
+    Kind,
     Lazy,
     ListRef,
     Maybe,
@@ -48,28 +52,35 @@ class TooWide(Exception):
     """A constant that an integer of the IR can't hold."""
 
 
-def static_type(value: object) -> tuple[Scalar, bool]:
-    """IR type and weakness of a known number."""
-    weak = not isinstance(value, np.generic)
+def static_type(value: object) -> Scalar:
+    """IR type of a known number."""
     if isinstance(value, (bool, np.bool_)):
-        return BOOL, weak
+        return BOOL
     if isinstance(value, (int, np.integer)):
-        return I64, weak
-    return (F32 if isinstance(value, np.float32) else F64), weak
+        return I64
+    return F32 if isinstance(value, np.float32) else F64
 
 
-def scalar_type(value: Abstract) -> tuple[Scalar, bool]:
-    """IR type and weakness of a number."""
+def scalar_type(value: Abstract) -> Scalar:
+    """IR type of a number."""
     if isinstance(value, Num):
-        return value.type, value.weak
+        return value.type
     assert isinstance(value, Const)
     return static_type(value.value)
+
+
+def kind_of(value: Abstract) -> Kind:
+    """Whose a number is."""
+    if isinstance(value, Num):
+        return value.kind
+    assert isinstance(value, Const)
+    return certain(not isinstance(value.value, np.generic))
 
 
 def materialise(frame: Frame, value: Abstract, type_: Scalar | None = None) -> Value:
     """The IR value of a number, converted to `type_`."""
     if isinstance(value, Const):
-        wanted = type_ or static_type(value.value)[0]
+        wanted = type_ or static_type(value.value)
         number = value.value.item() if isinstance(value.value, np.generic) else value.value
         if wanted.kind == "f":
             return frame.const(float(number), wanted)
@@ -84,20 +95,18 @@ def materialise(frame: Frame, value: Abstract, type_: Scalar | None = None) -> V
     return frame.emit("cast", value.value, type=type_.name, hint=value.value.hint)
 
 
-def join_types(a: Abstract, b: Abstract) -> tuple[Scalar, bool] | None:
+def join_types(a: Abstract, b: Abstract) -> Scalar | None:
     """The type that holds both numbers without changing what Python computes with them; None if there is none."""
-    (ta, weak_a), (tb, weak_b) = scalar_type(a), scalar_type(b)
-    weak = weak_a and weak_b
+    ta, tb = scalar_type(a), scalar_type(b)
     if ta == tb:
-        return ta, weak
-    for narrow, weak_wide, other in ((ta, weak_b, b), (tb, weak_a, a)):
+        return ta
+    for narrow, other in ((ta, b), (tb, a)):
         if narrow == F32:
             # A Python float adapts to float32 wherever it meets one; only a constant is known not to change by it.
-            fits = not isinstance(other, Num) or other.type != F64
-            exact = fits and isinstance(other, Const) and float(np.float32(other.value)) == float(other.value)
-            return (F32, False) if weak_wide and exact else None
+            exact = isinstance(other, Const) and float(np.float32(other.value)) == float(other.value)
+            return F32 if kind_of(other).python and exact else None
     order = (BOOL, I64, F64)
-    return max(ta, tb, key=order.index), weak
+    return max(ta, tb, key=order.index)
 
 
 @dataclass
@@ -114,10 +123,17 @@ class Joiner:
     states: tuple[State, State] | None = None
     cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
 
-    def new(self, type_: Scalar, weak: bool, hint: str = "") -> Num:
+    def new(self, type_: Scalar, kind: Kind = PYTHON, hint: str = "") -> Num:
+        """A fresh leaf; one of mixed kind has a fresh flag, too, if flags are carried."""
         value = Value(type_, hint)
         self.fresh[value] = None
-        return Num(value, weak)
+        if kind.mixed:
+            kind = UNTRACKED
+            if self.frame.session.found.kinds:
+                python = Value(BOOL)
+                self.fresh[python] = None
+                kind = Kind((python,))
+        return Num(value, kind)
 
     def join(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if a is b:
@@ -135,7 +151,7 @@ class Joiner:
         return self._containers(a, b, name)
 
     def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
-        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value:
+        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and a.kind == b.kind:
             return a
         # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
         start = self.starts.pop(a.value, a) if isinstance(a, Num) else a
@@ -145,9 +161,16 @@ class Joiner:
                 f"{_quoted(name)} is float32 on one path and float64 on another",
                 "convert one of them, for example with np.float64(...), so that both paths agree",
             )
-        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.weak) == joined:
+        kind = self._kinds(kind_of(a), kind_of(b))
+        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.kind) == (joined, kind):
             return a
-        return self.new(*joined, hint=_hint(name))
+        return self.new(joined, kind, _hint(name))
+
+    def _kinds(self, a: Kind, b: Kind) -> Kind:
+        """The kind after both paths: one flag says which it is, unless they agree for certain."""
+        if a.mixed and all(f in self.fresh for f in a.flags):
+            return a
+        return a if a == b and not any(f in self.inner for f in a.flags) else UNTRACKED
 
     def _containers(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if isinstance(a, Items) and isinstance(b, Items) and len(a.items) == len(b.items):
@@ -255,7 +278,7 @@ class Joiner:
             return inner
         if isinstance(a, Maybe) and inner is a.inner and isinstance(a.bound, Num) and a.bound.value in self.fresh:
             return a
-        return Maybe(inner, self.new(BOOL, True))
+        return Maybe(inner, self.new(BOOL))
 
     def _carried(self, value: Abstract) -> bool:
         return isinstance(value, Num) and value.value in self.fresh
@@ -276,11 +299,11 @@ class Joiner:
     def refreshed(self, value: Abstract, name: str) -> Abstract:
         """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
         if isinstance(value, Const) and is_scalar(value):
-            fresh = self.new(*static_type(value.value), hint=_hint(name))
+            fresh = self.new(static_type(value.value), kind_of(value), _hint(name))
             self.starts[fresh.value] = value
             return fresh
         if isinstance(value, Num):
-            return self.new(value.type, value.weak, _hint(name) or value.value.hint)
+            return self.new(value.type, value.kind, _hint(name) or value.value.hint)
         if isinstance(value, Items):
             return Items(tuple(self.refreshed(v, name) for v in value.items))
         if isinstance(value, Record):
@@ -290,7 +313,8 @@ class Joiner:
     def surviving(self, value: Abstract, name: str) -> Abstract:
         """`value`, which only one path has, made to outlive that path."""
         if isinstance(value, Num):
-            return self.new(value.type, value.weak, _hint(name)) if value.value in self.inner else value
+            inside = any(v in self.inner for v in (value.value, *value.kind.flags))
+            return self.new(value.type, value.kind, _hint(name)) if inside else value
         if isinstance(value, Items):
             return Items(tuple(self.surviving(v, name) for v in value.items))
         if isinstance(value, Record):
@@ -376,8 +400,7 @@ class Joiner:
     def leaves(self, value: Abstract) -> Iterator[Value]:
         """The fresh leaves of a skeleton, in order."""
         if isinstance(value, Num):
-            if value.value in self.fresh:
-                yield value.value
+            yield from (v for v in (value.value, *value.kind.flags) if v in self.fresh)
         elif isinstance(value, Items):
             for item in value.items:
                 yield from self.leaves(item)
@@ -391,10 +414,12 @@ class Joiner:
     def coerce(self, value: Abstract, skeleton: Abstract) -> Iterator[Value]:
         """Emit, on the current path, what the leaves of `skeleton` get from `value`."""
         if isinstance(skeleton, Num):
+            absent = not is_scalar(value)
             if skeleton.value in self.fresh:
-                absent = not is_scalar(value)
                 zero = self.frame.const({"f": 0.0, "b": False}.get(skeleton.type.kind, 0), skeleton.type)
                 yield zero if absent else materialise(self.frame, value, skeleton.type)
+            if any(f in self.fresh for f in skeleton.kind.flags):
+                yield flag(self.frame, PYTHON if absent else kind_of(value))
         elif isinstance(skeleton, (Items, Record)):
             parts = _parts(skeleton)
             own = _parts(value) if isinstance(value, type(skeleton)) else (UNBOUND,) * len(parts)
@@ -442,7 +467,8 @@ def _parts(value: Abstract) -> tuple[Abstract, ...]:
 def rebuilt(value: Abstract, mapping: dict[Value, Value]) -> Abstract:
     """A skeleton with its leaves replaced."""
     if isinstance(value, Num):
-        return Num(mapping[value.value], value.weak) if value.value in mapping else value
+        kind = dataclasses.replace(value.kind, flags=tuple(mapping.get(f, f) for f in value.kind.flags))
+        return Num(mapping.get(value.value, value.value), kind) if value.value in mapping else value
     if isinstance(value, Items):
         return Items(tuple(rebuilt(v, mapping) for v in value.items))
     if isinstance(value, Record):
@@ -487,7 +513,7 @@ def describe(value: Abstract) -> str:
         return "None" if value.value is None else f"{type(value.value).__name__} {value.value!r}"
     if isinstance(value, Num):
         names = {"b": "bool", "i": "int", "u": "int", "f": "float"}
-        return names[value.type.kind] if value.weak else f"NumPy {value.type}"
+        return f"NumPy {value.type}" if value.kind.numpy else names[value.type.kind]
     if isinstance(value, Array):
         return "a list" if value.literal is not None else f"an array of rank {value.rank}"
     if isinstance(value, (Expanded, Reshaped, Lazy)):

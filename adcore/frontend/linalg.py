@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.elementwise import ir_type, numpy_type, operand, operation
+from adcore.frontend.elementwise import ir_type, operand, operation
 from adcore.frontend.frame import Frame
 from adcore.frontend.joins import describe, materialise
 from adcore.frontend.memory import allocate, computed
 from adcore.frontend.reductions import Source, total
 from adcore.frontend.shapes import Shape, broadcast, described, position, same_length
 from adcore.frontend.subscripts import load, nest, store
-from adcore.frontend.values import POISON, Abstract, Array, Const, Lazy, Num, Poison, is_scalar
+from adcore.frontend.values import NUMPY, POISON, Abstract, Array, Const, Lazy, Num, Poison, is_scalar
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64, Scalar
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
 
 MISMATCH = (
     "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?) "
@@ -57,7 +57,7 @@ def dot(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
 
 def _as_array(frame: Frame, value: Abstract) -> Abstract:
     """A number as the array that np.dot makes of it: it no longer adapts to other types."""
-    return Num(materialise(frame, value), weak=False) if is_scalar(value) else value
+    return Num(materialise(frame, value), NUMPY) if is_scalar(value) else value
 
 
 def outer(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
@@ -108,7 +108,7 @@ def _product(
         ours, theirs = (position(frame, first, b) for b in batches)
         x = materialise(frame, left.at([*ours, *row, k]), type_)
         y = materialise(frame, right.at([*theirs, k, *column]), type_)
-        return Num(frame.emit("mul", x, y), weak=False)
+        return Num(frame.emit("mul", x, y), NUMPY)
 
     def at(index: Sequence[Value]) -> Abstract:
         return total(frame, Source((inner,), type_, lambda k: term(index, k[0])), type_)
@@ -146,14 +146,14 @@ def _accumulated(
         there = [*outer, column]
         old = materialise(frame, load(frame, result, there))
         new = frame.emit("add", old, materialise(frame, term(there, k)), **flags)
-        store(frame, node, Num(new, weak=False), result, there)
+        store(frame, node, Num(new, NUMPY), result, there)
 
     nest(frame, (*shape[:-1], inner, shape[-1]), add)
     return result
 
 
 def _type(frame: Frame, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None:
-    given = [numpy_type(Const(None), p.element) for p in (left, right)]
+    given = [np.dtype(NUMPY_NAMES[p.element.name]) for p in (left, right)]
     type_ = ir_type(np.result_type(*given))
     if type_ is None or type_ == BOOL or (type_.kind in "iu" and type_ != I64):
         name = np.result_type(*given)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.frame import Frame, Restart, as_static_int
-from adcore.frontend.joins import describe, join_types, materialise, scalar_type
+from adcore.frontend.joins import describe, join_types, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import chosen, flag
 from adcore.frontend.scalars import fail, python_message
 from adcore.frontend.sequences import all_scalars, static_items
 from adcore.frontend.subscripts import integer, load, nest, normalised, stored, wider
 from adcore.frontend.values import (
     NONE,
+    NUMPY,
     POISON,
+    PYTHON,
+    UNTRACKED,
     Abstract,
     Array,
     Const,
     Items,
+    Kind,
     ListRef,
     Num,
     Poison,
@@ -39,7 +44,7 @@ LONGEST_LIST = 256
 def list_literal(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> Abstract:
     """`[a, b, c]`."""
     where = frame.span(node)
-    element = frame.session.in_memory.get(where)
+    element = frame.session.found.in_memory.get(where)
     if element is None:
         return frame.new_list(items, where)
     return in_memory(frame, items, element, where)
@@ -48,13 +53,26 @@ def list_literal(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> Ab
 def in_memory(frame: Frame, items: tuple[Abstract, ...], element: Scalar, where: Span | None) -> Array:
     """A small array that holds numbers."""
     buffer = frame.emit("alloc", frame.const(len(items)), element=element.name, hint="list")
+    kinds = [kind_of(item) for item in items]
+    mixed = where in frame.session.found.mixed or any(kind != kinds[0] for kind in kinds)
+    array = list_array(frame, buffer, kinds[0] if kinds else PYTHON, mixed, where, Const(len(items)))
     for k, item in enumerate(items):
         frame.put(stored(frame, item, element), buffer, [frame.const(k)])
-    weak = all(scalar_type(item)[1] for item in items)
-    return Array(buffer, buffer, True, weak, where, (Const(len(items)),), local=True)
+        if array.kinds is not None:
+            frame.put(flag(frame, kinds[k]), array.kinds, [frame.const(k)])
+    return array
 
 
-def common_type(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> tuple[Scalar, bool] | None:
+def list_array(frame: Frame, buffer: Value, kind: Kind, mixed: bool, where: Span | None, length: Abstract) -> Array:
+    """A list in memory of numbers of this kind; `mixed`: or of any, each with a flag if flags are carried."""
+    mixed = mixed or kind.mixed
+    kinds = None
+    if mixed and frame.session.found.kinds:
+        kinds = frame.emit("alloc", materialise(frame, length, I64), element="bool", hint="kinds")
+    return Array(buffer, buffer, True, UNTRACKED if mixed else kind, where, (length,), local=True, kinds=kinds)
+
+
+def common_type(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> Scalar | None:
     """The type that holds all items; reports if there is none."""
     if any(isinstance(item, Poison) for item in items):
         return None
@@ -71,7 +89,7 @@ def common_type(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> tup
         if type_ is None:
             frame.error(node, "the items are float32 and float64", "convert them to one type")
             return None
-        joined = Num(Value(type_[0]), type_[1])
+        joined = Num(Value(type_), PYTHON if kind_of(joined).python and kind_of(item).python else NUMPY)
     return scalar_type(joined)
 
 
@@ -83,13 +101,14 @@ def dynamic_item(frame: Frame, node: ast.AST, owner: Abstract, index: Value) -> 
         return POISON
     if len(items) > LONGEST_SELECTION:
         if isinstance(owner, ListRef):
-            move_to_memory(frame, node, owner, type_[0])
-        return load(frame, in_memory(frame, items, type_[0], None), [index])
-    chosen = materialise(frame, items[-1], type_[0])
+            move_to_memory(frame, node, owner, type_)
+        return load(frame, in_memory(frame, items, type_, None), [index])
+    item, kind = materialise(frame, items[-1], type_), kind_of(items[-1])
     for k in range(len(items) - 2, -1, -1):
         here = frame.emit("eq", index, frame.const(k))
-        chosen = frame.emit("select", here, materialise(frame, items[k], type_[0]), chosen)
-    return Num(chosen, type_[1])
+        item = frame.emit("select", here, materialise(frame, items[k], type_), item)
+        kind = chosen(frame, here, kind_of(items[k]), kind)
+    return Num(item, kind)
 
 
 def move_to_memory(frame: Frame, node: ast.AST, owner: ListRef, element: Scalar) -> None:
@@ -98,7 +117,7 @@ def move_to_memory(frame: Frame, node: ast.AST, owner: ListRef, element: Scalar)
     if where is None:
         frame.error(node, "this list needs memory, but it is not one list", "use a NumPy array: np.zeros(n)")
         return
-    frame.session.in_memory[where] = element
+    frame.session.found.in_memory[where] = element
     raise Restart
 
 
@@ -156,22 +175,23 @@ def _store_anywhere(frame: Frame, node: ast.AST, owner: ListRef, index: Value, v
         return
     single = frame.session.literals.get(owner.cell) is not None
     if len(items) > (SHORTEST_IN_MEMORY if single else LONGEST_SELECTION):
-        move_to_memory(frame, node, owner, type_[0])
+        move_to_memory(frame, node, owner, type_)
         return
-    new = materialise(frame, value, type_[0])
-    chosen: list[Abstract] = []
+    new = materialise(frame, value, type_)
+    changed: list[Abstract] = []
     for k, item in enumerate(items):
         here = frame.emit("eq", index, frame.const(k))
-        chosen.append(Num(frame.emit("select", here, new, materialise(frame, item, type_[0])), type_[1]))
-    frame.set_items(node, owner, tuple(chosen))
+        kind = chosen(frame, here, kind_of(value), kind_of(item))
+        changed.append(Num(frame.emit("select", here, new, materialise(frame, item, type_)), kind))
+    frame.set_items(node, owner, tuple(changed))
 
 
 def check_list_store(frame: Frame, array: Array, value: Abstract) -> None:
     """A list in memory that gets a number of a wider type has to be made of that type: compile again."""
     if array.literal is not None and is_scalar(value):
-        type_ = wider(array.element, scalar_type(value)[0])
+        type_ = wider(array.element, scalar_type(value))
         if type_ is not None:
-            frame.session.in_memory[array.literal] = type_
+            frame.session.found.in_memory[array.literal] = type_
             raise Restart
 
 
@@ -187,7 +207,7 @@ def repeat_list(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstra
             return frame.error(node, "a tuple can only be repeated a constant number of times", "use np.zeros(n)")
         return Items(items * known)
     where = frame.span(node)
-    if known is not None and known * len(items) <= LONGEST_LIST and where not in frame.session.in_memory:
+    if known is not None and known * len(items) <= LONGEST_LIST and where not in frame.session.found.in_memory:
         return frame.new_list(items * known, where)
     if len(items) != 1 or not is_scalar(items[0]):
         return frame.error(node, "only a list of one number can be repeated so often", "use np.zeros(n)")
@@ -199,12 +219,15 @@ def repeat_list(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstra
 
 def filled(frame: Frame, length: Abstract, item: Abstract, where: Span) -> Array:
     """A list in memory of equal numbers."""
-    own, weak = scalar_type(item)
-    element = frame.session.in_memory.get(where, own)
+    element = frame.session.found.in_memory.get(where, scalar_type(item))
     buffer = frame.emit("alloc", materialise(frame, length, I64), element=element.name, hint="list")
     value = stored(frame, item, element)
     nest(frame, (length,), lambda index: frame.put(value, buffer, index))
-    return Array(buffer, buffer, True, weak, where, (length,), local=True)
+    array = list_array(frame, buffer, kind_of(item), where in frame.session.found.mixed, where, length)
+    if array.kinds is not None:
+        whose, flags = flag(frame, kind_of(item)), array.kinds
+        nest(frame, (length,), lambda index: frame.put(whose, flags, index))
+    return array
 
 
 def append(frame: Frame, node: ast.AST, owner: ListRef, value: Abstract) -> Abstract:

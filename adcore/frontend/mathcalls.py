@@ -12,7 +12,8 @@ import numpy as np
 
 from adcore.frontend.elementwise import COMPARISONS, apply, cast, operand, where
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import describe, materialise, scalar_type
+from adcore.frontend.joins import describe, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import check_numpy, flag
 from adcore.frontend.names import (
     ARITY,
     MATH,
@@ -24,8 +25,19 @@ from adcore.frontend.names import (
     ROUNDING,
     MathFunction,
 )
-from adcore.frontend.scalars import binary, compare, folded, promoted, python_message, to_float, to_int, truth
+from adcore.frontend.scalars import (
+    binary,
+    compare,
+    folded,
+    one_type,
+    promoted,
+    python_message,
+    to_float,
+    to_int,
+    truth,
+)
 from adcore.frontend.subscripts import load
+from adcore.frontend.values import NUMPY as NUMPYS
 from adcore.frontend.values import POISON, Abstract, Array, Const, Num, Poison, is_array, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, SCALARS
@@ -63,7 +75,7 @@ def call_math(frame: Frame, node: ast.Call, function: Callable[..., Any], argume
     special = {math.pow: _pow, math.fmod: _fmod, math.isnan: _isnan, math.isinf: _isinf, math.isfinite: _isfinite,
                math.radians: _radians, math.degrees: _degrees}.get(function)  # fmt: skip
     if function in ROUNDING:
-        return _rounded(frame, node, ROUNDING[function], values)
+        return _rounded(frame, node, function, values[0]) if len(values) == 1 else _arity(frame, node, name)
     floats = [materialise(frame, v, F64) for v in values]
     if special is not None:
         return special(frame, node, floats) if len(floats) == _operands(function) else _arity(frame, node, name)
@@ -107,12 +119,31 @@ def _check_overflow(frame: Frame, result: Value, operands: list[Value], error: s
     frame.check(ok, error, message)
 
 
-def _rounded(frame: Frame, node: ast.Call, op: str, values: list[Abstract]) -> Abstract:
-    (value,) = values
-    if isinstance(value, Num) and value.type.kind != "f":
+def _rounded(frame: Frame, node: ast.Call, function: Callable[..., Any], value: Abstract) -> Abstract:
+    assert isinstance(value, Num)
+    if function is math.trunc and not _truncates(frame, node, value):
+        return POISON
+    if value.type == I64 and function is not math.trunc and not value.kind.python:
+        # NumPy's integers have no `__floor__`: Python takes them for floats.
+        through = frame.emit("cast", frame.emit("cast", value.value, type="f64"), type="i64")
+        return Num(frame.emit("select", flag(frame, value.kind), value.value, through) if value.kind.mixed else through)
+    if value.type.kind != "f":
         return to_int(frame, node, Num(value.value))
-    x = materialise(frame, value)
+    op = ROUNDING[function]
+    x = value.value
     return Num(frame.emit("cast", x if op == "trunc" else frame.emit(op, x), type="i64"))
+
+
+def _truncates(frame: Frame, node: ast.Call, value: Num) -> bool:
+    """Whether `math.trunc` goes on: of NumPy's numbers float64 alone says how it is truncated."""
+    sample = {BOOL: np.True_, I64: np.int64(1), F32: np.float32(1.0), F64: np.float64(1.0)}[value.type]
+    if value.kind.python or hasattr(sample, "__trunc__"):
+        return True
+    if value.kind.numpy:
+        frame.error(node, f"math.trunc does not take {describe(value)}", "write int(...)")
+        return False
+    check_numpy(frame, value.kind, *python_message(math.trunc, sample))
+    return True
 
 
 def _pow(frame: Frame, node: ast.Call, operands: list[Value]) -> Abstract:
@@ -187,16 +218,20 @@ def call_numpy(frame: Frame, node: ast.Call, function: Callable[..., Any], argum
     if function in NUMPY_OPERATORS:
         if len(values) != 2:
             return _arity(frame, node, name)
-        return binary(frame, node, getattr(ast, NUMPY_OPERATORS[function]), _strong(frame, values[0]), values[1])
+        one_type(frame, *values)
+        type_ = F32 if promoted(*values)[0] == F32 else None
+        first = Num(materialise(frame, values[0], type_), NUMPYS)
+        return binary(frame, node, getattr(ast, NUMPY_OPERATORS[function]), first, values[1])
     op = NUMPY.get(function) or NUMPY_ANY[function]
     if len(values) != ARITY.get(op, 1):
         return _arity(frame, node, name)
-    type_ = scalar_type(values[0])[0] if len(values) == 1 else promoted(values[0], values[1])[0]
+    one_type(frame, *values)
+    type_ = scalar_type(values[0]) if len(values) == 1 else promoted(values[0], values[1])[0]
     if function in NUMPY and type_.kind != "f":
         type_ = F64
     if type_ == BOOL or (op == "sign" and type_ == I64):
         return frame.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
-    return Num(frame.emit(op, *(materialise(frame, v, type_) for v in values)), weak=False)
+    return Num(frame.emit(op, *(materialise(frame, v, type_) for v in values)), NUMPYS)
 
 
 def call_formula(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
@@ -212,6 +247,7 @@ def call_formula(frame: Frame, node: ast.Call, function: Callable[..., Any], arg
         return _arity(frame, node, name)
     if all(isinstance(v, Const) for v in values):
         return folded(frame, node, function, *values)
+    one_type(frame, *(values[1:] if function is np.where else values[:1]))
     if function is np.square:
         return binary(frame, node, ast.Mult, *[_strong(frame, values[0])] * 2)
     if function is np.where:
@@ -221,7 +257,7 @@ def call_formula(frame: Frame, node: ast.Call, function: Callable[..., Any], arg
     if function is np.positive:
         return _strong(frame, values[0])
     if function is np.round:
-        return values[0] if scalar_type(values[0])[0].kind != "f" else call_numpy(frame, node, np.rint, values)
+        return values[0] if scalar_type(values[0]).kind != "f" else call_numpy(frame, node, np.rint, values)
     if function is np.reciprocal:
         return _reciprocal(frame, node, values[0])
     factor = math.pi / 180.0 if function is np.deg2rad else 180.0 / math.pi
@@ -248,7 +284,7 @@ def _array_formula(frame: Frame, node: ast.Call, function: Any, values: list[Abs
 
 
 def _reciprocal(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
-    if scalar_type(value)[0].kind != "f":
+    if scalar_type(value).kind != "f":
         return frame.error(node, "np.reciprocal of integers is not supported", "write 1.0 / x")
     return binary(frame, node, ast.Div, Const(1.0), _strong(frame, value))
 
@@ -270,7 +306,7 @@ def call_logic(frame: Frame, node: ast.Call, function: np.ufunc, arguments: list
         return compare(frame, node, COMPARED[function], _strong(frame, values[0]), values[1])
     truths = [materialise(frame, truth(frame, v), BOOL) for v in values]
     op = {np.logical_and: "and", np.logical_or: "or", np.logical_xor: "ne", np.logical_not: "not"}[function]
-    return Num(frame.emit(op, *truths), weak=False)
+    return Num(frame.emit(op, *truths), NUMPYS)
 
 
 COMPARED = {function: kind for kind, function in COMPARISONS.items()}
@@ -278,7 +314,7 @@ COMPARED = {function: kind for kind, function in COMPARISONS.items()}
 
 def to_float_kind(frame: Frame, value: Abstract) -> Abstract:
     """Floats as they are, everything else as float64."""
-    return value if scalar_type(value)[0].kind == "f" else Num(materialise(frame, value, F64))
+    return value if scalar_type(value).kind == "f" else Num(materialise(frame, value, F64), kind_of(value))
 
 
 def _where(frame: Frame, node: ast.Call, values: list[Abstract]) -> Abstract:
@@ -286,20 +322,18 @@ def _where(frame: Frame, node: ast.Call, values: list[Abstract]) -> Abstract:
     condition = materialise(frame, truth(frame, values[0]), BOOL)
     type_, _ = promoted(values[1], values[2])
     x, y = (materialise(frame, v, type_) for v in values[1:])
-    return Num(frame.emit("select", condition, x, y), weak=False)
+    return Num(frame.emit("select", condition, x, y), NUMPYS)
 
 
 def _strong(frame: Frame, value: Abstract) -> Abstract:
-    return Num(materialise(frame, value), weak=False)
+    return Num(materialise(frame, value), NUMPYS)
 
 
 CLASSIFY: dict[Callable[..., Any], Callable[[Frame, ast.Call, list[Value]], Abstract]] = {
     np.isnan: _isnan, np.isinf: _isinf, np.isfinite: _isfinite,
 }  # fmt: skip
 
-SCALAR_TYPES: dict[Any, tuple[str, bool]] = {
-    np.float64: ("f64", False), np.float32: ("f32", False), np.int64: ("i64", False), np.bool_: ("bool", False),
-}  # fmt: skip
+SCALAR_TYPES: dict[Any, str] = {np.float64: "f64", np.float32: "f32", np.int64: "i64", np.bool_: "bool"}
 
 
 def classify(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
@@ -312,12 +346,12 @@ def classify(frame: Frame, node: ast.Call, function: Callable[..., Any], argumen
         return POISON
     if all(isinstance(v, Const) for v in values):
         return folded(frame, node, function, *values)
-    type_ = F32 if scalar_type(values[0])[0] == F32 else F64
+    type_ = F32 if scalar_type(values[0]) == F32 else F64
     if type_ == F32:
         values = [to_float(frame, node, values[0])]
     result = CLASSIFY[function](frame, node, [materialise(frame, values[0], F64)])
     assert isinstance(result, Num)
-    return Num(result.value, weak=False)
+    return Num(result.value, NUMPYS)
 
 
 def convert(frame: Frame, node: ast.Call, function: Any, arguments: list[Abstract]) -> Abstract:
@@ -330,5 +364,4 @@ def convert(frame: Frame, node: ast.Call, function: Any, arguments: list[Abstrac
         return POISON if values is None else _arity(frame, node, f"np.{function.__name__}")
     if isinstance(values[0], Const):
         return folded(frame, node, function, values[0])
-    name, weak = SCALAR_TYPES[function]
-    return Num(frame.emit("cast", materialise(frame, values[0]), type=name), weak)
+    return Num(frame.emit("cast", materialise(frame, values[0]), type=SCALAR_TYPES[function]), NUMPYS)

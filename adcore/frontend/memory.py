@@ -77,10 +77,12 @@ def is_writeable(frame: Frame, target: Target, text: str = "assignment destinati
     return writeable(frame, base(target), text)
 
 
-def put(frame: Frame, node: ast.AST, value: Abstract, target: Target, index: Sequence[Value]) -> None:
-    """Store one element."""
+def put(
+    frame: Frame, node: ast.AST, value: Abstract, target: Target, index: Sequence[Value], copied: bool = False
+) -> None:
+    """Store one element; `copied`: of another array."""
     place = index if isinstance(target, Array) else inside(target, index)
-    store(frame, node, value, base(target), place)
+    store(frame, node, value, base(target), place, copied)
 
 
 def put_array(
@@ -110,7 +112,7 @@ def put_array(
 
     def one(index: list[Value]) -> None:
         there = [*[frame.const(0)] * leading, *position(frame, index, kept)]
-        put(frame, node, source.at(there), target, index)
+        put(frame, node, source.at(there), target, index, copied=not is_scalar(value))
 
     nest(frame, shape, one)
 

@@ -28,6 +28,7 @@ from adcore.frontend.subscripts import (
     store,
 )
 from adcore.frontend.values import (
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -48,7 +49,7 @@ def positions(frame: Frame, node: ast.AST, part: Abstract) -> Abstract:
     """A part of a subscript; lists of integers, and array expressions, as arrays."""
     if isinstance(part, (Items, ListRef)):
         items = static_items(frame, part)
-        if items and all(is_scalar(i) and scalar_type(i)[0] == I64 for i in items):
+        if items and all(is_scalar(i) and scalar_type(i) == I64 for i in items):
             return list_in_memory(frame, items, I64, None)
         return frame.error(node, f"a subscript can't be {describe(part)}")
     if isinstance(part, Lazy):
@@ -162,4 +163,4 @@ def void(values: Sequence[Value]) -> None:
 
 def _sum(frame: Frame, old: Abstract, new: Abstract, array: Array) -> Abstract:
     type_ = array.element if array.element.kind == "f" else I64
-    return Num(frame.emit("add", materialise(frame, old, type_), materialise(frame, new, type_)), False)
+    return Num(frame.emit("add", materialise(frame, old, type_), materialise(frame, new, type_)), NUMPY)

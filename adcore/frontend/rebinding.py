@@ -15,7 +15,7 @@ from adcore.frontend.joins import materialise
 from adcore.frontend.memory import allocate
 from adcore.frontend.shapes import Shape, same_length
 from adcore.frontend.subscripts import dims, load, nest, store
-from adcore.frontend.values import Abstract, Array, Items, Num, Record, Unbound
+from adcore.frontend.values import NUMPY, Abstract, Array, Items, Num, Record, Unbound
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
@@ -76,7 +76,7 @@ def changed_state(state: State, change: Callable[[Path, Abstract], Abstract]) ->
 
 def alike(a: Array, b: Array) -> bool:
     """Whether one buffer can stand for both."""
-    kind = a.literal is None and b.literal is None and a.weak == b.weak
+    kind = a.literal is None and b.literal is None and a.kind == b.kind
     return kind and a.element == b.element and a.rank == b.rank
 
 
@@ -105,7 +105,7 @@ def copy(frame: Frame, target: Array, source: Array) -> None:
 
 
 def store_as_is(frame: Frame, value: Abstract, target: Array, index: list[Value]) -> None:
-    store(frame, frame.node, Num(materialise(frame, value), weak=False), target, index)
+    store(frame, frame.node, Num(materialise(frame, value), NUMPY), target, index)
 
 
 def check_shape(frame: Frame, wanted: Shape, array: Array, name: str) -> None:

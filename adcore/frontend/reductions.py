@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adcore.frontend.elementwise import operand
+from adcore.frontend.elementwise import joint_type, operand
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import describe, materialise, scalar_type
 from adcore.frontend.lists import in_memory as list_in_memory
@@ -20,6 +20,7 @@ from adcore.frontend.shapes import Shape, product
 from adcore.frontend.streams import stream_of
 from adcore.frontend.subscripts import accumulate, load, nest, store
 from adcore.frontend.values import (
+    NUMPY,
     POISON,
     Abstract,
     Array,
@@ -65,9 +66,7 @@ def source_of(frame: Frame, node: ast.AST, value: Abstract, what: str) -> Source
         return _read_as((stream.length,), lambda index: stream.item(Num(index[0])), frame)
     if isinstance(value, (Items, ListRef)) and all(map(is_scalar, static_items(frame, value))):
         items = static_items(frame, value)
-        types = [scalar_type(item)[0] for item in items]
-        element = F64 if F64 in types or not items else I64 if I64 in types else types[0]
-        value = list_in_memory(frame, items, element, None)
+        value = list_in_memory(frame, items, joint_type(frame, items), None)
     part = operand(frame, value)
     if part is not None:
         return Source(part.shape, part.element, part.at)
@@ -78,7 +77,7 @@ def source_of(frame: Frame, node: ast.AST, value: Abstract, what: str) -> Source
 
 def _read_as(shape: Shape, read: Reader, frame: Frame) -> Source:
     with frame.builder.region():
-        element = scalar_type(read([frame.const(0)] * len(shape)))[0]
+        element = scalar_type(read([frame.const(0)] * len(shape)))
     return Source(shape, element, read)
 
 
@@ -149,7 +148,7 @@ def _summed_in_order(frame: Frame, node: ast.AST, source: Source, others: list[i
     def add(index: list[Value]) -> None:
         there = [index[axis] for axis in others]
         old, term = load(frame, result, there), materialise(frame, source.read(index), element)
-        store(frame, node, Num(frame.emit("add", materialise(frame, old), term, **flags), weak=False), result, there)
+        store(frame, node, Num(frame.emit("add", materialise(frame, old), term, **flags), NUMPY), result, there)
 
     nest(frame, source.shape, add)
     return result
@@ -157,7 +156,7 @@ def _summed_in_order(frame: Frame, node: ast.AST, source: Source, others: list[i
 
 def _divide(frame: Frame, node: ast.AST, array: Array, index: list[Value], size: Value) -> None:
     quotient = frame.emit("div", materialise(frame, load(frame, array, index)), size)
-    store(frame, node, Num(quotient, weak=False), array, index)
+    store(frame, node, Num(quotient, NUMPY), array, index)
 
 
 def _slice(source: Source, fixed: dict[int, Value]) -> Source:
@@ -208,7 +207,7 @@ def combine(frame: Frame, source: Source, first: Value, type_: Scalar, op: str, 
     def step(index: Sequence[Value], carried: Sequence[Value]) -> list[Value]:
         return [frame.emit(op, carried[0], materialise(frame, source.read(index), type_), **attrs)]
 
-    return Num(fold(frame, source, [first], step)[0], weak=False)
+    return Num(fold(frame, source, [first], step)[0], NUMPY)
 
 
 def summed(element: Scalar) -> Scalar:
@@ -247,7 +246,7 @@ def count(frame: Frame, source: Source, type_: Scalar) -> Value:
 def np_mean(frame: Frame, node: ast.AST, source: Source) -> Abstract:
     type_ = averaged(source.element)
     value = total(frame, source, type_).value
-    return Num(frame.emit("div", value, count(frame, source, type_)), weak=False)
+    return Num(frame.emit("div", value, count(frame, source, type_)), NUMPY)
 
 
 def np_var(frame: Frame, node: ast.AST, source: Source, ddof: Value | None = None) -> Abstract:
@@ -258,19 +257,19 @@ def np_var(frame: Frame, node: ast.AST, source: Source, ddof: Value | None = Non
 
     def squared(index: Sequence[Value]) -> Abstract:
         distance = frame.emit("sub", materialise(frame, source.read(index), type_), mean)
-        return Num(frame.emit("mul", distance, distance), weak=False)
+        return Num(frame.emit("mul", distance, distance), NUMPY)
 
     squares = total(frame, replace(source, read=squared), type_).value
     if ddof is not None:
         size = frame.emit("maximum", frame.emit("sub", size, frame.emit("cast", ddof, type=type_.name)),
                           frame.const(0.0, type_))  # fmt: skip
-    return Num(frame.emit("div", squares, size), weak=False)
+    return Num(frame.emit("div", squares, size), NUMPY)
 
 
 def np_std(frame: Frame, node: ast.AST, source: Source, ddof: Value | None = None) -> Abstract:
     variance = np_var(frame, node, source, ddof)
     assert isinstance(variance, Num)
-    return Num(frame.emit("sqrt", variance.value), weak=False)
+    return Num(frame.emit("sqrt", variance.value), NUMPY)
 
 
 def not_empty(frame: Frame, source: Source, message: str) -> None:
@@ -304,7 +303,7 @@ def truth_fold(frame: Frame, source: Source, op: str, first: bool) -> Num:
 
     def truth(index: Sequence[Value]) -> Abstract:
         value = materialise(frame, source.read(index))
-        return Num(value if value.type == BOOL else frame.emit("cast", value, type="bool"), weak=False)
+        return Num(value if value.type == BOOL else frame.emit("cast", value, type="bool"), NUMPY)
 
     return combine(frame, replace(source, read=truth), frame.const(first), BOOL, op)
 
@@ -319,7 +318,7 @@ def np_all(frame: Frame, node: ast.AST, source: Source) -> Abstract:
 
 def count_nonzero(frame: Frame, node: ast.AST, source: Source) -> Abstract:
     def truth(index: Sequence[Value]) -> Abstract:
-        return Num(frame.emit("cast", materialise(frame, source.read(index)), type="bool"), weak=False)
+        return Num(frame.emit("cast", materialise(frame, source.read(index)), type="bool"), NUMPY)
 
     read = source.read if source.element == BOOL else truth
     return total(frame, replace(source, read=read, element=BOOL), I64)
@@ -346,7 +345,7 @@ def position_of(comparison: str) -> Reduction:
             here = linear(frame, source.shape, index)
             return [frame.emit("select", better, value, best), frame.emit("select", better, here, where)]
 
-        return Num(fold(frame, source, [first, zero], step)[1], weak=False)
+        return Num(fold(frame, source, [first, zero], step)[1], NUMPY)
 
     return rule
 
@@ -379,7 +378,7 @@ def running(frame: Frame, node: ast.AST, source: Source, axis: int | None, op: s
             inner = iter(index)
             there = [fixed[k] if k in fixed else next(inner) for k in range(len(source.shape))]
             place = there if axis is not None else [linear(frame, source.shape, index)]
-            store(frame, node, Num(new, False), result, place)
+            store(frame, node, Num(new, NUMPY), result, place)
             return [new]
 
         fold(frame, part, [start], step)
@@ -389,7 +388,7 @@ def running(frame: Frame, node: ast.AST, source: Source, axis: int | None, op: s
 
 
 @dataclass(frozen=True)
-class Kind:
+class Entry:
     """A reduction and the type of its result, by that of the elements. `twice`: it reads elements more than once."""
 
     rule: Reduction
@@ -409,12 +408,12 @@ def _same(element: Scalar) -> Scalar:
     return element
 
 
-REDUCTIONS: dict[str, Kind] = {
-    "sum": Kind(np_sum, summed), "prod": Kind(np_prod, summed), "mean": Kind(np_mean, averaged),
-    "min": Kind(extremum("minimum"), _same), "max": Kind(extremum("maximum"), _same),
-    "var": Kind(np_var, averaged, True), "std": Kind(np_std, averaged, True),
-    "any": Kind(np_any, _bool), "all": Kind(np_all, _bool), "count_nonzero": Kind(count_nonzero, _index),
-    "argmax": Kind(position_of("gt"), _index), "argmin": Kind(position_of("lt"), _index),
+REDUCTIONS: dict[str, Entry] = {
+    "sum": Entry(np_sum, summed), "prod": Entry(np_prod, summed), "mean": Entry(np_mean, averaged),
+    "min": Entry(extremum("minimum"), _same), "max": Entry(extremum("maximum"), _same),
+    "var": Entry(np_var, averaged, True), "std": Entry(np_std, averaged, True),
+    "any": Entry(np_any, _bool), "all": Entry(np_all, _bool), "count_nonzero": Entry(count_nonzero, _index),
+    "argmax": Entry(position_of("gt"), _index), "argmin": Entry(position_of("lt"), _index),
 }  # fmt: skip
 
 

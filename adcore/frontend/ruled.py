@@ -14,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from adcore.errors import CompileError, Diagnostic
 from adcore.frontend.captures import Capture
+from adcore.frontend.control import choose
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import materialise, scalar_type
+from adcore.frontend.joins import kind_of, materialise, scalar_type
+from adcore.frontend.kinds import certain, flag
 from adcore.frontend.mathcalls import scalar_arguments
 from adcore.frontend.reader import unwrap
-from adcore.frontend.values import POISON, Abstract, Const, Num
+from adcore.frontend.scalars import one_type
+from adcore.frontend.values import POISON, Abstract, Const, Kind, Num
+from adcore.ir import print_function
 from adcore.ir.core import Function, Instr, Value
 from adcore.ir.types import SCALARS, Scalar
 from adcore.ops import TABLE
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     from adcore.frontend.compile import Program
 
 Kinds = tuple[ScalarArg, ...]
+
+MOST_MIXED = 3
+"""Arguments that are Python's or NumPy's independently of each other; a call has code for each combination."""
 
 
 class Rule:
@@ -96,18 +103,70 @@ def call_ruled(
     numbers = None if given is None else scalar_arguments(frame, node, rule.name, given)
     if numbers is None:
         return POISON
-    kinds = rule.types[:-1] or tuple(ScalarArg(t.name, weak) for t, weak in map(scalar_type, numbers))
+    for number in numbers:
+        one_type(frame, number)
+    kinds = rule.types[:-1] or tuple(ScalarArg(scalar_type(n).name, kind_of(n).python) for n in numbers)
+    mixed = [] if rule.types else list(dict.fromkeys(kind_of(n) for n in numbers if kind_of(n).mixed))
+    if len(mixed) > MOST_MIXED:
+        what = "many arguments that are Python's on one path and NumPy's on another"
+        return frame.error(node, f"{rule.name} gets {what}", "write float(...) or np.float64(...) around them")
+    return _called(frame, node, rule, numbers, kinds, mixed)
+
+
+def _called(
+    frame: Frame, node: ast.AST, rule: Rule, numbers: list[Abstract], kinds: Kinds, mixed: Sequence[Kind]
+) -> Abstract:
+    """The call for arguments of which those of kinds in `mixed` are either's: one of two, unless they are equal."""
+    numpy = _made(frame, node, rule, kinds)
+    if numpy is None:
+        return POISON
+    if not mixed:
+        return _emitted(frame, numpy, numbers, certain(numpy.result.weak))
+    own = [kind_of(n) for n in numbers]
+    every = tuple(replace(k, weak=k.weak or o in mixed) for k, o in zip(kinds, own, strict=True))
+    python = _made(frame, node, rule, every)
+    if python is None:
+        return POISON
+    same = numpy.result.weak == python.result.weak
+    if (same or len(mixed) == 1) and _texts(numpy.code) == _texts(python.code):
+        return _emitted(frame, numpy, numbers, certain(numpy.result.weak) if same else mixed[0])
+    first, *others = mixed
+    first_python = tuple(replace(k, weak=k.weak or o == first) for k, o in zip(kinds, own, strict=True))
+    return choose(
+        frame,
+        Num(flag(frame, first)),
+        lambda: _called(frame, node, rule, numbers, first_python, others),
+        lambda: _called(frame, node, rule, numbers, kinds, others),
+    )
+
+
+def _emitted(frame: Frame, made: _Compiled, numbers: list[Abstract], kind: Kind) -> Num:
+    operands = [materialise(frame, n, t) for n, t in zip(numbers, made.code.params, strict=True)]
+    return Num(frame.emit(made.code.op, *operands, code=made.code), kind)
+
+
+def _made(frame: Frame, node: ast.AST, rule: Rule, kinds: Kinds) -> _Compiled | None:
+    """The rule for arguments of these kinds; reports what is wrong with it."""
     if kinds in rule.compiled and rule.compiled[kinds] is None:
-        return frame.error(node, f"{rule.name} calls itself", "write the recursion as a loop", "recursive call")
+        frame.error(node, f"{rule.name} calls itself", "write the recursion as a loop", "recursive call")
+        return None
     try:
         made = _compiled(rule, kinds)
     except CompileError as error:
         frame.session.diagnostics += [d for d in error.diagnostics if d not in frame.session.diagnostics]
-        return POISON
+        return None
     for capture in made.captures:
         frame.session.captures.add(capture, capture)
-    operands = [materialise(frame, n, t) for n, t in zip(numbers, made.code.params, strict=True)]
-    return Num(frame.emit(made.code.op, *operands, code=made.code), made.result.weak)
+    return made
+
+
+def _texts(code: Code) -> list[str]:
+    """What a function and its derivatives do."""
+    codes: list[Code | None] = [code]
+    if code.rules is not None:
+        codes += [code.rules.tangent()] if code.rules.tangent is not None else []
+        codes += [part.code for part in code.rules.adjoint()] if code.rules.adjoint is not None else []
+    return [print_function(c.body) if c is not None and c.body is not None else "" for c in codes]
 
 
 def _in_order(

@@ -1,21 +1,24 @@
 """Numbers with Python's meaning: promotion (NEP 50), operators, comparisons, conversions, and what raises.
 
-Python's own floats raise where IEEE 754 gives infinity or NaN; NumPy's don't. Each number knows which it is (`weak`).
+Python's own floats raise where IEEE 754 gives infinity or NaN; NumPy's don't. Each number knows which it is (`Kind`).
 """
 
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from adcore.frontend.frame import Frame
-from adcore.frontend.joins import TooWide, describe, join_types, materialise, scalar_type
-from adcore.frontend.values import Abstract, Const, Num, Poison, is_scalar
+from adcore.frontend.joins import TooWide, describe, join_types, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import check_numpy, check_python, chosen, flag
+from adcore.frontend.values import NUMPY, Abstract, Const, Kind, Num, Poison, is_scalar
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, Scalar
 
@@ -56,17 +59,72 @@ def python_message(function: Callable[..., Any], *arguments: Any) -> tuple[str, 
     raise AssertionError(f"{function} does not raise for {arguments}")
 
 
-def promoted(a: Abstract, b: Abstract) -> tuple[Scalar, bool]:
-    """The type in which NumPy 2 (NEP 50) computes with two numbers, and whether it is a Python number."""
-    (ta, weak_a), (tb, weak_b) = scalar_type(a), scalar_type(b)
-    weak = weak_a and weak_b
-    if ta == tb:
-        return ta, weak
-    for narrow, wide, weak_wide in ((ta, tb, weak_b), (tb, ta, weak_a)):
+def promoted(a: Abstract, b: Abstract) -> tuple[Scalar, Kind]:
+    """The type in which NumPy 2 (NEP 50) computes with two numbers, and whose the result is.
+
+    A number of mixed kind counts as NumPy's; `deviations` says where the type is another if it is Python's.
+    """
+    kinds = kind_of(a), kind_of(b)
+    return _promoted(*((scalar_type(v), k.python) for v, k in zip((a, b), kinds, strict=True))), kinds[0] & kinds[1]
+
+
+def _promoted(a: tuple[Scalar, bool], b: tuple[Scalar, bool]) -> Scalar:
+    """The same for numbers given by type and by whether they are Python's."""
+    for (narrow, _), (wide, python) in ((a, b), (b, a)):
         if narrow == F32:
             # A Python number takes the type of the NumPy one; a 64-bit integer needs float64.
-            return (F32 if weak_wide or wide == BOOL else F64), False
-    return max(ta, tb, key=(BOOL, I64, F64).index), weak
+            return F32 if python or wide in (F32, BOOL) else F64
+    return max(a[0], b[0], key=(BOOL, I64, F64).index)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Python computes in another type than `promoted` says where the operands are of kinds that only a run tells."""
+
+    kinds: tuple[tuple[Kind, bool], ...]
+    type: Scalar
+    python: bool
+
+    def holds(self, frame: Frame) -> Value:
+        """Whether the operands are of these kinds."""
+        result: Value | None = None
+        for kind, python in self.kinds:
+            if kind.mixed:
+                one = flag(frame, kind) if python else frame.emit("not", flag(frame, kind))
+                result = one if result is None else frame.emit("and", result, one)
+        assert result is not None
+        return result
+
+
+def deviations(*values: Abstract) -> list[Deviation]:
+    """One or two operands of which a float32 is one: it is a float64 where it is Python's, in which it was exact."""
+    types, kinds = [scalar_type(v) for v in values], [kind_of(v) for v in values]
+    if F32 not in types or not any(k.mixed for k in kinds):
+        return []
+    found = []
+    usual = _of_kinds(types, [k.python for k in kinds])
+    for truths in itertools.product(*((False, True) if k.mixed else (k.python,) for k in kinds)):
+        type_ = _of_kinds(types, truths)
+        if type_ != usual and not (len(truths) == 2 and kinds[0] == kinds[1] and truths[0] != truths[1]):
+            found.append(Deviation(tuple(zip(kinds, truths, strict=True)), type_, all(truths)))
+    return found
+
+
+def _of_kinds(types: Sequence[Scalar], python: Sequence[bool]) -> Scalar:
+    """The type that numbers have together; Python has no float32."""
+    own = [(F64 if t == F32 and p else t, p) for t, p in zip(types, python, strict=True)]
+    return own[0][0] if len(own) == 1 else _promoted(own[0], own[1])
+
+
+def one_type(frame: Frame, *values: Abstract) -> None:
+    """Raise where the type of a NumPy result depends on whose the operands turn out to be."""
+    for deviation in deviations(*values):
+        _refuse(frame, deviation.holds(frame))
+
+
+def _refuse(frame: Frame, bad: Value) -> None:
+    message = "a number that is a Python float here is a NumPy float elsewhere, and the precision of this depends on it"
+    frame.check(frame.emit("not", bad), "TypeError", f"{message}: write float(...), np.float32(...) or np.float64(...)")
 
 
 def fail(frame: Frame, error: str, message: str) -> None:
@@ -111,103 +169,129 @@ def binary(frame: Frame, node: ast.AST, kind: type[ast.operator], a: Abstract, b
         if isinstance(value, Const) and isinstance(value.value, complex):
             return frame.error(node, "this gives a complex number", "complex numbers are not supported")
         return value
-    type_, weak = promoted(a, b)
-    if type_ == BOOL and not weak and name not in ("bitand", "bitor", "bitxor"):
+    type_, whose = promoted(a, b)
+    if type_ == BOOL and not whose.python and name not in ("bitand", "bitor", "bitxor"):
         return frame.error(node, f"`{symbol}` of NumPy bools", "write int(a) and int(b), or `and`, `or`, `not`")
-    rule = {"div": divide, "floordiv": divide, "mod": divide, "pow": power}.get(name)
-    if rule is not None:
-        return rule(frame, node, name, a, b, type_, weak)
     if name in ("bitand", "bitor", "bitxor", "shl", "shr"):
-        return bitwise(frame, node, name, symbol, a, b, type_, weak)
+        return bitwise(frame, node, name, symbol, a, b, type_, whose)
+    rule = {"div": divide, "floordiv": divide, "mod": divide, "pow": power}.get(name, arithmetic)
+    exact = []
+    for deviation in deviations(a, b):
+        if deviation.python and type_ == F32:
+            exact.append(deviation)
+        else:
+            _refuse(frame, deviation.holds(frame))
+    if not exact:
+        return Num(rule(frame, name, a, b, type_, whose), whose)
+    # A float32 that is Python's is a float64: the result is the same number, or this can't go on.
+    wide = rule(frame, name, a, b, F64, whose)
+    result = rule(frame, name, a, b, F32, NUMPY)
+    same = frame.emit("eq", wide, frame.emit("cast", result, type="f64"))
+    differs = frame.emit("not", frame.emit("or", same, frame.emit("ne", wide, wide)))
+    for deviation in exact:
+        _refuse(frame, frame.emit("and", differs, deviation.holds(frame)))
+    return Num(result, whose)
+
+
+def arithmetic(frame: Frame, name: str, a: Abstract, b: Abstract, type_: Scalar, kind: Kind) -> Value:
+    """`+`, `-`, `*`."""
     type_ = I64 if type_ == BOOL else type_
-    return Num(frame.emit(name, materialise(frame, a, type_), materialise(frame, b, type_)), weak)
+    return frame.emit(name, materialise(frame, a, type_), materialise(frame, b, type_))
 
 
 def bitwise(
-    frame: Frame, node: ast.AST, name: str, symbol: str, a: Abstract, b: Abstract, type_: Scalar, weak: bool
+    frame: Frame, node: ast.AST, name: str, symbol: str, a: Abstract, b: Abstract, type_: Scalar, kind: Kind
 ) -> Abstract:
     if type_.kind == "f":
         return frame.error(node, f"`{symbol}` does not take floats", "use `and`, `or` for conditions")
     if name in ("shl", "shr"):
         type_ = I64
-    return Num(frame.emit(name, materialise(frame, a, type_), materialise(frame, b, type_)), weak)
+    return Num(frame.emit(name, materialise(frame, a, type_), materialise(frame, b, type_)), kind)
 
 
-def divide(frame: Frame, node: ast.AST, name: str, a: Abstract, b: Abstract, type_: Scalar, weak: bool) -> Abstract:
+def divide(frame: Frame, name: str, a: Abstract, b: Abstract, type_: Scalar, kind: Kind) -> Value:
     """`/`, `//`, `%`. Python's numbers raise on zero; the integer ops do so themselves."""
     integers = type_.kind != "f"
     if integers and name != "div":
-        return Num(frame.emit(name, materialise(frame, a, I64), materialise(frame, b, I64)), weak)
+        return frame.emit(name, materialise(frame, a, I64), materialise(frame, b, I64))
     x, y = (materialise(frame, v, F64 if integers else type_) for v in (a, b))
-    if weak and not (isinstance(b, Const) and b.value):
+    if not (isinstance(b, Const) and b.value):
         function = {"div": operator.truediv, "floordiv": operator.floordiv, "mod": operator.mod}[name]
         error, message = python_message(function, 1 if integers else 1.0, 0 if integers else 0.0)
-        frame.check(frame.emit("ne", y, frame.const(0.0)), error, message)
-    return Num(frame.emit(name, x, y), weak)
+        check_python(frame, kind, lambda: frame.emit("ne", y, frame.const(0.0)), error, message)
+    return frame.emit(name, x, y)
 
 
-def power(frame: Frame, node: ast.AST, name: str, a: Abstract, b: Abstract, type_: Scalar, weak: bool) -> Abstract:
+def power(frame: Frame, name: str, a: Abstract, b: Abstract, type_: Scalar, kind: Kind) -> Value:
     """`**`."""
     if type_.kind != "f":
-        return _integer_power(frame, a, b, weak)
+        return _integer_power(frame, a, b, kind)
     x = materialise(frame, a, type_)
     if isinstance(b, Const) and b.value == 2:
         square = frame.emit("mul", x, x)
-        if weak:
-            _check_power_overflow(frame, square, x, x)
-        return Num(square, weak)
+        _check_power_overflow(frame, kind, square, x, x)
+        return square
     if isinstance(b, Const) and b.value in (0, 1):
-        return Num(frame.const(1.0, type_) if b.value == 0 else x, weak)
+        return frame.const(1.0, type_) if b.value == 0 else x
     y = materialise(frame, b, type_)
-    if not weak:
-        return Num(frame.emit("pow", x, y), weak)
-    _check_power(frame, a, b, x, y)
+    if not kind.numpy:
+        _check_power(frame, kind, a, b, x, y)
     result = frame.emit("pow", x, y)
-    _check_power_overflow(frame, result, x, y)
-    return Num(result, weak)
+    _check_power_overflow(frame, kind, result, x, y)
+    return result
 
 
-def _check_power(frame: Frame, a: Abstract, b: Abstract, x: Value, y: Value) -> None:
+def _check_power(frame: Frame, kind: Kind, a: Abstract, b: Abstract, x: Value, y: Value) -> None:
     """What Python's `float ** float` refuses: zero to a negative power, and negative to a fraction (complex there)."""
     zero = frame.const(0.0)
     known = float(b.value) if isinstance(b, Const) else None
-    if known is None or known < 0:
-        error, message = python_message(operator.pow, 0.0, -1.0)
+
+    def no_pole() -> Value:
         bad = frame.emit("eq", x, zero)
         if known is None:
             bad = frame.emit("and", bad, frame.emit("lt", y, zero))
-        frame.check(frame.emit("not", bad), error, message)
-    base = float(a.value) if isinstance(a, Const) else None
-    if (known is None or not known.is_integer()) and (base is None or base < 0):
+        return frame.emit("not", bad)
+
+    def is_real() -> Value:
         # A base of minus infinity is fine; so is an infinite or whole exponent (and NaN is whole enough).
         bad = frame.emit("lt", x, zero)
         bad = frame.emit("and", bad, frame.emit("ne", x, frame.const(-math.inf)))
         if known is None:
             bad = frame.emit("and", bad, frame.emit("lt", frame.emit("floor", y), y))
+        return frame.emit("not", bad)
+
+    if known is None or known < 0:
+        check_python(frame, kind, no_pole, *python_message(operator.pow, 0.0, -1.0))
+    base = float(a.value) if isinstance(a, Const) else None
+    if (known is None or not known.is_integer()) and (base is None or base < 0):
         message = "a negative float to a fractional power is complex, which is not supported"
-        frame.check(frame.emit("not", bad), "ValueError", message)
+        check_python(frame, kind, is_real, "ValueError", message)
 
 
-def _check_power_overflow(frame: Frame, result: Value, x: Value, y: Value) -> None:
-    error, message = python_message(operator.pow, 10.0, 1000.0)
-    infinite = frame.const(math.inf)
-    ok = frame.emit("lt", frame.emit("abs", result), infinite)
-    for value in {x: None, y: None}:
-        # NaN and infinity of the operands pass through.
-        ok = frame.emit("or", ok, frame.emit("not", frame.emit("lt", frame.emit("abs", value), infinite)))
-    frame.check(ok, error, message)
+def _check_power_overflow(frame: Frame, kind: Kind, result: Value, x: Value, y: Value) -> None:
+    def finite() -> Value:
+        infinite = frame.const(math.inf)
+        ok = frame.emit("lt", frame.emit("abs", result), infinite)
+        for value in {x: None, y: None}:
+            # NaN and infinity of the operands pass through.
+            ok = frame.emit("or", ok, frame.emit("not", frame.emit("lt", frame.emit("abs", value), infinite)))
+        return ok
+
+    check_python(frame, kind, finite, *python_message(operator.pow, 10.0, 1000.0))
 
 
-def _integer_power(frame: Frame, a: Abstract, b: Abstract, weak: bool) -> Abstract:
+def _integer_power(frame: Frame, a: Abstract, b: Abstract, kind: Kind) -> Value:
     x = materialise(frame, a, I64)
     if isinstance(b, Const) and 0 <= int(b.value) <= LARGEST_UNROLLED_POWER:
-        return Num(repeated_product(frame, x, int(b.value)), weak)
-    if isinstance(b, Const) and b.value < 0 and weak:
-        # Python gives a float here.
+        return repeated_product(frame, x, int(b.value))
+    if isinstance(b, Const) and b.value < 0 and not kind.numpy:
+        # Python gives a float here, NumPy raises.
+        if kind.mixed:
+            check_numpy(frame, kind, *python_message(operator.pow, np.int64(2), -1))
         error, message = python_message(operator.pow, 0, -1)
         frame.check(frame.emit("ne", x, frame.const(0)), error, message)
-        return Num(frame.emit("pow", materialise(frame, Num(x), F64), frame.const(float(b.value))), weak)
-    return Num(frame.emit("pow", x, materialise(frame, b, I64)), weak)
+        return frame.emit("pow", materialise(frame, Num(x), F64), frame.const(float(b.value)))
+    return frame.emit("pow", x, materialise(frame, b, I64))
 
 
 def repeated_product(frame: Frame, x: Value, n: int) -> Value:
@@ -222,23 +306,43 @@ def repeated_product(frame: Frame, x: Value, n: int) -> Value:
     return frame.const(1) if result is None else result
 
 
+def refused_bool(frame: Frame, node: ast.AST, what: str, value: Abstract) -> Poison | None:
+    """Reports a bool that is or may be NumPy's, where that is no number."""
+    if scalar_type(value) != BOOL or kind_of(value).python:
+        return None
+    return frame.error(node, f"{what} a NumPy bool", "write int(...) around it, or `not` for its opposite")
+
+
 def negative(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     if isinstance(value, Const):
         return folded(frame, node, operator.neg, value)
-    type_, weak = scalar_type(value)
-    return Num(frame.emit("neg", materialise(frame, value, I64 if type_ == BOOL else type_)), weak)
+    type_ = scalar_type(value)
+    refused = refused_bool(frame, node, "`-` of", value)
+    return refused or Num(frame.emit("neg", materialise(frame, value, I64 if type_ == BOOL else type_)), kind_of(value))
+
+
+def positive(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    """`+value`."""
+    if isinstance(value, Const):
+        return folded(frame, node, operator.pos, value)
+    refused = refused_bool(frame, node, "`+` of", value)
+    return refused or (to_int(frame, node, value) if scalar_type(value) == BOOL else value)
 
 
 def inverted(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     """`~value`."""
-    type_, weak = scalar_type(value)
+    type_, kind = scalar_type(value), kind_of(value)
     if isinstance(value, Const):
         return folded(frame, node, operator.invert, value)
     if type_.kind == "f":
         return frame.error(node, "`~` does not take floats", "write `-x`, or `not x` for conditions")
-    if type_ == BOOL and not weak:
-        return Num(frame.emit("not", materialise(frame, value)), weak)
-    return Num(frame.emit("bitnot", materialise(frame, value, I64)), weak)
+    if type_ == BOOL and kind.numpy:
+        return Num(frame.emit("not", materialise(frame, value)), kind)
+    if type_ == BOOL and kind.mixed:
+        return frame.error(
+            node, "`~` of a bool that is Python's on one path and NumPy's on another", "write `not x`, or ~int(x)"
+        )
+    return Num(frame.emit("bitnot", materialise(frame, value, I64)), kind)
 
 
 def compare(frame: Frame, node: ast.AST, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
@@ -246,15 +350,19 @@ def compare(frame: Frame, node: ast.AST, kind: type[ast.cmpop], a: Abstract, b: 
     name, function = COMPARISONS[kind]
     if isinstance(a, Const) and isinstance(b, Const):
         return folded(frame, node, function, a, b)
-    type_, weak = promoted(a, b)
+    type_, whose = promoted(a, b)
     try:
-        return Num(frame.emit(name, materialise(frame, a, type_), materialise(frame, b, type_)), weak)
+        result = frame.emit(name, materialise(frame, a, type_), materialise(frame, b, type_))
     except TooWide:
         # Every 64-bit integer is on the same side of such a constant.
         if isinstance(a, Const):
             return Const(function(int(a.value), 0))
         assert isinstance(b, Const)
         return Const(function(0, int(b.value)))
+    for deviation in deviations(a, b):
+        other = frame.emit(name, materialise(frame, a, deviation.type), materialise(frame, b, deviation.type))
+        result = frame.emit("select", deviation.holds(frame), other, result)
+    return Num(result, whose)
 
 
 def truth(frame: Frame, value: Abstract) -> Abstract:
@@ -293,6 +401,8 @@ def minimum(frame: Frame, node: ast.AST, values: list[Abstract], comparison: typ
         if isinstance(better, Const):
             best = value if better.value else best
             continue
-        x, y = (materialise(frame, v, joined[0]) for v in (value, best))
-        best = Num(frame.emit("select", materialise(frame, better), x, y), joined[1])
+        test = materialise(frame, better)
+        kind = chosen(frame, test, kind_of(value), kind_of(best))
+        x, y = (materialise(frame, v, joined) for v in (value, best))
+        best = Num(frame.emit("select", test, x, y), kind)
     return best

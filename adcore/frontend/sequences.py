@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from adcore.frontend.frame import Frame, as_static_int
 from adcore.frontend.joins import materialise
+from adcore.frontend.kinds import certain
 from adcore.frontend.scalars import python_message
 from adcore.frontend.subscripts import dim, load, loaded
 from adcore.frontend.values import (
@@ -122,7 +123,7 @@ def row(frame: Frame, array: Array, k: Value) -> Abstract:
         shape.append(length)
         operands += [frame.const(0), materialise(frame, length, I64), frame.const(1)]
     value = frame.emit("view", array.value, *operands, axes="i" + "s" * (array.rank - 1), whole=True)
-    return Array(value, array.root, array.writeable, array.weak, None, tuple(shape), array.local)
+    return Array(value, array.root, array.writeable, array.kind, None, tuple(shape), array.local)
 
 
 def uniform_item(frame: Frame, value: Uniform, k: Value) -> Abstract:
@@ -143,7 +144,7 @@ def from_leaves(frame: Frame, arg: ArgType, values: Leaves) -> Abstract:
         return Const(arg.value)
     if isinstance(arg, ScalarArg):
         value, _, _ = next(values)
-        return loaded(frame, value, arg.weak)
+        return loaded(frame, value, certain(arg.weak))
     if isinstance(arg, ArrayArg):
         value, writeable, root = next(values)
         assert isinstance(value.type, ArrayType)

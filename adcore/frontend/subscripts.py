@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from adcore.frontend.frame import Frame, as_static_int
-from adcore.frontend.joins import describe, materialise, scalar_type
-from adcore.frontend.scalars import fail
-from adcore.frontend.values import NONE, Abstract, Array, Const, Items, ListRef, Num, Poison, Slice, Uniform, is_scalar
+import numpy as np
+
+from adcore.frontend.frame import Frame, Restart, as_static_int
+from adcore.frontend.joins import describe, kind_of, materialise, scalar_type
+from adcore.frontend.kinds import check_python, flag
+from adcore.frontend.scalars import fail, refused_bool
+from adcore.frontend.values import (
+    NONE,
+    PYTHON,
+    Abstract,
+    Array,
+    Const,
+    Items,
+    Kind,
+    ListRef,
+    Num,
+    Poison,
+    Slice,
+    Uniform,
+    is_scalar,
+)
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F64, I64, U64, Scalar
+from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, U64, Scalar
 
 CAPTURED = -1
 """The alias group of arrays that are globals or closure variables."""
@@ -49,6 +68,8 @@ def integer(frame: Frame, node: ast.AST, value: Abstract) -> Value | None:
     if isinstance(value, Num) and value.type.kind == "f":
         frame.error(node, "a subscript must be an integer, not a float", "write int(...) around it")
         return None
+    if refused_bool(frame, node, "a subscript or a length can't be", value) is not None:
+        return None
     if isinstance(value, Num) and value.type == BOOL:
         return frame.emit("cast", value.value, type="i64")
     return materialise(frame, value, I64)
@@ -62,10 +83,12 @@ def normalised(frame: Frame, index: Value, length: Abstract, axis: int = 0) -> V
 def load(frame: Frame, array: Array, index: Sequence[Value]) -> Abstract:
     """The element at normalised subscripts, as the number that Python sees."""
     value = frame.emit("load", array.value, *index)
-    return loaded(frame, value, array.weak)
+    if array.kinds is not None:
+        return loaded(frame, value, Kind((frame.emit("load", array.kinds, *index),)))
+    return loaded(frame, value, array.kind)
 
 
-def loaded(frame: Frame, value: Value, weak: bool) -> Num:
+def loaded(frame: Frame, value: Value, kind: Kind) -> Num:
     """A stored number widened to what the frontend computes with."""
     type_ = value.type
     assert isinstance(type_, Scalar)
@@ -75,25 +98,58 @@ def loaded(frame: Frame, value: Value, weak: bool) -> Num:
         frame.check(fits, "OverflowError", "an unsigned 64-bit integer is too large")
     if type_.kind in "iu" and type_ != I64:
         value = frame.emit("cast", value, type="i64")
-    return Num(value, weak)
+    return Num(value, kind)
 
 
-def store(frame: Frame, node: ast.AST, value: Abstract, array: Array, index: Sequence[Value]) -> None:
-    """Put a number at normalised subscripts."""
-    frame.put(stored(frame, value, array.element), array.value, index)
+def store(
+    frame: Frame, node: ast.AST, value: Abstract, array: Array, index: Sequence[Value], copied: bool = False
+) -> None:
+    """Put a number at normalised subscripts; `copied`: it is an element of another array."""
+    _put(frame, stored(frame, value, array.element, copied), kind_of(value), array, index)
 
 
-def stored(frame: Frame, value: Abstract, element: Scalar) -> Value:
-    """A number in the form in which an array of `element` holds it."""
+def _put(frame: Frame, value: Value, kind: Kind, array: Array, index: Sequence[Value]) -> None:
+    """Put what `stored` gave; a list notes whose it is."""
+    frame.put(value, array.value, index)
+    if array.literal is not None and kind != array.kind and not array.kind.mixed:
+        frame.session.found.mixed.add(array.literal)
+        raise Restart
+    if array.kinds is not None:
+        frame.put(flag(frame, kind), array.kinds, index)
+
+
+def stored(frame: Frame, value: Abstract, element: Scalar, copied: bool = False) -> Value:
+    """A number in the form in which an array of `element` holds it; `copied`: as an element of another array."""
     if isinstance(value, Num) and value.type.kind == "f" and element.kind in "iu":
-        value = Num(frame.emit("cast", value.value, type="i64"), value.weak)
-    if element.kind in "iu" and element.bytes < 8 and isinstance(value, Num) and value.weak and value.type == I64:
-        bits = 8 * element.bytes
-        low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if element.kind == "i" else (0, 2**bits - 1)
-        inside = frame.emit("ge", value.value, frame.const(low))
-        inside = frame.emit("and", inside, frame.emit("le", value.value, frame.const(high)))
-        frame.check(inside, "OverflowError", f"Python integer {{}} out of bounds for {element.name}", value.value)
+        value = Num(frame.emit("cast", value.value, type="i64"), value.kind)
+    if element.kind in "iu" and element != I64 and isinstance(value, Num) and value.type == I64:
+        _check_bounds(frame, value, element, value.kind if copied or wraps(element) else PYTHON)
     return materialise(frame, value, element)
+
+
+@cache
+def wraps(element: Scalar) -> bool:
+    """Whether this NumPy stores an integer of its own that does not fit; one of Python's raises."""
+    array = np.zeros(1, NUMPY_NAMES[element.name])
+    try:
+        array[0] = np.int64(-1 if element.kind == "u" else 2 ** (8 * element.bytes - 1))
+    except OverflowError:
+        return False
+    return True
+
+
+def _check_bounds(frame: Frame, value: Num, element: Scalar, kind: Kind) -> None:
+    bits = 8 * element.bytes
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if element.kind == "i" else (0, 2**bits - 1)
+
+    def inside() -> Value:
+        above = frame.emit("ge", value.value, frame.const(low))
+        if element == U64:
+            return above
+        return frame.emit("and", above, frame.emit("le", value.value, frame.const(high)))
+
+    message = f"Python integer {{}} out of bounds for {NUMPY_NAMES[element.name]}"
+    check_python(frame, kind, inside, "OverflowError", message, value.value)
 
 
 def writeable(frame: Frame, array: Array, text: str = "assignment destination is read-only") -> bool:
@@ -174,7 +230,7 @@ def locate(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> 
             shape.append(count)
             text, whole = text + "s", whole and full
         else:
-            if is_scalar(part) and scalar_type(part)[0] == BOOL and array.literal is None:
+            if is_scalar(part) and scalar_type(part) == BOOL and array.literal is None:
                 frame.error(node, "a bool is no subscript of an array", "write int(...) around it")
                 return None
             index = integer(frame, node, part)
@@ -188,7 +244,9 @@ def locate(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> 
         return (array, []) if not parts else (array, None)
     attrs: dict[str, Any] = {"axes": text, "whole": True} if whole else {"axes": text}
     value = frame.emit("view", array.value, *operands, **attrs)
-    return Array(value, array.root, array.writeable, array.weak, array.literal, tuple(shape), array.local), None
+    kinds = None if array.kinds is None else frame.emit("view", array.kinds, *operands, **attrs)
+    view = replace(array, value=value, shape=tuple(shape), kinds=kinds)
+    return view, None
 
 
 Bounds = tuple[Value, Abstract, Value, bool]
@@ -350,7 +408,11 @@ def may_overlap(frame: Frame, a: Array, b: Array) -> bool:
 
 def fill(frame: Frame, node: ast.AST, array: Array, value: Abstract) -> None:
     """`array[...] = value` for a number."""
-    if writeable(frame, array):
+    if not writeable(frame, array):
+        return
+    if array.literal is not None:
+        nest(frame, dims(frame, array), lambda index: store(frame, node, value, array, index))
+    else:
         element = stored(frame, value, array.element)
         nest(
             frame,

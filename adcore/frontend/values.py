@@ -12,12 +12,44 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adcore.ir.core import Value
-from adcore.ir.types import ArrayType, Scalar
+from adcore.ir.types import BOOL, ArrayType, Scalar
 from adcore.signature import ArgType
 from adcore.source import Span
 
 if TYPE_CHECKING:
     from adcore.frontend.frame import Frame
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Whose a number is. Python's floats raise where NumPy's give infinity, and take the type of NumPy numbers.
+
+    A number is Python's while all `flags`, truths of the program, hold, hence for certain if there are none; otherwise
+    it is NumPy's, and for certain if `numpy`. What is computed from two numbers is Python's if both are: `a & b`.
+    """
+
+    flags: tuple[Value, ...] = ()
+    numpy: bool = False
+
+    @property
+    def python(self) -> bool:
+        return not self.flags and not self.numpy
+
+    @property
+    def mixed(self) -> bool:
+        """Whether only a run tells."""
+        return bool(self.flags)
+
+    def __and__(self, other: Kind) -> Kind:
+        if self.numpy or other.numpy:
+            return NUMPY
+        return Kind(tuple(dict.fromkeys((*self.flags, *other.flags))))
+
+
+PYTHON = Kind()
+NUMPY = Kind(numpy=True)
+UNTRACKED = Kind((Value(BOOL, "untracked"),))
+"""Mixed, in an attempt that does not carry flags: an operation that has to know asks for one that does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +61,10 @@ class Const:
 
 @dataclass(frozen=True, eq=False)
 class Num:
-    """A number known at run time. `weak`: a Python number, otherwise a NumPy scalar (NEP 50)."""
+    """A number known at run time."""
 
     value: Value
-    weak: bool = True
+    kind: Kind = PYTHON
 
     @property
     def type(self) -> Scalar:
@@ -44,7 +76,8 @@ class Num:
 class Array:
     """An array or a view of one. `root` tells buffers apart: distinct roots never overlap by construction.
 
-    `literal`: where the list of numbers is written that this array stores; `weak`: its elements are Python numbers.
+    `literal`: where the list of numbers is written that this array stores; `kind`: whose its elements are, where
+    `kinds`, an array of flags of the same shape, does not say so one by one.
     `shape` is kept where the program itself gave it, so that constants stay known. `local`: made by the program, so
     that only its own views overlap it.
     """
@@ -52,10 +85,11 @@ class Array:
     value: Value
     root: Value
     writeable: bool = True
-    weak: bool = False
+    kind: Kind = NUMPY
     literal: Span | None = None
     shape: tuple[Abstract, ...] | None = None
     local: bool = False
+    kinds: Value | None = None
 
     @property
     def type(self) -> ArrayType:

@@ -132,7 +132,7 @@ def _rebuilt(
 
 def _one_element(frame: Frame, array: Array, index: list[Value]) -> Array:
     value = frame.emit("view", array.value, *index, axes="i" * array.rank)
-    return Array(value, array.root, array.writeable, array.weak, None, (), array.local)
+    return Array(value, array.root, array.writeable, array.kind, None, (), array.local)
 
 
 def _place_in_reshaped(

@@ -103,7 +103,7 @@ def lower_div(e: Emitter, types: tuple[Type, ...], result: Type, operands: Seque
 
 def _python_remainder(x: Any, y: Any) -> Any:
     if y == 0 or math.isnan(x) or math.isnan(y) or math.isinf(x):
-        return np.float64(np.nan)
+        return np.fmod(x, y)  # NaN with the sign that the machine gives it, which copysign sees
     r = math.fmod(x, y)
     if r:
         return r + y if (y < 0) != (r < 0) else r

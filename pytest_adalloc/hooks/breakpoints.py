@@ -56,13 +56,13 @@ def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
     places = list(_places(hooks).items())
     total = 0
     for start in range(0, len(places), AT_ONCE):
-        with _watched(places[start : start + AT_ONCE]) as breakpoints:
+        with hooks.paused(), _watched(hooks, places[start : start + AT_ONCE]) as breakpoints:
             if breakpoints.refusal:
                 return Witness(NAME, "unavailable", breakpoints.refusal)
-            _, window, void = vouched_window(hooks, driver, calls, events=breakpoints.events)
+            _, window, void = vouched_window(hooks, driver, calls)
             if void:
                 return Witness(NAME, "unavailable", "libraries came or went while they watched")
-            witness = breakpoints.testify(window)
+            witness = breakpoints.testify(window, "thread")
         if witness.state == "disagrees":
             return witness
         total += sum(breakpoints.counts(window).values())
@@ -71,7 +71,7 @@ def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
 
 def watched(hooks: Hooks, wanted: bool) -> AbstractContextManager[Breakpoints]:
     """Breakpoints on the most important entries for one window; none unless wanted."""
-    return _watched(list(_places(hooks).items())[:AT_ONCE] if wanted else [])
+    return _watched(hooks, list(_places(hooks).items())[:AT_ONCE] if wanted else [])
 
 
 @dataclass
@@ -104,8 +104,11 @@ class Breakpoints:
             return ()
         return (f"{', '.join(left)} through pointers that bypass the slots: the processor has {AT_ONCE} breakpoints",)
 
-    def testify(self, window: Window) -> Witness:
-        """Compare with what the hooks counted in the same window."""
+    def testify(self, window: Window, scope: str) -> Witness:
+        """Compare with what the hooks counted in the same window.
+
+        The processor watches this thread alone: where the hooks count all threads, only more than they count is news.
+        """
         from pytest_adalloc.hooks.observe import by_function
 
         if self.refusal:
@@ -115,15 +118,19 @@ class Breakpoints:
         if wrong:
             detail = ", ".join(f"{name} x {count}" for name, count in wrong.items())
             return Witness(NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", wrong)
-        missed = _missed(counts, hooked, self.places)
+        missed = _missed(counts, hooked, self.places) if scope == "thread" else ""
         if missed:
             return Witness(NAME, "disagrees", f"the hooks counted more than the processor: {missed}")
-        return Witness(NAME, "agrees", f"{sum(counts.values())} entries of {', '.join(counts)}")
+        whose = "" if scope == "thread" else " by this thread"
+        return Witness(NAME, "agrees", f"{sum(counts.values())} entries of {', '.join(counts)}{whose}")
 
 
 @contextmanager
-def _watched(places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
-    """Set breakpoints, prove each with a call, and close them afterwards."""
+def _watched(hooks: Hooks, places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
+    """Set breakpoints for the next window, prove each with a call, and close them afterwards. An outer window is paused
+    meanwhile.
+    """
+    around = hooks.events
     with ExitStack() as stack:
         watching = Breakpoints({}, dict(places))
         try:
@@ -133,10 +140,14 @@ def _watched(places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
                 watching.files[names[0]] = file
         except Refused as error:
             watching.files.clear()
-            watching.refusal = _explained(error)
+            watching.refusal = _explained(error, nested=bool(around))
         for file in watching.events:
             _ioctl(file, RESET)
-        yield watching
+        hooks.events = (*around, *watching.events)
+        try:
+            yield watching
+        finally:
+            hooks.events = around
 
 
 def available() -> tuple[bool, str]:
@@ -252,14 +263,15 @@ def _ioctl(file: int, request: int) -> None:
     fcntl.ioctl(file, request, 0)
 
 
-def _explained(error: Refused) -> str:
+def _explained(error: Refused, *, nested: bool = False) -> str:
     text = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"perf_event_open was refused ({text}): a container's filter, or perf_event_paranoid above 2"
     if error.errno in (errno.ENOSYS, errno.ENOENT, errno.EOPNOTSUPP):
         return f"this kernel or virtual machine offers no hardware breakpoints ({text})"
     if error.errno in (errno.ENOSPC, errno.EBUSY):
-        return f"a debugger or another tool holds the processor's breakpoints ({text})"
+        holder = "the window around this one" if nested else "a debugger or another tool"
+        return f"{holder} holds the processor's breakpoints ({text})"
     return text
 
 

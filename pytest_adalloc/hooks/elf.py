@@ -185,24 +185,30 @@ def definition(owner: LoadedObject, name: str) -> int | None:
 
     An indirect function has no address of its own before it is resolved, so it is reported as absent.
     """
+    return next((address for kind, address in _functions(owner, name) if kind == STT_FUNC), None)
+
+
+def _functions(owner: LoadedObject, name: str) -> Iterator[tuple[int, int]]:
+    """Kind of symbol and address of what ``owner`` defines under a name; that of an indirect one is its resolver's."""
     dynamic = _Dynamic.of(owner)
     if dynamic is None:
-        return None
+        return
     for index in dynamic.defined([name]):
         _, info, _, section, value, _ = dynamic.symbol(index)
-        if section and info & 15 == STT_FUNC:
-            return owner.base + value
-    return None
+        if section and info & 15 in (STT_FUNC, STT_GNU_IFUNC):
+            yield info & 15, owner.base + value
 
 
-def first_definition(objects: Iterable[LoadedObject], name: str) -> int | None:
-    """The definition that the loader binds to: the first one in load order.
+def first_definition(objects: Iterable[LoadedObject], name: str, linked: Callable[[str], int | None]) -> int | None:
+    """The definition that the loader binds to: the first one in load order. ``linked`` is asked for what an indirect
+    function has been resolved to.
 
-    ``dlsym`` would answer with the procedure-linkage entry of a non-PIE main program, which jumps through a slot that
-    we patch.
+    For all others ``dlsym`` would answer with the procedure-linkage entry of a non-PIE main program, which jumps
+    through a slot that we patch.
     """
-    found = (definition(owner, name) for owner in objects if not is_loader(owner))
-    return next((address for address in found if address), None)
+    found = (function for owner in objects if not is_loader(owner) for function in _functions(owner, name))
+    kind, address = next(found, (STT_FUNC, None))
+    return address if kind == STT_FUNC else linked(name)
 
 
 def is_loader(owner: LoadedObject) -> bool:

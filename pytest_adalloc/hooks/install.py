@@ -14,6 +14,7 @@ import platform
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_uint64, c_void_p
@@ -23,10 +24,12 @@ from pytest_adalloc.hooks import caller, elf, layout, native, sites, strict
 from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
 from pytest_adalloc.hooks.errors import HooksBusy, HooksDead, HooksUnavailable
 from pytest_adalloc.hooks.native.hooks import DESCRIPTION_BYTES
-from pytest_adalloc.hooks.slots import Slots, linked_address
+from pytest_adalloc.hooks.slots import Slots, linked_address, unlisted_libraries
 
 CANARY_TEXT = b"a canary of the allocator hooks " * 39  # a size that nothing else asks for
 CANARY_BYTES = len(CANARY_TEXT) + 1
+
+PATIENCE = 10.0  # seconds until a thread that does not come out of a hook counts as stuck
 
 _installing = threading.RLock()
 
@@ -41,14 +44,18 @@ class Hooks:
     slots: Slots
     begin: Callable[[int], None]
     end: Callable[[int], None]
+    pause: Callable[[int], None]
+    resume: Callable[[int], None]
     calls: Callable[[int], None]
     window: Callable[[int], None]
     locked_calls: Callable[[int], None]
     locked_window: Callable[[int], None]
     thread: Callable[[], int]
+    events: tuple[int, ...] = ()  # breakpoints that the next window switches on and off
     mirror: int = 0  # the armed word of the preloaded library, where there is one
     canary_keys: frozenset[int] = frozenset()
     ranges_fit: bool = True
+    unlisted: tuple[str, ...] = ()  # libraries whose slots cannot be found
     domains_in_place: tuple[str, ...] = ()
     numpy_capsule: object = None
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -62,6 +69,7 @@ class Hooks:
         self.slots.patch()
         if self._seen != self.slots.generation:
             self.ranges_fit = caller.write_ranges(self.words, self.slots.objects, self.slots.originals["malloc"])
+            self.unlisted = unlisted_libraries(self.slots.objects)
             self._seen = self.slots.generation
             sites.forget()
 
@@ -81,7 +89,10 @@ class Hooks:
 
         Raises HooksBusy for a second thread, and for a window inside one of the other scope: the counters know one
         scope at a time, and the outer window would lose calls of other threads or count them without being asked.
+        ValueError for a scope that is none.
         """
+        if scope not in ("thread", "process"):
+            raise ValueError(f"scope must be 'thread' or 'process', not {scope!r}")
         if not self._lock.acquire(timeout=0):
             raise HooksBusy("another thread is measuring; one thread measures at a time")
         try:
@@ -91,6 +102,7 @@ class Hooks:
                     "give both the same scope, or let one end before the other begins"
                 )
             if self._depth == 0:
+                self._wait_for_stragglers()
                 self._owner = threading.get_ident()
                 self._scope = scope
                 self._forget_sites()
@@ -102,18 +114,53 @@ class Hooks:
         finally:
             self._lock.release()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Between the snapshots and the ends of a window an outer window counts nothing that this thread asks for, and
+        its breakpoints rest: it is ours. A window of all threads goes on, or it would lose calls of the others.
+        """
+        from pytest_adalloc.hooks.window import Plan
+
+        armed, around = self.words[layout.ARMED], self.events
+        if armed == layout.EVERY_THREAD:
+            self.events = ()
+        plan = Plan(mirror=self.mirror, events=around) if armed == self.thread() else None
+        if plan:
+            self.pause(plan.address)
+        try:
+            yield
+        finally:
+            self.events = around
+            if plan:
+                self.resume(plan.address)
+
     def disarm(self) -> None:
         """Stop counting at once, whoever is counted."""
         self.words[layout.ARMED] = 0
-        self.words[layout.UNWINDING] = 0
 
     def after_fork(self) -> None:
-        """In a child process: nothing is measured, and a window of a thread that is not there holds nothing up."""
+        """In a child process: nothing is measured, and no thread that is not there holds anything up."""
         self.disarm()
+        for at in (layout.NOTING, *range(layout.UNWINDING, layout.UNWINDING + layout.UNWINDERS)):
+            self.words[at] = 0
         if self._owner != threading.get_ident():
             self._lock, self._depth = threading.RLock(), 0
         global _installing
         _installing = threading.RLock()
+
+    def _wait_for_stragglers(self) -> None:
+        """Let threads that a window of all threads has caught in the middle of a call end their noting: their calls are
+        no part of the next window, and its table of sites is no place for them. Raises HooksDead when one never ends.
+        """
+        # Without the interpreter's lock, which whoever holds up such a thread may be waiting for.
+        last = time.monotonic() + PATIENCE
+        while self.words[layout.NOTING]:
+            if time.monotonic() > last:
+                raise HooksDead(
+                    f"{self.words[layout.NOTING]} calls of an earlier window of scope 'process' are still being noted "
+                    f"after {PATIENCE} seconds; the next count would be theirs as well"
+                )
+            time.sleep(0.0001)
 
     def _forget_sites(self) -> None:
         nothing = memoryview(bytes(8 * layout.SITE_WORDS)).cast("Q")
@@ -208,6 +255,8 @@ def _load() -> Hooks:
         slots=slots,
         begin=locked(core["adalloc_begin"]),
         end=locked(core["adalloc_end"]),
+        pause=locked(core["adalloc_pause"]),
+        resume=locked(core["adalloc_resume"]),
         calls=window(core["adalloc_calls"]),
         window=window(core["adalloc_window"]),
         locked_calls=locked(core["adalloc_calls"]),

@@ -8,7 +8,7 @@ found.
 from __future__ import annotations
 
 ARMED = 0  # 0: idle; a thread pointer: that thread is counted; EVERY_THREAD: all are
-UNWINDING = 1  # thread pointer of the thread inside backtrace(), whose own allocations are not counted
+NOTING = 1  # how many threads are inside ``note``: until they have left, no window of another scope may open
 ALLOCATIONS = 2  # allocations by native code
 BYTES = 3  # bytes that these asked for
 LOST = 4  # events that found the table of sites full
@@ -25,6 +25,8 @@ BASE = 21  # the address of this block
 FIRST = 22  # whether somebody wants to know the first allocation in detail, and whether it is known
 FIRST_ENTRY, FIRST_BYTES, FIRST_CALLER, FIRST_COUNT = 23, 24, 25, 26  # what asked for how much, and so many frames
 OTHERS = 32  # calls of other threads, by entry number, of those that found their row of OTHER_ROWS taken
+UNWINDING = 48  # thread pointers of the threads inside backtrace(), whose own allocations are not counted
+UNWINDERS = 16  # at once; a site that is new while all are taken gets no backtrace
 RANGES = 64  # interpreter: pairs of start and end
 INTERPRETER_CAPACITY = 224
 THROUGH = RANGES + 2 * INTERPRETER_CAPACITY

@@ -108,10 +108,12 @@ def _shape(argument: object) -> str:
 def _driver(call: Callable[..., object], args: tuple[object, ...]) -> Driver:
     from pytest_adalloc.hooks.pointers import as_kernel
 
-    kernel = as_kernel(call, args)
+    hooks = installed()
+    with hooks.paused():  # the compiler works for us
+        kernel = as_kernel(call, args)
     if kernel is not None:
         return Driver(kernel.address, 0, locked=kernel.needs_interpreter, kept=kernel)
-    return python_driver(installed(), call, args)
+    return python_driver(hooks, call, args)
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Driver:
             restore=self.restore,
             calls=calls,
             mirror=hooks.mirror,
+            events=hooks.events,
             chained=hooks.chained,
             **options,
         )
@@ -186,14 +189,12 @@ def observe(
     """One vouched window over ``calls`` calls, and the second witness over a few more."""
     if calls < 1 or warmup < 0:
         raise ValueError(f"calls must be at least 1 and warmup at least 0, not {calls} and {warmup}")
-    if scope not in ("thread", "process"):
-        raise ValueError(f"scope must be 'thread' or 'process', not {scope!r}")
     hooks = installed()
     with hooks.opened(scope), counted_domains(hooks) as domains:
         hooks.refresh()
         driver.warm_up(hooks, warmup)
         plan, window, repeats = vouched_window(hooks, driver, calls, scope=scope)
-        fields = replace(window, table=address_table).fields(_lines(hooks, driver, plan))
+        fields = replace(window, table=address_table).fields(scope, _lines(hooks, driver, plan))
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
@@ -206,9 +207,11 @@ def vouched_window(hooks: Hooks, driver: Driver, calls: int, **options: Any) -> 
     """A window whose count is complete, and how many void ones came before it."""
     for void in range(VOID_WINDOWS):
         hooks.refresh()
-        plan, before = driver.plan(hooks, calls, **options), Snapshot.take(hooks)
-        driver.drive(hooks, plan)
-        after = Snapshot.take(hooks)
+        with hooks.paused():
+            plan = driver.plan(hooks, calls, **options)
+            before = Snapshot.take(hooks)
+            driver.drive(hooks, plan)
+            after = Snapshot.take(hooks)
         if hooks.slots.unchanged():
             vouch(hooks, plan)
             return plan, Window(hooks, before, after), void
@@ -249,7 +252,12 @@ def setting(
 def _lines(hooks: Hooks, driver: Driver, plan: Plan) -> dict[int, Line]:
     if driver.name != "python" or not any(plan.counts):
         return {}
-    return python_lines(hooks, lambda: driver.drive(hooks, driver.plan(hooks, 1)))
+
+    def once() -> None:
+        with hooks.paused():
+            driver.drive(hooks, driver.plan(hooks, 1))
+
+    return python_lines(hooks, once)
 
 
 def _witnesses(hooks: Hooks, driver: Driver, window: Window, plan: Plan, asked: int) -> tuple[Witness, ...]:
@@ -314,8 +322,8 @@ class Window:
         found = (self._difference(site, canaries) for site in self.after.sites.values())
         return [site for site in found if site.count > 0]
 
-    def fields(self, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
-        """The part of a report that comes from the sites; ``lines`` are lines of Python by the key of a site."""
+    def fields(self, scope: str, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
+        """The part of a report that comes from the counters; ``lines`` are lines of Python by the key of a site."""
         raw = self.raw()
         native = [site for site in raw if site.kind == layout.NATIVE]
         counted = [site for site in native if ENTRIES[site.entry].counts]
@@ -330,7 +338,7 @@ class Window:
             "other_threads": {
                 name: after - before
                 for name, before, after in zip(NAMES, self.before.others, self.after.others, strict=False)
-                if after > before and BY_NAME[name].counts
+                if scope == "thread" and after > before and BY_NAME[name].counts
             },
         }
 
@@ -354,6 +362,8 @@ def by_function(raw: Iterable[RawSite]) -> dict[str, int]:
 def blind_spots(hooks: Hooks, after: Snapshot) -> tuple[str, ...]:
     """What the slots of this process cannot see."""
     spots = [RAW_SYSTEM_CALLS]
+    if hooks.unlisted:
+        spots.append(f"{', '.join(hooks.unlisted)}: not in the loader's list (dlmopen?); their allocator is another")
     if after.lost:
         spots.append(f"{after.lost} calls found the table of sites full; they are counted but not attributed")
     if not hooks.ranges_fit:

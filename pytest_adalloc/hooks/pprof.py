@@ -95,6 +95,8 @@ class _Tables:
 
     def location(self, frame: Frame) -> int:
         key = ("location", frame.address, frame.symbol, frame.file, frame.line)
+        if key in self._numbers:
+            return self._numbers[key]  # most frames are those of many sites, and to find an owner takes time
         owner = self.owner(frame)
         line = _integer(1, self.function(frame)) + _integer(2, frame.line)
         # A frame is known by where it returns to; the format wants an address inside the call.

@@ -68,9 +68,14 @@ def record(
     """
     hooks = installed()
     recording = Recording()
-    with hooks.opened(scope), counted_domains(hooks) as domains, watched(hooks, witness) as breakpoints:
+    with (
+        hooks.opened(scope),
+        hooks.paused(),
+        counted_domains(hooks) as domains,
+        watched(hooks, witness) as breakpoints,
+    ):
         hooks.refresh()
-        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=breakpoints.events, chained=hooks.chained)
+        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=hooks.events, chained=hooks.chained)
         block = _Block(hooks, plan, Snapshot.take(hooks), address_table, domains, breakpoints if witness else None)
         hooks.begin(plan.address)
         start = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
@@ -99,7 +104,7 @@ def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = Tru
     words = installed().words
     stopper = Stopper(words)
     note = _FirstNote(words)
-    recording = Recording()
+    recording = running = Recording()  # until the block has begun there is no other one
     try:
         with record(scope=scope, witness=witness) as running, note.taken():
             with stopper.watching() if at_once else nullcontext():
@@ -197,7 +202,7 @@ class _Block:
         if self.breakpoints is None:
             witnesses.append(Witness(NAME, "not asked", "left out on request"))
         else:
-            witnesses.append(self.breakpoints.testify(window))
+            witnesses.append(self.breakpoints.testify(window, plan.scope))
             spots = (*spots, *self.breakpoints.unwatched(hooks))
         if hooks.mirror:
             witnesses.append(strict.testify(window, plan.scope))
@@ -205,7 +210,7 @@ class _Block:
         return AllocationReport(
             (plan.counts[0],),
             (plan.sizes[0],),
-            **window.fields(),
+            **window.fields(plan.scope),
             **setting(plan, "python", self.domains, tuple(witnesses), spots),
         )
 

@@ -95,10 +95,11 @@ class AllocationReport:
     """Every native allocation of a window.
 
     ``allocs_per_call`` and ``bytes_per_call`` have one entry per call; bytes are what was asked for, in total, not a
-    peak. ``by_function`` and ``frees`` are sums over all calls of the measuring thread; ``other_threads`` has the same
-    form. What the Python interpreter and its standard library asked for is not in these, but in ``interpreter``;
-    ``python`` counts the requests inside the interpreter's own allocators. ``status`` is the value of the call that
-    stopped a native loop, else 0.
+    peak. ``by_function`` and ``frees`` are sums over the window of the measuring thread, and in scope "process" of all
+    threads; what these ask for before the first and after the last call is in no entry of ``allocs_per_call``.
+    ``other_threads`` has the same form. What the Python interpreter and its standard library asked for is not in
+    these, but in ``interpreter``; ``python`` counts the requests inside the interpreter's own allocators. ``status`` is
+    the value of the call that stopped a native loop, else 0.
     """
 
     allocs_per_call: tuple[int, ...]
@@ -186,6 +187,8 @@ def render(report: AllocationReport, top: int = 5) -> str:
     """The report as text, with the ``top`` sites that allocate most often."""
     lines = [f"{_headline(report)} ({report.driven} loop, {report.scope} scope)"]
     lines += [f"  by function: {_counts(report.by_function)}"] if report.by_function else []
+    outside = sum(report.by_function.values()) - report.allocs
+    lines += [f"  outside of the calls: {_many(outside, 'allocation')}"] if outside > 0 else []
     lines += [f"  by library: {_counts(report.by_library)}"] if len(report.sites) > top else []
     lines += [f"  {site}" for site in report.sites[:top]]
     lines += [f"  and {len(report.sites) - top} more sites"] if len(report.sites) > top else []

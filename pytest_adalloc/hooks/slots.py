@@ -46,7 +46,7 @@ class Slots:
     def find_originals(self) -> None:
         """Find what each name stands for in this process, before anything is patched."""
         self._scan()
-        found = {name: elf.first_definition(self.objects, name) for name in NAMES}
+        found = {name: elf.first_definition(self.objects, name, linked_address) for name in NAMES}
         self.originals = {name: address for name, address in found.items() if address}
         self._linkage = {name: address for name in self.originals if (address := linked_address(name))}
         if "malloc" not in self.originals:
@@ -192,6 +192,22 @@ def memory_regions() -> list[tuple[int, int, int]]:
     """Start, end and rights of every mapping of this process, in order."""
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
         return [_region(line) for line in lines]
+
+
+def unlisted_libraries(objects: tuple[LoadedObject, ...]) -> tuple[str, ...]:
+    """Names of mapped libraries that the loader does not list here: ``dlmopen`` gives them a namespace of their own,
+    with another C library and so another allocator. Empty where the kernel's list of mappings cannot be read.
+    """
+    spans = [owner.span() for owner in objects]
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
+            mapped = [line.split(None, 5) for line in lines if ".so" in line]
+    except OSError:
+        return ()
+    code = [(int(parts[0].partition("-")[0], 16), parts[-1].strip()) for parts in mapped if "x" in parts[1]]
+    return tuple(
+        sorted({path.rsplit("/", 1)[-1] for at, path in code if not any(low <= at < high for low, high in spans)})
+    )
 
 
 def _region(line: str) -> tuple[int, int, int]:

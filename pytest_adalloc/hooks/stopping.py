@@ -15,6 +15,7 @@ import contextlib
 import itertools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -125,6 +126,8 @@ class Stopper:
             return frame is self._waits_for
         if _is_closed(frame) or any(map(_is_closed, self._above(frame))):
             return False
+        if frame.f_code.co_filename == threading.__file__:
+            return False  # between giving up a lock and the ``try`` that takes it back; its caller can be stopped
         before, at = self._at
         if before is frame and not protected_alike(frame.f_code, at, frame.f_lasti):
             # A ``finally`` or the end of a ``with`` comes next: an exception that is raised there skips it.

@@ -80,7 +80,10 @@ def growth(
 
 
 def measure_growth(call: Callable[..., object], *args: object, calls: int = 4000, batches: int = 16) -> GrowthReport:
-    """The trend over ``call(*args)``."""
+    """Whether memory grows with ``call(*args)``: a slope of 256 bytes a call or more that most batches show.
+
+    A report's ``verdict`` is "grows", "flat" or "unclear". Raises ``ValueError`` where so few calls can show nothing.
+    """
 
     def run(count: int) -> None:
         for _ in range(count):

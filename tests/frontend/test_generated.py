@@ -130,9 +130,11 @@ class Writer:
         elif r < 0.7:
             self.lines.append(f"{pad}for {name} in reversed(range(k, {self.pick('10', 'n')})):")
         else:
-            self.lines.append(f"{pad}{name} = 0")
-            self.lines.append(f"{pad}while {name} < {self.pick('n % 6', '4')} and {self.condition(1)}:")
-            self.lines.append(f"{pad}    {name} += 1")
+            # The turns are counted under a name that nothing else assigns, or it might never end.
+            self.lines.append(f"{pad}turns{indent} = {name} = 0")
+            self.lines.append(f"{pad}while turns{indent} < {self.pick('n % 6', '4')} and {self.condition(1)}:")
+            self.lines.append(f"{pad}    turns{indent} += 1")
+            self.lines.append(f"{pad}    {name} = turns{indent}")
         self.loops += 1
         self.ints.append(name)
         self.block(indent + 1, 4)

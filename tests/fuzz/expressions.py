@@ -108,15 +108,32 @@ EMPTY_REDUCTIONS = (
     "np.dot({0}, {0})",
 )
 
+EITHER = (
+    "max({0}, {1})", "min({0}, {1})", "min({1}, {0})", "max({1}, {0}, {1})", "({0} if {2} else {1})",
+    "({1} if {2} else {0})", "({0}, {1})[{3}]", "[{1}, {0}][{3}]",
+)  # fmt: skip
+"""Numbers that are the object `{0}`, of any kind, or a constant, as the data decide; both may be zero."""
+
+ASKING = (
+    "0.1 / {0}", "0.4 / ({0} * {0})", "0.3 // {0}", "0.7 % {0}", "{0} ** -1.0", "({0}) ** -2", "abs({0}) ** 0.5",
+    "0.1 * divmod(0.4, {0})[0]", "0.5 / -{0}", "0.2 / {0} / 3", "1.0 * isinstance({0}, np.generic)",
+    "np.sin({0}) / {0}", "(0.2 / {0} if {0} else 0.25)", "({0} and 0.3 / {0})", "0.1 / float({0})",
+    "0.1 / np.float64({0})", "{0} / 0",
+)  # fmt: skip
+"""Operations of which most raise or not as the number `{0}` is Python's or NumPy's, if it is zero."""
+
 WRONG = ("math.sqrt({0})", "math.log({0})", "{0} / ({1})", "math.acos({0})", "float(1 // ({1}))")
 
 
 class Expressions:
-    """Draws expressions; `wrong` is how often a subscript or an operand may be out of its domain."""
+    """Draws expressions; `wrong` is how often a subscript or an operand may be out of its domain, `either` how often a
+    number is Python's or NumPy's as the data decide, and something asks."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.wrong = 0.0
+        own = random.Random(f"kinds of {seed}")  # so that the other programs stay what they are
+        self.either = 0.15 if own.random() < 0.15 else 0.0
         self.helpers: list[tuple[str, int, str]] = []  # name, how many arrays come first, what follows a call
         self.counter = 0
 
@@ -167,6 +184,8 @@ class Expressions:
         draw, pick = self.random.random(), self.random.choice
         if depth <= 0 or draw < 0.15:
             return self.atom(scope)
+        if self.either and self.chance(self.either):
+            return pick(ASKING).format(self.either_kind(scope))
         a = self.operand(scope, depth)
         if self.wrong and self.chance(self.wrong):
             return pick(WRONG).format(a, self.integer(scope, 1).text)
@@ -181,6 +200,15 @@ class Expressions:
         if draw < 0.97 and scope.arrays:
             return self.reduction(scope)
         return f"math.sin({a} + {self.number(scope, depth - 1)})"
+
+    def either_kind(self, scope: Scope) -> str:
+        """A number of a kind that only a run tells."""
+        constant = self.random.choice(["0.0", "-0.0", "0", "0.5", "-1.0", "1.0 * 0"])
+        number = self.element(scope) if scope.arrays and self.chance(0.6) else self.atom(scope)
+        if self.chance(0.3):
+            number = f"(0.0 * {number})"
+        which = f"{self.integer(scope, 1).text} % 2"
+        return self.random.choice(EITHER).format(number, constant, self.condition(scope, 0), which)
 
     def operand(self, scope: Scope, depth: int) -> str:
         """An atom, or something in brackets."""

@@ -19,6 +19,7 @@ _TEXTS = {
     "float32": "np.float32", "empty array": "np.zeros(0)", "array without axes": "np.zeros(())",
     "bools": "dtype=bool", "dataclass": "Body(", "list of numbers": "[s[", "captured array": "WEIGHTS[",
     "reversed": "reversed(", "zip": "zip(", "enumerate": "enumerate(", "copy": "copy(", "lists": " = [",
+    "number of either kind": "np.generic",
 }  # fmt: skip
 
 REQUIRED = frozenset(

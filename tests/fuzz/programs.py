@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.fuzz.expressions import ArrayName, Expressions, IntName, Scope
+from tests.fuzz.expressions import ASKING, ArrayName, Expressions, IntName, Scope
 
 SHAPES: tuple[tuple[int, ...], ...] = ((12,), (10,), (5, 6), (6,), (2, 3, 4), (7,), (), (0,), (5,), (5,))
 """Shapes of the buffers."""
@@ -76,6 +76,8 @@ class Generator(Expressions):
 
     def statement(self, scope: Scope) -> None:
         """One statement, drawn by weight."""
+        if self.either and self.chance(self.either):
+            return self.carried_kind(scope)
         nested = scope.depth < 4 and self.trips < 150
         draws = [
             (16 if nested else 0, self.for_loop), (6 if nested else 0, self.while_loop),
@@ -90,7 +92,24 @@ class Generator(Expressions):
             (3 if scope.empties and nested else 0, self.empty_loop), (2 if scope.ints else 0, self.integer_store),
         ]  # fmt: skip
         chosen = self.random.choices([d for _, d in draws], [w for w, _ in draws])[0]
-        chosen(scope)
+        return chosen(scope)
+
+    def carried_kind(self, scope: Scope) -> None:
+        """A name that is one of Python's numbers before a loop or on one path, and another object after it."""
+        name, i, r = self.name("m"), self.name("i"), self.random
+        start = r.choice(["0.0", "-0.0", "0.5", "0", self.atom(scope)])
+        vectors = [a for a in scope.arrays if len(a.shape) == 1 and not a.integers]
+        item = f"{r.choice(vectors).text}[{i} % 3]" if vectors else self.atom(scope)
+        item = r.choice([item, f"(0.0 * {item})", "0.0"])
+        steps = ["{0} = max({0}, {1})", "{0} = min({0}, {1})", "{0} = {1}", "{0} = {0} + {1}", "{0} = float({1})",
+                 "{0} = {1} if {2} else {0}", "{0}, {0}_ = {0}_, {0}", "{0} = np.float64({0})"]  # fmt: skip
+        self.put(f"{name}, {name}_ = {start}, {self.atom(scope)}")
+        self.put(r.choice([f"for {i} in range({self.integer(scope, 0).text}):", f"for {i} in range(3):"]))
+        self.put("    " + r.choice(steps).format(name, item, self.condition(scope, 0)))
+        value = self.name("v")
+        self.put(f"{value} = {r.choice(ASKING).format(name)}")
+        scope.floats += [name, value]
+        scope.assignable += [name, value]
 
     # Straight-line statements
 

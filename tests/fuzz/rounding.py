@@ -38,9 +38,8 @@ class Rounding:
     def close(self, got: Array, expected: Array, scale: float = 1.0, spread: Callable[[], Array] | None = None) -> bool:
         """Whether all numbers are close, relative to the larger of `scale` and the number itself, or no further apart
         than rounded inputs explain; what those change is computed by `spread` (default: that of the outcome)."""
-        with np.errstate(all="ignore"):
-            gaps = np.where((got == expected) | (np.isnan(got) & np.isnan(expected)), 0.0, np.abs(got - expected))
-        allowed = self.unit * np.maximum(scale, np.abs(expected))
+        gaps = _gaps(got, expected)
+        allowed = self.unit * np.maximum(scale, np.where(np.isfinite(expected), np.abs(expected), 0.0))
         if np.all(gaps <= allowed):
             return True
         self.ill_conditioned = True
@@ -60,9 +59,16 @@ class Rounding:
             found = numbers(self.case.point.nudged(rng, self.nudge))
             if found.shape != base.shape:
                 return np.full(base.shape, np.inf)
-            with np.errstate(all="ignore"):
-                worst = np.fmax(worst, np.nan_to_num(np.abs(found - base), nan=np.inf))
+            worst = np.fmax(worst, np.nan_to_num(_gaps(found, base), nan=np.inf))
         return worst
+
+
+def _gaps(got: Array, expected: Array) -> Array:
+    """How far apart numbers are; infinities and NaN are as far from themselves as other numbers: not at all."""
+    with np.errstate(all="ignore"):
+        same = (got == expected) | (np.isnan(got) & np.isnan(expected))
+        gaps: Array = np.where(same, 0.0, np.abs(got - expected))
+    return gaps
 
 
 def first_difference(got: Outcome, expected: Outcome) -> str:
@@ -70,7 +76,5 @@ def first_difference(got: Outcome, expected: Outcome) -> str:
     a, b = got.flat(), expected.flat()
     if a.shape != b.shape:
         return f"{got.value!r} not {expected.value!r}"
-    with np.errstate(all="ignore"):
-        gaps = np.nan_to_num(np.where(a == b, 0.0, np.abs(a - b)), nan=np.inf)
-    k = int(np.argmax(gaps))
+    k = int(np.argmax(np.nan_to_num(_gaps(a, b), nan=np.inf)))
     return f"number {k} of value and buffers: {a[k]!r} not {b[k]!r}"

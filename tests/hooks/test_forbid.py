@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 import threading
 from collections.abc import Callable
@@ -199,6 +200,17 @@ def test_other_threads_may_not_in_process_scope(paths: Any) -> None:
 
     with pytest.raises(AllocationForbidden, match=r"first native allocation"), forbid(scope="process", witness=False):
         block([])
+
+
+def test_a_condition_that_waits_takes_its_lock_back(paths: Any) -> None:
+    condition = threading.Condition()
+    taken: list[object] = []
+    vars(condition)["_release_save"] = functools.partial(paths.functions.p_strdup, None)
+    vars(condition)["_acquire_restore"] = taken.append
+    with pytest.raises(AllocationForbidden, match=r"first native allocation"), forbid(witness=False), condition:
+        condition.wait(0.001)
+        taken.append("not reached")
+    assert taken == [0]
 
 
 def test_nested_blocks_both_forbid(paths: Any) -> None:

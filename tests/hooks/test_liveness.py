@@ -104,6 +104,7 @@ def test_counters_that_stand_still(damage: Any, paths: Any) -> None:
     hooks.words[layout.UNWINDING] = hooks.thread()
     with pytest.raises(HooksDead):
         measure_native(paths.address("p_malloc"), 0, calls=3)
+    hooks.words[layout.UNWINDING] = 0
     del damage
 
 

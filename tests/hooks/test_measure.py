@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_adalloc.hooks import HooksBusy, breakpoints, machine, measure, measure_native, record
+from pytest_adalloc.hooks import HooksBusy, breakpoints, forbid, machine, measure, measure_native, record
 from pytest_adalloc.hooks.install import hook_addresses, installed
 
 
@@ -138,6 +138,16 @@ def test_other_threads_have_their_own_column(paths: Any) -> None:
     assert "malloc" not in report.by_function
 
 
+def test_in_process_scope_the_processor_does_not_contradict_for_what_it_cannot_see(paths: Any) -> None:
+    with record(scope="process", witness=True) as recording:
+        thread = threading.Thread(target=lambda: [paths.functions.p_malloc(None) for _ in range(500)])
+        thread.start()
+        thread.join()
+    assert recording.by_function["malloc"] >= 500
+    assert not recording.disagreement
+    assert not recording.other_threads
+
+
 def test_process_scope_counts_every_thread(paths: Any) -> None:
     report = measure_native(paths.address("s_other_thread"), 0, calls=4, scope="process", witness=False)
     assert all(count >= 10 for count in report.allocs_per_call)
@@ -150,6 +160,14 @@ def test_bad_arguments() -> None:
         measure(lambda: None, calls=0)
     with pytest.raises(ValueError, match="scope must be"):
         measure(lambda: None, scope="galaxy")  # type: ignore[arg-type]
+
+
+def test_a_scope_that_is_none_or_another_is_refused_everywhere() -> None:
+    for block in (record, forbid):
+        with pytest.raises(ValueError, match="scope must be"), block(scope="proces"):  # type: ignore[arg-type]
+            pass
+        with record(), pytest.raises(HooksBusy, match="is open around"), block(scope="process"):
+            pass
 
 
 def test_one_thread_at_a_time() -> None:
@@ -189,6 +207,31 @@ def test_measure_inside_record(paths: Any) -> None:
         inner = measure_native(paths.address("p_malloc"), 0, calls=5, warmup=0, witness=False)
     assert inner.allocs_per_call == (1,) * 5
     assert outer.by_function["malloc"] == 5
+
+
+def test_inside_a_recording_the_witnesses_agree_and_nothing_of_ours_is_counted() -> None:
+    def call() -> object:
+        return np.sin(np.zeros(5000))
+
+    alone = measure(call, calls=3)
+    with record(), record():
+        inside = measure(call, calls=3)
+        with record(witness=True) as block:
+            call()
+            within = measure(call, calls=3)
+    assert not within.disagreement
+    assert not inside.disagreement
+    assert inside.by_function == alone.by_function
+    assert inside.interpreter == alone.interpreter
+    assert not block.disagreement
+    # One call here; a warm-up, three calls and one more for the line inside.
+    assert block.by_function == {kind: count // 3 * 6 for kind, count in alone.by_function.items()}
+
+
+def test_a_function_pointer_is_made_a_kernel_at_our_expense(paths: Any) -> None:
+    with forbid() as block:
+        assert measure(paths.functions.p_nothing, None, calls=3).pattern == "none"
+    assert not block.disagreement
 
 
 def test_a_recording_has_no_report_before_its_end() -> None:

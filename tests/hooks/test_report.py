@@ -76,6 +76,11 @@ def test_everything_is_in_the_text() -> None:
     assert "Python's mem" not in text
 
 
+def test_a_count_that_is_in_no_call_is_told() -> None:
+    assert "outside of the calls: 3 allocations" in str(AllocationReport((0, 1), (0, 8), {"malloc": 3, "calloc": 1}))
+    assert "outside" not in str(AllocationReport((3, 1), (0, 8), {"malloc": 3, "calloc": 1}))
+
+
 def test_unseen_calls_and_disagreement() -> None:
     calm = AllocationReport((0,), (0,), witnesses=(Witness("a", "agrees"),))
     assert (calm.unseen, calm.disagreement) == ({}, "")

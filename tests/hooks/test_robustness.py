@@ -186,6 +186,24 @@ for _ in range(2):
     assert allocations.other_threads["pvalloc"] == 80 * 200, allocations
     assert "pvalloc" not in allocations.by_function, allocations
 """,
+    "scopes_in_turn_while_threads_allocate": """
+# A thread that the end of a window finds inside a hook must not be counted in the next one, which is not its own.
+library.f_churn.argtypes = [ctypes.c_long]
+stop = threading.Event()
+def churn():
+    while not stop.is_set(): library.f_churn(2000)
+threads = [threading.Thread(target=churn, daemon=True) for _ in range(12)]
+for thread in threads: thread.start()
+seen = 0
+for _ in range(40):
+    with record(scope="process") as everything: time.sleep(0.002)
+    with record() as own: time.sleep(0.02)
+    seen += everything.allocs
+    assert not own.allocs and not own.sites and not own.frees, own
+assert seen
+stop.set()
+for thread in threads: thread.join()
+""",
     "many_windows": """
 before = len(os.listdir("/proc/self/fd"))
 for _ in range(100): measure(lambda: None, calls=2)
@@ -290,4 +308,22 @@ print("end")
 """
     )
     run = python(code, str(paths.path), LD_PRELOAD=str(counter))
+    assert run.stdout == "end\n", run.stderr
+
+
+def test_an_indirect_malloc_preloaded(build: Any, paths: Any, python: Any) -> None:
+    """What an indirect function has been resolved to is what the hooks pass on to, and not the next definition."""
+    indirect = build("indirect.c", "libindirect.so", "-shared", "-fPIC", "-w")
+    code = (
+        HEAD
+        + """
+served = ctypes.CDLL(None).indirect_served
+sound()
+before = served()
+assert measure_native(address("p_malloc"), 0, calls=50, witness=False).allocs_per_call == (1,) * 50
+assert served() >= before + 50
+print("end")
+"""
+    )
+    run = python(code, str(paths.path), LD_PRELOAD=str(indirect))
     assert run.stdout == "end\n", run.stderr

@@ -16,6 +16,7 @@ import pytest
 from pytest_adalloc.hooks import elf, measure_native
 from pytest_adalloc.hooks.entries import NAMES
 from pytest_adalloc.hooks.install import installed
+from pytest_adalloc.hooks.slots import linked_address
 
 
 def word(address: int) -> ctypes.c_uint64:
@@ -36,7 +37,7 @@ def test_objects_and_definitions() -> None:
     libc = next(o for o in objects if o.file_name.startswith("libc.so"))
     assert elf.definition(libc, "malloc") == ctypes.cast(ctypes.CDLL(libc.name).malloc, ctypes.c_void_p).value
     assert elf.definition(libc, "no such name") is None
-    assert elf.first_definition(objects, "malloc") == elf.definition(libc, "malloc")
+    assert elf.first_definition(objects, "malloc", linked_address) == elf.definition(libc, "malloc")
     low, high = libc.span()
     assert low < (elf.definition(libc, "free") or 0) < high
 
@@ -133,6 +134,33 @@ def test_a_data_word_that_the_program_changed_is_left_alone(build: Any) -> None:
     assert word(slot.address).value == address
     assert hooks.slots.astray() == []
     del library
+
+
+NAMESPACE = """
+import ctypes, sys
+from pytest_adalloc.hooks import measure_native
+opener = ctypes.CDLL(None).dlmopen
+opener.restype, opener.argtypes = ctypes.c_void_p, [ctypes.c_long, ctypes.c_char_p, ctypes.c_int]
+library = ctypes.CDLL(sys.argv[1])
+function = ctypes.cast(library.p_malloc, ctypes.c_void_p).value
+assert not [spot for spot in measure_native(function, 0, calls=3).blind_spots if "loader" in spot]
+handle = opener(-1, sys.argv[2].encode(), 2)
+assert handle
+apart = ctypes.cast(ctypes.CDLL("apart", handle=handle).p_malloc, ctypes.c_void_p).value
+report = measure_native(apart, 0, calls=3)
+assert report.allocs_per_call == (0, 0, 0), report
+(spot,) = [spot for spot in report.blind_spots if "loader" in spot]
+assert "apart.so" in spot and "libc.so.6" in spot, spot
+"""
+
+
+def test_a_library_in_a_namespace_of_its_own_is_named(paths: Any, python: Any, tmp_path: Path) -> None:
+    apart = tmp_path / "apart.so"
+    shutil.copy(paths.path, apart)
+    run = python(NAMESPACE, str(paths.path), str(apart))
+    if "dlmopen" in run.stderr and "AttributeError" in run.stderr:
+        pytest.skip("this C library has no dlmopen")
+    assert run.returncode == 0, run.stderr
 
 
 def test_a_library_that_is_closed_and_opened_again(build: Any, tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ def test_a_batch_may_be_a_native_loop(paths: Any) -> None:
     assert growth(churn, calls=64_000).verdict == "flat"
 
 
+def test_it_is_part_of_the_fixture(adalloc: Any) -> None:
+    assert adalloc.measure_growth(lambda: None).verdict == "flat"
+    with pytest.raises(ValueError, match="cannot show"):
+        adalloc.measure_growth(lambda: None, calls=16)
+
+
 @pytest.mark.parametrize(
     ("memory", "verdict"),
     [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,9 +118,12 @@ def test_damaged_objects_are_refused() -> None:
             certify(damaged, "")
 
 
+WITH_OTHER_OPERANDS = ("ldexp", "frexp", "sincos")
+
+
 def allowed_functions() -> list[str]:
     names = sorted(name for names in certificate.ALLOWED.values() for name in names)
-    return [n for n in names if n not in ("ldexp", "frexp", "sincos")]
+    return [n for n in names if n not in WITH_OTHER_OPERANDS]
 
 
 BINARY = frozenset({"pow", "atan2", "hypot", "fmod", "copysign", "fmin", "fmax"})
@@ -145,6 +151,49 @@ def test_allowed_functions_do_not_allocate(name: str, element: Scalar) -> None:
         report = hooks.measure_native(loaded["drive"], words.ctypes.data, calls=2)
         assert report.allocs == report.frees == 0, (variant, report)
         assert np.any(out != 0)
+
+
+@pytest.mark.parametrize("suffix", ["", "f"])
+@pytest.mark.parametrize("name", WITH_OTHER_OPERANDS)
+def test_allowed_functions_with_integers_and_pointers_do_not_allocate(name: str, suffix: str) -> None:
+    assert reason(name + suffix)
+    number = ctypes.c_float if suffix else ctypes.c_double
+    first, second, exponent = number(), number(), ctypes.c_int()
+    others: list[list[object]] = {
+        "ldexp": [[ctypes.c_int(n)] for n in (-5000, -1074, -1, 0, 1, 1023, 5000)],
+        "frexp": [[ctypes.byref(exponent)]],
+        "sincos": [[ctypes.byref(first), ctypes.byref(second)]],
+    }[name]
+    function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name + suffix)
+    function.restype = None if name == "sincos" else number
+    watched_over([(function, number(value), *rest) for value in (*VALUES, 1.5) for rest in others])
+    assert exponent.value or first.value or name == "ldexp"
+
+
+@pytest.mark.parametrize("name", sorted(certificate.BYTE_FUNCTIONS))
+def test_allowed_moves_of_bytes_do_not_allocate(name: str) -> None:
+    assert reason(name)
+    function = getattr(ctypes.CDLL(None), name)
+    size = 5_000_000  # beyond where the C library goes around the caches
+    to, source = ctypes.create_string_buffer(size), ctypes.create_string_buffer(b"x" * size, size)
+    what = ctypes.c_int(120) if name == "memset" else source
+    watched_over([(function, to, what, ctypes.c_size_t(n)) for n in (0, 1, 7, 8, 64, 4096, 100_001, size)])
+    assert (to.raw == source.raw) == (name in ("memcpy", "memmove", "memset"))
+
+
+def watched_over(calls: list[tuple[Any, ...]]) -> None:
+    """Make each call, a function with its arguments, while the allocator hooks watch; none may allocate."""
+    usable, why = hooks.available()
+    if not usable:
+        pytest.skip(why)
+
+    def all_of_them() -> None:
+        for function, *arguments in calls:
+            function(*arguments)
+
+    report = hooks.measure(all_of_them, calls=2)
+    assert report.allocs == report.frees == 0, report
+    assert not report.disagreement, report
 
 
 def driver(name: str, variant: str, operands: int, type_: Scalar) -> Loaded:

@@ -22,6 +22,8 @@ CORE_SYMBOLS = (
     "adalloc_thread",
     "adalloc_begin",
     "adalloc_end",
+    "adalloc_pause",
+    "adalloc_resume",
     "adalloc_calls",
     "adalloc_window",
     "adalloc_canary",

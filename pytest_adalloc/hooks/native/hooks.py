@@ -128,11 +128,14 @@ pass:
 
 
 # Nearly every call is of a site that is known and sits where its key points: it is counted here, with plain additions,
-# since the armed thread alone writes then. All else is for ``note``: new sites, sites that others displaced, libraries
-# that allocate for their callers, windows on every thread, and who waits for the first allocation.
+# since the armed thread alone writes then, and this is it. All else is for ``note``: new sites, sites that others
+# displaced, libraries that allocate for their callers, windows on every thread (and who was on the way here when one
+# ended), and who waits for the first allocation.
 _COUNTED = f"""
 define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
+  %pointer = call ptr @llvm.thread.pointer.p0()
+  %thread = ptrtoint ptr %pointer to i64
   %returns = call ptr @llvm.returnaddress(i32 0)
   %caller = ptrtoint ptr %returns to i64
   %number.at = getelementptr i64, ptr %entry, i64 1
@@ -159,7 +162,7 @@ define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {
   %own = icmp eq i64 %class, {layout.INTERPRETER}
   %settled = or i1 %native, %own
   %known = and i1 %found, %settled
-  %single = icmp ne i64 %armed, -1
+  %single = icmp eq i64 %armed, %thread
   %unwinding = load atomic i64, ptr {word(layout.UNWINDING)} monotonic, align 8
   %calm = icmp eq i64 %unwinding, 0
   %asked = load atomic i64, ptr {word(layout.FIRST)} monotonic, align 8

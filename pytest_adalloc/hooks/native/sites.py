@@ -131,20 +131,49 @@ none:
   ret i64 %caller
 }}
 
+; Whether a thread is inside backtrace().
+define internal i1 @unwinds(i64 %thread) {FUNCTION} {{
+entry:
+  br label %next
+next:
+  %i = phi i64 [0, %entry], [%j, %look]
+  %more = icmp ult i64 %i, {layout.UNWINDERS}
+  br i1 %more, label %look, label %no
+look:
+  %at = getelementptr i64, ptr {word(layout.UNWINDING)}, i64 %i
+  %held = load atomic i64, ptr %at monotonic, align 8
+  %same = icmp eq i64 %held, %thread
+  %j = add i64 %i, 1
+  br i1 %same, label %yes, label %next
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}
+
 define internal i64 @unwind(ptr %frames, i64 %thread, i32 %capacity) {FUNCTION} {{
-  %taken = cmpxchg ptr {word(layout.UNWINDING)}, i64 0, i64 %thread monotonic monotonic
+start:
+  br label %next
+next:
+  %i = phi i64 [0, %start], [%j, %try]
+  %more = icmp ult i64 %i, {layout.UNWINDERS}
+  br i1 %more, label %try, label %busy
+try:
+  %at = getelementptr i64, ptr {word(layout.UNWINDING)}, i64 %i
+  %taken = cmpxchg ptr %at, i64 0, i64 %thread monotonic monotonic
   %mine = extractvalue {{i64, i1}} %taken, 1
-  br i1 %mine, label %walk, label %busy
+  %j = add i64 %i, 1
+  br i1 %mine, label %walk, label %next
 walk:
   %backtrace = load ptr, ptr {element("adalloc_libc", layout.LIBC.index("backtrace"))}
   %absent = icmp eq ptr %backtrace, null
   br i1 %absent, label %give.up, label %ask
 give.up:
-  store atomic i64 0, ptr {word(layout.UNWINDING)} monotonic, align 8
+  store atomic i64 0, ptr %at monotonic, align 8
   ret i64 0
 ask:
   %found = call i32 %backtrace(ptr %frames, i32 %capacity)
-  store atomic i64 0, ptr {word(layout.UNWINDING)} monotonic, align 8
+  store atomic i64 0, ptr %at monotonic, align 8
   %count = zext i32 %found to i64
   ret i64 %count
 busy:
@@ -187,12 +216,17 @@ def note() -> str:
     return f"""
 define void @adalloc_note(i64 %entry, i64 %size, i64 %caller) noinline {FUNCTION} {{
 start:
+  ; Who opens a window waits until nobody is in here, and who comes later looks whether its window is still open.
+  %in = atomicrmw add ptr {word(layout.NOTING)}, i64 1 seq_cst
   %thread = call i64 @adalloc_thread()
-  %unwinding = load atomic i64, ptr {word(layout.UNWINDING)} monotonic, align 8
-  %nested = icmp eq i64 %unwinding, %thread
+  %armed = load atomic i64, ptr {word(layout.ARMED)} seq_cst, align 8
+  %same = icmp eq i64 %armed, %thread
+  %every = icmp eq i64 %armed, -1
+  %watched = or i1 %same, %every
+  br i1 %watched, label %open, label %leave
+open:
+  %nested = call i1 @unwinds(i64 %thread)
   br i1 %nested, label %leave, label %find
-leave:
-  ret void
 find:
 {key_of("%caller", "%entry")}
   %near = call ptr @take(i64 %key)
@@ -236,6 +270,9 @@ ask:
   br i1 %wanted, label %tell, label %leave
 tell:
   call void @tell_first(i64 %entry, i64 %size, i64 %caller, i64 %thread)
+  br label %leave
+leave:
+  %out = atomicrmw sub ptr {word(layout.NOTING)}, i64 1 seq_cst
   ret void
 }}
 

@@ -6,6 +6,8 @@ from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.layout import SLOT_OF_PLAN
 from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
 
+ENABLE, DISABLE = 0x2400, 0x2401  # requests to perf events
+
 
 def window() -> str:
     """The functions that read a plan, and the kernel that calls a Python callable."""
@@ -26,6 +28,18 @@ switch:
   %r = call i32 (i32, i64, ...) %ioctl(i32 %file, i64 %request, i64 0)
   %j = add i64 %i, 1
   br label %next
+done:
+  ret void
+}}
+
+; Whose calls count from now on, in the preloaded library as well.
+define internal void @arm(i64 %owner, ptr %mirror) {FUNCTION} {{
+  store atomic i64 %owner, ptr {word(layout.ARMED)} seq_cst, align 8
+  %mirrored = icmp ne ptr %mirror, null
+  br i1 %mirrored, label %reflect, label %done
+reflect:
+  store atomic i64 %owner, ptr %mirror seq_cst, align 8
+  br label %done
 done:
   ret void
 }}
@@ -63,14 +77,8 @@ define void @adalloc_begin(ptr %plan) {FUNCTION} {{
   %owner = select i1 %own, i64 %thread, i64 %asked
   %before = load atomic i64, ptr {word(layout.ARMED)} seq_cst, align 8
 {_leave("armed_before", "%before")}
-  store atomic i64 %owner, ptr {word(layout.ARMED)} seq_cst, align 8
-  %mirrored = icmp ne ptr %mirror, null
-  br i1 %mirrored, label %reflect, label %watch
-reflect:
-  store atomic i64 %owner, ptr %mirror seq_cst, align 8
-  br label %watch
-watch:
-  call void @switch_events(ptr %plan, i64 {0x2400})
+  call void @arm(i64 %owner, ptr %mirror)
+  call void @switch_events(ptr %plan, i64 {ENABLE})
   %calls = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["first_canary_calls"]}
   %bytes = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["first_canary_bytes"]}
   call void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes)
@@ -91,15 +99,26 @@ define void @adalloc_end(ptr %plan) {FUNCTION} {{
   %calls = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["last_canary_calls"]}
   %bytes = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["last_canary_bytes"]}
   call void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes)
-  call void @switch_events(ptr %plan, i64 {0x2401})
+  call void @switch_events(ptr %plan, i64 {DISABLE})
 {_plan("armed_before", "before")}{_plan("mirror", "mirror", "ptr")}
-  store atomic i64 %before, ptr {word(layout.ARMED)} seq_cst, align 8
-  %mirrored = icmp ne ptr %mirror, null
-  br i1 %mirrored, label %reflect, label %done
-reflect:
-  store atomic i64 %before, ptr %mirror seq_cst, align 8
-  br label %done
-done:
+  call void @arm(i64 %before, ptr %mirror)
+  ret void
+}}
+
+; Between windows: the one around counts nothing until it is resumed, and its breakpoints rest.
+define void @adalloc_pause(ptr %plan) {FUNCTION} {{
+{_plan("mirror", "mirror", "ptr")}
+  %before = load atomic i64, ptr {word(layout.ARMED)} seq_cst, align 8
+{_leave("armed_before", "%before")}
+  call void @arm(i64 0, ptr %mirror)
+  call void @switch_events(ptr %plan, i64 {DISABLE})
+  ret void
+}}
+
+define void @adalloc_resume(ptr %plan) {FUNCTION} {{
+{_plan("armed_before", "before")}{_plan("mirror", "mirror", "ptr")}
+  call void @switch_events(ptr %plan, i64 {ENABLE})
+  call void @arm(i64 %before, ptr %mirror)
   ret void
 }}
 
@@ -112,9 +131,14 @@ start:
   %recording = icmp ne ptr %counts, null
   %status.at = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["status"]}
   %done.at = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["done"]}
+  %calls.start = load atomic i64, ptr {word(layout.ALLOCATIONS)} monotonic, align 8
+  %bytes.start = load atomic i64, ptr {word(layout.BYTES)} monotonic, align 8
   br label %next
 next:
   %i = phi i64 [0, %start], [%j, %judge]
+  ; A call lasts until the next one begins: what other threads allocate between two calls is counted as well.
+  %calls.before = phi i64 [%calls.start, %start], [%calls.after, %judge]
+  %bytes.before = phi i64 [%bytes.start, %start], [%bytes.after, %judge]
   %more = icmp ult i64 %i, %calls
   br i1 %more, label %restore, label %out
 restore:
@@ -133,8 +157,6 @@ copy:
   %r.next = add i64 %r, 1
   br label %restore
 run:
-  %calls.before = load atomic i64, ptr {word(layout.ALLOCATIONS)} monotonic, align 8
-  %bytes.before = load atomic i64, ptr {word(layout.BYTES)} monotonic, align 8
   %status = call i32 %kernel(ptr %frame)
   %calls.after = load atomic i64, ptr {word(layout.ALLOCATIONS)} monotonic, align 8
   %bytes.after = load atomic i64, ptr {word(layout.BYTES)} monotonic, align 8

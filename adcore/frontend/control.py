@@ -269,7 +269,7 @@ class _Attempt:
             self.body(index)
             end = dataclasses.replace(frame.state, continues=FALSE)
             if not end.dead:
-                end = self.arrays.closed(self.assumed, end)
+                end = self.arrays.closed(self.assumed, end, region.params)
             joiner.inner = frozenset(region.params) | frozenset(frame.builder.open_values())
             before = _Shape(self.assumed)
             if self.arrays.wanted:

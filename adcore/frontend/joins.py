@@ -329,17 +329,19 @@ class Joiner:
                 return value
             here = value.cell in second.cells
             return self._lists(None if here else value.cell, value.cell if here else None, name)
-        if isinstance(value, (Array, Uniform, Stream, Range)) and self._inside(value):
+        if isinstance(value, (Array, Expanded, Reshaped, Uniform, Stream, Range)) and self._inside(value):
             return Conflict(
                 f"{_quoted(name)} is {describe(value)} that exists on one path only",
                 "create it, or take the view, before the branch or loop, or use it inside",
             )
         return value
 
-    def _inside(self, value: Array | Uniform | Stream | Range) -> bool:
+    def _inside(self, value: Array | Expanded | Reshaped | Uniform | Stream | Range) -> bool:
         """Whether a value is made of what only one path defines (which can't be seen of a stream)."""
         if isinstance(value, Array):
             return value.value in self.inner
+        if isinstance(value, Expanded):
+            return self._inside(value.base) or any(isinstance(n, Num) and n.value in self.inner for n in value.shape)
         if isinstance(value, Uniform):
             return any(leaf in self.inner for leaf in value.leaves)
         return True

@@ -7,7 +7,7 @@ the copy from the original. Where another name knows the original, nothing may b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from adcore.frontend.frame import Frame, State
@@ -15,7 +15,7 @@ from adcore.frontend.joins import materialise
 from adcore.frontend.memory import allocate
 from adcore.frontend.shapes import Shape, same_length
 from adcore.frontend.subscripts import dims, load, nest, store
-from adcore.frontend.values import NUMPY, Abstract, Array, Items, Num, Record, Unbound
+from adcore.frontend.values import NUMPY, UNBOUND, Abstract, Array, Items, Maybe, Num, Record, Unbound
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
@@ -44,6 +44,9 @@ def with_parts(value: Abstract, items: tuple[Abstract, ...]) -> Abstract:
 
 def changed(value: Abstract, path: Path, change: Callable[[Path, Abstract], Abstract]) -> Abstract:
     """`value` with every array in it replaced."""
+    if isinstance(value, Maybe):
+        inner = changed(value.inner, path, change)
+        return value if inner is value.inner else Maybe(inner, value.bound)
     items = parts(value)
     if items is None:
         return change(path, value) if isinstance(value, Array) else value
@@ -53,6 +56,8 @@ def changed(value: Abstract, path: Path, change: Callable[[Path, Abstract], Abst
 
 def arrays(value: Abstract, path: Path) -> Iterator[tuple[Path, Array]]:
     """The arrays in a value."""
+    if isinstance(value, Maybe):
+        value = value.inner
     if isinstance(value, Array):
         yield path, value
     for k, item in enumerate(parts(value) or ()):
@@ -129,24 +134,29 @@ class Carried:
     keep: Callable[[str], bool]
     buffers: dict[Path, Array] = field(default_factory=dict)
     wanted: set[Path] = field(default_factory=set)
+    first: dict[Path, Array] = field(default_factory=dict)
     freezes: bool = False
 
     def opened(self, entry: State, assumed: State) -> State:
         """`assumed` with new buffers, allocated and filled before the loop."""
         given = of_state(entry, lambda name: True)
         for path in sorted(self.wanted - self.buffers.keys()):
-            first = given[path]
+            first = given.get(path) or self.first[path]
             shape = dims(self.frame, first)
             buffer = allocate(self.frame, shape, first.element, hint=path[0] if path[0][0] != "$" else "")
-            copy(self.frame, buffer, first)
             self.buffers[path] = buffer
-            if known_to_others(self.frame, entry, first, path, self.keep):
+            if path in given:
+                copy(self.frame, buffer, first)
+            if path in given and known_to_others(self.frame, entry, first, path, self.keep):
                 self.frame.session.frozen.add(buffer.root)
         self.wanted.clear()
         return changed_state(assumed, lambda path, value: self.buffers.get(path, value))
 
-    def closed(self, assumed: State, end: State) -> State:
-        """The end of an iteration: what has changed is copied into its buffer. Emits the copies."""
+    def closed(self, assumed: State, end: State, params: Sequence[Value]) -> State:
+        """The end of an iteration: what has changed is copied into its buffer. Emits the copies.
+
+        `params` are those of the body's region."""
+        inner = {*params, *self.frame.builder.open_values()}
         self.wanted, self.freezes = set(), False
         before, after = of_state(assumed, self.keep), of_state(end, self.keep)
         moves: list[tuple[Path, Array, Array]] = []
@@ -158,10 +168,27 @@ class Carried:
                 moves.append((path, self.buffers[path], new))
             elif path[0] != RESULT:
                 self.wanted.add(path)
+        for path, new in after.items():
+            if path in before or path[0] == RESULT:
+                continue
+            if path not in self.buffers:
+                self._want_first(assumed, path, new, inner)
+            elif new.value is not self.buffers[path].value and alike(self.buffers[path], new):
+                moves.append((path, self.buffers[path], new))
         if self.wanted:
             return end
         self._move(end, moves)
         return changed_state(end, lambda path, value: self.buffers.get(path, value))
+
+    def _want_first(self, assumed: State, path: Path, new: Array, inner: set[Value]) -> None:
+        """A name gets its first array in the loop and is wanted after it: a buffer, if its shape is known before.
+
+        `inner` are the values that only an iteration has."""
+        unbound = isinstance(assumed.locals.get(path[0], UNBOUND), Unbound) and len(path) == 1
+        plain = new.literal is None and new.value in inner and new.shape is not None
+        if unbound and plain and not any(isinstance(n, Num) and n.value in inner for n in new.shape or ()):
+            self.wanted.add(path)
+            self.first[path] = new
 
     def _move(self, end: State, moves: list[tuple[Path, Array, Array]]) -> None:
         frame, roots = self.frame, {b.root for b in self.buffers.values()}

@@ -130,10 +130,30 @@ def through_calls(x, n):
     return x
 
 
+def first_in_loop(x, n):
+    for k in range(n):
+        y = x * k
+        z = y + 1
+        z[0] = k
+    return y, z.sum()
+
+
+def first_in_nested_loop(x, n):
+    s = 0.0
+    for k in range(n):
+        for j in range(9):
+            r = x * j - k
+            if j > 3:
+                s += r[1]
+        s += r[0]
+    return r - s
+
+
 VECTOR = np.array([1.0, -2.0, 3.0])
 AGREE = [
     *((f, (VECTOR, n)) for f in (stepping, history, tuple_of_arrays, written_while_new, written_while_old, nested,
                                  through_calls) for n in (0, 1, 9)),
+    *((f, (VECTOR, n)) for f in (first_in_loop, first_in_nested_loop) for n in (0, 9)),
     *((f, (VECTOR, c)) for f in (one_branch, both_branches, conditional, early, called) for c in (1.0, -1.0)),
     *((rotated, (VECTOR, VECTOR * 2, VECTOR - 1, n)) for n in (0, 1, 9)), (pair, ((VECTOR, VECTOR * 2), 9)),
     (until_small, (VECTOR * 10,)), (until_small, (VECTOR * 0,)), (until_small, (VECTOR * 300,)),
@@ -195,6 +215,24 @@ def shape_changes(x, n):
     return x
 
 
+def view_of_a_turn(A, n):
+    for k in range(n):
+        c = A[k][:, None]
+    return c.sum()
+
+
+def new_shape_of_a_turn(A, n):
+    for k in range(n):
+        c = A[k : k + 2, 0].reshape(2, 1)
+    return c.sum()
+
+
+@pytest.mark.parametrize("f", [view_of_a_turn, new_shape_of_a_turn])
+def test_views_of_an_iteration_end_with_it(f):
+    with pytest.raises(CompileError, match="`c` is an array of rank 2 that exists on one path only"):
+        compiled(f, np.ones((4, 3)), 3)
+
+
 @pytest.mark.parametrize("f", [alias_is_written, two_names, argument_on_one_path])
 def test_a_copy_that_could_be_told_from_the_original_is_refused(f):
     with pytest.raises(CompileError, match="changed in place that is another one on another path"):
@@ -206,3 +244,15 @@ def test_a_buffer_has_one_shape():
 
     with pytest.raises(NotImplementedError, match="`x` gets another shape on another path"):
         run(compiled(shape_changes, VECTOR, 12), VECTOR, 2)
+
+
+def shape_of_its_own(x, n):
+    for k in range(n):
+        r = np.zeros(k + 1)
+        r[:] = x[0]
+    return r.sum()
+
+
+def test_a_shape_that_an_iteration_makes_is_refused_after_the_loop():
+    with pytest.raises(CompileError, match="`r` is an array of rank 1 that exists on one path only"):
+        compiled(shape_of_its_own, VECTOR, 12)

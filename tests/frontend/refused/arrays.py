@@ -13,7 +13,7 @@ def f(u, v, n, x):
     else:
         t = np.ones(2, dtype=np.int64)
     for i in range(n):
-        r = np.zeros(3)
+        r = np.zeros(i)
     s = r[0] + w
     q = u if n else v
     return t[0]

@@ -89,8 +89,14 @@ class _Solver:
 
 
 def reads(node: ast.AST) -> Names:
-    """Names that `node` reads."""
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    """Names that `node` reads. The targets of a comprehension are its own."""
+    if isinstance(node, ast.Name):
+        return frozenset((node.id,)) if isinstance(node.ctx, ast.Load) else NOTHING
+    inner = frozenset(name for child in ast.iter_child_nodes(node) for name in reads(child))
+    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+        own = bound_names(generator.target for generator in node.generators)
+        return (inner - own) | reads(node.generators[0].iter)
+    return inner
 
 
 def stores(node: ast.AST) -> Names:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from adcore.frontend.frame import Frame, State
+from adcore.frontend.frame import Frame, State, as_static_int
 from adcore.frontend.joins import materialise
 from adcore.frontend.memory import allocate
 from adcore.frontend.shapes import Shape, same_length
@@ -166,7 +166,7 @@ class Carried:
                 continue
             if path in self.buffers:
                 moves.append((path, self.buffers[path], new))
-            elif path[0] != RESULT:
+            elif path[0] != RESULT and self._may_agree(assumed, path, array, new):
                 self.wanted.add(path)
         for path, new in after.items():
             if path in before or path[0] == RESULT:
@@ -179,6 +179,14 @@ class Carried:
             return end
         self._move(end, moves)
         return changed_state(end, lambda path, value: self.buffers.get(path, value))
+
+    def _may_agree(self, assumed: State, path: Path, array: Array, new: Array) -> bool:
+        """Whether one buffer can serve. A name that need not have a value is hardly used again: for it no shape is
+        demanded at run time."""
+        pairs = list(zip(dims(self.frame, array), dims(self.frame, new), strict=True))
+        if isinstance(assumed.locals.get(path[0]), Maybe):
+            return all(same_length(a, b) for a, b in pairs)
+        return not _differ(dims(self.frame, array), dims(self.frame, new))
 
     def _want_first(self, assumed: State, path: Path, new: Array, inner: set[Value]) -> None:
         """A name gets its first array in the loop and is wanted after it: a buffer, if its shape is known before.
@@ -207,6 +215,12 @@ class Carried:
             sources.append(new)
         for (_, buffer, _), source in zip(moves, sources, strict=True):
             copy(frame, buffer, source)
+
+
+def _differ(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are known to differ."""
+    known = ((as_static_int(n), as_static_int(m)) for n, m in zip(a, b, strict=False))
+    return any(n != m for n, m in known if n is not None and m is not None)
 
 
 # Branches -------------------------------------------------------------------------------------------------------------
@@ -266,7 +280,7 @@ def _shape(
         if one is None or not returned or one.value not in inner or one.literal is not None:
             return None
         candidates = [one]
-    elif a.value is b.value or not alike(a, b):
+    elif a.value is b.value or not alike(a, b) or _differ(a.shape or (), b.shape or ()):
         return None
     else:
         candidates = [a, b]

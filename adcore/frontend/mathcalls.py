@@ -357,7 +357,7 @@ def classify(frame: Frame, node: ast.Call, function: Callable[..., Any], argumen
 def convert(frame: Frame, node: ast.Call, function: Any, arguments: list[Abstract]) -> Abstract:
     """np.float64(x) and the like."""
     if len(arguments) == 1 and is_array(arguments[0]):
-        element = SCALARS[SCALAR_TYPES[function][0]]
+        element = SCALARS[SCALAR_TYPES[function]]
         return cast(frame, arguments[0], element) or POISON
     values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
     if values is None or len(values) != 1:

@@ -32,6 +32,7 @@ from adcore.ops import TABLE, Table
 from adcore.runtime import cache
 from adcore.signature import Signature
 from adcore.transform.checks import simplify_checks
+from adcore.transform.decided import decide
 from adcore.transform.defer import defer_checks
 from adcore.transform.forward import forward
 from adcore.transform.improve import improve
@@ -120,7 +121,8 @@ def _simplified(request: Request, products: Products) -> Function:
     function = products["inlined"] if request.boundscheck else without_index_checks(products["inlined"])
     function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
-    return _verified(simplify(simplify_checks(function, request.ops), request.ops), request)
+    function = simplify(simplify_checks(decide(function, request.ops), request.ops), request.ops)
+    return _verified(function, request)
 
 
 def _merged(request: Request, products: Products) -> Function:

@@ -12,7 +12,7 @@ Monomial = tuple[tuple[Hashable, int], ...]
 
 
 class Polynomial:
-    """An immutable polynomial. Besides named quantities it may hold `Octets`, an eighth rounded up."""
+    """An immutable polynomial. Besides named quantities it may hold `Octets` and `Sum`."""
 
     def __init__(self, terms: Mapping[Monomial, Fraction] | None = None) -> None:
         self.terms = {m: c for m, c in (terms or {}).items() if c}
@@ -52,7 +52,7 @@ class Polynomial:
 
     def atoms(self) -> set[Hashable]:
         own = {atom for m in self.terms for atom, _ in m}
-        return own.union(*(atom.bits.atoms() for atom in own if isinstance(atom, Octets)))
+        return own.union(*(atom.amount.atoms() for atom in own if isinstance(atom, (Octets, Sum))))
 
     def substitute(self, atom: Hashable, value: Polynomial) -> Polynomial:
         """The polynomial with `value` for `atom`."""
@@ -104,18 +104,26 @@ class Polynomial:
 
 
 @dataclass(frozen=True)
-class Octets:
-    """The bytes that `bits` truth values take: an eighth, rounded up."""
+class Sum:
+    """The sum of `amount` over the iterations of a loop, where that has no closed form."""
 
-    bits: Polynomial
+    loop: Hashable
+    amount: Polynomial
+
+
+@dataclass(frozen=True)
+class Octets:
+    """The bytes that `amount` truth values take: an eighth, rounded up."""
+
+    amount: Polynomial
 
     def evaluate(self, value: Callable[[Hashable], int]) -> int:
-        return max(0, ceil(self.bits.evaluate(value) / 8))
+        return max(0, ceil(self.amount.evaluate(value) / 8))
 
     def text(self, name: Callable[[Hashable], str]) -> str:
         """Such as "ceil(n/8)"."""
-        inner = self.bits.text(name)
-        simple = len(self.bits.terms) == 1 and all(c.denominator == 1 for c in self.bits.terms.values())
+        inner = self.amount.text(name)
+        simple = len(self.amount.terms) == 1 and all(c.denominator == 1 for c in self.amount.terms.values())
         return f"ceil({inner}/8)" if simple else f"ceil(({inner})/8)"
 
 

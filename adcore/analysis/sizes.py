@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 from adcore.analysis.affine import Affine, Form, known
-from adcore.analysis.polynomial import Polynomial, octets
+from adcore.analysis.polynomial import Octets, Polynomial, Sum, octets
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
-from adcore.ir.types import BOOL, ArrayType, ListType, Scalar, Type
+from adcore.ir.types import BOOL, ArrayType, ListType, Scalar, Type, is_float
+
+MOST_SUMMANDS = 100_000
+"""A sum without a closed form is not computed over more iterations than this."""
 
 GUESS = 100
 """Trips assumed for a loop whose count is unknown while compiling: only ratios of costs matter."""
@@ -62,16 +66,29 @@ class Sizes:
         """`unit` bytes in every instance of `region`, summed over all loops around it."""
         amount = Polynomial.number(unit)
         for loop in reversed(self.structure.loops(region)):
-            if loop.op == "for" and abs(loop.attrs["step"]) == 1:
-                start, stop = self.bounds(loop)
-                counter = loop.regions[0].params[0]
-                if counter in amount.atoms():
-                    amount = amount.sum_over(counter, start, stop)
-                else:
-                    amount = amount * (stop - start)
-            else:
-                amount = amount * Polynomial.atom(loop)
+            amount = self._over(loop, amount)
         return amount
+
+    def _over(self, loop: Instr, amount: Polynomial) -> Polynomial:
+        """The sum of `amount` over the iterations of a loop."""
+        counter = loop.regions[0].params[0]
+        varying = {atom for atom in amount.atoms() if self._varies(atom, loop)}
+        counted = loop.op == "for" and abs(loop.attrs["step"]) == 1
+        if loop.op == "for" and not (varying <= {counter} and counted and not _within_compounds(counter, amount)):
+            return Polynomial.atom(Sum(loop, amount)) if varying else amount * self.trips(loop)
+        if not counted:
+            return amount * Polynomial.atom(loop)
+        start, stop = self.bounds(loop)
+        return amount.sum_over(counter, start, stop) if varying else amount * (stop - start)
+
+    def _varies(self, atom: Hashable, loop: Instr) -> bool:
+        """Whether a quantity may be another one in each iteration of `loop`."""
+        if isinstance(atom, Instr):
+            return any(self._varies(v, loop) for v in atom.operands[:2]) if atom.op == "for" else False
+        if not isinstance(atom, Value):
+            return False  # what compounds hold is among the atoms
+        home = self.structure.home.get(atom)
+        return home is not None and loop.regions[0] in self.structure.chain(home)
 
     def trips(self, loop: Instr) -> Polynomial:
         """How often a `for` runs."""
@@ -119,7 +136,11 @@ class Sizes:
 
     def guess(self, amount: Polynomial) -> float:
         """A number for a formula, every unknown quantity guessed."""
-        return float(amount.evaluate(lambda atom: GUESS))
+
+        def number(atom: Hashable) -> int:
+            return int(GUESS * self.guess(atom.amount)) if isinstance(atom, Sum) else GUESS
+
+        return float(amount.evaluate(number))
 
     def estimate(self, region: Region) -> float:
         """Executions of `region` in one call, guessed where unknown; a branch counts half."""
@@ -145,6 +166,8 @@ class Sizes:
         if isinstance(atom, Instr):
             line = atom.span.line if atom.span else 0
             return f"trips(line {line})"
+        if isinstance(atom, Sum):
+            return self._sum_text(atom)
         if isinstance(atom, Extent):
             whole = f"size({atom.array.hint.removesuffix('[]')})"
             return whole if atom.axis is None else _extent_name(atom.array, atom.axis)
@@ -162,7 +185,24 @@ class Sizes:
             if symbol:
                 return f"({symbol.join(f'({t})' if ' ' in t else t for t in texts)})"
             return f"{instr.op[:3]}({', '.join(texts)})"
+        if instr is not None and instr.op == "select":
+            condition, yes, no = instr.operands
+            return f"({self._called(yes)} if {self._called(condition)} else {self._called(no)})"
+        if instr is not None and instr.op in _COMPARISONS:
+            left, right = map(self._called, instr.operands)
+            return f"{left} {_COMPARISONS[instr.op]} {right}"
         return atom.hint or "?"
+
+    def _called(self, value: Value) -> str:
+        return self.polynomial(self.affine.form(value)).text(self.name)
+
+    def _sum_text(self, total: Sum) -> str:
+        loop = total.loop
+        assert isinstance(loop, Instr)
+        counter, step = loop.regions[0].params[0], loop.attrs["step"]
+        lo, hi = map(self._called, loop.operands[:2])
+        bounds = ", ".join([hi] if lo == "0" and step == 1 else [lo, hi] if step == 1 else [lo, hi, str(step)])
+        return f"sum({total.amount.text(self.name)} for {counter.hint or 'i'} in range({bounds}))"
 
     def text(self, amount: Polynomial) -> str:
         return amount.text(self.name)
@@ -182,8 +222,9 @@ class Sizes:
         if isinstance(atom, Instr):
             if atom.op != "for":
                 raise Unknown(atom)
-            lo, hi = (self._number(v, given) for v in atom.operands[:2])
-            return len(range(lo, hi, atom.attrs["step"]))
+            return len(self._range(atom, given))
+        if isinstance(atom, Sum):
+            return self._summed(atom, given)
         if isinstance(atom, Extent):
             array = given.get(atom.array)
             if array is None:
@@ -202,9 +243,31 @@ class Sizes:
             return int(array.shape[instr.attrs["axis"]]) if instr.op == "dim" else len(array)
         if instr.op == "const":
             return int(instr.attrs["value"])
-        if instr.op not in _EVALUATORS:
+        if instr.op not in _EVALUATORS or any(
+            not isinstance(v.type, Scalar) or is_float(v.type) for v in instr.operands
+        ):
             raise Unknown(atom)
         return int(_EVALUATORS[instr.op](*(self._number(v, given) for v in instr.operands)))
+
+    def _range(self, loop: Instr, given: Mapping[Value, Any]) -> range:
+        lo, hi = (self._number(v, given) for v in loop.operands[:2])
+        return range(lo, hi, loop.attrs["step"])
+
+    def _summed(self, total: Sum, given: Mapping[Value, Any]) -> int:
+        loop = total.loop
+        assert isinstance(loop, Instr)
+        turns = self._range(loop, given)
+        if len(turns) > MOST_SUMMANDS:
+            raise Unknown(total)
+        counter = loop.regions[0].params[0]
+        each = (total.amount.evaluate(lambda atom, k=k: self._number(atom, {**given, counter: k})) for k in turns)  # type: ignore[misc]
+        return ceil(sum(each))
+
+
+def _within_compounds(atom: Hashable, amount: Polynomial) -> bool:
+    """Whether an atom stands in something that a closed form of a sum does not see into."""
+    compounds = (a for m in amount.terms for a, _ in m if isinstance(a, (Octets, Sum)))
+    return any(atom in compound.amount.atoms() for compound in compounds)
 
 
 def _extent_name(array: Value, axis: int) -> str:
@@ -215,5 +278,9 @@ def _extent_name(array: Value, axis: int) -> str:
 _EVALUATORS: dict[str, Any] = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "neg": lambda a: -a,
     "floordiv": lambda a, b: a // b, "mod": lambda a, b: a % b, "minimum": min, "maximum": max,
-    "index": lambda i, n: i + n if i < 0 else i,
+    "index": lambda i, n: i + n if i < 0 else i, "select": lambda c, a, b: a if c else b, "abs": abs,
+    "lt": lambda a, b: a < b, "le": lambda a, b: a <= b, "gt": lambda a, b: a > b, "ge": lambda a, b: a >= b,
+    "eq": lambda a, b: a == b, "ne": lambda a, b: a != b, "and": lambda a, b: a and b, "or": lambda a, b: a or b,
+    "not": lambda a: not a,
 }  # fmt: skip
+_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}

@@ -87,7 +87,7 @@ def sizes(frame: Frame, node: ast.AST, shape: Abstract) -> tuple[Abstract, ...] 
 
 
 def _filled(default: float | None) -> ArrayFunction:
-    """np.zeros, np.ones, np.empty (None)."""
+    """np.zeros, np.ones, np.empty and np.ndarray (None)."""
 
     def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         found = parameters(frame, node, ("shape", "dtype"), args, named)
@@ -329,7 +329,7 @@ def _eye(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
 
 
 CONSTRUCTORS: dict[Any, ArrayFunction] = {
-    np.zeros: _filled(0.0), np.ones: _filled(1.0), np.empty: _filled(None), np.full: _full,
+    np.zeros: _filled(0.0), np.ones: _filled(1.0), np.empty: _filled(None), np.ndarray: _filled(None), np.full: _full,
     np.zeros_like: _like(0.0), np.ones_like: _like(1.0), np.empty_like: _like(None), np.full_like: _full_like,
     np.array: _array, np.copy: _copy, np.arange: _arange, np.linspace: _linspace, np.eye: _eye, np.identity: _eye,
 }  # fmt: skip

@@ -169,7 +169,7 @@ class Sizes:
         if isinstance(atom, Sum):
             return self._sum_text(atom)
         if isinstance(atom, Extent):
-            whole = f"size({atom.array.hint.removesuffix('[]')})"
+            whole = f"size({_list_name(atom.array)})"
             return whole if atom.axis is None else _extent_name(atom.array, atom.axis)
         assert isinstance(atom, Value)
         instr = self.structure.definition.get(atom)
@@ -178,7 +178,7 @@ class Sizes:
         if instr is not None and instr.op == "dim":
             return _extent_name(instr.operands[0], instr.attrs["axis"])
         if instr is not None and instr.op == "count":
-            return f"len({instr.operands[0].hint.removesuffix('[]')})"
+            return f"len({_list_name(instr.operands[0])})"
         if instr is not None and instr.op in ("minimum", "maximum", "floordiv", "mod", "mul"):
             symbol = {"floordiv": "//", "mod": "%", "mul": "*"}.get(instr.op)
             texts = [self.polynomial(self.affine.form(v)).text(self.name) for v in instr.operands]
@@ -201,8 +201,24 @@ class Sizes:
         assert isinstance(loop, Instr)
         counter, step = loop.regions[0].params[0], loop.attrs["step"]
         lo, hi = map(self._called, loop.operands[:2])
+        item = self._item(loop, total.amount)
+        if item is not None and (lo, step) == ("0", 1):
+            return f"sum({total.amount.text(self.name)} for {item.result.hint} in {_list_name(item.operands[0])})"
         bounds = ", ".join([hi] if lo == "0" and step == 1 else [lo, hi] if step == 1 else [lo, hi, str(step)])
         return f"sum({total.amount.text(self.name)} for {counter.hint or 'i'} in range({bounds}))"
+
+    def _item(self, loop: Instr, amount: Polynomial) -> Instr | None:
+        """The item of a list of which `amount` speaks, if `loop` runs over all of that list and is not mentioned."""
+        definition = self.structure.definition
+        varying = [
+            definition.get(atom) for atom in amount.atoms() if isinstance(atom, Value) and self._varies(atom, loop)
+        ]
+        items = {definition.get(dim.operands[0]) if dim is not None and dim.op == "dim" else None for dim in varying}
+        item, end = next(iter(items), None), definition.get(loop.operands[1])
+        if len(items) != 1 or item is None or item.op != "item" or end is None or end.op != "count":
+            return None
+        whole = item.operands == (end.operands[0], loop.regions[0].params[0])
+        return item if whole and item.result.hint else None
 
     def text(self, amount: Polynomial) -> str:
         return amount.text(self.name)
@@ -226,9 +242,7 @@ class Sizes:
         if isinstance(atom, Sum):
             return self._summed(atom, given)
         if isinstance(atom, Extent):
-            array = given.get(atom.array)
-            if array is None:
-                raise Unknown(atom)
+            array = self._argument(atom.array, given)
             return sum(item.size for item in array) if atom.axis is None else int(array.shape[atom.axis])
         assert isinstance(atom, Value)
         if given.get(atom) is not None:
@@ -237,9 +251,7 @@ class Sizes:
         if instr is None:
             raise Unknown(atom)
         if instr.op in ("dim", "count"):
-            array = given.get(instr.operands[0])
-            if array is None:
-                raise Unknown(atom)
+            array = self._argument(instr.operands[0], given)
             return int(array.shape[instr.attrs["axis"]]) if instr.op == "dim" else len(array)
         if instr.op == "const":
             return int(instr.attrs["value"])
@@ -248,6 +260,15 @@ class Sizes:
         ):
             raise Unknown(atom)
         return int(_EVALUATORS[instr.op](*(self._number(v, given) for v in instr.operands)))
+
+    def _argument(self, array: Value, given: Mapping[Value, Any]) -> Any:
+        """The actual array or list of arrays; an item of a list where its number is known."""
+        if given.get(array) is not None:
+            return given[array]
+        instr = self.structure.definition.get(array)
+        if instr is None or instr.op != "item":
+            raise Unknown(array)
+        return self._argument(instr.operands[0], given)[self._number(instr.operands[1], given)]
 
     def _range(self, loop: Instr, given: Mapping[Value, Any]) -> range:
         lo, hi = (self._number(v, given) for v in loop.operands[:2])
@@ -268,6 +289,10 @@ def _within_compounds(atom: Hashable, amount: Polynomial) -> bool:
     """Whether an atom stands in something that a closed form of a sum does not see into."""
     compounds = (a for m in amount.terms for a, _ in m if isinstance(a, (Octets, Sum)))
     return any(atom in compound.amount.atoms() for compound in compounds)
+
+
+def _list_name(items: Value) -> str:
+    return items.hint.removesuffix("[]")
 
 
 def _extent_name(array: Value, axis: int) -> str:

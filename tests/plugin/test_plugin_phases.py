@@ -22,10 +22,13 @@ def clears(x: Any) -> Any:
 
 
 def scratch(x: Any) -> Any:
-    room = np.zeros(len(x))  # the user's own array
+    room = np.zeros(len(x))  # the user's own array, which is read at two places and too dear to compute twice
     for i in range(len(x)):
-        room[i] = x[i] * x[i]
-    return room[0] + room[1]
+        room[i] = np.sin(x[i])
+    total = 0.0
+    for i in range(len(x)):
+        total += room[i] * room[len(x) - 1 - i]
+    return total
 
 
 def line(function: Any, offset: int) -> int:
@@ -75,9 +78,9 @@ def rows(x: Any) -> Any:
     for i in range(len(x)):
         row = np.zeros(len(x))
         for j in range(len(x)):
-            row[j] = x[j] * x[i]
+            row[j] = np.sin(x[j] * x[i])
         for j in range(len(x)):
-            total += row[j] * row[j]
+            total += row[j] * row[len(x) - 1 - j]
     return total
 
 

@@ -89,4 +89,4 @@ def test_bytes_of_ragged_rows_are_a_sum(shape: tuple[int, int]) -> None:
     bytes_kept = sum(8 * min(i + 2, shape[1]) for i in range(shape[0]))
     assert g.explain().bytes == bytes_kept
     g(*arguments)
-    assert g.workspace_bytes == bytes_kept
+    assert g.high_water == bytes_kept

@@ -20,6 +20,7 @@ from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import refusal, too_large
 from adcore.analysis.parallel import vector_loops
 from adcore.analysis.plan import Impossible
+from adcore.analysis.products import product_nests
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
 from adcore.ir.core import Function, walk
@@ -37,6 +38,7 @@ from adcore.transform.forward import forward
 from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
 from adcore.transform.inline import expand, inline
+from adcore.transform.products import separate_products
 from adcore.transform.remedies import Remedies
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.selection import settle, track_selections
@@ -185,12 +187,17 @@ def _gradient(request: Request, products: Products) -> Function:
 
 
 def _llvm(request: Request, products: Products) -> Lowered:
-    function = tile_bits(defer_checks(products["gradient"], request.ops), request.ops)
+    function = products["gradient"]
+    if not request.heap:
+        function = _verified(separate_products(function, request.ops, request.aliases), request)
+    function = tile_bits(defer_checks(function, request.ops), request.ops)
+    aliases = AliasClasses(request.aliases)
     return lower(
         function,
         name=ENTRY,
         alias_groups=request.aliases,
-        parallel=vector_loops(function, AliasClasses(request.aliases)),
+        parallel=vector_loops(function, aliases),
+        products=product_nests(function, aliases),
         workspace="heap" if request.heap else "arena",
         fastmath=request.fastmath,
         ops=request.ops,

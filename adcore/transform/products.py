@@ -1,0 +1,417 @@
+"""Nests that multiply matrices are taken apart into one nest a product, where they are long enough to gain by it.
+
+    for i: for j:                                   if there are enough of i, j, k:
+      x = load dc[i, j]                                 for i: for j: for k: da[i, k] += b[k, j] * dc[i, j]  [product]
+      store 0, dc[i, j]                       ->        for i: for j: for k: db[k, j] += a[i, k] * dc[i, j]  [product]
+      for k: da[i, k] += b[k, j] * x                    for i: for j: store 0, dc[i, j]
+             db[k, j] += a[i, k] * x                else: the nest as it was
+
+What a nest does (each store, each accumulation, each sum that it carries) is distributed over copies of the nest in an
+order that keeps every dependence; what must stay together does (R. Allen and K. Kennedy, "Automatic translation of
+Fortran programs to vector form", TOPLAS 9, 1987). The loops stay loops. Those marked `product` mean what they meant,
+and lowering may take faster code for them. This comes after differentiation and after all passes that fuse loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from adcore.analysis.affine import known, plus
+from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.products import MARK, nest_of, product_of
+from adcore.analysis.structure import structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
+from adcore.ir.products import Product
+from adcore.ir.types import is_float
+from adcore.ops import Table
+from adcore.transform.deadcode import eliminate_dead_code
+from adcore.transform.simplify import simplify
+
+ENOUGH = 8
+"""Turns of each loop from which on the faster code is faster."""
+MOST_ACCESSES = 48
+"""Loads and stores that a nest may have: every pair of them is tested."""
+
+
+def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with products in nests of their own; `groups` are the positions of parameters that may share
+    memory."""
+    if not any(_may_hold_products(i) for i in walk(function.region) if i.op == "for"):
+        return function
+    aliases = AliasClasses(tuple(tuple(group) for group in groups))
+    reloading = _Reloading(ops)
+    draft = replace(function, region=reloading.region(function.region))
+    pass_ = _Separation(draft, ops, aliases)
+    plans = {loop: plan for loop in reloading.nests if (plan := pass_.plan(loop)) is not None}
+    if not plans:
+        return function
+    # What each group does is seen best where it stands alone.
+    trial = _Rebuild(ops, plans, {}).function(draft)
+    alone = _Found(eliminate_dead_code(trial, ops), aliases)
+    useful = {loop: joined for loop, plan in plans.items() if (joined := _joined(plan, alone))}
+    if not useful:
+        return function
+    originals = {copy: loop for copy, loop in reloading.nests.items()}
+    return simplify(eliminate_dead_code(_Rebuild(ops, useful, originals).function(draft), ops), ops)
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """What one copy of a nest does: stores, accumulations and branches that hold some, and results of the loop."""
+
+    effects: frozenset[Instr]
+    results: frozenset[int]
+
+    def __or__(self, other: _Group) -> _Group:
+        return _Group(self.effects | other.effects, self.results | other.results)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Groups in an order in which they may run one after the other; `products` says which are; `bounds` are those of
+    the loops of the products."""
+
+    groups: tuple[_Group, ...]
+    products: tuple[bool, ...] = ()
+    bounds: tuple[tuple[Value, Value], ...] = ()
+
+
+# Candidates.
+
+
+def _may_hold_products(loop: Instr) -> bool:
+    """Whether three loops stand directly in each other, with bounds from outside and a multiplication innermost."""
+    chains = [
+        (middle, inner)
+        for middle in loop.regions[0].body
+        if _steps_by_one(middle)
+        for inner in middle.regions[0].body
+        if _steps_by_one(inner) and _multiplies(inner)
+    ]
+    if not chains or not _steps_by_one(loop):
+        return False
+    inside = {v for i in walk(loop.regions[0]) for v in i.results}
+    inside.update(p for i in walk(loop.regions[0]) for r in i.regions for p in r.params)
+    inside.update(loop.regions[0].params)
+    return any(inside.isdisjoint((*middle.operands[:2], *inner.operands[:2])) for middle, inner in chains)
+
+
+def _steps_by_one(instr: Instr) -> bool:
+    return instr.op == "for" and bool(instr.attrs["step"] == 1)
+
+
+def _multiplies(loop: Instr) -> bool:
+    body = loop.regions[0].body
+    return not any(i.op in ("for", "while") for i in body) and any(i.op == "mul" and is_float(i.result.type) for i in body)
+
+
+class _Reloading:
+    """Sums that a nest stores are read again from there: what comes after them then stands on its own.
+
+    s = for k: ...; store s, c[i, j]; f(s)     ->     s = for k: ...; store s, c[i, j]; t = load c[i, j]; f(t)
+    """
+
+    def __init__(self, ops: Table) -> None:
+        self.ops = ops
+        self.nests: dict[Instr, Instr] = {}  # the changed nest -> the nest as it was
+
+    def region(self, region: Region) -> Region:
+        """The region with its innermost candidates changed."""
+        return replace(region, body=tuple(self.instr(i) for i in region.body))
+
+    def instr(self, instr: Instr) -> Instr:
+        if not instr.regions:
+            return instr
+        inner = any(_may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for")
+        if inner:
+            return replace(instr, regions=tuple(map(self.region, instr.regions)))
+        if instr.op == "for" and _may_hold_products(instr):
+            changed = replace(instr, regions=tuple(map(self.reloaded, instr.regions)))
+            self.nests[changed] = instr
+            return changed
+        return instr
+
+    def reloaded(self, region: Region) -> Region:
+        body: list[Instr] = []
+        names: dict[Value, Value] = {}
+        totals: set[Value] = set()
+        for position, original in enumerate(region.body):
+            instr = _renamed(original, names)
+            instr = replace(instr, regions=tuple(map(self.reloaded, instr.regions))) if instr.regions else instr
+            body.append(instr)
+            if instr.op == "for":
+                totals.update(r for r in instr.results if is_float(r.type))
+            value = instr.operands[0] if instr.op == "store" else None
+            if value in totals and value is not None and _is_used(value, region, position + 1):
+                names[value] = Value(value.type, value.hint)
+                body.append(Instr("load", instr.operands[1:], (names[value],), {}, (), instr.span))
+        return Region(region.params, tuple(body), tuple(names.get(v, v) for v in region.yields))
+
+
+def _is_used(value: Value, region: Region, start: int) -> bool:
+    rest = Region((), region.body[start:], region.yields)
+    nested = (r for i in walk(rest) for r in i.regions)
+    return value in rest.yields or any(value in i.operands for i in walk(rest)) or any(value in r.yields for r in nested)
+
+
+def _renamed(instr: Instr, names: Mapping[Value, Value]) -> Instr:
+    if not names:
+        return instr
+    regions = tuple(
+        Region(r.params, tuple(_renamed(i, names) for i in r.body), tuple(names.get(v, v) for v in r.yields))
+        for r in instr.regions
+    )
+    return replace(instr, operands=tuple(names.get(v, v) for v in instr.operands), regions=regions)
+
+
+# Distribution.
+
+
+@dataclass(eq=False)
+class _Statement:
+    """A group in the making: with it, the loads and stores that it takes, and the sums that loops carry for it."""
+
+    group: _Group
+    accesses: list[Instr] = field(default_factory=list)
+    sums: set[tuple[Instr, int]] = field(default_factory=set)
+
+
+class _Separation:
+    def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
+        self.structure, self.ops = structure(function), ops
+        self.dependence = Dependence(self.structure, aliases)
+
+    def plan(self, loop: Instr) -> _Plan | None:
+        """The groups of a nest, as small as they can be; None if it does what cannot be distributed."""
+        (body,) = loop.regions
+        if not all(self.is_plain(i) for i in walk(body)):
+            return None
+        if sum(i.op in ACCESSES for i in walk(body)) > MOST_ACCESSES:
+            return None
+        self.loop, self.level = loop, self.structure.depth(body)
+        self.bounds = [v for i in walk(body) if i.op == "for" for v in i.operands[:2]]
+        statements = self.sharing(self.statements(body))
+        before = [[a is not b and self.precedes(a, b) for b in statements] for a in statements]
+        return _Plan(tuple(_ordered([s.group for s in statements], before)))
+
+    def is_plain(self, instr: Instr) -> bool:
+        if instr.op in ("for", "if", "store", "accumulate"):
+            return True
+        op = self.ops[instr.op]
+        raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
+        return op.pure and not raises
+
+    def statements(self, body: Region) -> list[_Statement]:
+        """Everything that the nest does, in program order."""
+        found = [self.statement(_Group(frozenset({i}), frozenset()), self.needs(i)) for i in self.effects(body)]
+        for k, value in enumerate(body.yields):
+            found.append(self.statement(_Group(frozenset(), frozenset({k})), [value, body.params[k + 1]]))
+        return found
+
+    def effects(self, region: Region) -> list[Instr]:
+        found = []
+        for instr in region.body:
+            if instr.op == "for":
+                found += self.effects(instr.regions[0])
+            elif instr.op in ("store", "accumulate") or (instr.op == "if" and self.acts(instr)):
+                found.append(instr)
+        return found
+
+    def acts(self, branch: Instr) -> bool:
+        return any(i.op in ("store", "accumulate") for region in branch.regions for i in walk(region))
+
+    def needs(self, effect: Instr) -> list[Value]:
+        inside = (i for region in effect.regions for i in walk(region))
+        return [v for i in (effect, *inside) for v in i.operands]
+
+    def statement(self, group: _Group, needed: list[Value]) -> _Statement:
+        """The slice of the nest that computes what is `needed`."""
+        found, seen, left = _Statement(group), set[Value](), [*needed, *self.bounds]
+        for effect in group.effects:
+            found.accesses += [i for i in (effect, *(j for r in effect.regions for j in walk(r))) if i.op in ACCESSES]
+        while left:
+            value = left.pop()
+            if value in seen or not self.structure.inside(self.structure.home[value], self.loop.regions[0]):
+                continue
+            seen.add(value)
+            instr = self.structure.definition.get(value)
+            if instr is None:
+                left += self.carried(value, found)
+            elif instr.op == "for":
+                left += self.total(instr, instr.results.index(value), found)
+            else:
+                inner = [i for r in instr.regions for i in walk(r)]
+                found.accesses += [i for i in (instr, *inner) if i.op in ACCESSES]
+                left += [v for i in (instr, *inner) for v in i.operands]
+                left += [v for i in (instr, *inner) for r in i.regions for v in r.yields]
+        return found
+
+    def carried(self, param: Value, found: _Statement) -> list[Value]:
+        """What a parameter of a loop's region needs."""
+        region = self.structure.home[param]
+        owner, k = self.structure.owner[region], region.params.index(param)
+        if owner is None or owner.op != "for" or k == 0:
+            return []
+        return self.total(owner, k - 1, found)
+
+    def total(self, loop: Instr, k: int, found: _Statement) -> list[Value]:
+        found.sums.add((loop, k))
+        return [loop.operands[2 + k], loop.regions[0].yields[k], loop.regions[0].params[k + 1]]
+
+    def sharing(self, statements: list[_Statement]) -> list[_Statement]:
+        """Statements that take the same sum stay together: it is not computed twice."""
+        joined: list[_Statement] = []
+        for statement in statements:
+            apart = []
+            for other in joined:
+                if statement.sums & other.sums:
+                    accesses = list(dict.fromkeys((*other.accesses, *statement.accesses)))
+                    sums = other.sums | statement.sums
+                    statement = _Statement(other.group | statement.group, accesses, sums)
+                else:
+                    apart.append(other)
+            joined = [*apart, statement]
+        return joined
+
+    def precedes(self, first: _Statement, second: _Statement) -> bool:
+        """Whether something of `first` has to run before something of `second`."""
+        return any(self.keeps_order(a, b) for a in dict.fromkeys(first.accesses) for b in dict.fromkeys(second.accesses))
+
+    def keeps_order(self, a: Instr, b: Instr) -> bool:
+        """Whether `b` may touch what `a` touched before, and the order shows."""
+        if a is b or a.op == b.op == "load" or a.op == b.op == "accumulate":
+            return False
+        return any(level == 0 or level >= self.level for level in self.dependence.levels(a, b))
+
+
+def _ordered(groups: list[_Group], before: list[list[bool]]) -> list[_Group]:
+    """Groups of what must stay together, in an order that `before` allows, near the program's."""
+    n = range(len(groups))
+    reaches = [row[:] for row in before]
+    for k in n:
+        for i in n:
+            if reaches[i][k]:
+                reaches[i] = [x or y for x, y in zip(reaches[i], reaches[k], strict=True)]
+    left, ordered = list(n), []
+    while left:
+        start = next(i for i in left if all(reaches[i][j] or not reaches[j][i] for j in left))
+        together = [j for j in left if j == start or (reaches[start][j] and reaches[j][start])]
+        group = groups[together[0]]
+        for j in together[1:]:
+            group = group | groups[j]
+        ordered.append(group)
+        left = [j for j in left if j not in together]
+    return ordered
+
+
+# The products among the groups.
+
+
+class _Found:
+    """The products of a function in which every group stands alone, by the group's number."""
+
+    def __init__(self, function: Function, aliases: AliasClasses) -> None:
+        dependence = Dependence(structure(function), aliases)
+        marked = [i for i in walk(function.region) if i.op == "for" and MARK in i.attrs]
+        self.affine = dependence.affine
+        self.products = {i.attrs[MARK]: p for i in marked if (p := product_of(dependence, i)) and self.is_long(p)}
+
+    def is_long(self, product: Product) -> bool:
+        """Whether it may be worth it."""
+        turns = [self.turns(loop.operands[:2]) for loop in product.loops]
+        return all(n is None or n >= ENOUGH for n in turns)
+
+    def turns(self, bounds: Sequence[Value]) -> int | None:
+        lo, hi = bounds
+        return known(plus(self.affine.form(hi), self.affine.form(lo), -1))
+
+
+def _joined(plan: _Plan, alone: _Found) -> _Plan | None:
+    """The plan with neighbours that are no products in one group; None if there is no product."""
+    found = [alone.products.get(_number(group)) for group in plan.groups]
+    if not any(found):
+        return None
+    groups: list[_Group] = []
+    flags: list[bool] = []
+    for group, product in zip(plan.groups, found, strict=True):
+        if product is None and flags and not flags[-1]:
+            groups[-1] = groups[-1] | group
+        else:
+            groups.append(group)
+            flags.append(product is not None)
+    pairs = [loop.operands[:2] for product in found if product is not None for loop in product.loops]
+    bounds = {(lo, hi): None for lo, hi in pairs if alone.turns((lo, hi)) is None}
+    return _Plan(tuple(groups), tuple(flags), tuple(bounds))
+
+
+def _number(group: _Group) -> int:
+    return id(group)
+
+
+class _Rebuild:
+    """Puts plans into effect. Without products (a trial), each group is a nest marked with its number."""
+
+    def __init__(self, ops: Table, plans: Mapping[Instr, _Plan], originals: Mapping[Instr, Instr]) -> None:
+        self.ops, self.plans = ops, plans
+        self.originals = originals
+
+    def function(self, function: Function) -> Function:
+        return replace(function, region=self.region(function.region))
+
+    def region(self, region: Region) -> Region:
+        body: list[Instr] = []
+        for instr in region.body:
+            if instr in self.plans:
+                plan = self.plans[instr]
+                body += self.chosen(instr, plan) if plan.products else self.apart(instr, plan, instr.results)
+            elif instr in self.originals:
+                body.append(self.originals[instr])
+            else:
+                regions = tuple(map(self.region, instr.regions))
+                body.append(replace(instr, regions=regions) if instr.regions else instr)
+        return replace(region, body=tuple(body))
+
+    def chosen(self, loop: Instr, plan: _Plan) -> list[Instr]:
+        """`if` all loops are long enough, the groups one after the other, otherwise the nest as it was."""
+        if not plan.bounds:
+            return self.apart(loop, plan, loop.results)
+        b = Builder(self.ops)
+        b.span = loop.span
+        enough = [b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(ENOUGH)) for lo, hi in plan.bounds]
+        condition = enough[0]
+        for other in enough[1:]:
+            condition = b.emit("and", condition, other)
+        fast, plain = ([Value(r.type, r.hint) for r in loop.results] for _ in range(2))
+        then = Region((), tuple(self.apart(loop, plan, fast)), tuple(fast))
+        original = self.originals[loop]
+        otherwise = Region((), (replace(original, results=tuple(plain)),), tuple(plain))
+        b.append(Instr("if", (condition,), loop.results, {}, (then, otherwise), loop.span))
+        return list(b.finish((), ()).body)
+
+    def apart(self, loop: Instr, plan: _Plan, results: Sequence[Value]) -> list[Instr]:
+        """One nest a group; `results` take those of the loop."""
+        nests = []
+        for position, group in enumerate(plan.groups):
+            values = tuple(
+                v if k in group.results else Value(v.type, v.hint)
+                for k, v in enumerate(results)
+            )
+            mark = plan.products[position] if plan.products else _number(group)
+            attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
+            region = substitute(_only(loop.regions[0], group), {})
+            nests.append(replace(loop, results=values, attrs=attrs, regions=(region,)))
+        return nests
+
+
+def _only(region: Region, group: _Group) -> Region:
+    """The region without what other groups do; what nothing needs any more is not removed."""
+    body = []
+    for instr in region.body:
+        if instr.op in ("store", "accumulate") and instr not in group.effects:
+            continue
+        if instr.op == "if" and instr not in group.effects and any(i.op in ("store", "accumulate") for r in instr.regions for i in walk(r)):
+            continue
+        body.append(replace(instr, regions=tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr)
+    return replace(region, body=tuple(body))

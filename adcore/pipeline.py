@@ -208,7 +208,7 @@ def _llvm(request: Request, products: Products) -> Lowered:
 
 def _optimised(request: Request, products: Products) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
-    text = products["llvm"].text
+    text = "".join((products["llvm"].text, *products["llvm"].ready))
     options = Options(superwords=any(sweep.width > 1 for sweep in request.sweeps))
     name = cache.key("kernel", __version__, text, options)
     declared = {symbol: native.reason for symbol, native in products["llvm"].natives.items()}

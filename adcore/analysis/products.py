@@ -17,7 +17,7 @@ from adcore.analysis.affine import Form
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
 from adcore.analysis.structure import structure
 from adcore.ir.core import Function, Instr, Region, Value, walk
-from adcore.ir.products import Matrix, Product
+from adcore.ir.products import Matrix, Product, Subscript
 from adcore.ir.types import ArrayType, is_float
 
 MARK = "product"
@@ -266,11 +266,14 @@ class _Nest:
         counters = {loop.regions[0].params[0] for loop in self.loops}
         if not isinstance(array.type, ArrayType) or not self.is_outside(array):
             return None
+        subscripts: list[Subscript] = []
         for form in forms:
-            values = () if form is None else [atom for atom in form if isinstance(atom, Value)]
-            if form is None or any(v not in counters and not self.is_outside(v) for v in values):
+            atoms = {a: c for a, c in (form or {}).items() if isinstance(a, (Value, int))}
+            known = all(a in counters or self.is_outside(a) for a in atoms if isinstance(a, Value))
+            if form is None or not known:
                 return None
-        return Matrix(array, tuple(form for form in forms if form is not None))
+            subscripts.append(atoms)
+        return Matrix(array, tuple(subscripts))
 
     def overlaps(self, effect: Instr, *loads: Instr) -> bool:
         """Whether the target may meet an operand, in any turns, or itself in different ones."""

@@ -1,4 +1,4 @@
-"""A nest of three loops that is a product of matrices: what analysis finds in it and lowering makes faster code from."""
+"""A nest of three loops that is a product of matrices, as analysis hands it to lowering."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ class Lowered:
     """LLVM IR of one native entry, and what its caller must know.
 
     Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call
-    malloc. `natives` are functions outside that the user's rules call, by symbol.
+    malloc. `natives` are functions outside that the user's rules call, by symbol. `ready` are modules with functions
+    that it calls and that need no optimisation.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Lowered:
     allocation_sites: tuple[AllocationSite, ...] = ()
     uses_workspace: bool = False
     natives: Mapping[str, Native] = field(default_factory=dict)
+    ready: tuple[str, ...] = ()
 
 
 def lower(
@@ -84,7 +86,8 @@ def lower(
     width = preferred_bits(function, emitter.vector_math, fastmath)
     module_text = module.text(_definition(name, emitter, storage, width))
     faults, sites = tuple(emitter.faults), tuple(storage.sites)
-    return Lowered(module_text, name, layout, faults, sites, storage.uses_arena, emitter.natives)
+    ready = tuple(module.ready)
+    return Lowered(module_text, name, layout, faults, sites, storage.uses_arena, emitter.natives, ready)
 
 
 def _definition(name: str, emitter: Emitter, storage: Storage, width: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from adcore.ir.core import Instr, Value
 from adcore.ir.products import Matrix, Product, Subscript
-from adcore.ir.types import Scalar
+from adcore.ir.types import ArrayType, Scalar
 from adcore.lower import blocked
 from adcore.lower.descriptors import register
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 def lower_product(lowering: Lowering, product: Product) -> None:
     """The call, with packed operands in the workspace for as long as it runs."""
     w, module = lowering.writer, lowering.emitter.module
-    type_ = product.target.array.type.element
+    array = product.target.array.type
+    assert isinstance(array, ArrayType)
+    type_ = array.element
     shape = blocked.shape(type_, 512 if lowering.emitter.vector_math.wide else 256)
-    free = product.free or lowering.plain_mode != ""
-    symbol = blocked.kernel(module, shape, free, _attributes(lowering, shape))
+    module.function(blocked.declaration(shape))
+    module.ready[blocked.code(shape)] = None
     turns = [_turns(lowering, loop) for loop in product.loops]
-    rows, columns, terms = turns
     operands = [
         *_placed(lowering, product, product.target, (product.rows, product.columns)),
         *_placed(lowering, product, product.left, (product.rows, product.terms)),
@@ -32,17 +33,12 @@ def lower_product(lowering: Lowering, product: Product) -> None:
         *((register(type_), _factor(lowering, type_, f)) for f in (product.left_factors, product.right_factors)),
         ("i1", "false" if product.initial is None else "true"),
         (register(type_), "0.0" if product.initial is None else lowering.text(product.initial)),
+        ("i1", str(product.free or lowering.plain_mode != "").lower()),
     ]
-    size = blocked.packed_bytes(w, shape, rows, terms)
+    size = blocked.packed_bytes(w, shape, rows=turns[0], terms=turns[2])
     with lowering.storage.scratch(size) as packed:
         arguments = ", ".join(f"{ty} {text}" for ty, text in (*operands, ("ptr", packed)))
-        w.do(f"call void @{symbol}({arguments})")
-
-
-def _attributes(lowering: Lowering, shape: blocked.Shape) -> str:
-    bits = 8 * shape.lanes * shape.element.bytes
-    width = f'"prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
-    return lowering.emitter.module.attributes(f'nounwind noinline "frame-pointer"="all" {width}')
+        w.do(f"call void @{blocked.name(shape)}({arguments})")
 
 
 def _turns(lowering: Lowering, loop: Instr) -> str:
@@ -53,9 +49,7 @@ def _turns(lowering: Lowering, loop: Instr) -> str:
     return w.let(f"call i64 @llvm.smax.i64(i64 {count}, i64 0)")
 
 
-def _placed(
-    lowering: Lowering, product: Product, matrix: Matrix, loops: tuple[Instr, Instr]
-) -> list[tuple[str, str]]:
+def _placed(lowering: Lowering, product: Product, matrix: Matrix, loops: tuple[Instr, Instr]) -> list[tuple[str, str]]:
     """The address of what the first turns of all loops touch, and the strides along two of them, in bytes."""
     w, array = lowering.writer, lowering.array(matrix.array)
     first = {loop.regions[0].params[0]: loop.operands[0] for loop in product.loops}

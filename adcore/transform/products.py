@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from adcore.analysis.affine import known, plus
 from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.products import MARK, nest_of, product_of
+from adcore.analysis.products import MARK, product_of
 from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
@@ -29,7 +29,7 @@ from adcore.ops import Table
 from adcore.transform.deadcode import eliminate_dead_code
 from adcore.transform.simplify import simplify
 
-ENOUGH = 8
+ENOUGH = 10
 """Turns of each loop from which on the faster code is faster."""
 MOST_ACCESSES = 48
 """Loads and stores that a nest may have: every pair of them is tested."""
@@ -53,8 +53,8 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
     useful = {loop: joined for loop, plan in plans.items() if (joined := _joined(plan, alone))}
     if not useful:
         return function
-    originals = {copy: loop for copy, loop in reloading.nests.items()}
-    return simplify(eliminate_dead_code(_Rebuild(ops, useful, originals).function(draft), ops), ops)
+    rebuilt = _Rebuild(ops, useful, reloading.nests).function(draft)
+    return simplify(eliminate_dead_code(rebuilt, ops), ops)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,9 @@ def _steps_by_one(instr: Instr) -> bool:
 
 def _multiplies(loop: Instr) -> bool:
     body = loop.regions[0].body
-    return not any(i.op in ("for", "while") for i in body) and any(i.op == "mul" and is_float(i.result.type) for i in body)
+    return not any(i.op in ("for", "while") for i in body) and any(
+        i.op == "mul" and is_float(i.result.type) for i in body
+    )
 
 
 class _Reloading:
@@ -153,7 +155,9 @@ class _Reloading:
 def _is_used(value: Value, region: Region, start: int) -> bool:
     rest = Region((), region.body[start:], region.yields)
     nested = (r for i in walk(rest) for r in i.regions)
-    return value in rest.yields or any(value in i.operands for i in walk(rest)) or any(value in r.yields for r in nested)
+    return (
+        value in rest.yields or any(value in i.operands for i in walk(rest)) or any(value in r.yields for r in nested)
+    )
 
 
 def _renamed(instr: Instr, names: Mapping[Value, Value]) -> Instr:
@@ -277,7 +281,9 @@ class _Separation:
 
     def precedes(self, first: _Statement, second: _Statement) -> bool:
         """Whether something of `first` has to run before something of `second`."""
-        return any(self.keeps_order(a, b) for a in dict.fromkeys(first.accesses) for b in dict.fromkeys(second.accesses))
+        return any(
+            self.keeps_order(a, b) for a in dict.fromkeys(first.accesses) for b in dict.fromkeys(second.accesses)
+        )
 
     def keeps_order(self, a: Instr, b: Instr) -> bool:
         """Whether `b` may touch what `a` touched before, and the order shows."""
@@ -394,10 +400,7 @@ class _Rebuild:
         """One nest a group; `results` take those of the loop."""
         nests = []
         for position, group in enumerate(plan.groups):
-            values = tuple(
-                v if k in group.results else Value(v.type, v.hint)
-                for k, v in enumerate(results)
-            )
+            values = tuple(v if k in group.results else Value(v.type, v.hint) for k, v in enumerate(results))
             mark = plan.products[position] if plan.products else _number(group)
             attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
             region = substitute(_only(loop.regions[0], group), {})
@@ -411,7 +414,13 @@ def _only(region: Region, group: _Group) -> Region:
     for instr in region.body:
         if instr.op in ("store", "accumulate") and instr not in group.effects:
             continue
-        if instr.op == "if" and instr not in group.effects and any(i.op in ("store", "accumulate") for r in instr.regions for i in walk(r)):
+        if (
+            instr.op == "if"
+            and instr not in group.effects
+            and any(i.op in ("store", "accumulate") for r in instr.regions for i in walk(r))
+        ):
             continue
-        body.append(replace(instr, regions=tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr)
+        body.append(
+            replace(instr, regions=tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr
+        )
     return replace(region, body=tuple(body))

@@ -24,9 +24,10 @@ from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
 from adcore.ir.products import Product
-from adcore.ir.types import is_float
+from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
 from adcore.transform.deadcode import eliminate_dead_code
+from adcore.transform.loops import iteration_number, trip_count
 from adcore.transform.simplify import simplify
 
 ENOUGH = 10
@@ -110,9 +111,13 @@ def _multiplies(loop: Instr) -> bool:
 
 
 class _Reloading:
-    """Sums that a nest stores are read again from there: what comes after them then stands on its own.
+    """What goes from one part of a nest to another goes through memory: then each part stands on its own.
 
     s = for k: ...; store s, c[i, j]; f(s)     ->     s = for k: ...; store s, c[i, j]; t = load c[i, j]; f(t)
+    s = for k: ...; f(s)                       ->     s = for k: ...; store s, new[i, j]; t = load new[i, j]; f(t)
+    x = exp(y); for k: f(x)                    ->     x = exp(y); store x, new[i, j]; t = load new[i, j]; for k: f(t)
+
+    An operand of a product that is computed from one other by multiplication alone need not be stored.
     """
 
     def __init__(self, ops: Table) -> None:
@@ -121,43 +126,91 @@ class _Reloading:
 
     def region(self, region: Region) -> Region:
         """The region with its innermost candidates changed."""
-        return replace(region, body=tuple(self.instr(i) for i in region.body))
+        return replace(region, body=tuple(new for i in region.body for new in self.instr(i)))
 
-    def instr(self, instr: Instr) -> Instr:
+    def instr(self, instr: Instr) -> list[Instr]:
+        """What takes the place of `instr`: new arrays stand before a nest."""
         if not instr.regions:
-            return instr
-        inner = any(_may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for")
-        if inner:
-            return replace(instr, regions=tuple(map(self.region, instr.regions)))
+            return [instr]
+        if any(_may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for"):
+            return [replace(instr, regions=tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and _may_hold_products(instr):
-            changed = replace(instr, regions=tuple(map(self.reloaded, instr.regions)))
-            self.nests[changed] = instr
-            return changed
-        return instr
+            made = _Reloaded(self.ops, instr)
+            self.nests[made.loop] = instr
+            return [*made.before, made.loop]
+        return [instr]
 
-    def reloaded(self, region: Region) -> Region:
-        body: list[Instr] = []
+
+class _Reloaded:
+    """One nest, changed; `before` makes its new arrays."""
+
+    def __init__(self, ops: Table, loop: Instr) -> None:
+        self.ops, self.definition = ops, {r: i for i in walk(loop.regions[0]) for r in i.results}
+        self.params = {p for i in (loop, *walk(loop.regions[0])) for r in i.regions for p in r.params}
+        self.outside = Builder(ops)
+        self.outside.span = loop.span
+        self.loop = replace(loop, regions=(self.region(loop.regions[0], [loop]),))
+        self.before = self.outside.finish((), ()).body
+
+    def region(self, region: Region, loops: list[Instr]) -> Region:
+        """The body of the innermost of `loops`."""
+        b = Builder(self.ops)
         names: dict[Value, Value] = {}
-        totals: set[Value] = set()
         for position, original in enumerate(region.body):
             instr = _renamed(original, names)
-            instr = replace(instr, regions=tuple(map(self.reloaded, instr.regions))) if instr.regions else instr
-            body.append(instr)
             if instr.op == "for":
-                totals.update(r for r in instr.results if is_float(r.type))
-            value = instr.operands[0] if instr.op == "store" else None
-            if value in totals and value is not None and _is_used(value, region, position + 1):
-                names[value] = Value(value.type, value.hint)
-                body.append(Instr("load", instr.operands[1:], (names[value],), {}, (), instr.span))
-        return Region(region.params, tuple(body), tuple(names.get(v, v) for v in region.yields))
+                instr = replace(instr, regions=(self.region(instr.regions[0], [*loops, instr]),))
+            b.span = instr.span
+            b.append(instr)
+            rest = Region((), region.body[position + 1 :], region.yields)
+            if instr.op == "store" and self.is_sum(original.operands[0]) and _is_used(original.operands[0], rest):
+                names[original.operands[0]] = b.emit("load", *instr.operands[1:], hint=instr.operands[0].hint)
+            for value in instr.results if len(loops) <= 2 else ():
+                if self.crosses(value, rest):
+                    names[value] = self.stored(b, value, loops)
+        return Region(region.params, b.finish((), ()).body, tuple(names.get(v, v) for v in region.yields))
+
+    def is_sum(self, value: Value) -> bool:
+        """Whether `value` is what a loop of the nest carried."""
+        instr = self.definition.get(value)
+        return instr is not None and instr.op == "for" and is_float(value.type)
+
+    def crosses(self, value: Value, rest: Region) -> bool:
+        """Whether `value` has to go through memory by itself, on its way to the `rest` of its region."""
+        if not is_float(value.type):
+            return False
+        if not self.is_sum(value):
+            return not self.is_factor(value) and any(_is_used(value, r) for i in rest.body for r in i.regions)
+        first = next((i for i in rest.body if _is_used(value, Region((), (i,), ()))), None)
+        kept = first is not None and first.op in ("store", "accumulate") and first.operands[0] is value
+        return not kept and _is_used(value, rest)
+
+    def is_factor(self, value: Value) -> bool:
+        """Whether `value` is as good an operand as what is read from memory."""
+        instr = self.definition.get(value)
+        if instr is None:
+            return value not in self.params
+        if instr.op in ("load", "const"):
+            return True
+        twice = instr.op == "add" and instr.operands[0] is instr.operands[1]
+        return (instr.op in ("mul", "neg") or twice) and all(map(self.is_factor, instr.operands))
+
+    def stored(self, b: Builder, value: Value, loops: list[Instr]) -> Value:
+        """`value` by way of a new array with an element for each turn of the loops around it."""
+        assert isinstance(value.type, Scalar)
+        sizes = [trip_count(self.outside, loop) for loop in loops]
+        how = {"element": value.type.name, "zero": False, "role": "scratch"}
+        array = self.outside.emit("alloc", *sizes, hint=f"each_{value.hint}", **how)
+        place = [iteration_number(b, loop, loop.regions[0].params[0]) for loop in loops]
+        b.emit_many("store", (value, array, *place), {})
+        return b.emit("load", array, *place, hint=value.hint)
 
 
-def _is_used(value: Value, region: Region, start: int) -> bool:
-    rest = Region((), region.body[start:], region.yields)
-    nested = (r for i in walk(rest) for r in i.regions)
-    return (
-        value in rest.yields or any(value in i.operands for i in walk(rest)) or any(value in r.yields for r in nested)
-    )
+def _is_used(value: Value, region: Region) -> bool:
+    """Whether something in `region` takes `value`."""
+    nested = (r for i in walk(region) for r in i.regions)
+    users = any(value in i.operands for i in walk(region))
+    return users or value in region.yields or any(value in r.yields for r in nested)
 
 
 def _renamed(instr: Instr, names: Mapping[Value, Value]) -> Instr:
@@ -198,7 +251,8 @@ class _Separation:
         self.bounds = [v for i in walk(body) if i.op == "for" for v in i.operands[:2]]
         statements = self.sharing(self.statements(body))
         before = [[a is not b and self.precedes(a, b) for b in statements] for a in statements]
-        return _Plan(tuple(_ordered([s.group for s in statements], before)))
+        groups = tuple(_ordered([s.group for s in statements], before))
+        return _Plan(groups) if any(len(g.effects) == 1 and not g.results for g in groups) else None
 
     def is_plain(self, instr: Instr) -> bool:
         if instr.op in ("for", "if", "store", "accumulate"):
@@ -288,6 +342,9 @@ class _Separation:
     def keeps_order(self, a: Instr, b: Instr) -> bool:
         """Whether `b` may touch what `a` touched before, and the order shows."""
         if a is b or a.op == b.op == "load" or a.op == b.op == "accumulate":
+            return False
+        first, second = (self.dependence.access(i).root for i in (a, b))
+        if not self.dependence.may_overlap(first, second):
             return False
         return any(level == 0 or level >= self.level for level in self.dependence.levels(a, b))
 

@@ -125,6 +125,7 @@ PRODUCTS = {
     "a free sum that is added": summed(
         "%p: f64 = add %t, %old [flags='sum']\nstore %p, %c, %i, %j", flags=" [flags='sum']"
     ),
+    "a sum in the user's order that is added": summed("%p: f64 = add %t, %old\nstore %p, %c, %i, %j"),
     "in memory": nest(
         inner="""%x: f64 = load %a, %i, %j
         %y: f64 = load %b, %j, %k
@@ -179,6 +180,7 @@ INNER = """%x: f64 = load %a, %i, %k
         %v: f64 = mul %x, %y
         """
 NO_PRODUCTS = {
+    "a sum that starts with something else": summed("accumulate %t, %c, %i, %j", "%s", " [flags='sum']"),
     "two elements of the target in one place": nest(
         inner=INNER + "%at: i64 = add %i, %j [exact=True]\naccumulate %v, %c, %0, %at"
     ),
@@ -200,8 +202,6 @@ NO_PRODUCTS = {
     "a scalar that is rounded last": nest(
         inner=INNER + "%o: f64 = load %c, %i, %j\n%z: f64 = mul %s, %v\n%w: f64 = add %o, %z\nstore %w, %c, %i, %j"
     ),
-    "a sum in the user's order that is added": summed("%p: f64 = add %t, %old\nstore %p, %c, %i, %j"),
-    "a sum that starts with something else": summed("accumulate %t, %c, %i, %j", "%s", " [flags='sum']"),
 }  # fmt: skip
 
 
@@ -252,12 +252,39 @@ def test_what_has_to_stay_together_does() -> None:
     agree(before, after)
 
 
-def test_a_sum_that_is_stored_is_read_again() -> None:
-    body = summed("store %t, %d, %i, %j\n%q: f64 = mul %t, %s\naccumulate %q, %c, %j, %i")
-    before = program(body)
-    after = separate_products(before, TABLE)
-    assert marks(after) == 1
-    agree(before, after)
+def arrays(function: Function) -> int:
+    return sum(i.op == "alloc" for i in walk(function.region))
+
+
+def test_what_goes_from_part_to_part_goes_through_memory() -> None:
+    for after, new in (
+        ("store %t, %d, %i, %j\n%q: f64 = mul %t, %s\naccumulate %q, %c, %j, %i", 0),
+        ("%q: f64 = mul %t, %s\naccumulate %q, %c, %j, %i", 1),
+        ("%q: f64 = mul %t, %old\nstore %q, %d, %j, %i\nstore %t, %c, %i, %j", 1),
+    ):
+        before = program(summed(after))
+        found = separate_products(before, TABLE)
+        assert (marks(found), arrays(found)) == (1, new)
+        agree(before, found)
+
+
+def test_operands_that_are_computed_are_stored() -> None:
+    inner = "%x: f64 = load %a, %i, %k\n%v: f64 = mul %x, %e [flags='adjoint']\naccumulate %v, %c, %j, %k"
+    for computed, new in (
+        ("%f: f64 = load %b, %j, %i\n%e: f64 = exp %f", 1),
+        ("%f: f64 = load %b, %j, %i\n%e: f64 = add %f, %s", 1),
+        ("%f: f64 = load %b, %j, %i\n%g: f64 = mul %f, %s\n%e: f64 = add %g, %g", 0),
+    ):
+        before = program(nest(before=computed, inner=inner))
+        after = separate_products(before, TABLE)
+        assert (marks(after), arrays(after)) == (1, new)
+        verify(after, TABLE)
+        results = []
+        for function in (before, after):
+            given = memory(ENOUGH + 1)
+            interpret(function, TABLE, given)
+            results.append(given[2])
+        np.testing.assert_allclose(*results, rtol=1e-12)
 
 
 def test_sums_of_the_whole_nest() -> None:

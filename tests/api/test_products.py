@@ -187,6 +187,32 @@ def test_views() -> None:
     assert not dy[:, 0].any()
 
 
+def inside(a):
+    n = a.shape[0]
+    h = n // 2
+    for i in range(h, n):
+        for j in range(h, n):
+            for k in range(1, h):
+                a[i, j] -= a[i, k] * a[k, j]
+    return squares(a)
+
+
+def test_blocks_of_one_matrix() -> None:
+    """An update as blocked factorisations have it: target and operands are parts of one array that never meet."""
+    a = np.random.default_rng(7).normal(size=(24, 24))
+    given, seed = a.copy(), np.zeros_like(a)
+    compiled = ad.compile(inside, ad.Duplicated(given, seed), mode=ad.ReverseWithPrimal)
+    value = compiled.bind(ad.Duplicated(given, seed))()[-1]
+    x, left, right = a.copy(), a[12:, 1:12], a[1:12, 12:]
+    x[12:, 12:] -= left @ right
+    np.testing.assert_allclose(given, x, rtol=1e-12)
+    np.testing.assert_allclose(value, np.sum(x * x), rtol=1e-12)
+    expected = 2 * x
+    expected[12:, 1:12] -= 2 * x[12:, 12:] @ right.T
+    expected[1:12, 12:] -= left.T @ (2 * x[12:, 12:])
+    np.testing.assert_allclose(seed, expected, rtol=1e-10, atol=1e-10)
+
+
 def batched(a, b):
     total = 0.0
     c = np.zeros((a.shape[1], b.shape[2]))

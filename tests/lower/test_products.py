@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from adcore.analysis.products import product_nests
@@ -19,7 +19,11 @@ from adcore.lower import blocked
 from adcore.lower.certificate import certify
 from adcore.lower.vectormath import NO_VECTOR_MATH
 from adcore.ops import TABLE
+from adcore.transform.products import separate_products
 from tests.lower.native import Native
+from tests.transform.test_products import always, memory, random_nests
+
+__all__ = ["always"]  # a fixture
 
 PROGRAM = """
 func @f(%a: array<T,2,S>, %b: array<T,2,S>, %c: array<T,2,S>, %s: T) -> () {
@@ -268,6 +272,36 @@ def test_packed_operands_are_scratch() -> None:
     assert needed <= (40 + shape.rows + shape.columns) * 50 * 8 + 64
     program(a, b, c, s, workspace=needed)
     np.testing.assert_array_equal(c, expected(STORED, a, b, c, s))
+
+
+@pytest.mark.usefixtures("always")
+def test_random_nests() -> None:
+    """Whatever is taken for a product does what its loops say: with offsets, factors, in any direction."""
+    calls = 0
+
+    @settings(max_examples=40, deadline=None)
+    @given(random_nests(), st.integers(0, 9))
+    def compare(before: Function, seed: int) -> None:
+        nonlocal calls
+        after = separate_products(before, TABLE)
+        products = product_nests(after)
+        if not products:
+            return
+        calls += len(products)
+        compiled = Native(after, products=products)
+        for n in (0, 1, 5):
+            found = []
+            for run in (lambda x: interpret(after, TABLE, x), lambda x: compiled(*x)):
+                given = memory(n, seed)
+                with np.errstate(all="ignore"):
+                    run(given)
+                found.append(given[:4])
+            assume(all(np.all(np.abs(x) < 2**50) for x in found[0]))
+            for x, y in zip(*found, strict=True):
+                np.testing.assert_array_equal(x, y)
+
+    compare()
+    assert calls > 10
 
 
 TWICE = PROGRAM.replace("  return\n", """

@@ -34,14 +34,15 @@ def program(body: str, result: str = "%zero") -> Function:
 def nest(before: str = "", inner: str = "", after: str = "", head: str = "", **attrs: str) -> str:
     """Three loops i, j, k; what stands before and after the innermost, and in it."""
     attributes = {loop: attrs.get(loop, "step=1") for loop in "ijk"}
+    start = {loop: attrs.get(f"{loop}0", "%0") for loop in "ijk"}
     return f"""
-  for %0, %n [{attributes["i"]}] {{
+  for {start["i"]}, %n [{attributes["i"]}] {{
   (%i: i64):
     {head}
-    for %0, %n [{attributes["j"]}] {{
+    for {start["j"]}, %n [{attributes["j"]}] {{
     (%j: i64):
       {before}
-      for %0, %n [{attributes["k"]}] {{
+      for {start["k"]}, %n [{attributes["k"]}] {{
       (%k: i64):
         {inner}
         yield
@@ -370,7 +371,8 @@ def random_nests(draw: st.DrawFn) -> Function:
     parts = {where: "\n".join(lines) for where, lines in texts.items()}
     parts["inner"] = "\n".join([parts["inner"], inner, target])
     parts["head"] = step + "\n" + parts["head"]
-    return program(nest(**parts, **reverse))
+    starts = {f"{loop}0": draw(st.sampled_from(("%0", "%0", "%1"))) for loop in "ijk"}
+    return program(nest(**parts, **reverse, **starts))
 
 
 @pytest.fixture

@@ -165,22 +165,33 @@ class _Reloaded:
             rest = Region((), region.body[position + 1 :], region.yields)
             if instr.op == "store" and self.is_sum(original.operands[0]) and _is_used(original.operands[0], rest):
                 names[original.operands[0]] = b.emit("load", *instr.operands[1:], hint=instr.operands[0].hint)
-            for value in instr.results if len(loops) <= 2 else ():
+            for value in instr.results if self.is_counted(loops) else ():
                 if self.crosses(value, rest):
                     names[value] = self.stored(b, value, loops)
         return Region(region.params, b.finish((), ()).body, tuple(names.get(v, v) for v in region.yields))
 
+    def is_counted(self, loops: list[Instr]) -> bool:
+        """Whether it is known before the nest how often each of `loops`, at most two, will turn."""
+        bounds = (v for loop in loops for v in loop.operands[:2])
+        return len(loops) <= 2 and not any(v in self.definition or v in self.params for v in bounds)
+
     def is_sum(self, value: Value) -> bool:
-        """Whether `value` is what a loop of the nest carried."""
+        """Whether `value` is what a loop of the nest carried, and no part of what a loop around it carries."""
         instr = self.definition.get(value)
-        return instr is not None and instr.op == "for" and is_float(value.type)
+        if instr is None or instr.op != "for" or not is_float(value.type):
+            return False
+        return instr.operands[2 + instr.results.index(value)] not in self.params
 
     def crosses(self, value: Value, rest: Region) -> bool:
         """Whether `value` has to go through memory by itself, on its way to the `rest` of its region."""
         if not is_float(value.type):
             return False
         if not self.is_sum(value):
-            return not self.is_factor(value) and any(_is_used(value, r) for i in rest.body for r in i.regions)
+            return (
+                not self.is_factor(value)
+                and self.definition[value].op != "for"
+                and any(_is_used(value, r) for i in rest.body for r in i.regions)
+            )
         first = next((i for i in rest.body if _is_used(value, Region((), (i,), ()))), None)
         kept = first is not None and first.op in ("store", "accumulate") and first.operands[0] is value
         return not kept and _is_used(value, rest)
@@ -255,7 +266,9 @@ class _Separation:
         return _Plan(groups) if any(len(g.effects) == 1 and not g.results for g in groups) else None
 
     def is_plain(self, instr: Instr) -> bool:
-        if instr.op in ("for", "if", "store", "accumulate"):
+        if instr.op == "if":
+            return not (instr.results and self.acts(instr))
+        if instr.op in ("for", "store", "accumulate"):
             return True
         op = self.ops[instr.op]
         raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")

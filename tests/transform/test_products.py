@@ -269,6 +269,74 @@ def test_what_goes_from_part_to_part_goes_through_memory() -> None:
         agree(before, found)
 
 
+def test_what_the_nest_carries_stays_in_registers() -> None:
+    body = f"""
+  %all: f64 = for %0, %n, %s [step=1] {{
+  (%i: i64, %p: f64):
+    %part: f64 = for %0, %n, %p [step=1] {{
+    (%j: i64, %q: f64):
+      %e: f64 = load %a, %i, %j
+      %more: f64 = add %q, %e
+      for %0, %n [step=1] {{
+      (%k: i64):
+        {INNER}accumulate %v, %c, %i, %j
+        yield
+      }}
+      yield %more
+    }}
+    yield %part
+  }}"""
+    before = program(body, "%all")
+    after = separate_products(before, TABLE)
+    assert (marks(after), arrays(after)) == (1, 0)
+    agree(before, after)
+
+
+def test_values_of_loops_that_are_no_rectangle_stay() -> None:
+    """How many of them there will be is not known before the nest."""
+    triangle = """for %0, %i [step=1] {
+    (%g: i64):
+      %f: f64 = load %b, %i, %g
+      %e: f64 = add %f, %s
+      for %0, %n [step=1] {
+      (%h: i64):
+        %r: f64 = load %a, %g, %h
+        %t: f64 = mul %r, %e
+        accumulate %t, %d, %i, %h
+        yield
+      }
+      yield
+    }"""
+    before = program(nest(head=triangle, inner=INNER + "accumulate %v, %c, %i, %j"))
+    after = separate_products(before, TABLE)
+    assert (marks(after), arrays(after)) == (1, 0)
+    agree(before, after)
+
+
+def test_a_branch_that_does_something_and_gives_a_value() -> None:
+    branch = """%q: bool = lt %i, %j
+      %e: f64 = if %q {
+      ():
+        store %s, %d, %j, %i
+        yield %s
+      } {
+      ():
+        yield %zero
+      }"""
+    before = program(nest(before=branch, inner=TWO.split("%w:")[0] + "accumulate %v, %c, %k, %j"))
+    assert separate_products(before, TABLE) is before
+    silent = program(nest(before=branch.replace("store %s, %d, %j, %i", "%z: f64 = load %b, %j, %i").replace(
+        "yield %s", "yield %z"), inner=TWO.split("%w:")[0] + "accumulate %v, %c, %k, %j"))  # fmt: skip
+    after = separate_products(silent, TABLE)
+    assert (marks(after), arrays(after)) == (1, 1)
+    agree(silent, after)
+    without = branch.replace("%e: f64 = if", "if").replace("yield %s", "yield").replace("yield %zero", "yield")
+    acting = program(nest(before=without, inner=INNER + "accumulate %v, %c, %i, %j"))
+    after = separate_products(acting, TABLE)
+    assert marks(after) == 1
+    agree(acting, after)
+
+
 def test_operands_that_are_computed_are_stored() -> None:
     inner = "%x: f64 = load %a, %i, %k\n%v: f64 = mul %x, %e [flags='adjoint']\naccumulate %v, %c, %j, %k"
     for computed, new in (
@@ -357,7 +425,7 @@ def random_nests(draw: st.DrawFn) -> Function:
             texts[where].append(f"%v{count}: f64 = load %{array}, {place}")
         elif kind == "product":
             first, second = draw(st.sampled_from(values)), draw(st.sampled_from(values))
-            texts[where].append(f"%v{count}: f64 = mul {first}, {second}")
+            texts[where].append(f"%v{count}: f64 = {draw(st.sampled_from(('mul', 'add')))} {first}, {second}")
         else:
             texts[where].append(f"{kind} {draw(st.sampled_from(values))}, %{array}, {place}")
             continue

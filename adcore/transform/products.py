@@ -24,10 +24,10 @@ from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
 from adcore.ir.products import Product
-from adcore.ir.types import Scalar, is_float
+from adcore.ir.types import ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.transform.deadcode import eliminate_dead_code
-from adcore.transform.loops import iteration_number, trip_count
+from adcore.transform.loops import emit_loop_nest, iteration_number, trip_count
 from adcore.transform.simplify import simplify
 
 ENOUGH = 10
@@ -42,7 +42,7 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
     if not any(_may_hold_products(i) for i in walk(function.region) if i.op == "for"):
         return function
     aliases = AliasClasses(tuple(tuple(group) for group in groups))
-    reloading = _Reloading(ops)
+    reloading = _Reloading(function, ops)
     draft = replace(function, region=reloading.region(function.region))
     pass_ = _Separation(draft, ops, aliases)
     plans = {loop: plan for loop in reloading.nests if (plan := pass_.plan(loop)) is not None}
@@ -116,12 +116,13 @@ class _Reloading:
     s = for k: ...; store s, c[i, j]; f(s)     ->     s = for k: ...; store s, c[i, j]; t = load c[i, j]; f(t)
     s = for k: ...; f(s)                       ->     s = for k: ...; store s, new[i, j]; t = load new[i, j]; f(t)
     x = exp(y); for k: f(x)                    ->     x = exp(y); store x, new[i, j]; t = load new[i, j]; for k: f(t)
+    for i: row = zeros m; ...                  ->     for i: row = new[i]; for j: store 0, row[j]; ...
 
     An operand of a product that is computed from one other by multiplication alone need not be stored.
     """
 
-    def __init__(self, ops: Table) -> None:
-        self.ops = ops
+    def __init__(self, function: Function, ops: Table) -> None:
+        self.function, self.ops = function, ops
         self.nests: dict[Instr, Instr] = {}  # the changed nest -> the nest as it was
 
     def region(self, region: Region) -> Region:
@@ -135,7 +136,7 @@ class _Reloading:
         if any(_may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for"):
             return [replace(instr, regions=tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and _may_hold_products(instr):
-            made = _Reloaded(self.ops, instr)
+            made = _Reloaded(self.function, self.ops, instr)
             self.nests[made.loop] = instr
             return [*made.before, made.loop]
         return [instr]
@@ -144,8 +145,9 @@ class _Reloading:
 class _Reloaded:
     """One nest, changed; `before` makes its new arrays."""
 
-    def __init__(self, ops: Table, loop: Instr) -> None:
+    def __init__(self, function: Function, ops: Table, loop: Instr) -> None:
         self.ops, self.definition = ops, {r: i for i in walk(loop.regions[0]) for r in i.results}
+        self.sizes = {i.results[0] for i in walk(function.region) if i.op in ("dim", "count", "maximum")}
         self.params = {p for i in (loop, *walk(loop.regions[0])) for r in i.regions for p in r.params}
         self.outside = Builder(ops)
         self.outside.span = loop.span
@@ -158,17 +160,46 @@ class _Reloaded:
         names: dict[Value, Value] = {}
         for position, original in enumerate(region.body):
             instr = _renamed(original, names)
+            b.span = instr.span
+            if instr.op == "alloc" and self.is_spread(instr, loops):
+                names[original.result] = self.spread(b, instr, loops)
+                continue
             if instr.op == "for":
                 instr = replace(instr, regions=(self.region(instr.regions[0], [*loops, instr]),))
-            b.span = instr.span
             b.append(instr)
             rest = Region((), region.body[position + 1 :], region.yields)
-            if instr.op == "store" and self.is_sum(original.operands[0]) and _is_used(original.operands[0], rest):
-                names[original.operands[0]] = b.emit("load", *instr.operands[1:], hint=instr.operands[0].hint)
+            value = original.operands[0] if instr.op == "store" else None
+            if value is not None and value not in names and self.crosses(value, rest):
+                names[value] = b.emit("load", *instr.operands[1:], hint=value.hint)
             for value in instr.results if self.is_counted(loops) else ():
-                if self.crosses(value, rest):
+                if self.crosses(value, rest) and not self.is_kept(value, rest):
                     names[value] = self.stored(b, value, loops)
         return Region(region.params, b.finish((), ()).body, tuple(names.get(v, v) for v in region.yields))
+
+    def is_spread(self, alloc: Instr, loops: list[Instr]) -> bool:
+        """Whether each turn of the loops can have an array of its own."""
+        sizes = all(v in self.sizes and v not in self.definition for v in alloc.operands)
+        return sizes and self.is_counted(loops) and not alloc.attrs.get("packed")
+
+    def spread(self, b: Builder, alloc: Instr, loops: list[Instr]) -> Value:
+        """This turn's part of an array for all turns, cleared as the turn's own would be."""
+        counts = [trip_count(self.outside, loop) for loop in loops]
+        type_ = alloc.result.type
+        assert isinstance(type_, ArrayType)
+        how = {"element": type_.element.name, "zero": False, "role": "scratch"}
+        every = self.outside.emit("alloc", *counts, *alloc.operands, hint=f"each_{alloc.result.hint}", **how)
+        place = [iteration_number(b, loop, loop.regions[0].params[0]) for loop in loops]
+        whole = [v for n in alloc.operands for v in (b.const(0), n, b.const(1))]
+        axes = "i" * len(place) + "s" * len(alloc.operands)
+        part = b.emit("view", every, *place, *whole, hint=alloc.result.hint, axes=axes, whole=True)
+        if alloc.attrs.get("zero"):
+            zero = b.const(0.0 if type_.element.kind == "f" else 0, type_.element)
+
+            def clear(inner: Builder, index: Sequence[Value]) -> None:
+                inner.emit_many("store", (zero, part, *index), {})
+
+            emit_loop_nest(b, part, clear)
+        return part
 
     def is_counted(self, loops: list[Instr]) -> bool:
         """Whether it is known before the nest how often each of `loops`, at most two, will turn."""
@@ -183,18 +214,21 @@ class _Reloaded:
         return instr.operands[2 + instr.results.index(value)] not in self.params
 
     def crosses(self, value: Value, rest: Region) -> bool:
-        """Whether `value` has to go through memory by itself, on its way to the `rest` of its region."""
-        if not is_float(value.type):
+        """Whether `value` has to go through memory on its way to the `rest` of its region."""
+        instr = self.definition.get(value)
+        if instr is None or not is_float(value.type):
             return False
-        if not self.is_sum(value):
-            return (
-                not self.is_factor(value)
-                and self.definition[value].op != "for"
-                and any(_is_used(value, r) for i in rest.body for r in i.regions)
-            )
+        if instr.op == "for":
+            return self.is_sum(value) and _is_used(value, rest)
+        return not self.is_factor(value) and any(_is_used(value, r) for i in rest.body for r in i.regions)
+
+    def is_kept(self, value: Value, rest: Region) -> bool:
+        """Whether `value` goes to memory anyway before it is used for anything else, or at last."""
         first = next((i for i in rest.body if _is_used(value, Region((), (i,), ()))), None)
-        kept = first is not None and first.op in ("store", "accumulate") and first.operands[0] is value
-        return not kept and _is_used(value, rest)
+        if first is None or first.op not in ("store", "accumulate") or first.operands[0] is not value:
+            return False
+        later = Region((), rest.body[rest.body.index(first) + 1 :], rest.yields)
+        return first.op == "store" or not _is_used(value, later)
 
     def is_factor(self, value: Value) -> bool:
         """Whether `value` is as good an operand as what is read from memory."""

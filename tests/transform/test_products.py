@@ -269,6 +269,50 @@ def test_what_goes_from_part_to_part_goes_through_memory() -> None:
         agree(before, found)
 
 
+ROWS = """
+  %m: i64 = dim %a [axis=1]
+  for LO, %n [step=1] {
+  (%i: i64):
+    %row: array<f64,1,C> = alloc %m [element='f64', zero=ZERO]
+    for %0, %n [step=1] {
+    (%j: i64):
+      %e: f64 = load %b, %i, %j
+      %f: f64 = add %e, %s
+      for %0, %n [step=1] {
+      (%k: i64):
+        %o: f64 = load %row, %k
+        %x: f64 = load %a, %j, %k
+        %z: f64 = mul %f, %x
+        %w: f64 = add %o, %z
+        store %w, %row, %k
+        yield
+      }
+      yield
+    }
+    for %0, %m [step=1] {
+    (%k.1: i64):
+      %r: f64 = load %row, %k.1
+      store %r, %c, %i, %k.1
+      yield
+    }
+    yield
+  }"""
+
+
+@pytest.mark.parametrize("lo", ["%0", "%1"])
+def test_an_array_of_each_turn_becomes_part_of_one(lo: str) -> None:
+    before = program(ROWS.replace("LO", lo).replace("ZERO", "True"))
+    after = separate_products(before, TABLE)
+    assert (marks(after), arrays(after)) == (1, 3)  # the row and %f of all turns; the row of a turn of the old nest
+    agree(before, after)
+
+
+def test_an_array_whose_size_the_nest_computes_stays() -> None:
+    body = ROWS.replace("LO", "%0").replace("ZERO", "True").replace("alloc %m", "alloc %size")
+    before = program(body.replace("%row: array", "%size: i64 = add %i, %m [exact=True]\n%row: array"))
+    assert separate_products(before, TABLE) is before
+
+
 def test_what_the_nest_carries_stays_in_registers() -> None:
     body = f"""
   %all: f64 = for %0, %n, %s [step=1] {{

@@ -58,6 +58,9 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
     return simplify(eliminate_dead_code(rebuilt, ops), ops)
 
 
+Bounds = tuple[tuple[Value, Value], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class _Group:
     """What one copy of a nest does: stores, accumulations and branches that hold some, and results of the loop."""
@@ -71,12 +74,16 @@ class _Group:
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """Groups in an order in which they may run one after the other; `products` says which are; `bounds` are those of
-    the loops of the products."""
+    """Groups in an order in which they may run one after the other; `products` has the bounds of the loops that each
+    product depends on, as far as it is not known how long they are (None: no product)."""
 
     groups: tuple[_Group, ...]
-    products: tuple[bool, ...] = ()
-    bounds: tuple[tuple[Value, Value], ...] = ()
+    products: tuple[Bounds | None, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[Bounds, ...]:
+        """What has to be long enough, for one product or another."""
+        return tuple(dict.fromkeys(bounds for bounds in self.products if bounds is not None))
 
 
 # Candidates.
@@ -433,6 +440,11 @@ class _Found:
         turns = [self.turns(loop.operands[:2]) for loop in product.loops]
         return all(n is None or n >= ENOUGH for n in turns)
 
+    def open_bounds(self, product: Product) -> Bounds:
+        """The bounds of those loops of which it is not known how long they are."""
+        pairs = [(loop.operands[0], loop.operands[1]) for loop in product.loops]
+        return tuple(pair for pair in pairs if self.turns(pair) is None)
+
     def turns(self, bounds: Sequence[Value]) -> int | None:
         lo, hi = bounds
         return known(plus(self.affine.form(hi), self.affine.form(lo), -1))
@@ -441,19 +453,21 @@ class _Found:
 def _joined(plan: _Plan, alone: _Found) -> _Plan | None:
     """The plan with neighbours that are no products in one group; None if there is no product."""
     found = [alone.products.get(_number(group)) for group in plan.groups]
-    if not any(found):
-        return None
+    every = dict.fromkeys(pair for product in found if product is not None for pair in alone.open_bounds(product))
     groups: list[_Group] = []
-    flags: list[bool] = []
+    products: list[Bounds | None] = []
     for group, product in zip(plan.groups, found, strict=True):
-        if product is None and flags and not flags[-1]:
+        if product is not None:
+            own = alone.open_bounds(product)
+            products.append(tuple(pair for pair in every if pair in own))  # the same loops in the same order
+            groups.append(group)
+        elif products and products[-1] is None:
             groups[-1] = groups[-1] | group
         else:
+            products.append(None)
             groups.append(group)
-            flags.append(product is not None)
-    pairs = [loop.operands[:2] for product in found if product is not None for loop in product.loops]
-    bounds = {(lo, hi): None for lo, hi in pairs if alone.turns((lo, hi)) is None}
-    return _Plan(tuple(groups), tuple(flags), tuple(bounds))
+    joined = _Plan(tuple(groups), tuple(products))
+    return joined if joined.conditions else None
 
 
 def _number(group: _Group) -> int:
@@ -484,32 +498,56 @@ class _Rebuild:
         return replace(region, body=tuple(body))
 
     def chosen(self, loop: Instr, plan: _Plan) -> list[Instr]:
-        """`if` all loops are long enough, the groups one after the other, otherwise the nest as it was."""
-        if not plan.bounds:
+        """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
+        was."""
+        if () in plan.conditions and len(plan.conditions) == 1:
             return self.apart(loop, plan, loop.results)
         b = Builder(self.ops)
         b.span = loop.span
-        enough = [b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(ENOUGH)) for lo, hi in plan.bounds]
-        condition = enough[0]
-        for other in enough[1:]:
-            condition = b.emit("and", condition, other)
+        enough = {bounds: self.enough(b, bounds) for bounds in plan.conditions}
+        some, *others = enough.values()
+        for other in others:
+            some = b.emit("or", some, other)
         fast, plain = ([Value(r.type, r.hint) for r in loop.results] for _ in range(2))
-        then = Region((), tuple(self.apart(loop, plan, fast)), tuple(fast))
+        then = Region((), tuple(self.apart(loop, plan, fast, enough)), tuple(fast))
         original = self.originals[loop]
         otherwise = Region((), (replace(original, results=tuple(plain)),), tuple(plain))
-        b.append(Instr("if", (condition,), loop.results, {}, (then, otherwise), loop.span))
+        b.append(Instr("if", (some,), loop.results, {}, (then, otherwise), loop.span))
         return list(b.finish((), ()).body)
 
-    def apart(self, loop: Instr, plan: _Plan, results: Sequence[Value]) -> list[Instr]:
-        """One nest a group; `results` take those of the loop."""
+    def enough(self, b: Builder, bounds: Bounds) -> Value:
+        """Whether all these loops are long enough."""
+        long = [b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(ENOUGH)) for lo, hi in bounds]
+        condition = long[0] if long else b.const(True)
+        for other in long[1:]:
+            condition = b.emit("and", condition, other)
+        return condition
+
+    def apart(
+        self, loop: Instr, plan: _Plan, results: Sequence[Value], enough: Mapping[Bounds, Value] | None = None
+    ) -> list[Instr]:
+        """One nest a group; `results` take those of the loop. Where products depend on different loops, each is marked
+        only if those are long `enough`."""
         nests = []
         for position, group in enumerate(plan.groups):
-            values = tuple(v if k in group.results else Value(v.type, v.hint) for k, v in enumerate(results))
-            mark = plan.products[position] if plan.products else _number(group)
-            attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
-            region = substitute(_only(loop.regions[0], group), {})
-            nests.append(replace(loop, results=values, attrs=attrs, regions=(region,)))
+            bounds = plan.products[position] if plan.products else None
+            if not plan.products:
+                nests.append(self.nest(loop, group, results, _number(group)))
+            elif bounds is None:
+                nests.append(self.nest(loop, group, results))
+            elif enough is None or len(enough) == 1:
+                nests.append(self.nest(loop, group, results, True))
+            else:
+                marked, plain = (self.nest(loop, group, results, mark) for mark in (True, False))
+                regions = Region((), (marked,), ()), Region((), (plain,), ())
+                nests.append(Instr("if", (enough[bounds],), (), {}, regions, loop.span))
         return nests
+
+    def nest(self, loop: Instr, group: _Group, results: Sequence[Value], mark: int | bool = False) -> Instr:
+        """The loop with nothing but what `group` does."""
+        values = tuple(v if k in group.results else Value(v.type, v.hint) for k, v in enumerate(results))
+        attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
+        return replace(loop, results=values, attrs=attrs, regions=(substitute(_only(loop.regions[0], group), {}),))
 
 
 def _only(region: Region, group: _Group) -> Region:

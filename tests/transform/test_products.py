@@ -433,6 +433,42 @@ def test_short_loops_are_left_alone() -> None:
     assert not any(i.op == "if" for i in after.region.body)
 
 
+def test_each_product_has_loops_of_its_own() -> None:
+    """One that is too short for it does not keep another from its faster code."""
+    inner = """%y: f64 = load %b, %k, %j
+        %v: f64 = mul %y, %e
+        accumulate %v, %c, %i, %k"""
+    second = """
+    for %0, %n [step=1] {
+    (%p: i64):
+      for %0, %m [step=1] {
+      (%q: i64):
+        %g: f64 = load %b, %q, %p
+        %h: f64 = load %a, %i, %p
+        %t: f64 = mul %g, %h
+        accumulate %t, %d, %i, %q
+        yield
+      }
+      yield
+    }"""
+    body = nest(head=second, before="%e: f64 = load %a, %i, %j", inner=inner)
+    text = HEAD.replace("%n: i64,", "%n: i64, %m: i64,") + body + "\n  return %zero\n}"
+    before = verify(parse_function(text), TABLE)
+    after = verify(separate_products(before, TABLE), TABLE)
+    assert marks(after) == 2
+    (outer,) = (i for i in after.region.body if i.op == "if")
+    choices = [i for i in outer.regions[0].body if i.op == "if"]
+    assert [sum(MARK in i.attrs for i in walk(r)) for c in choices for r in c.regions] == [1, 0, 1, 0]
+    for n, m in ((ENOUGH, 3), (3, 3), (ENOUGH, ENOUGH), (4, ENOUGH)):
+        found = []
+        for function in (before, after):
+            given = memory(max(n, m))
+            given[4:5] = [n, m]
+            interpret(function, TABLE, given)
+            found.append(given[2:4])
+        np.testing.assert_array_equal(*found)
+
+
 def test_the_mark_alone_makes_no_product() -> None:
     marked = program(
         NO_PRODUCTS["the target is an operand"].replace(

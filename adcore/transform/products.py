@@ -32,6 +32,8 @@ from adcore.transform.simplify import simplify
 
 ENOUGH = 10
 """Turns of each loop from which on the faster code is faster."""
+LARGEST = 1 << 24
+"""Elements that a new array may have: the nest as it was needs none, and may run where there is not so much memory."""
 MOST_ACCESSES = 48
 """Loads and stores that a nest may have: every pair of them is tested."""
 
@@ -49,12 +51,12 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
     if not plans:
         return function
     # What each group does is seen best where it stands alone.
-    trial = _Rebuild(ops, plans, {}).function(draft)
+    trial = _Rebuild(ops, plans, {}, {}).function(draft)
     alone = _Found(eliminate_dead_code(trial, ops), aliases)
     useful = {loop: joined for loop, plan in plans.items() if (joined := _joined(plan, alone))}
     if not useful:
         return function
-    rebuilt = _Rebuild(ops, useful, reloading.nests).function(draft)
+    rebuilt = _Rebuild(ops, useful, reloading.nests, reloading.made).function(draft)
     return simplify(eliminate_dead_code(rebuilt, ops), ops)
 
 
@@ -131,6 +133,7 @@ class _Reloading:
     def __init__(self, function: Function, ops: Table) -> None:
         self.function, self.ops = function, ops
         self.nests: dict[Instr, Instr] = {}  # the changed nest -> the nest as it was
+        self.made: dict[Instr, tuple[Instr, ...]] = {}  # the changed nest -> what makes its new arrays
 
     def region(self, region: Region) -> Region:
         """The region with its innermost candidates changed."""
@@ -144,7 +147,7 @@ class _Reloading:
             return [replace(instr, regions=tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and _may_hold_products(instr):
             made = _Reloaded(self.function, self.ops, instr)
-            self.nests[made.loop] = instr
+            self.nests[made.loop], self.made[made.loop] = instr, made.before
             return [*made.before, made.loop]
         return [instr]
 
@@ -477,9 +480,15 @@ def _number(group: _Group) -> int:
 class _Rebuild:
     """Puts plans into effect. Without products (a trial), each group is a nest marked with its number."""
 
-    def __init__(self, ops: Table, plans: Mapping[Instr, _Plan], originals: Mapping[Instr, Instr]) -> None:
-        self.ops, self.plans = ops, plans
-        self.originals = originals
+    def __init__(
+        self,
+        ops: Table,
+        plans: Mapping[Instr, _Plan],
+        originals: Mapping[Instr, Instr],
+        made: Mapping[Instr, tuple[Instr, ...]],
+    ) -> None:
+        self.ops, self.plans, self.originals, self.made = ops, plans, originals, made
+        self.new = {i for instrs in made.values() for i in instrs}
 
     def function(self, function: Function) -> Function:
         return replace(function, region=self.region(function.region))
@@ -487,6 +496,8 @@ class _Rebuild:
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
+            if instr in self.new:
+                continue
             if instr in self.plans:
                 plan = self.plans[instr]
                 body += self.chosen(instr, plan) if plan.products else self.apart(instr, plan, instr.results)
@@ -500,20 +511,37 @@ class _Rebuild:
     def chosen(self, loop: Instr, plan: _Plan) -> list[Instr]:
         """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
         was."""
-        if () in plan.conditions and len(plan.conditions) == 1:
+        arrays = [i for i in self.made[loop] if i.op == "alloc"]
+        if plan.conditions == ((),) and not arrays:
             return self.apart(loop, plan, loop.results)
         b = Builder(self.ops)
         b.span = loop.span
+        for instr in self.made[loop]:
+            if instr.op != "alloc":
+                b.append(instr)
         enough = {bounds: self.enough(b, bounds) for bounds in plan.conditions}
         some, *others = enough.values()
         for other in others:
             some = b.emit("or", some, other)
+        for array in arrays:
+            some = b.emit("and", some, self.fits(b, array))
+        for array in arrays:
+            size = b.emit("select", some, array.operands[0], b.const(0))
+            b.append(replace(array, operands=(size, *array.operands[1:])))
         fast, plain = ([Value(r.type, r.hint) for r in loop.results] for _ in range(2))
         then = Region((), tuple(self.apart(loop, plan, fast, enough)), tuple(fast))
         original = self.originals[loop]
         otherwise = Region((), (replace(original, results=tuple(plain)),), tuple(plain))
         b.append(Instr("if", (some,), loop.results, {}, (then, otherwise), loop.span))
         return list(b.finish((), ()).body)
+
+    def fits(self, b: Builder, array: Instr) -> Value:
+        """Whether a new array is no larger than it may be."""
+        *outer, last = array.operands
+        room = b.const(LARGEST)
+        for size in outer:
+            room = b.emit("floordiv", room, b.emit("maximum", size, b.const(1)))
+        return b.emit("le", last, room)
 
     def enough(self, b: Builder, bounds: Bounds) -> Value:
         """Whether all these loops are long enough."""

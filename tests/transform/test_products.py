@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from adcore.ir import Function, interpret, print_function, verify
 from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
+from adcore.ops.define import Table
+from adcore.ops.memory import evaluate_alloc
 from adcore.transform import products
 from adcore.transform.products import ENOUGH, separate_products
 
@@ -305,6 +308,24 @@ def test_an_array_of_each_turn_becomes_part_of_one(lo: str) -> None:
     after = separate_products(before, TABLE)
     assert (marks(after), arrays(after)) == (1, 3)  # the row and %f of all turns; the row of a turn of the old nest
     agree(before, after)
+
+
+def test_new_arrays_are_small_and_there_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = program(ROWS.replace("LO", "%0").replace("ZERO", "True"))
+    monkeypatch.setattr(products, "LARGEST", ENOUGH * (ENOUGH + 1))
+    after = separate_products(before, TABLE)
+    assert marks(after) == 1
+    agree(before, after)  # the smallest size that is long enough, and one that would be too large
+    for n, used in ((0, False), (ENOUGH - 1, False), (ENOUGH, True), (ENOUGH + 1, False)):
+        sizes = []
+
+        def alloc(*shape: int, sizes: list[int] = sizes, **how: Any) -> Any:
+            sizes.append(len(shape) > 1 and shape[0] > 0)
+            return evaluate_alloc(*shape, **how)
+
+        ops = Table({**TABLE, "alloc": replace(TABLE["alloc"], evaluate=alloc)})
+        interpret(after, ops, memory(n))
+        assert any(sizes) == used, n
 
 
 def test_an_array_whose_size_the_nest_computes_stays() -> None:

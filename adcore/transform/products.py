@@ -157,7 +157,7 @@ class _Reloaded:
 
     def __init__(self, function: Function, ops: Table, loop: Instr) -> None:
         self.ops, self.definition = ops, {r: i for i in walk(loop.regions[0]) for r in i.results}
-        self.sizes = {i.results[0] for i in walk(function.region) if i.op in ("dim", "count", "maximum")}
+        self.sizes = {i.result for i in walk(function.region) if _is_size(i)}
         self.params = {p for i in (loop, *walk(loop.regions[0])) for r in i.regions for p in r.params}
         self.outside = Builder(ops)
         self.outside.span = loop.span
@@ -259,6 +259,11 @@ class _Reloaded:
         place = [iteration_number(b, loop, loop.regions[0].params[0]) for loop in loops]
         b.emit_many("store", (value, array, *place), {})
         return b.emit("load", array, *place, hint=value.hint)
+
+
+def _is_size(instr: Instr) -> bool:
+    """Whether the result is certainly no negative number."""
+    return instr.op in ("dim", "count") or (instr.op == "const" and instr.attrs["value"] >= 0)
 
 
 def _is_used(value: Value, region: Region) -> bool:

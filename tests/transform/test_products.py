@@ -328,6 +328,14 @@ def test_new_arrays_are_small_and_there_only_when_needed(monkeypatch: pytest.Mon
         assert any(sizes) == used, n
 
 
+def test_an_array_whose_size_may_be_negative_stays() -> None:
+    """Who asks for it gets an error, and the nest may not even run."""
+    for size in ("%n", "%most"):
+        body = ROWS.replace("LO", "%0").replace("ZERO", "True").replace("alloc %m", f"alloc {size}")
+        before = program("%most: i64 = maximum %n, %n\n" + body)
+        assert separate_products(before, TABLE) is before
+
+
 def test_an_array_whose_size_the_nest_computes_stays() -> None:
     body = ROWS.replace("LO", "%0").replace("ZERO", "True").replace("alloc %m", "alloc %size")
     before = program(body.replace("%row: array", "%size: i64 = add %i, %m [exact=True]\n%row: array"))

@@ -25,8 +25,8 @@ class Product:
 
     The elements of `left` and of `right` are first multiplied by their `left_factors` and `right_factors`: scalars
     from outside of the nest, and numbers. Where `initial` is a value, elements of the target start with it instead of
-    what they are. A `free` sum has no order that the user could see; otherwise terms are added one after the other, in
-    ascending order, product and sum rounded each.
+    what they are. A `free` sum has no order that the user could see, and a term of it may be rounded once or in parts;
+    otherwise terms are added one after the other, in ascending order, product and sum rounded each.
     """
 
     rows: Instr

@@ -20,6 +20,7 @@ from adcore.analysis.dependence import AliasClasses
 from adcore.analysis.explain import refusal, too_large
 from adcore.analysis.parallel import vector_loops
 from adcore.analysis.plan import Impossible
+from adcore.analysis.products import product_nests
 from adcore.errors import ArgumentError, CompileError, Diagnostic, WorkspaceError
 from adcore.frontend import compile_function
 from adcore.ir.core import Function, walk
@@ -39,6 +40,7 @@ from adcore.transform.improve import improve
 from adcore.transform.induction import close_inductions
 from adcore.transform.inline import expand, inline
 from adcore.transform.merge import merge
+from adcore.transform.products import separate_products
 from adcore.transform.remedies import Remedies
 from adcore.transform.reverse import Derivative, reverse
 from adcore.transform.selection import settle, track_selections
@@ -207,12 +209,17 @@ def _gradient(request: Request, products: Products) -> Function:
 
 
 def _llvm(request: Request, products: Products) -> Lowered:
-    function = tile_bits(defer_checks(products["gradient"], request.ops), request.ops)
+    function = products["gradient"]
+    if not request.heap:
+        function = _verified(separate_products(function, request.ops, request.aliases), request)
+    function = tile_bits(defer_checks(function, request.ops), request.ops)
+    aliases = AliasClasses(request.aliases)
     return lower(
         function,
         name=ENTRY,
         alias_groups=request.aliases,
-        parallel=vector_loops(function, AliasClasses(request.aliases)),
+        parallel=vector_loops(function, aliases),
+        products=product_nests(function, aliases),
         workspace="heap" if request.heap else "arena",
         fastmath=request.fastmath,
         ops=request.ops,
@@ -223,7 +230,7 @@ def _llvm(request: Request, products: Products) -> Lowered:
 
 def _optimised(request: Request, products: Products) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
-    text = products["llvm"].text
+    text = "".join((products["llvm"].text, *products["llvm"].ready))
     options = Options(superwords=any(sweep.width > 1 for sweep in request.sweeps))
     name = cache.key("kernel", __version__, text, options)
     declared = {symbol: native.reason for symbol, native in products["llvm"].natives.items()}

@@ -69,13 +69,16 @@ def line(kernel: Kernel) -> str:
         for name, adjoint in (("C primal", False), ("C adjoint", True)):
             if (twin := timing.theirs(kernel, adjoint, fast)) is not None:
                 contestants[f"{name} {fast}"] = twin[0]
+    for name, f in zip(("NumPy primal", "NumPy gradient"), kernel.numpy, strict=False):
+        contestants[name] = timing.blas(f, kernel)
     found = timing.medians(contestants)
     best = {name: min((v for k, v in found.items() if k.startswith(name)), default=0.0) for name in ("C p", "C a")}
     own = found["gradient"]
     ratio, hand = (f"{v / best['C p']:.2f}" if best["C p"] and v else "-" for v in (own, best["C a"]))
+    blas = "".join(f"\n{'':15} {name}: {ns(v)}" for name, v in found.items() if name.startswith("NumPy"))
     return (
         f"{kernel.name:15} {kernel.size:>11} {ns(best['C p']):>10} {ns(found['primal']):>10} {ns(own):>10} "
-        f"{ns(best['C a']):>10} {ratio:>7} {hand:>7} {handle.workspace_bytes or 0:>9} B {cold:>5.0f} ms"
+        f"{ns(best['C a']):>10} {ratio:>7} {hand:>7} {handle.workspace_bytes or 0:>9} B {cold:>5.0f} ms{blas}"
     )
 
 

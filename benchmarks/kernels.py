@@ -131,13 +131,46 @@ def bodies(r):
     return energy
 
 
+def matmul(ab, c):
+    n = c.shape[0]
+    a, b = ab[:n], ab[n:]
+    for i in range(n):
+        for j in range(n):
+            c[i, j] = 0.0
+    for i in range(n):
+        for k in range(n):
+            for j in range(n):
+                c[i, j] += a[i, k] * b[k, j]
+    total = 0.0
+    for i in range(n):
+        for j in range(n):
+            total += c[i, j] * c[i, j]
+    return total
+
+
+def blas_matmul(ab, c):
+    n = len(c)
+    np.matmul(ab[:n], ab[n:], out=c)
+    return np.vdot(c, c)
+
+
+def blas_matmul_adjoint(ab, c):
+    n, gradient = len(c), np.empty_like(ab)
+    value = blas_matmul(ab, c)
+    c *= 2.0
+    np.matmul(c, ab[n:].T, out=gradient[:n])
+    np.matmul(ab[:n].T, c, out=gradient[n:])
+    return value, gradient
+
+
 def squared(x):
     return x * x
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A function at a size. `adjoint`: peers.c has a hand-written gradient of it, too."""
+    """A function at a size. `adjoint`: peers.c has a hand-written gradient of it, too. `numpy`: the same with NumPy's
+    BLAS, and the value with the gradient. `twin`: its name in peers.c, where it is another."""
 
     name: str
     size: str
@@ -145,6 +178,18 @@ class Kernel:
     args: tuple[Any, ...]
     active: tuple[int, ...] = (0,)
     adjoint: bool = False
+    numpy: tuple[Callable[..., Any], ...] = ()
+    twin: str = ""
+
+
+def products(random: np.random.Generator) -> list[Kernel]:
+    """Two matrices below each other, and room for their product."""
+    given = {n: (random.normal(size=(2 * n, n)), np.zeros((n, n))) for n in (128, 512)}
+    blas = (blas_matmul, blas_matmul_adjoint)
+    return [
+        Kernel(f"matmul_{n}", f"n={n}", matmul, args, (0, 1), adjoint=True, numpy=blas, twin="matmul")
+        for n, args in given.items()
+    ]
 
 
 def kernels() -> list[Kernel]:
@@ -164,4 +209,5 @@ def kernels() -> list[Kernel]:
         Kernel("cholesky", "n=100", cholesky, (definite,)),
         Kernel("lu", "n=100", lu, (definite,)),
         Kernel("insertion_sort", "n=200", insertion_sort, (random.normal(size=200), random.normal(size=200))),
+        *products(random),
     ]  # fmt: skip

@@ -76,6 +76,41 @@ int32_t rosenbrock_adjoint(block *b) {
     return 0;
 }
 
+/* x holds two matrices of n columns, one below the other; y has room for their product. */
+static double product(const double *restrict a, const double *restrict b, double *restrict c, int64_t n) {
+    double s = 0;
+    for (int64_t i = 0; i < n * n; i++) c[i] = 0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < n; k++)
+            for (int64_t j = 0; j < n; j++) c[i * n + j] += a[i * n + k] * b[k * n + j];
+    for (int64_t i = 0; i < n * n; i++) s += c[i] * c[i];
+    return s;
+}
+
+int32_t matmul(block *b) {
+    int64_t n = b->n / 2;
+    b->value = product(b->x, b->x + n * n, b->y, n);
+    return 0;
+}
+
+int32_t matmul_adjoint(block *b) {
+    int64_t n = b->n / 2;
+    double *restrict x = b->x, *restrict y = b->x + n * n, *restrict c = b->y;
+    double *restrict dx = b->g, *restrict dy = b->g + n * n;
+    b->value = product(x, y, c, n);
+    for (int64_t i = 0; i < n * n; i++) dx[i] = dy[i] = 0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < n; k++) {
+            double s = 0, f = 2 * x[i * n + k];
+            for (int64_t j = 0; j < n; j++) {
+                s += c[i * n + j] * y[k * n + j];
+                dy[k * n + j] += f * c[i * n + j];
+            }
+            dx[i * n + k] = 2 * s;
+        }
+    return 0;
+}
+
 int32_t quadratic_form(block *b) {
     double s = 0;
     double *restrict x = b->x, *restrict a = b->y;

@@ -135,10 +135,25 @@ def theirs(kernel: Kernel, gradient: bool, fast: bool) -> tuple[Contestant, Call
     second = arrays[1].ctypes.data if len(arrays) > 1 else None
     steps = next((a for a in kernel.args if isinstance(a, int)), 0)
     block = Block(arrays[0].ctypes.data, second, shadow.ctypes.data, len(arrays[0]), steps, 0.0)
-    entry = ctypes.cast(getattr(library, kernel.name + ("_adjoint" if gradient else "")), ctypes.c_void_p).value
+    entry = ctypes.cast(
+        getattr(library, (kernel.twin or kernel.name) + ("_adjoint" if gradient else "")), ctypes.c_void_p
+    ).value
     assert entry is not None
     pairs: list[tuple[np.ndarray, np.ndarray | None]] = [(arrays[0], kernel.args[0])] if written else []
     return driven(entry, ctypes.addressof(block), copies(pairs), (block, arrays, shadow)), lambda: shadow
+
+
+def blas(f: Callable[..., Any], kernel: Kernel) -> Contestant:
+    """The kernel by means of NumPy, called from Python."""
+    args = [a.copy() for a in kernel.args]
+
+    def run(calls: int) -> float:
+        started = time.perf_counter_ns()
+        for _ in range(calls):
+            f(*args)
+        return (time.perf_counter_ns() - started) / calls
+
+    return run
 
 
 def medians(contestants: dict[str, Contestant]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.products import Product
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
 from adcore.lower import control, descriptors, frame, vectormath
 from adcore.lower.aliasing import Aliasing
@@ -38,7 +39,8 @@ class Lowered:
     """LLVM IR of one native entry, and what its caller must know.
 
     Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call
-    malloc. `natives` are functions outside that the user's rules call, by symbol.
+    malloc. `natives` are functions outside that the user's rules call, by symbol. `ready` are modules with functions
+    that it calls and that need no optimisation.
     """
 
     text: str
@@ -48,6 +50,7 @@ class Lowered:
     allocation_sites: tuple[AllocationSite, ...] = ()
     uses_workspace: bool = False
     natives: Mapping[str, Native] = field(default_factory=dict)
+    ready: tuple[str, ...] = ()
 
 
 def lower(
@@ -60,6 +63,7 @@ def lower(
     stack_limit: int = 16384,
     ops: Table = TABLE,
     parallel: Collection[Instr] = (),
+    products: Mapping[Instr, Product] | None = None,
     vector_math: VectorMath | None = None,
     part: Part = "whole",
     limit: int | None = None,
@@ -67,7 +71,8 @@ def lower(
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.lower.frame`).
 
     Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
-    `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
+    `parallel` are loops whose iterations are proved not to depend on each other through memory, `products` those that
+    are products of matrices: they become calls, which take memory from the arena. `vector_math`
     defaults to the host's. `part`: of a pair of sweeps, see `adcore.lower.frame`. `limit`: bytes that may be kept at
     any moment; the kernel reports a WorkspaceError before it would keep more.
     """
@@ -75,13 +80,14 @@ def lower(
     emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
     aliasing = Aliasing(function, alias_groups, module, frozenset(parallel), handed=part == "reverse")
-    lowering = Lowering(emitter, storage, aliasing, ops, fastmath)
+    lowering = Lowering(emitter, storage, aliasing, ops, fastmath, products)
     layout = FrameLayout.of(function)
     lowering.whole(function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     module_text = module.text(_definition(name, emitter, storage, width))
     faults, sites = tuple(emitter.faults), tuple(storage.sites)
-    return Lowered(module_text, name, layout, faults, sites, storage.uses_arena, emitter.natives)
+    ready = tuple(module.ready)
+    return Lowered(module_text, name, layout, faults, sites, storage.uses_arena, emitter.natives, ready)
 
 
 def _definition(name: str, emitter: Emitter, storage: Storage, width: int) -> str:
@@ -99,8 +105,17 @@ def _definition(name: str, emitter: Emitter, storage: Storage, width: int) -> st
 class Lowering:
     """Lowers the regions of one function; `values` maps what is in scope."""
 
-    def __init__(self, emitter: Emitter, storage: Storage, aliasing: Aliasing, ops: Table, fastmath: bool) -> None:
+    def __init__(
+        self,
+        emitter: Emitter,
+        storage: Storage,
+        aliasing: Aliasing,
+        ops: Table,
+        fastmath: bool,
+        products: Mapping[Instr, Product] | None = None,
+    ) -> None:
         self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
+        self.products = products or {}
         self.writer = emitter.writer
         self.plain_mode = "fast" if fastmath else ""
         self.values: dict[Value, Operand] = {}
@@ -232,6 +247,12 @@ class Lowering:
 
     def texts(self, values: Sequence[Value]) -> list[str]:
         return [self.text(v) for v in values]
+
+    def number(self, type_: Scalar, value: float) -> str:
+        """The LLVM text of a constant."""
+        rule = self.ops["const"].lower
+        assert rule is not None
+        return rule(self.emitter, (), type_, (), {"value": value})
 
     def array(self, value: Value) -> Array:
         lowered = self.values[value]

@@ -54,9 +54,22 @@ class Artifact:
 def emit(lowered: Lowered | str, options: Options | None = None) -> Artifact:
     """Optimise and compile `lowered` (or LLVM text)."""
     options = options or Options()
-    text = lowered if isinstance(lowered, str) else lowered.text
+    text, ready = (lowered, ()) if isinstance(lowered, str) else (lowered.text, lowered.ready)
     module, machine = optimised(text, options), target_machine(options)
+    for each in ready:
+        _add(module, each)
     return Artifact(machine.emit_object(module), str(module), options)
+
+
+def _add(module: Any, text: str) -> None:
+    """Make the functions of `text` a part of `module`, as they are, and its own."""
+    other = _llvm().parse_assembly(text)
+    other.triple, other.data_layout = module.triple, module.data_layout
+    names = [f.name for f in other.functions if not f.is_declaration]
+    module.link_in(other)
+    for name in names:
+        module.get_function(name).linkage = "internal"
+    module.verify()
 
 
 def optimised(text: str, options: Options) -> Any:

@@ -80,6 +80,14 @@ class Storage:
             w.do(f"call void @llvm.memset.p0.i64(ptr align {align} {base}, i8 0, i64 {size}, i1 false)")
         return Array(type_, base, tuple(shape), contiguous(w, type_, shape), roots)
 
+    @contextmanager
+    def scratch(self, size: str) -> Iterator[str]:
+        """Memory of the arena for `size` bytes, given back at the end: nothing of it is kept."""
+        e = self.emitter
+        before = e.let("load ptr, ptr %high")
+        yield self._from_arena(size, ALIGNMENT)
+        e.writer.do(f"store ptr {before}, ptr %high")
+
     def _bytes(self, type_: ArrayType, shape: Sequence[str]) -> str:
         """The size of an array; leaves the kernel if a dimension is negative or the size does not fit."""
         e, size = self.emitter, str(type_.element.bytes)

@@ -17,6 +17,8 @@ class Module:
         self._nodes: list[str] = []
         self._shared: dict[str, str] = {}
         self.kept_symbols: dict[str, None] = {}
+        self.ready: dict[str, None] = {}
+        """Modules, as text, with functions that this one calls and that need no optimisation."""
 
     def function(self, text: str) -> None:
         """Add a declaration or a definition, unless its symbol is there."""

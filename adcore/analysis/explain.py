@@ -279,6 +279,10 @@ def span_of(planner: Planner, value: Node) -> Span | None:
 TRIPS = "number of iterations"
 
 
+LONGEST_TEXT = 60
+"""What is longer is cut in a sentence; the line and the caret show all of it."""
+
+
 def quoted(text: str) -> str:
     """A value in a sentence: code in quotes."""
     return f"the {text}" if text == TRIPS else f"`{text}`"
@@ -296,17 +300,23 @@ def described(planner: Planner, value: Node) -> str:
     instr = planner.structure.definition.get(value)
     if instr is not None and instr.op == "while" and value is instr.results[-1]:
         return TRIPS
-    named = instr is not None and (instr.op in ("for", "while", "if") or (instr.op == "alloc" and value.hint))
-    if instr is not None and instr.span is not None and not named:
-        span = instr.span
-        if span.line == span.end_line:
-            import linecache
+    named = instr is not None and instr.op in ("for", "while", "if", "alloc") and value.hint
+    text = _on_one_line(instr.span) if instr is not None and instr.span is not None and not named else ""
+    if text and len(text) <= LONGEST_TEXT:
+        return text
+    short = f"{text[: LONGEST_TEXT - 3]}..." if text else ""
+    return value.hint.removesuffix("[]") or short or (instr.op if instr is not None else "a carried value")
 
-            line = linecache.getline(span.file, span.line).encode()
-            text = line[span.column : span.end_column].decode(errors="replace").strip()
-            if text and len(text) <= 60 and not text.endswith(":"):
-                return text
-    return value.hint.removesuffix("[]") or (instr.op if instr is not None else "a carried value")
+
+def _on_one_line(span: Span) -> str:
+    """The source of an expression that stands on one line."""
+    if span.line != span.end_line:
+        return ""
+    import linecache
+
+    line = linecache.getline(span.file, span.line).encode()
+    text = line[span.column : span.end_column].decode(errors="replace").strip()
+    return "" if text.endswith(":") else text
 
 
 def _record(
@@ -492,7 +502,8 @@ def _kill_lines(label: str, kills: Sequence[Kill]) -> list[str]:
 
 
 def refusal(impossible: Impossible, budget: str, remedy: Remedy) -> list[Diagnostic]:
-    """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable."""
+    """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable. Several
+    values of one expression, as in array code, are told of once."""
     planner = impossible.planner
     blamed: dict[Node, dict[Instr, None]] = {}
     for chain in impossible.chains:
@@ -500,15 +511,16 @@ def refusal(impossible: Impossible, budget: str, remedy: Remedy) -> list[Diagnos
         assert isinstance(first, Value)
         readers = planner.needs.values[first]
         blamed.setdefault(chain[-1], {}).update(dict.fromkeys(readers))
-    diagnostics = []
+    diagnostics: dict[tuple[str, Span | None], Diagnostic] = {}
     for value, needing in blamed.items():
         choice = planner.choices[value]
         notes = _lines("needed by", _spans(needing))
         notes += _kill_lines("overwritten by", kills_of(planner, value, choice))
         title = f"the reverse sweep needs {quoted(described(planner, value))}, and {budget} does not allow to keep it"
-        why = reason(planner, value, choice)
-        diagnostics.append(Diagnostic(title, span_of(planner, value), "must be kept", (why, *notes), remedy(value)))
-    return diagnostics
+        span, why = span_of(planner, value), reason(planner, value, choice)
+        if (title, span) not in diagnostics:
+            diagnostics[title, span] = Diagnostic(title, span, "must be kept", (why, *notes), remedy(value))
+    return list(diagnostics.values())
 
 
 def too_large(

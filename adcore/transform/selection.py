@@ -340,7 +340,8 @@ class _Rewriting:
         self.records: list[tuple[_Family, tuple[int, ...]]] = [(f, r) for f in families for r in f.records()]
         self.extra: list[Value] = []  # parameters of the body that carry the records
         for family, members in self.records:
-            fresh = tuple(Value(t, f"turn of {self.body.params[members[0] + 1].hint}") for t in family.types())
+            name = self.body.params[members[0] + 1].hint
+            fresh = tuple(Value(t, f"turn of {name}" if name else "") for t in family.types())
             self.extra += fresh
             ends = frozenset(self.body.params[k + 1] for k in family.members)
             lead = members[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,13 @@ from adcore.frontend.values import (
     is_scalar,
 )
 from adcore.ir.types import BOOL
+
+UNBOUND_TEXT = (
+    "cannot access local variable '{}' where it is not associated with a value"
+    if sys.version_info >= (3, 11)
+    else "local variable '{}' referenced before assignment"
+)
+"""What this Python says."""
 
 Rule = Callable[[Frame, Any], Abstract]
 
@@ -121,7 +129,7 @@ def _local(frame: Frame, holder: Frame, node: ast.AST, name: str) -> Abstract:
             holder.state.locals[name] = POISON
         return frame.error(node, value.title, value.help, notes=value.notes)
     if isinstance(value, Maybe):
-        message = f"cannot access local variable '{name}' where it is not associated with a value"
+        message = UNBOUND_TEXT.format(name)
         frame.check(materialise(frame, value.bound, BOOL), "UnboundLocalError", message)
         if holder is frame:
             holder.state.locals[name] = value.inner

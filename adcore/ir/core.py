@@ -27,8 +27,8 @@ Instructions with regions:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adcore.ir.types import Type
@@ -156,6 +156,16 @@ def substitute(region: Region, mapping: dict[Value, Value]) -> Region:
         regions = tuple(substitute(nested, mapping) for nested in instr.regions)
         body.append(Instr(instr.op, operands, fresh(instr.results), instr.attrs, regions, instr.span))
     return Region(params, tuple(body), tuple(mapping.get(v, v) for v in region.yields))
+
+
+def edited(region: Region, edit: Callable[[Instr], Sequence[Instr]]) -> Region:
+    """`region` with each instruction replaced by what `edit` makes of it; values stay the same."""
+    body: list[Instr] = []
+    for instr in region.body:
+        if instr.regions:
+            instr = replace(instr, regions=tuple(edited(nested, edit) for nested in instr.regions))
+        body += edit(instr)
+    return replace(region, body=tuple(body))
 
 
 def renamed(region: Region, names: Mapping[Value, Value]) -> Region:

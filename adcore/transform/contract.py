@@ -13,7 +13,7 @@ with such as have to be whole, is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from adcore.analysis.affine import Atom
@@ -21,7 +21,7 @@ from adcore.analysis.dependence import ACCESSES
 from adcore.analysis.ordering import is_size
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
-from adcore.ir.core import Instr, Region, Value
+from adcore.ir.core import Instr, Region, Value, edited
 from adcore.ir.types import ArrayType
 from adcore.transform.join_loops import Program, join_all
 from adcore.transform.own_arrays import OwnArray, rebuilt, without_views
@@ -131,7 +131,7 @@ def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: l
         changed[own.alloc], placed = [*checks, alloc], program.function
     else:
         changed[own.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
-    return program.changed(replace(placed, region=edited(placed.region, changed))), small
+    return program.changed(replace(placed, region=edited(placed.region, lambda i: changed.get(i, [i])))), small
 
 
 def _smaller(access: Instr, array: Value, gone: list[int]) -> list[Instr]:
@@ -150,16 +150,3 @@ def size_checks(program: Program, alloc: Instr, axes: Iterable[int]) -> list[Ins
             error = {"error": "ValueError", "message": "negative dimensions are not allowed"}
             b.emit_many("check", (b.emit("ge", size, b.const(0)),), error)
     return list(b.finish((), ()).body)
-
-
-def edited(region: Region, changed: Mapping[Instr, list[Instr]]) -> Region:
-    """`region` with instructions replaced, wherever in it they stand."""
-    body: list[Instr] = []
-    for instr in region.body:
-        if instr in changed:
-            body += changed[instr]
-        elif instr.regions:
-            body.append(replace(instr, regions=tuple(edited(nested, changed) for nested in instr.regions)))
-        else:
-            body.append(instr)
-    return replace(region, body=tuple(body))

@@ -10,13 +10,12 @@ so that dependence is decided and sizes are formulas.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from adcore.analysis.affine import plus
 from adcore.analysis.ranges import Ranges
 from adcore.analysis.structure import Structure, structure
-from adcore.ir.core import Function, Instr, Region, Value, renamed
+from adcore.ir.core import Function, Instr, Value, edited, renamed, walk
 from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
 from adcore.transform.simplify import simplify
@@ -30,13 +29,22 @@ ROUNDS = 4
 def decide(function: Function, ops: Table) -> Function:
     """An equivalent function without them."""
     for _ in range(ROUNDS):
+        if not any(i.op in (*EXTREMES, "select") and i.result.type == I64 for i in walk(function.region)):
+            break
         where = structure(function)
         found = _decided(where, Ranges(where))
         if not found:
             break
         constants = {value: known for value, known in found.items() if isinstance(known, bool)}
         same = {value: known for value, known in found.items() if isinstance(known, Value)}
-        region = renamed(_with_constants(function.region, constants), same)
+
+        def constant(instr: Instr, known: dict[Value, bool] = constants) -> list[Instr]:
+            if len(instr.results) != 1 or instr.result not in known:
+                return [instr]
+            attrs = {"type": BOOL.name, "value": known[instr.result]}
+            return [Instr("const", (), instr.results, attrs, span=instr.span)]
+
+        region = renamed(edited(function.region, constant), same)
         function = simplify(replace(function, region=region), ops)
     return function
 
@@ -84,15 +92,3 @@ def _resolved(found: dict[Value, bool | Value]) -> dict[Value, bool | Value]:
         return known
 
     return {value: end(known) for value, known in found.items()}
-
-
-def _with_constants(region: Region, known: dict[Value, bool]) -> Region:
-    def changed(instr: Instr) -> Instr:
-        if len(instr.results) == 1 and instr.result in known:
-            return Instr("const", (), instr.results, {"type": BOOL.name, "value": known[instr.result]}, span=instr.span)
-        return (
-            replace(instr, regions=tuple(_with_constants(r, known) for r in instr.regions)) if instr.regions else instr
-        )
-
-    body: Iterable[Instr] = map(changed, region.body)
-    return replace(region, body=tuple(body))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from adcore.analysis.dependence import ACCESSES
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
 
-ARRAY_AT = {"load": 0, "store": 1, "accumulate": 1}
 VIEWS = ("view", "transpose")
 
 
@@ -50,7 +50,7 @@ def _seen_through(facts: Structure, alloc: Instr) -> OwnArray | None:
             if user.op in VIEWS:
                 views.append(user)
                 names.append(user.result)
-            elif user.op in ARRAY_AT and user.operands[ARRAY_AT[user.op]] is name:
+            elif user.op in ACCESSES and user.operands[ACCESSES[user.op]] is name:
                 accesses.append(user)
             else:
                 return None
@@ -88,7 +88,7 @@ class _Direct:
                 continue
             b.span = instr.span
             if instr in self.accesses:
-                at = ARRAY_AT[instr.op]
+                at = ACCESSES[instr.op]
                 array, subscripts = self.of_root(b, instr.operands[at], instr.operands[at + 1 :])
                 instr = replace(instr, operands=(*instr.operands[:at], array, *subscripts))
             elif instr.regions:

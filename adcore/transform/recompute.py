@@ -18,9 +18,9 @@ from adcore.analysis.ordering import may_stop
 from adcore.analysis.ranges import Ranges
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
-from adcore.ir.core import Instr, Region, Value, renamed
+from adcore.ir.core import Instr, Region, Value, edited, renamed
 from adcore.ir.types import I64
-from adcore.transform.contract import edited, region_of_all, size_checks
+from adcore.transform.contract import region_of_all, size_checks
 from adcore.transform.join_loops import Program
 from adcore.transform.loops import emit_form
 from adcore.transform.own_arrays import OwnArray, without_views
@@ -77,7 +77,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
     for load in own.loads:
         changed[load], names[load.result] = writer.again(load)
     changed[own.alloc] = size_checks(program, own.alloc, range(len(own.alloc.operands)))
-    region = renamed(edited(program.function.region, changed), names)
+    region = renamed(edited(program.function.region, lambda i: changed.get(i, [i])), names)
     return program.changed(replace(program.function, region=region))
 
 

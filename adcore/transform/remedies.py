@@ -22,7 +22,7 @@ from adcore.analysis.plan import Impossible, Plan, Planner
 from adcore.analysis.polynomial import Polynomial
 from adcore.analysis.sizes import Unknown
 from adcore.ir.builder import Builder
-from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.core import Function, Instr, Region, Value, edited
 from adcore.ir.types import F64, ListType, Scalar
 from adcore.source import Span
 from adcore.transform.loops import iteration_number
@@ -226,16 +226,6 @@ def span_key(planner: Planner, node: Node) -> Span | None:
 
 
 # Altered programs
-
-
-def edited(region: Region, edit: Callable[[Instr], Sequence[Instr]]) -> Region:
-    """`region` with each instruction replaced by what `edit` makes of it; values stay the same."""
-    body: list[Instr] = []
-    for instr in region.body:
-        if instr.regions:
-            instr = replace(instr, regions=tuple(edited(nested, edit) for nested in instr.regions))
-        body += edit(instr)
-    return replace(region, body=tuple(body))
 
 
 def separate(

@@ -421,7 +421,7 @@ def fill(frame: Frame, node: ast.AST, array: Array, value: Abstract) -> None:
         )
 
 
-def same_length(frame: Frame, wanted: Abstract, given: Abstract, message: str) -> None:
+def check_length(frame: Frame, wanted: Abstract, given: Abstract, message: str) -> None:
     """Raise ValueError at run time unless two lengths agree."""
     a, b = as_static_int(wanted), as_static_int(given)
     if a is not None and a == b:

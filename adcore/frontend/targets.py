@@ -14,12 +14,12 @@ from adcore.frontend.sequences import static_items, static_length
 from adcore.frontend.streams import consume, stream_of
 from adcore.frontend.subscripts import (
     ARRAY_EXPRESSIONS,
+    check_length,
     dim,
     fill,
     is_list,
     load,
     locate,
-    same_length,
     store,
     subscripts,
     writeable,
@@ -101,7 +101,7 @@ def _unpacked(frame: Frame, target: ast.Tuple | ast.List, stream: Stream, starre
             frame.error(target, "`*` needs a length that is known while compiling", "assign the items one by one")
             return None
         # Python words this in two ways; which of them depends on the length.
-        same_length(frame, Const(wanted), stream.length, "expected {0} values to unpack, got {1}")
+        check_length(frame, Const(wanted), stream.length, "expected {0} values to unpack, got {1}")
         length = wanted
     elif length < wanted or (length > wanted and not starred):
         least = "at least " if starred else ""
@@ -169,6 +169,6 @@ def _store_items(frame: Frame, node: ast.Subscript, target: Array, items: tuple[
         frame.error(node, "only numbers can be stored into a slice", ARRAY_EXPRESSIONS)
     elif writeable(frame, target):
         message = "could not broadcast input array from shape ({1},) into shape ({0},)"
-        same_length(frame, dim(frame, target, 0), Const(len(items)), message)
+        check_length(frame, dim(frame, target, 0), Const(len(items)), message)
         for k, item in enumerate(items):
             store(frame, node, item, target, [frame.const(k)])

@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import numpy as np
 
     import adcore as ad
-    from adcore.pipeline import STAGES
+    from adcore.driver.pipeline import STAGES
 
     names = [stage.name for stage in STAGES]
     modes = {"reverse": ad.Reverse, "forward": ad.Forward, "primal": ad.Primal}
@@ -104,10 +104,10 @@ def example(function: Callable[..., Any]) -> tuple[Any, ...]:
 def annotation(value: Any, mode: str) -> Any:
     """The annotation that differentiates by `value` where it has floats."""
     import adcore as ad
+    from adcore.driver.specialisations import is_differentiable
     from adcore.runtime.arguments import describe
     from adcore.runtime.leaves import flatten, rebuild, zeros
     from adcore.signature import ScalarArg, leaves
-    from adcore.versions import is_differentiable
 
     arg = describe(value, "argument")
     types = [leaf.type for leaf in leaves(arg, "")]

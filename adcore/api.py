@@ -21,14 +21,14 @@ from adcore.activities import (
     ReverseWithPrimal,
     SplitMode,
 )
-from adcore.batch import prepared_call
-from adcore.functional import grad, jvp, value_and_grad, vjp
-from adcore.handle import Bound, Handle
-from adcore.rules import rule
+from adcore.driver.functional import grad, jvp, value_and_grad, vjp
+from adcore.driver.handles import Bound, Handle
+from adcore.driver.higher_order import hessian, hvp, jacobian
+from adcore.driver.rules import rule
+from adcore.driver.specialisations import Options, bind, python_function
+from adcore.driver.split import SplitHandle
+from adcore.driver.vector_forward import prepared_call
 from adcore.runtime.arguments import refuse
-from adcore.second import hessian, hvp, jacobian
-from adcore.split import SplitHandle
-from adcore.versions import Options, bind, python_function
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -16,8 +16,9 @@ from collections.abc import Callable
 
 from benchmarks import timing
 from benchmarks.__main__ import fresh
-from pytest_adalloc.hooks import layout, machine
-from pytest_adalloc.hooks.install import Hooks, installed
+from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.install import jit as machine
+from pytest_adalloc.hooks.install.install import Hooks, installed
 
 PROCESSES = 9
 LOOPS = 3000
@@ -27,7 +28,7 @@ INSTALL = """
 import time
 {imports}
 import llvmlite.binding
-from pytest_adalloc.hooks.install import installed
+from pytest_adalloc.hooks.install.install import installed
 started = time.process_time()
 hooks = installed()
 first = time.process_time() - started

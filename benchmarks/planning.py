@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.facts import analyse
-from adcore.analysis.plan import Plan, Planner
+from adcore.analysis.affine.dependence import AliasClasses
+from adcore.analysis.planning.facts import analyse
+from adcore.analysis.planning.plan import Plan, Planner
+from adcore.driver.pipeline import Request, Sweep, compile_request
 from adcore.ir import Function
 from adcore.ir.core import walk
 from adcore.ops import TABLE
-from adcore.pipeline import Request, Sweep, compile_request
 from adcore.runtime.arguments import signature
 from benchmarks.large_programs import Large, large_programs
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checking import check, check_gradient
+    from pytest_adalloc.checks.checking import check, check_gradient
     from pytest_adalloc.fixture import Adalloc
     from pytest_adalloc.hooks import (
         AllocationForbidden,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         measure_growth,
         record,
     )
-    from pytest_adalloc.hooks.pprof import write_profile
-    from pytest_adalloc.report import AdallocWarning, CheckFailed, GradReport, Worst
+    from pytest_adalloc.hooks.attribute.pprof import write_profile
+    from pytest_adalloc.report.reports import AdallocWarning, CheckFailed, GradReport, Worst
 
 __all__ = [
     "Adalloc",
@@ -50,13 +50,13 @@ __all__ = [
 
 _HOME = {
     "Adalloc": "fixture",
-    "AdallocWarning": "report",
-    "CheckFailed": "report",
-    "GradReport": "report",
-    "Worst": "report",
-    "check": "checking",
-    "check_gradient": "checking",
-    "write_profile": "hooks.pprof",
+    "AdallocWarning": "report.reports",
+    "CheckFailed": "report.reports",
+    "GradReport": "report.reports",
+    "Worst": "report.reports",
+    "check": "checks.checking",
+    "check_gradient": "checks.checking",
+    "write_profile": "hooks.attribute.pprof",
 }
 
 

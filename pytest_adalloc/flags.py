@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.baseline import BaselineError, read
-from pytest_adalloc.report import CheckFailed
+from pytest_adalloc.report.baseline import BaselineError, read
+from pytest_adalloc.report.reports import CheckFailed
 from pytest_adalloc.session import Progress, Recorder, Settings, silent
 
 PATIENCE = 1.5  # seconds of silence before progress is shown on a terminal

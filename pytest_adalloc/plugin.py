@@ -221,7 +221,7 @@ class _Gathering:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         files = any(self._config.getoption(name) or self._config.getini(name) for name in FILES)
         if self._texts or (files and not self._config.option.collectonly):
-            from pytest_adalloc.outputs import write
+            from pytest_adalloc.report.outputs import write
 
             failed, self._lines = write(self._texts, settings(self._config), self._config.rootpath)
             if failed:

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from pytest_adalloc.hooks import HooksUnavailable, strict
+from pytest_adalloc.hooks import HooksUnavailable
+from pytest_adalloc.hooks.witness import preloaded as strict
 
 
 def run_again() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pytest_adalloc.options import Scope
-    from pytest_adalloc.report import GradReport
+    from pytest_adalloc.report.reports import GradReport
 
 Policy = Literal["strict", "warn", "off"]
 Progress = Callable[[str, int, int], None]

@@ -17,20 +17,19 @@ LAYERS: dict[str, set[str]] = {
     "source": set(),
     "errors": {"source"},
     "ir": {"source", "errors"},
+    "abi": {"ir", "source", "errors"},
     "signature": {"ir.types"},
     "ops": {"ir"},
     "frontend": {"signature", "ops", "ir", "source", "errors"},
     "analysis": {"ops", "ir", "source", "errors"},
     "transform": {"analysis", "ops", "ir", "source", "errors"},
-    "lower": {"ops", "ir", "source", "errors"},
-    "runtime": {"signature", "ir.types", "source", "errors"},
+    "lower": {"abi", "ops", "ir", "source", "errors"},
+    "runtime": {"abi", "signature", "ir.types", "source", "errors"},
+    "library": set(),
 }
 
-# Above the layers: stages, versions of a function, and what users import.
-FACE = {
-    "__init__", "__main__", "activities", "api", "batch", "chunks", "export", "functional", "handle", "inplace",
-    "inspection", "pipeline", "quick", "rules", "second", "split", "split_calls", "versions",
-}  # fmt: skip
+# Above the layers: the driver, and what users import.
+FACE = {"__init__", "__main__", "activities", "api", "driver"}
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")
 

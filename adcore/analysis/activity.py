@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.dependence import Dependence
+from adcore.analysis.affine.dependence import Dependence
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import ArrayType, ListType, carries_derivative, is_float
 from adcore.ops import Table

@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adcore.analysis.affine import Form
-from adcore.analysis.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.affine.forms import Form
 from adcore.analysis.structure import structure
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.products import Matrix, Product, Subscript
 from adcore.ir.types import ArrayType, is_float
 
 MARK = "product"
-"""The attribute of an outermost loop that is worth its faster code: see `adcore.transform.products`."""
+"""The attribute of an outermost loop that is worth its faster code: see `transform.optimize.product_separation`."""
 
 FREE = ("adjoint", "sum")
 PURE = frozenset({"const", "mul", "neg", "add", "sub", "load", "view", "transpose", "dim", "lt", "gt"})

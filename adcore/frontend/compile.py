@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from adcore.errors import CompileError, Diagnostic
-from adcore.frontend.calls import outside_defaults, run_body
 from adcore.frontend.captures import Capture
-from adcore.frontend.elementwise import operand
-from adcore.frontend.expressions import evaluate
-from adcore.frontend.frame import Found, Frame, Restart, Session, State, open_frame
-from adcore.frontend.joins import TooWide, describe, kind_of, materialise, scalar_type
-from adcore.frontend.memory import computed
+from adcore.frontend.custom_derivatives import Rule, call_ruled, find
+from adcore.frontend.numpy.elementwise import operand
+from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.python.calls import outside_defaults, run_body
+from adcore.frontend.python.expressions import evaluate
+from adcore.frontend.python.statements import execute
 from adcore.frontend.reader import Source, read, refuse
-from adcore.frontend.ruled import Rule, call_ruled, find
-from adcore.frontend.sequences import from_leaves, static_items
-from adcore.frontend.statements import execute
-from adcore.frontend.values import (
+from adcore.frontend.session import Found, Frame, Restart, Session, State, open_frame
+from adcore.frontend.values.abstract import (
     Abstract,
     Array,
     Const,
@@ -32,6 +30,8 @@ from adcore.frontend.values import (
     Uniform,
     is_scalar,
 )
+from adcore.frontend.values.joins import TooWide, describe, kind_of, materialise, scalar_type
+from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
-from adcore.lower.vectormath import VectorMath
+from adcore.lower.vector_math import VectorMath
 from adcore.lower.writer import Module, Writer, join
 from adcore.ops.define import Native
 from adcore.source import Span

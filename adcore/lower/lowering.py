@@ -17,18 +17,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from adcore.abi import frame
+from adcore.abi.frame import FrameLayout
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.products import Product
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
-from adcore.lower import control, descriptors, frame, vectormath
+from adcore.lower import control_flow as control
+from adcore.lower import descriptors
+from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.descriptors import Array, List, Operand, component_types, components, memory, rebuilt, register
 from adcore.lower.emitter import Emitter, Fault
-from adcore.lower.frame import FrameLayout
+from adcore.lower.kernel_memory import CELLS, AllocationSite, Part, Storage, Workspace
 from adcore.lower.roots import kept
-from adcore.lower.storage import CELLS, AllocationSite, Part, Storage, Workspace
-from adcore.lower.vectormath import VectorMath
-from adcore.lower.width import preferred_bits
+from adcore.lower.vector_math import VectorMath
+from adcore.lower.vector_width import preferred_bits
 from adcore.lower.writer import Module, Writer
 from adcore.ops import TABLE, Table
 from adcore.ops.define import Native
@@ -68,12 +71,12 @@ def lower(
     part: Part = "whole",
     limit: int | None = None,
 ) -> Lowered:
-    """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.lower.frame`).
+    """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.abi.frame`).
 
     Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
     `parallel` are loops whose iterations are proved not to depend on each other through memory, `products` those that
     are products of matrices: they become calls, which take memory from the arena. `vector_math`
-    defaults to the host's. `part`: of a pair of sweeps, see `adcore.lower.frame`. `limit`: bytes that may be kept at
+    defaults to the host's. `part`: of a pair of sweeps, see `adcore.abi.frame`. `limit`: bytes that may be kept at
     any moment; the kernel reports a WorkspaceError before it would keep more.
     """
     module, writer = Module(), Writer()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-from adcore.runtime import jit
+from adcore.runtime import linker as jit
 
 SIGNATURES = {"malloc": ("ptr", "i64"), "free": ("void", "ptr")}
 

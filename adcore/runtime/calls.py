@@ -14,7 +14,7 @@ from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import Fault, raise_fault
 from adcore.runtime.frames import Frame, FrameLayout
 from adcore.runtime.leaves import Array, LeafValue
-from adcore.runtime.native import Block, wrapper_addresses
+from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
 # A PYFUNCTYPE keeps the GIL: frames and the arena belong to one call at a time.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from adcore.errors import ArgumentError
+from adcore.runtime.alias_guard import alias_groups, extent, overlaps_itself, share_memory
 from adcore.runtime.arguments import describe, refuse
-from adcore.runtime.guard import alias_groups, extent, overlaps_itself, share_memory
 from adcore.runtime.leaves import Array, LeafValue, arrays
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_adalloc.hooks.report import AllocationReport
+    from pytest_adalloc.hooks.reports import AllocationReport
 
 
 class HooksDead(RuntimeError):

@@ -11,10 +11,11 @@ import pytest
 
 import adcore as ad
 import pytest_adalloc
-from adcore import api, pipeline
+from adcore import api
+from adcore.driver import pipeline
+from adcore.driver.specialisations import Options
 from adcore.ops import TABLE
 from adcore.ops.expr import Expr
-from adcore.versions import Options
 from pytest_adalloc import hooks
 
 
@@ -120,8 +121,8 @@ def test_a_planted_malloc_is_not_proven_either() -> None:
 
 def test_hooks_switched_off_behind_the_back_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels are linked past the hooks, to malloc itself: the canary that is linked alike shows it."""
-    from pytest_adalloc import compiled
-    from pytest_adalloc.hooks.install import installed
+    from pytest_adalloc.checks import compiled
+    from pytest_adalloc.hooks.install.install import installed
 
     assert hooks.hook_addresses()["malloc"]
     monkeypatch.setattr(hooks, "hook_addresses", lambda: dict(installed().slots.originals))

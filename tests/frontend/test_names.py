@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from adcore.frontend.arraycalls import ARRAY_FUNCTIONS
-from adcore.frontend.mathcalls import CLASSIFY, SCALAR_TYPES
-from adcore.frontend.names import (
+from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS
+from adcore.frontend.python.function_table import (
     ARITY,
     MATH,
     MATH_SPECIAL,
@@ -20,6 +19,7 @@ from adcore.frontend.names import (
     NUMPY_OPERATORS,
     ROUNDING,
 )
+from adcore.frontend.python.math_calls import CLASSIFY, SCALAR_TYPES
 from tests.frontend.support import compiled, outcome, run, same
 
 ONE = [

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 import adcore as ad
-from adcore.analysis.dependence import AliasClasses
+from adcore.analysis.affine.dependence import AliasClasses
+from adcore.driver.specialisations import Options, Prepared, bind, prepare
 from adcore.ir import interpret
 from adcore.ops import TABLE
 from adcore.runtime.arguments import signature
-from adcore.transform.merge import merge
-from adcore.versions import Options, Prepared, bind, prepare
+from adcore.transform.arrays.producer_fusion import merge
 from tests.fuzz.cases import Case, Outcome, Point, alike
 from tests.fuzz.features import features
 from tests.fuzz.programs import Program

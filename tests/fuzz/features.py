@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from adcore.ir.core import Function, walk
-from adcore.transform.checkpoint import Checkpointing
-from adcore.transform.rewind import Rewinding
+from adcore.transform.checkpointing.checkpoint import Checkpointing
+from adcore.transform.checkpointing.rewind import Rewinding
 from tests.fuzz.programs import EMPTY, FLAGS, INTEGERS, POINT, SINGLE, Program
 
 _ODD = {

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from adcore.analysis.budget import TooLarge
-from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.plan import Impossible
+from adcore.analysis.affine.dependence import AliasClasses
+from adcore.analysis.planning.budget import TooLarge
+from adcore.analysis.planning.plan import Impossible
 from adcore.ir.core import Function, Instr, Region, Value, meaning
 from adcore.ir.interpreter import Environment, _Interpreter
 from adcore.ir.printer import print_function
 from adcore.ir.types import BOOL, ArrayType, Scalar
 from adcore.ops import TABLE
-from adcore.transform.reverse import reverse
+from adcore.transform.diff.reverse import reverse
 
 
 class Meter(_Interpreter):

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from adcore import api
+from adcore.driver.specialisations import Options
 from adcore.ops import TABLE
 from adcore.ops.expr import Expr
-from adcore.versions import Options
 from tests.fuzz import storage
 from tests.fuzz.__main__ import REPRESENTATIVE, resumed, run, summary
 from tests.fuzz.cases import Case

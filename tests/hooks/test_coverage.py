@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.hooks import measure_native, record
-from pytest_adalloc.hooks.breakpoints import available as breakpoints_available
-from pytest_adalloc.hooks.sites import NOT_ATTRIBUTED
+from pytest_adalloc.hooks.attribute.sites import NOT_ATTRIBUTED
+from pytest_adalloc.hooks.witness.breakpoints import available as breakpoints_available
 
 C_PATHS = [
     "p_nothing",

@@ -9,21 +9,12 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import (
-    HooksBusy,
-    HooksDead,
-    check_link_path,
-    forbid,
-    layout,
-    machine,
-    measure,
-    measure_native,
-    record,
-)
-from pytest_adalloc.hooks.install import CANARY_BYTES, installed
-from pytest_adalloc.hooks.link_check import CANARY_KERNEL
-from pytest_adalloc.hooks.slots import Slots
-from pytest_adalloc.hooks.window import Plan
+from pytest_adalloc.hooks import HooksBusy, HooksDead, check_link_path, forbid, layout, measure, measure_native, record
+from pytest_adalloc.hooks.count.window import Plan
+from pytest_adalloc.hooks.install import jit as machine
+from pytest_adalloc.hooks.install.install import CANARY_BYTES, installed
+from pytest_adalloc.hooks.install.slots import Slots
+from pytest_adalloc.hooks.witness.link_check import CANARY_KERNEL
 
 
 @pytest.fixture
@@ -92,7 +83,7 @@ def test_canary_that_does_not_allocate(damage: Any, paths: Any) -> None:
 
 
 def test_canary_of_another_size(damage: Any, paths: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_adalloc.hooks.window.CANARY_TEXT", b"short")
+    monkeypatch.setattr("pytest_adalloc.hooks.count.window.CANARY_TEXT", b"short")
     with pytest.raises(HooksDead, match=r"1 calls of 6 bytes before"):
         measure_native(paths.address("p_nothing"), 0, calls=3)
     del damage

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_adalloc.hooks import machine
+from pytest_adalloc.hooks.install import jit as machine
 
 TEXT = f"""
 target triple = "{machine.triple()}"

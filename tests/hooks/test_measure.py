@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_adalloc.hooks import HooksBusy, breakpoints, forbid, machine, measure, measure_native, record
-from pytest_adalloc.hooks.install import hook_addresses, installed
+from pytest_adalloc.hooks import HooksBusy, forbid, measure, measure_native, record
+from pytest_adalloc.hooks.install import jit as machine
+from pytest_adalloc.hooks.install.install import hook_addresses, installed
+from pytest_adalloc.hooks.witness import breakpoints
 
 
 def test_nothing_is_nothing() -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import HooksUnavailable, available, breakpoints, install, measure, measure_native, slots
+from pytest_adalloc.hooks import HooksUnavailable, available, measure, measure_native
+from pytest_adalloc.hooks.install import install, slots
+from pytest_adalloc.hooks.witness import breakpoints
 
 HAS_BACKEND = available()[0]
 needs_backend = pytest.mark.skipif(not HAS_BACKEND, reason="no backend on this platform")
@@ -32,7 +34,7 @@ def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
         "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore'): sys.modules[name] = None\n"
         "sys.platform = 'darwin'\n"
         "import types; parent = types.ModuleType('pytest_adalloc')\n"
-        f"parent.__path__ = [{str(Path(install.__file__).parents[1])!r}]; sys.modules['pytest_adalloc'] = parent\n"
+        f"parent.__path__ = [{str(Path(install.__file__).parents[2])!r}]; sys.modules['pytest_adalloc'] = parent\n"
         "import pytest_adalloc.hooks as hooks\n"
         "print(hooks.available()[0])\n"
         "try: hooks.measure(lambda: None)\n"
@@ -84,7 +86,8 @@ class Program(ctypes.Structure): _fields_ = (("length", ctypes.c_ushort), ("code
 filtered = Program(len(program), ctypes.addressof(code))
 assert libc.prctl(38, 1, 0, 0, 0) == 0
 if libc.prctl(22, 2, ctypes.byref(filtered)): raise SystemExit(77)
-from pytest_adalloc.hooks import breakpoints, forbid, measure
+from pytest_adalloc.hooks import forbid, measure
+from pytest_adalloc.hooks.witness import breakpoints
 print(*breakpoints.available())
 report = measure(lambda: None, calls=2)
 print({w.name: w.state for w in report.witnesses}, report.pattern)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_adalloc.hooks import measure
-from pytest_adalloc.hooks.pointers import _c_type, _capsule_address, as_kernel
+from pytest_adalloc.hooks.count.pointers import _c_type, _capsule_address, as_kernel
 
 
 def test_ctypes_function(paths: Any) -> None:

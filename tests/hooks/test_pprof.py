@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.hooks import AllocationReport, Frame, Site, measure, measure_native
-from pytest_adalloc.hooks.pprof import profile, write_profile
+from pytest_adalloc.hooks.attribute.pprof import profile, write_profile
 
 pytest_plugins = ["pytester"]
 

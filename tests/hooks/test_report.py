@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_adalloc.hooks import AllocationReport, DomainCount, Frame, Site, Witness
-from pytest_adalloc.hooks.report import pattern
+from pytest_adalloc.hooks.reports import pattern
 
 
 @pytest.mark.parametrize(

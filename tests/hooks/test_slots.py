@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import elf, measure_native
+from pytest_adalloc.hooks import measure_native
 from pytest_adalloc.hooks.entries import NAMES
-from pytest_adalloc.hooks.install import installed
-from pytest_adalloc.hooks.slots import linked_address
+from pytest_adalloc.hooks.install import loaded_objects as elf
+from pytest_adalloc.hooks.install.install import installed
+from pytest_adalloc.hooks.install.slots import linked_address
 
 
 def word(address: int) -> ctypes.c_uint64:
@@ -71,7 +72,7 @@ def test_read_only_pages_are_closed_again(paths: Any) -> None:
     hooks = installed()
 
     def rights() -> dict[int, int]:
-        from pytest_adalloc.hooks.slots import memory_regions
+        from pytest_adalloc.hooks.install.slots import memory_regions
 
         regions = memory_regions()
         return {
@@ -231,8 +232,8 @@ def test_a_program_that_is_not_position_independent(paths: Any, tmp_path: Path) 
     code = (
         "import ctypes, sys\n"
         "from pytest_adalloc.hooks import measure_native\n"
-        "from pytest_adalloc.hooks.install import installed\n"
-        "from pytest_adalloc.hooks.slots import linked_address\n"
+        "from pytest_adalloc.hooks.install.install import installed\n"
+        "from pytest_adalloc.hooks.install.slots import linked_address\n"
         "hooks = installed()\n"
         "print(linked_address('malloc') != hooks.slots.originals['malloc'])\n"
         "library = ctypes.CDLL(sys.argv[1])\n"

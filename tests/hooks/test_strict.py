@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import HooksUnavailable, breakpoints, machine, strict
-from pytest_adalloc.hooks.elf_writer import shared_object
+from pytest_adalloc.hooks import HooksUnavailable
+from pytest_adalloc.hooks.install import jit as machine
+from pytest_adalloc.hooks.witness import breakpoints
+from pytest_adalloc.hooks.witness import preloaded as strict
+from pytest_adalloc.hooks.witness.shared_library import shared_object
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,8 @@ def test_agrees_where_slots_see_and_sees_more(library: Path, paths: Any, python:
 
 PLACES = """
 import ctypes, sys
-from pytest_adalloc.hooks import breakpoints, measure_native, strict
+from pytest_adalloc.hooks import measure_native
+from pytest_adalloc.hooks.witness import breakpoints, preloaded as strict
 library = ctypes.CDLL(sys.argv[1])
 for name in ("p_nothing", "p_malloc", "p_posix_memalign", "p_memalign", "p_valloc", "h_cached", "h_libc_malloc"):
     address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
@@ -78,7 +82,7 @@ def test_breakpoints_are_on_libcs_own_entries(library: Path, paths: Any, python:
 
 def test_reexec_keeps_arguments_and_preloads(library: Path, python: Any) -> None:
     run = python(
-        "import sys; from pytest_adalloc.hooks import strict\n"
+        "import sys; from pytest_adalloc.hooks.witness import preloaded as strict\n"
         "if not strict.active(): strict.reexec()\n"
         "print('active', sys.argv[1:])",
         "one",

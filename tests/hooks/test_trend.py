@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import GrowthReport, growth, measure_growth, trend
+from pytest_adalloc.hooks import GrowthReport, growth, measure_growth
+from pytest_adalloc.hooks.count import trend
 
 
 def test_a_native_leak_grows(paths: Any) -> None:

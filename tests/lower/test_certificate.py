@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adcore.abi import elf
 from adcore.ir import F32, F64, Scalar
-from adcore.lower import certificate, elf, emit, vectormath
-from adcore.lower.certificate import certify, indirect_calls, reason
-from adcore.runtime.jit import Loaded, load
+from adcore.lower import emit
+from adcore.lower import vector_math as vectormath
+from adcore.lower.objects import certificate
+from adcore.lower.objects.certificate import certify, indirect_calls, reason
+from adcore.runtime.linker import Loaded, load
 from pytest_adalloc import hooks
 from tests.lower.native import Native
 

@@ -7,8 +7,8 @@ import pytest
 
 from adcore.ir import Function, parse_function, print_function, verify, walk
 from adcore.ops import TABLE
-from adcore.transform.checks import simplify_checks
-from adcore.transform.simplify import simplify
+from adcore.transform.canonical.checks import simplify_checks
+from adcore.transform.canonical.simplify import simplify
 from tests.lower.native import Native, agree
 
 HEAD = """

@@ -8,7 +8,7 @@ import pytest
 
 from adcore.ir import interpret, parse_function, print_function, verify, walk
 from adcore.ops import TABLE
-from adcore.transform.conditions import flatten_conditions
+from adcore.transform.canonical.short_circuit import flatten_conditions
 
 TEMPLATE = """
 func @f(%c: bool, %i: i64, %n: i64) -> (bool) {{
@@ -49,8 +49,8 @@ def test_what_may_raise_or_has_no_constant_stays(then: str) -> None:
 
 
 def test_a_loop_that_may_stop_early_needs_no_subscript_check() -> None:
-    from adcore.transform.checks import simplify_checks
-    from adcore.transform.simplify import simplify
+    from adcore.transform.canonical.checks import simplify_checks
+    from adcore.transform.canonical.simplify import simplify
 
     function = parse_function("""
 func @f(%x: array<f64,1,C>) -> (f64) {

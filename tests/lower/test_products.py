@@ -15,13 +15,13 @@ from adcore.analysis.products import product_nests
 from adcore.errors import WorkspaceError
 from adcore.ir import Function, interpret, verify
 from adcore.ir.parser import parse_function
-from adcore.lower import blocked
-from adcore.lower.certificate import certify
-from adcore.lower.vectormath import NO_VECTOR_MATH
+from adcore.lower import packed_products as blocked
+from adcore.lower.objects.certificate import certify
+from adcore.lower.vector_math import NO_VECTOR_MATH
 from adcore.ops import TABLE
-from adcore.transform.products import separate_products
+from adcore.transform.optimize.product_separation import separate_products
 from tests.lower.native import Native
-from tests.transform.test_products import always, memory, random_nests
+from tests.transform.optimize.test_product_separation import always, memory, random_nests
 
 __all__ = ["always"]  # a fixture
 

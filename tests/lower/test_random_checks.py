@@ -10,8 +10,8 @@ import pytest
 
 from adcore.ir import F64, I64, ArrayType, Builder, Function, Value, interpret, print_function, verify
 from adcore.ops import TABLE
-from adcore.transform.checks import simplify_checks
-from adcore.transform.simplify import simplify
+from adcore.transform.canonical.checks import simplify_checks
+from adcore.transform.canonical.simplify import simplify
 
 
 class Nest:

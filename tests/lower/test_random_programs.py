@@ -10,11 +10,11 @@ import pytest
 
 from adcore.ir import Function, interpret, verify
 from adcore.ops import TABLE
-from adcore.transform.checks import simplify_checks
-from adcore.transform.defer import defer_checks
-from adcore.transform.reverse import reverse
-from adcore.transform.simplify import simplify
-from adcore.transform.tiles import tile_bits
+from adcore.transform.canonical.checks import simplify_checks
+from adcore.transform.canonical.simplify import simplify
+from adcore.transform.diff.reverse import reverse
+from adcore.transform.optimize.bit_tiles import tile_bits
+from adcore.transform.optimize.check_sinking import defer_checks
 from tests.lower.native import Native
 from tests.transform.random_programs import random_program
 

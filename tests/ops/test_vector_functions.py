@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adcore.ir import F32, F64, Scalar, interpret, parse_function
-from adcore.lower import vectormath
+from adcore.lower import vector_math as vectormath
 from adcore.ops import TABLE
 from tests.lower.native import Native
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pytest_adalloc.arguments import Moved, Point, Replica, names_of
+from pytest_adalloc.checks.arguments import Moved, Point, Replica, names_of
 
 
 class Pair(NamedTuple):

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_adalloc.arguments import Point, names_of
-from pytest_adalloc.comparison import Bounds, Comparison, Tolerance, compare
-from pytest_adalloc.evaluation import Evaluation
+from pytest_adalloc.checks.arguments import Point, names_of
+from pytest_adalloc.checks.comparison import Bounds, Comparison, Tolerance, compare
+from pytest_adalloc.checks.evaluation import Evaluation
 
 
 def judged(f: Callable[..., Any], args: tuple[Any, ...], gradient: Any, **options: Any) -> tuple[Comparison, Point]:

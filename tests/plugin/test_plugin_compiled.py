@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 import pytest_adalloc
-from pytest_adalloc import compiled, hooks
-from pytest_adalloc.checking import examined
-from pytest_adalloc.compiled import Compiled
-from pytest_adalloc.hooks.install import installed
+from pytest_adalloc import hooks
+from pytest_adalloc.checks import compiled
+from pytest_adalloc.checks.checking import examined
+from pytest_adalloc.checks.compiled import Compiled
+from pytest_adalloc.hooks.install.install import installed
 from pytest_adalloc.options import Options
-from pytest_adalloc.report import GradReport
+from pytest_adalloc.report.reports import GradReport
 
 HERE = str(Path(__file__))
 

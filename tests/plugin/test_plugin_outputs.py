@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_adalloc import baseline, html
-from pytest_adalloc.findings import as_json, finding, recorded, write_atomically
-from pytest_adalloc.github import annotation
 from pytest_adalloc.hooks import AllocationReport, DomainCount, Site, Witness
-from pytest_adalloc.outputs import summary, write
-from pytest_adalloc.report import GradReport, Worst
+from pytest_adalloc.report import baseline, html
+from pytest_adalloc.report.findings import as_json, finding, recorded, write_atomically
+from pytest_adalloc.report.github import annotation
+from pytest_adalloc.report.outputs import summary, write
+from pytest_adalloc.report.reports import GradReport, Worst
 from pytest_adalloc.session import Recorder, Settings
 
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from pytest_adalloc.hooks import HooksUnavailable, strict
+from pytest_adalloc.hooks import HooksUnavailable
+from pytest_adalloc.hooks.witness import preloaded as strict
 
 from .conftest import Session
 
@@ -14,7 +15,7 @@ pytest_plugins = ["pytester"]
 
 SOURCE = """
     import ctypes
-    from pytest_adalloc.hooks import strict
+    from pytest_adalloc.hooks.witness import preloaded as strict
 
     def test_watched(adalloc):
         assert strict.active()

@@ -353,7 +353,7 @@ def test_a_run_without_checks_says_nothing_and_imports_nothing(session: Session)
     import sys
 
     def test_lean():
-        heavy = ("numpy", "llvmlite", "adcore", "pytest_adalloc.checking", "pytest_adalloc.hooks")
+        heavy = ("numpy", "llvmlite", "adcore", "pytest_adalloc.checks.checking", "pytest_adalloc.hooks")
         assert [name for name in heavy if name in sys.modules] == []
     """
     )

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adcore.runtime.guard import alias_groups, detach, mirror, overlaps_itself, share_memory
+from adcore.runtime.alias_guard import alias_groups, detach, mirror, overlaps_itself, share_memory
 
 BUFFER = np.zeros(40)
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from adcore.ir.types import F64, ArrayType
-from adcore.runtime import jit, native
+from adcore.runtime import linker as jit
+from adcore.runtime import native_types as native
 from adcore.runtime.calls import Kernel, Returned, bound_block, called_block
 from adcore.runtime.frames import FrameLayout
 

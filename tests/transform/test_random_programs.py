@@ -12,17 +12,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adcore.analysis.choices import Choice, Node
-from adcore.analysis.dependence import AliasClasses
-from adcore.analysis.facts import analyse
-from adcore.analysis.plan import Planner
+from adcore.analysis.affine.dependence import AliasClasses
+from adcore.analysis.planning.choices import Choice, Node
+from adcore.analysis.planning.facts import analyse
+from adcore.analysis.planning.plan import Planner
 from adcore.ir import Function, Instr, Scalar, Value, interpret, verify
 from adcore.ops import TABLE
-from adcore.transform.forward import forward
-from adcore.transform.improve import improve
-from adcore.transform.induction import close_inductions
-from adcore.transform.reverse import emit_reverse
-from adcore.transform.simplify import simplify
+from adcore.transform.canonical.induction import close_inductions
+from adcore.transform.canonical.simplify import simplify
+from adcore.transform.diff.forward import forward
+from adcore.transform.diff.reverse import emit_reverse
+from adcore.transform.optimize.improve import improve
 from tests.transform.random_programs import random_program
 
 KINDS = ("duplicated", "duplicated", "duplicated", "active", "const")

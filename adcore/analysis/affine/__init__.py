@@ -1,0 +1,1 @@
+"""Integers as affine forms of loop counters and sizes, and what follows: bounds, ranges, dependence of accesses."""

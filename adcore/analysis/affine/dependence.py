@@ -1,0 +1,248 @@
+"""May a later store overwrite what a load read? One system of integer constraints per (load, store, loop level).
+
+    for k in range(n):
+        a[k, k] = sqrt(a[k, k])            # kills the load of the same line
+        for i in range(k + 1, n):
+            a[i, k] = a[i, k] / a[k, k]    # this load of a[k, k] is never killed: later stores have row or column > k
+
+Arrays are seen through their root: the subscripts of a view are mapped to subscripts of the parameter, list or
+allocation that it is a view of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from adcore.analysis.affine.bounds import Bounds
+from adcore.analysis.affine.conflicts import Conflicts, Order, Shape, Subscripts
+from adcore.analysis.affine.forms import Affine, Form, known, plus
+from adcore.analysis.structure import Structure, contains
+from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import ListType
+
+MOST_COMPARED = 2
+"""Inside more common loops than this, accesses are taken to look alike only if they have the same subscripts in one
+nest: few pairs share so many loops, and finding out more would take a shape for each of them."""
+
+ACCESSES = {"load": 0, "store": 1, "accumulate": 1}
+"""Position of the array among the operands; subscripts follow it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """One load or store, with subscripts of its root (None: not affine); `key` stands for them in tables."""
+
+    instr: Instr
+    root: Value
+    subscripts: Subscripts
+    key: Hashable
+    loops: tuple[Instr, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a test: an access seen from inside the `depth` loops that it shares with the other. It stands for
+    all accesses that look like it from there; `meets` are the answers found, by the other side and the level."""
+
+    access: Access
+    depth: int
+    levels: range
+    meets: dict[tuple[Side, int], bool] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class AliasClasses:
+    """Which parameters may overlap in memory: groups of parameter positions. What is alone in a group, or stands in it
+    twice, overlaps itself, and so may the items of a list in any group."""
+
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    def classes(self, params: Sequence[Value]) -> dict[Value, int]:
+        """The class number of each parameter that is in a group."""
+        return {params[p]: k for k, group in enumerate(self.groups) for p in group}
+
+    def self_overlapping(self, params: Sequence[Value]) -> frozenset[Value]:
+        lists = (p for group in self.groups for p in group if isinstance(params[p].type, ListType))
+        folded = (p for group in self.groups for p in group if len(group) == 1 or group.count(p) > 1)
+        return frozenset(params[p] for p in (*folded, *lists))
+
+
+class Dependence:
+    """Memoised dependence tests over one function."""
+
+    def __init__(self, structure: Structure, aliases: AliasClasses | None = None) -> None:
+        self.structure = structure
+        self.affine = Affine(structure)
+        aliases = aliases or AliasClasses()
+        params = structure.function.params
+        self.aliases = aliases
+        self.classes = aliases.classes(params)
+        self.self_overlapping = aliases.self_overlapping(params)
+        self._accesses: dict[Instr, Access] = {}
+        self.bounds = Bounds(structure, self.affine)
+        self.conflicts = Conflicts(structure, self.affine, self.bounds)
+        self._sides: dict[tuple[Instr, int], Side] = {}
+        self._alike: dict[Hashable, Side] = {}
+        self._places: dict[Hashable, list[Instr]] = {}
+
+    def root(self, array: Value) -> Value:
+        """The parameter, list or allocation that `array` is a view of."""
+        while (instr := self.structure.definition.get(array)) is not None and instr.op in ("view", "transpose", "item"):
+            array = instr.operands[0]
+        return array
+
+    def may_overlap(self, a: Value, b: Value) -> bool:
+        """Whether two roots can share memory."""
+        return a is b or (a in self.classes and self.classes[a] == self.classes.get(b))
+
+    def access(self, instr: Instr) -> Access:
+        """`instr` (load, store or accumulate) by root and subscripts."""
+        if instr not in self._accesses:
+            at = ACCESSES[instr.op]
+            subscripts: Subscripts = tuple(self.affine.form(v) for v in instr.operands[at + 1 :])
+            root, subscripts = self._through_views(instr.operands[at], subscripts)
+            loops = tuple(self.structure.loops(self.structure.home[instr]))
+            key = tuple(None if form is None else frozenset(form.items()) for form in subscripts)
+            self._accesses[instr] = Access(instr, root, subscripts, key, loops)
+        return self._accesses[instr]
+
+    def _through_views(self, array: Value, subscripts: Subscripts) -> tuple[Value, Subscripts]:
+        instr = self.structure.definition.get(array)
+        if instr is None or instr.op not in ("view", "transpose", "item"):
+            return array, subscripts
+        if instr.op == "item":
+            subscripts = (self.affine.form(instr.operands[1]), *subscripts)
+        elif instr.op == "transpose":
+            permuted: list[Form | None] = [None] * len(subscripts)
+            for new, old in enumerate(instr.attrs["permutation"]):
+                permuted[old] = subscripts[new]
+            subscripts = tuple(permuted)
+        else:
+            subscripts = self._through_slices(instr, subscripts)
+        return self._through_views(instr.operands[0], subscripts)
+
+    def _through_slices(self, instr: Instr, subscripts: Subscripts) -> Subscripts:
+        given, operands = iter(subscripts), iter(instr.operands[1:])
+        mapped: list[Form | None] = []
+        for axis in instr.attrs["axes"]:
+            start = self.affine.form(next(operands))
+            if axis == "i":
+                mapped.append(start)
+                continue
+            next(operands)
+            step, inner = known(self.affine.form(next(operands))), next(given)
+            mapped.append(None if step is None or inner is None else plus(start, inner, step))
+        return tuple(mapped)
+
+    def certainly_same(self, a: Instr, b: Instr) -> bool:
+        """Whether two accesses of one iteration touch the same element for sure."""
+        x, y = self.access(a), self.access(b)
+        return x.root is y.root and None not in x.subscripts and x.key == y.key
+
+    def same_place(self, access: Instr, region: Region) -> Sequence[Instr]:
+        """The accesses of `region` that touch the same element as `access` for sure in each iteration, in program
+        order; none if the subscripts of `access` are not affine."""
+        if not self._places:
+            accesses = (i for i in self.structure.instructions() if i.op in ACCESSES)
+            for instr in accesses:
+                self._places.setdefault(self._place(instr, self.structure.home[instr]), []).append(instr)
+        return () if None in self.access(access).subscripts else self._places.get(self._place(access, region), ())
+
+    def _place(self, instr: Instr, region: Region) -> Hashable:
+        access = self.access(instr)
+        return region, access.root, access.key
+
+    def levels(self, load: Instr, store: Instr) -> tuple[int, ...]:
+        """The levels at which `store` may later overwrite what `load` read: l > 0, carried by the l-th common loop
+        (counted from outside); 0, in the same iteration of all common loops, further down."""
+        x, y = self.sides(load, store)
+        carried = tuple(level for level in x.levels if self.meet(x, y, level))
+        return (*carried, 0) if self.follows(load, store) and self.meet(x, y, 0) else carried
+
+    def overwrites(self, load: Instr, store: Instr) -> bool:
+        """Whether `store` may later overwrite what `load` read."""
+        x, y = self.sides(load, store)
+        return self.carries(x, y, 0, x.depth) or (self.follows(load, store) and self.meet(x, y, 0))
+
+    def here(self, load: Instr, store: Instr) -> bool:
+        """Whether `store` may overwrite what `load` read later in the same iteration of all their common loops."""
+        return self.follows(load, store) and self.meet(*self.sides(load, store), 0)
+
+    def common_loops(self, a: Instr, b: Instr) -> tuple[Instr, ...]:
+        """The loops around both accesses, outermost first."""
+        x, y = self.access(a).loops, self.access(b).loops
+        common = 0
+        while common < min(len(x), len(y)) and x[common] is y[common]:
+            common += 1
+        return x[:common]
+
+    def carried(self, first: Instr, second: Instr, level: int) -> bool:
+        """Whether `second` may touch what `first` did, in a later iteration of the `level`-th of their common loops."""
+        return self.meet(*self.sides(first, second), level)
+
+    def in_next_iteration(self, load: Instr, store: Instr, level: int) -> bool:
+        """Whether `store` may overwrite what `load` read as soon as in the next iteration of their `level`-th loop."""
+        stride = abs(self.access(load).loops[level - 1].attrs.get("step", 1))
+        return self._meet(*self.sides(load, store), level, stride)
+
+    def sides(self, load: Instr, store: Instr) -> tuple[Side, Side]:
+        """Both, seen from inside their common loops."""
+        common = len(self.common_loops(load, store))
+        return self.side(load, common), self.side(store, common)
+
+    def side(self, instr: Instr, depth: int) -> Side:
+        """`instr` as seen from inside the `depth` outermost loops around it."""
+        found = self._sides.get((instr, depth))
+        if found is None:
+            access = self.access(instr)
+            scope = self.structure.depth(self.structure.home[access.root])
+            side = Side(access, depth, range(scope + 1, depth + 1))
+            found = self._sides[instr, depth] = self._alike.setdefault(self._looks(side), side)
+        return found
+
+    def _looks(self, side: Side) -> Hashable:
+        """What two accesses have in common if no test from inside the loops of `side` can tell them apart."""
+        access = side.access
+        if side.depth > MOST_COMPARED:
+            around = self.bounds.around(self.structure.home[access.instr])  # the list is kept, so its id stays its own
+            return access.root, side.depth, id(around), access.key
+        levels = (0, *side.levels)
+        return access.root, access.loops[: side.depth], *(self._shape(side, level) for level in levels)
+
+    def carries(self, x: Side, y: Side, above: int, depth: int) -> bool:
+        """Whether a later iteration of one of the loops number `above` + 1 to `depth` may touch the element again."""
+        return any(self.meet(x, y, level) for level in x.levels if above < level <= depth)
+
+    def meet(self, x: Side, y: Side, level: int) -> bool:
+        """Whether `y` may touch an element that `x` touches, in a later iteration of loop number `level`, or in the
+        same iteration of all loops around both (0)."""
+        key = (y, level)
+        found = x.meets.get(key)
+        if found is None:
+            found = x.meets[key] = self._meet(x, y, level)
+        return found
+
+    def _meet(self, x: Side, y: Side, level: int, distance: int | None = None) -> bool:
+        a, b = x.access.root, y.access.root
+        if a is not b or a in self.self_overlapping:
+            return self.may_overlap(a, b)
+        order = _direction(x.access.loops[level - 1]) if level else 0
+        return self.conflicts.meet(self._shape(x, level), self._shape(y, level), order, distance)
+
+    def _shape(self, side: Side, level: int) -> Shape:
+        access = side.access
+        home, (subscripts, key) = self.structure.home[access.instr], (access.subscripts, access.key)
+        if level == 0:
+            return self.conflicts.shape(home, subscripts, key, side.depth, None)
+        counter = access.loops[level - 1].regions[-1].params[0]
+        return self.conflicts.shape(home, subscripts, key, level - 1, counter)
+
+    def follows(self, first: Instr, second: Instr) -> bool:
+        """Whether `second` comes after `first` in one iteration of all their common loops."""
+        return contains(self.structure.following(first), self.structure.number[second])
+
+
+def _direction(loop: Instr) -> Order:
+    """Whether the counter grows from one iteration to the next."""
+    return 1 if loop.op == "while" or (loop.attrs["step"] > 0) != bool(loop.attrs.get("reverse")) else -1

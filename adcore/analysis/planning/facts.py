@@ -1,0 +1,31 @@
+"""Everything that is known about a function before the decision what to store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from adcore.analysis.activity import active_in
+from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.planning.plan import Planner
+from adcore.analysis.planning.record import needs
+from adcore.analysis.structure import structure
+from adcore.ir.core import Function, Instr
+from adcore.ops import Table
+
+
+def analyse(
+    function: Function,
+    kinds: Sequence[str],
+    seeds: Sequence[bool],
+    aliases: AliasClasses,
+    ops: Table,
+    apart: Collection[Instr] = (),
+) -> Planner:
+    """Dependences, activity, what the reverse sweep reads, and the choices for it.
+
+    `kinds` and `seeds` are those of the differentiation (see `transform.reverse`); `apart` are loops that are
+    reversed by running them again.
+    """
+    dependence = Dependence(structure(function), aliases)
+    active = active_in(dependence, ops, kinds, seeds)
+    return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)

@@ -1,0 +1,295 @@
+"""Jacobians, and second derivatives: exact, by forward mode over the reverse sweep.
+
+`ad.hvp(f)`, `ad.hessian(f)` and `ad.jacobian(f)` are called as `f` is. `.bind(...)` takes the same arguments and gives
+a call without arguments over them, arrays as they are whenever it is called: it fills the same arrays each time and
+asks no allocator for anything. `.explain(...)` says which sweeps that takes and what they keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from adcore.analysis.planning.explain import Explanation
+from adcore.driver.batching import Cotangents, Tangents, lanes_for
+from adcore.driver.functional import Evaluation, Wrt, at, scalar_seeds
+from adcore.driver.specialisations import Options, is_differentiable
+from adcore.ir.types import NUMPY_NAMES, Scalar, Type
+from adcore.runtime.arguments import refuse
+from adcore.signature import ArrayArg, ScalarArg, UniformArg
+
+Array = np.ndarray[Any, Any]
+
+
+class Bound:
+    """`bound()` computes anew over the arguments as they are and returns the same arrays every time."""
+
+    def __call__(self) -> Any:
+        raise NotImplementedError
+
+    def explain(self) -> Explanation:
+        """Which sweeps run, and what they keep."""
+        raise NotImplementedError
+
+
+class Operator:
+    """A derivative of `f`, called as `f` is."""
+
+    def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., Bound]) -> None:
+        self._f, self._wrt, self._make = f, wrt, make
+        self.__name__ = str(getattr(f, "__name__", f))
+        self.__doc__ = f"{what} of {self.__name__}."
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.bind(*args, **kwargs)()
+
+    def bind(self, *args: Any, **kwargs: Any) -> Bound:
+        """A call without arguments over these very arrays."""
+        extra = {"vector": kwargs.pop("vector")} if self._make is _Product and "vector" in kwargs else {}
+        if self._make is _Product and not extra:
+            raise TypeError(f"hvp({self.__name__}) is called without `vector=`")
+        evaluation = at(self._f, args, kwargs, self._wrt, Options())
+        return self._make(evaluation, isinstance(self._wrt, tuple), **extra)
+
+    def explain(self, *args: Any, **kwargs: Any) -> Explanation:
+        """Which sweeps run for these arguments, and what they keep."""
+        return self.bind(*args, **kwargs).explain()
+
+
+def hvp(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
+    """`hvp(f)(*args, vector=v)`: the product of the Hessian of the scalar function `f` with `v`.
+
+    `v` and the result have the structure of the argument (of a tuple of arguments, if `wrt` is a tuple).
+    """
+    return Operator("Hessian-vector products", f, wrt, _Product)
+
+
+def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
+    """The Hessian of the scalar function `f`: an array of shape `x.shape + x.shape` (a float for a float).
+
+    For a tuple of arguments a tuple of tuples of blocks.
+    """
+    return Operator("The Hessian", f, wrt, _Hessian)
+
+
+def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
+    """The Jacobian of `f` by one argument: shape `output.shape + x.shape`; a tuple of them for a tuple of arguments,
+    and a tuple over the outputs where there are several.
+
+    Runs forward sweeps of up to 8 inputs each, or one reverse sweep per output, whichever are fewer.
+    """
+    return Operator("The Jacobian", f, wrt, _jacobian)
+
+
+class _Product(Bound):
+    def __init__(self, evaluation: Evaluation, several: bool, vector: Any) -> None:
+        scalar_seeds(evaluation)
+        self.evaluation, self.several = evaluation, several
+        vectors = vector if several else (vector,)
+        if len(vectors) != len(evaluation.chosen):
+            refuse(f"hvp got {len(vectors)} vectors for {len(evaluation.chosen)} arguments")
+        given = {k: evaluation.tangent_leaves(k, v) for k, v in zip(evaluation.chosen, vectors, strict=True)}
+        self.tangents = evaluation.leaf_tangents(given)
+        self.sweeper = Tangents(evaluation, 1, second=True)
+
+    def __call__(self) -> Any:
+        self.sweeper.clear()
+        self.sweeper.along(self.tangents)
+        self.sweeper.run()
+        change = [self.sweeper.change(k, 0) for k in range(len(self.evaluation.kinds))]
+        found = tuple(self.evaluation.structured(change, k) for k in self.evaluation.chosen)
+        return found if self.several else found[0]
+
+    def explain(self) -> Explanation:
+        return _noted(self.sweeper.explain(), "Forward mode over the reverse sweep: " + _twofold(1))
+
+
+class _Hessian(Bound):
+    def __init__(self, evaluation: Evaluation, several: bool) -> None:
+        scalar_seeds(evaluation)
+        self.evaluation, self.several = evaluation, several
+        self.directions = _directions(evaluation)
+        self.sweeper = Tangents(evaluation, lanes_for(evaluation, len(self.directions), True), second=True)
+        kinds = [(_shape(evaluation, k), _dtype(evaluation, k)) for k in evaluation.chosen]
+        self.blocks = [[np.zeros((_count(a), _count(b)), np.result_type(s, t)) for b, t in kinds] for a, s in kinds]
+        self.shaped = [
+            [block.reshape(a + b) for block, (b, _) in zip(row, kinds, strict=True)]
+            for row, (a, _) in zip(self.blocks, kinds, strict=True)
+        ]
+
+    def __call__(self) -> Any:
+        sweeper, lanes = self.sweeper, self.sweeper.lanes
+        columns = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
+        for start in range(0, len(self.directions), lanes):
+            chunk = self.directions[start : start + lanes]
+            _sweep(sweeper, chunk)
+            for lane, d in enumerate(chunk):
+                for block, leaf in zip(self.blocks[d.number], columns, strict=True):
+                    change = sweeper.change(leaf, lane)
+                    block[d.element] = change.reshape(-1) if isinstance(change, np.ndarray) else change or 0.0
+        found = tuple(tuple(map(_plain, row)) for row in self.shaped)
+        return found if self.several else found[0][0]
+
+    def explain(self) -> Explanation:
+        lanes, count = self.sweeper.lanes, len(self.directions)
+        how = f"Forward mode over the reverse sweep: {_sweeps(lanes, count)} for {count} columns. {_twofold(lanes)}"
+        return _noted(self.sweeper.explain(), how)
+
+
+def _jacobian(evaluation: Evaluation, several: bool) -> Bound:
+    outputs = evaluation.results()
+    directions = _directions(evaluation)
+    rows = sum(int(np.size(o)) for o in outputs)
+    forward = -(-len(directions) // lanes_for(evaluation, len(directions), False)) <= rows
+    return (_ByColumns if forward else _ByRows)(evaluation, several, outputs)
+
+
+class _Jacobian(Bound):
+    """`blocks[output][argument]`: a matrix of elements of the output by elements of the argument."""
+
+    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
+        self.evaluation, self.several, self.outputs = evaluation, several, outputs
+        self.blocks, self.shaped = [], []
+        for output, type_ in zip(outputs, evaluation.primal.result_types, strict=True):
+            own = _float_of(type_)
+            shapes = [(_shape(evaluation, k), np.result_type(own, _dtype(evaluation, k))) for k in evaluation.chosen]
+            self.blocks.append([np.zeros((int(np.size(output)), _count(shape)), dtype) for shape, dtype in shapes])
+            self.shaped.append([
+                block.reshape(np.shape(output) + shape)
+                for block, (shape, _) in zip(self.blocks[-1], shapes, strict=True)
+            ])  # fmt: skip
+
+    def found(self) -> Any:
+        lines = [tuple(map(_plain, line)) if self.several else _plain(line[0]) for line in self.shaped]
+        return lines[0] if self.evaluation.primal.is_single else tuple(lines)
+
+
+class _ByColumns(_Jacobian):
+    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
+        super().__init__(evaluation, several, outputs)
+        self.directions = _directions(evaluation)
+        self.sweeper = Tangents(evaluation, lanes_for(evaluation, len(self.directions), False), second=False)
+        self.columns = [np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(outputs, self.blocks, strict=True)]
+
+    def __call__(self) -> Any:
+        sweeper, lanes = self.sweeper, self.sweeper.lanes
+        for start in range(0, len(self.directions), lanes):
+            chunk = self.directions[start : start + lanes]
+            _sweep(sweeper, chunk)
+            for lane, d in enumerate(chunk):
+                for result, line in enumerate(self.blocks):
+                    sweeper.tangent(result, lane, self.columns[result])
+                    line[d.number][:, d.element] = self.columns[result]
+        return self.found()
+
+    def explain(self) -> Explanation:
+        lanes, count = self.sweeper.lanes, len(self.directions)
+        how = f"Forward mode, the inputs being fewer: {_sweeps(lanes, count)} for {count} columns."
+        return _noted(self.sweeper.explain(), how)
+
+
+class _ByRows(_Jacobian):
+    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
+        super().__init__(evaluation, several, outputs)
+        self.sweepers = {
+            result: Cotangents(evaluation, result, output)
+            for result, (type_, output) in enumerate(zip(evaluation.primal.result_types, outputs, strict=True))
+            if is_differentiable(type_)
+        }
+
+    def __call__(self) -> Any:
+        leaves = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
+        for result, sweeper in self.sweepers.items():
+            for row in range(len(self.blocks[result][0])):
+                sweeper.aim(row)
+                sweeper.run()
+                for block, leaf in zip(self.blocks[result], leaves, strict=True):
+                    adjoint = sweeper.adjoint(leaf)
+                    block[row] = adjoint.reshape(-1) if isinstance(adjoint, np.ndarray) else adjoint
+        return self.found()
+
+    def explain(self) -> Explanation:
+        rows = sum(len(self.blocks[k][0]) for k in self.sweepers)
+        how = f"Reverse mode, the outputs being fewer: {rows} sweep{'s' * (rows != 1)} for {rows} rows."
+        first = next(iter(self.sweepers.values()), None)
+        function = self.evaluation.primal.function
+        empty = Explanation(function.name, function.span, (), "0", 0)
+        return _noted(first.explain() if first is not None else empty, how)
+
+
+def _sweep(sweeper: Tangents, chunk: Sequence[_Direction]) -> None:
+    """Run along these directions, one a lane."""
+    sweeper.clear()
+    for lane, d in enumerate(chunk):
+        sweeper.aim(lane, d.leaf, d.index)
+    sweeper.run()
+
+
+def _sweeps(lanes: int, count: int) -> str:
+    sweeps = -(-count // lanes)
+    each = f" of {lanes} directions" if lanes > 1 else ""
+    return f"{sweeps} sweep{'s' * (sweeps != 1)}{each}"
+
+
+def _twofold(lanes: int) -> str:
+    tangents = "its tangent" if lanes == 1 else f"its {lanes} tangents"
+    return f"Each value that is kept comes with {tangents}: {lanes + 1} times the bytes above."
+
+
+def _noted(explained: Explanation, note: str) -> Explanation:
+    return replace(explained, notes=(*explained.notes, note))
+
+
+def _shape(evaluation: Evaluation, position: int) -> tuple[int, ...]:
+    """Shape of an argument: numbers, arrays and lists of numbers have one."""
+    arg, value = evaluation.signature.args[position], evaluation.arguments[position]
+    if isinstance(arg, ScalarArg):
+        return ()
+    if isinstance(arg, ArrayArg):
+        return tuple(value.shape)
+    if isinstance(arg, UniformArg) and isinstance(arg.item, ScalarArg):
+        return (len(value),)
+    return refuse(
+        f"`{evaluation.names[position]}` has no one shape: its second derivatives and Jacobians are no arrays",
+        help="pass one array, or use ad.hvp, ad.jvp and ad.vjp, which keep structures",
+    )
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape))
+
+
+def _dtype(evaluation: Evaluation, position: int) -> str:
+    return _float_of(evaluation.primal.leaves[evaluation.spans[position][0]].type)
+
+
+def _float_of(type_: Type) -> str:
+    """NumPy's name of the floats that derivatives of such values are."""
+    element = type_ if isinstance(type_, Scalar) else type_.element
+    return NUMPY_NAMES[element.name] if element.kind == "f" else "float64"
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """One element that is differentiated: of the argument `number` among the chosen, a leaf."""
+
+    number: int
+    leaf: int
+    element: int
+    index: tuple[int, ...]
+
+
+def _directions(evaluation: Evaluation) -> list[_Direction]:
+    return [
+        _Direction(number, evaluation.spans[position][0], element, index)
+        for number, position in enumerate(evaluation.chosen)
+        for element, index in enumerate(np.ndindex(_shape(evaluation, position)))
+    ]
+
+
+def _plain(array: Array) -> Any:
+    """A Python float for what has no axes."""
+    return float(array) if array.ndim == 0 else array

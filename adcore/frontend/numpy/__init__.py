@@ -1,0 +1,1 @@
+"""NumPy in the frontend: array expressions, indexing, reductions, shapes, new arrays."""

@@ -1,0 +1,1 @@
+"""Python in the frontend: statements, control flow, expressions, calls."""

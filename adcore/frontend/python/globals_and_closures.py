@@ -1,0 +1,106 @@
+"""Names from outside the function: closure variables, globals, builtins, attributes of modules."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import dataclasses
+import types
+from collections.abc import Callable
+from typing import Any
+
+from adcore.frontend.captures import Capture, array_arg
+from adcore.frontend.numpy.subscripts import CAPTURED
+from adcore.frontend.reader import unwrap
+from adcore.frontend.session import Frame
+from adcore.frontend.values.abstract import Abstract, Array, Const, Items, Record, is_number
+from adcore.ir.core import Value
+from adcore.ir.types import SCALARS, ArrayType
+
+
+def lookup_global(frame: Frame, node: ast.AST, name: str) -> Abstract:
+    """A name that is no local: as Python finds it now."""
+    source = frame.source
+    if name in source.closure:
+        cell = source.closure[name]
+        try:
+            value = cell.cell_contents
+        except ValueError:
+            return frame.error(node, f"`{name}` of the enclosing function has no value yet", f"assign `{name}` first")
+        return from_python(frame, node, value, name, lambda: cell.cell_contents, (id(cell),))
+    scope = source.function.__globals__
+    if name in scope:
+        return from_python(frame, node, scope[name], name, lambda: scope[name], (id(scope), name))
+    if hasattr(builtins, name):
+        return Const(getattr(builtins, name))
+    return frame.error(node, f"`{name}` is not defined", "define it before the function is compiled", "unknown name")
+
+
+def from_python(
+    frame: Frame, node: ast.AST, value: Any, path: str, fetch: Callable[[], Any], key: tuple[object, ...]
+) -> Abstract:
+    """An outside object as an abstract value, with the capture that it needs."""
+    captures = frame.session.captures
+    if isinstance(value, types.ModuleType):
+        return Const(value)
+    arg = array_arg(value)
+    if arg is not None:
+        if key not in captures.parameters:
+            captures.add(key, Capture(path, fetch, None, arg))
+            parameter = Value(ArrayType(SCALARS[arg.dtype], arg.rank, arg.layout), path)
+            captures.parameters[key] = parameter
+            frame.session.groups[parameter] = CAPTURED
+        parameter = captures.parameters[key]
+        return Array(parameter, parameter, arg.writeable)
+    if type(value) in (tuple, list):
+        # The length is a capture of its own; items follow. A list is only read, so it can be a tuple here.
+        captures.add((*key, len), Capture(f"len({path})", lambda: len(fetch()), len(value)))
+        items = (
+            from_python(frame, node, item, f"{path}[{k}]", lambda k=k: fetch()[k], (*key, k))  # type: ignore[misc]
+            for k, item in enumerate(value)
+        )
+        return Items(tuple(items))
+    names = record_fields(value)
+    if names is not None:
+        captures.add((*key, type), Capture(f"type({path})", lambda: type(fetch()), type(value)))
+        fields = (
+            (name, from_python(frame, node, getattr(value, name), f"{path}.{name}", _getter(fetch, name), (*key, name)))
+            for name in names
+        )
+        return Record(type(value), tuple(fields))
+    if _is_array(value):
+        return frame.error(
+            node,
+            f"`{path}` is an array of {value.dtype}, which is not supported",
+            "convert it: np.float64, np.float32, integer and bool arrays in native byte order are supported",
+        )
+    if is_number(value) or not _is_library_function(value):
+        captures.add(key, Capture(path, fetch, value))
+        plain = unwrap(value) if callable(value) else None
+        if isinstance(plain, types.FunctionType):
+            captures.add((*key, "code"), Capture(f"{path}.__code__", lambda: unwrap(fetch()).__code__, plain.__code__))
+    return Const(value)
+
+
+def _getter(fetch: Callable[[], Any], name: str) -> Callable[[], Any]:
+    return lambda: getattr(fetch(), name)
+
+
+def _is_array(value: Any) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray)
+
+
+def _is_library_function(value: Any) -> bool:
+    """Functions of C modules, whose meaning can't change under the program, need no watching."""
+    return isinstance(value, (types.BuiltinFunctionType, type(len))) or type(value).__name__ == "ufunc"
+
+
+def record_fields(value: Any) -> tuple[str, ...] | None:
+    """Field names of a named tuple or dataclass instance."""
+    if isinstance(value, tuple) and hasattr(type(value), "_fields"):
+        return tuple(getattr(type(value), "_fields"))  # noqa: B009
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return tuple(field.name for field in dataclasses.fields(value))
+    return None

@@ -1,0 +1,242 @@
+"""The state of a compilation: one `Session`, one `Frame` for each function that is being compiled into it.
+
+Callees are compiled in place, where they are called: arguments of any kind (functions, containers, constants) then need
+no special case, and each call is specialised on what is known about its arguments.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from adcore.errors import Diagnostic
+from adcore.frontend.captures import Captures
+from adcore.frontend.liveness import Liveness, bound_names, liveness
+from adcore.frontend.reader import Source
+from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Const, ListRef, Poison
+from adcore.ir.builder import Builder, OpenRegion, OpTable
+from adcore.ir.core import Value
+from adcore.ir.types import Scalar
+from adcore.source import Span
+
+
+class Restart(Exception):
+    """Compile again: `Found` has more in it now."""
+
+
+@dataclass
+class Found:
+    """What attempts at a compilation find out for those after them.
+
+    `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
+    known at run time; `mixed`: those of them that hold numbers of Python and of NumPy; `kinds`: whether something asks
+    whose a number is that may be either, so that flags are carried.
+    """
+
+    in_memory: dict[Span, Scalar] = field(default_factory=dict)
+    mixed: set[Span] = field(default_factory=set)
+    kinds: bool = False
+
+
+@dataclass
+class State:
+    """What a statement can change: local names, contents of lists, and how control leaves the straight line.
+
+    `returns`, `breaks` and `continues` are flags (bool Const or Num); `dead` means that no execution gets here.
+    """
+
+    locals: dict[str, Abstract] = field(default_factory=dict)
+    cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
+    result: Abstract = UNBOUND
+    returns: Abstract = FALSE
+    breaks: Abstract = FALSE
+    continues: Abstract = FALSE
+    dead: bool = False
+
+    def copy(self) -> State:
+        return State(
+            dict(self.locals), dict(self.cells), self.result, self.returns, self.breaks, self.continues, self.dead
+        )
+
+    @property
+    def leaves(self) -> bool:
+        """Whether control surely leaves the straight line here."""
+        flags = (self.returns, self.breaks, self.continues)
+        return self.dead or any(isinstance(flag, Const) and bool(flag.value) for flag in flags)
+
+
+class Session:
+    """What all frames of one compilation share.
+
+    `found`: what earlier attempts know; `literals`: where the list of a cell is written; `groups`: which array
+    parameters may overlap;
+    `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
+    iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches;
+    `frozen`: roots of arrays that stand for others, so that nothing may be stored into them; `frames`: those of all
+    calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an argument
+    a value is the length of; `compared`: those that had to agree with others, where a length of 1 would stretch;
+    `unordered`: roots of arrays that NumPy may lay out in another order than C's.
+    """
+
+    def __init__(self, ops: OpTable, found: Found) -> None:
+        self.builder = Builder(ops)
+        self.diagnostics: list[Diagnostic] = []
+        self.captures = Captures()
+        self.found = found
+        self.active: list[object] = []
+        self.call_sites: list[Span] = []
+        self.literals: dict[int, Span] = {}
+        self.groups: dict[Value, int] = {}
+        self.shared: set[int] = set()
+        self.used_up: list[Abstract] = []
+        self.at_most_one: set[Value] = set()
+        self.frozen: set[Value] = set()
+        self.ones: set[tuple[Value, int]] = set()
+        self.lengths: dict[Value, tuple[Value, int]] = {}
+        self.compared: set[tuple[Value, int]] = set()
+        self.unordered: set[Value] = set()
+        self.frames: list[Frame] = []
+        self._cells = 0
+
+    def new_cell(self) -> int:
+        self._cells += 1
+        return self._cells
+
+
+@dataclass
+class Frame:
+    """One function being compiled. `evaluate` and `execute` are the entry points of expressions and statements; they
+    are fields so that the modules between them need not import each other."""
+
+    session: Session
+    source: Source
+    node: ast.FunctionDef | ast.Lambda
+    state: State
+    evaluate: Callable[[Frame, ast.expr], Abstract]
+    execute: Callable[[Frame, list[ast.stmt]], None]
+    parent: Frame | None = None
+    liveness: Liveness = field(default_factory=Liveness)
+    names: frozenset[str] = frozenset()
+
+    @property
+    def builder(self) -> Builder:
+        return self.session.builder
+
+    def span(self, node: ast.AST) -> Span:
+        return self.source.span(node)
+
+    @contextmanager
+    def at(self, node: ast.AST) -> Iterator[None]:
+        """Instructions emitted inside carry the span of `node`."""
+        before, self.builder.span = self.builder.span, self.span(node)
+        try:
+            yield
+        finally:
+            self.builder.span = before
+
+    def error(
+        self, node: ast.AST | Span, title: str, help: str = "", label: str = "", notes: tuple[str, ...] = ()
+    ) -> Poison:
+        """Report and go on with a value that keeps silent."""
+        span = node if isinstance(node, Span) else self.span(node)
+        notes += tuple(f"in a call from {site}" for site in reversed(self.session.call_sites))
+        found = Diagnostic(title, span, label, notes, help)
+        if found not in self.session.diagnostics:
+            self.session.diagnostics.append(found)
+        return POISON
+
+    def emit(self, op: str, *operands: Value, hint: str = "", **attrs: Any) -> Value:
+        return self.builder.emit(op, *operands, hint=hint, **attrs)
+
+    def const(self, value: float | int | bool, type_: Scalar | None = None) -> Value:
+        return self.builder.const(value, type_)
+
+    def put(self, value: Value, array: Value, index: Sequence[Value]) -> None:
+        """Store `value` at normalised subscripts."""
+        self.builder.emit_many("store", (value, array, *index), {})
+
+    def check(self, ok: Value, error: str, message: str, *details: Value) -> None:
+        """Raise `error` at run time unless `ok`."""
+        self.builder.emit_many("check", (ok, *details), {"error": error, "message": message})
+
+    def extend(self, region: OpenRegion, finish: Callable[[], tuple[Value, ...]]) -> OpenRegion:
+        """`region` once more, with what `finish` emits at its end and its result as yields."""
+        with self.builder.region(region.params) as longer:
+            for instr in region.body:
+                self.builder.append(instr)
+            longer.yields = finish()
+        return longer
+
+    def list_items(self, value: ListRef) -> tuple[Abstract, ...]:
+        return self.state.cells[value.cell]
+
+    def set_items(self, node: ast.AST, value: ListRef, items: tuple[Abstract, ...]) -> None:
+        """Change a list in place."""
+        if value.cell in self.session.shared:
+            self.error(
+                node,
+                "a list is changed that, on some paths only, is one list with another",
+                "use a NumPy array, or give the new list a name of its own",
+            )
+        self.state.cells[value.cell] = items
+
+    def new_list(self, items: tuple[Abstract, ...], literal: Span | None = None) -> ListRef:
+        cell = self.session.new_cell()
+        self.state.cells[cell] = items
+        if literal is not None:
+            self.session.literals[cell] = literal
+        return ListRef(cell)
+
+
+def body_of(node: ast.FunctionDef | ast.Lambda) -> list[ast.stmt]:
+    """The statements of a function; of a lambda, its `return`."""
+    if isinstance(node, ast.FunctionDef):
+        return node.body
+    return [ast.copy_location(ast.Return(node.body), node.body)]
+
+
+def parameters(node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
+    """All parameter names."""
+    a = node.args
+    every = [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg))]
+    return frozenset(arg.arg for arg in every)
+
+
+def new_frame(caller: Frame, source: Source, node: ast.FunctionDef | ast.Lambda, parent: Frame | None) -> Frame:
+    """A frame for a callee: names of its own, the lists of its caller."""
+    state = State(cells=caller.state.cells)
+    return open_frame(caller.session, source, node, state, caller.evaluate, caller.execute, parent)
+
+
+def open_frame(
+    session: Session,
+    source: Source,
+    node: ast.FunctionDef | ast.Lambda,
+    state: State,
+    evaluate: Callable[[Frame, ast.expr], Abstract],
+    execute: Callable[[Frame, list[ast.stmt]], None],
+    parent: Frame | None,
+) -> Frame:
+    body = body_of(node)
+    names = parameters(node) | bound_names(body)
+    return Frame(session, source, node, state, evaluate, execute, parent, liveness(body), names)
+
+
+def name_value(value: Abstract, hint: str) -> None:
+    """Give the IR value behind `value` the user's name, if it has none. A hint has no meaning, so this is the one
+    place where a value changes after it was made: the name is only known once the expression is compiled."""
+    inner = getattr(value, "value", None)
+    if not isinstance(value, Const) and isinstance(inner, Value) and not inner.hint and not hint.startswith("$"):
+        object.__setattr__(inner, "hint", hint)
+
+
+def as_static_int(value: Abstract) -> int | None:
+    """The integer that `value` is known to be."""
+    import numpy as np
+
+    if isinstance(value, Const) and isinstance(value.value, (int, np.integer)):
+        return int(value.value)
+    return None

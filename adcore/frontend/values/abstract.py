@@ -1,0 +1,320 @@
+"""What the frontend knows about a Python value while it compiles: abstract values.
+
+A number that is known while compiling stays a `Const` and is folded by Python itself; one that is not is a `Num`.
+Containers are taken apart: the IR never sees one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adcore.ir.core import Value
+from adcore.ir.types import BOOL, ArrayType, Scalar
+from adcore.signature import ArgType
+from adcore.source import Span
+
+if TYPE_CHECKING:
+    from adcore.frontend.session import Frame
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Whose a number is. Python's floats raise where NumPy's give infinity, and take the type of NumPy numbers.
+
+    A number is Python's while all `flags`, truths of the program, hold, hence for certain if there are none; otherwise
+    it is NumPy's, and for certain if `numpy`. What is computed from two numbers is Python's if both are: `a & b`.
+    """
+
+    flags: tuple[Value, ...] = ()
+    numpy: bool = False
+
+    @property
+    def python(self) -> bool:
+        return not self.flags and not self.numpy
+
+    @property
+    def mixed(self) -> bool:
+        """Whether only a run tells."""
+        return bool(self.flags)
+
+    def __and__(self, other: Kind) -> Kind:
+        if self.numpy or other.numpy:
+            return NUMPY
+        return Kind(tuple(dict.fromkeys((*self.flags, *other.flags))))
+
+
+PYTHON = Kind()
+NUMPY = Kind(numpy=True)
+UNTRACKED = Kind((Value(BOOL, "untracked"),))
+"""Mixed, in an attempt that does not carry flags: an operation that has to know asks for one that does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Const:
+    """A value known while compiling: number, None, string, function, module, class, dtype, ..."""
+
+    value: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Num:
+    """A number known at run time."""
+
+    value: Value
+    kind: Kind = PYTHON
+
+    @property
+    def type(self) -> Scalar:
+        assert isinstance(self.value.type, Scalar)
+        return self.value.type
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """An array or a view of one. `root` tells buffers apart: distinct roots never overlap by construction.
+
+    `literal`: where the list of numbers is written that this array stores; `kind`: whose its elements are, where
+    `kinds`, an array of flags of the same shape, does not say so one by one.
+    `shape` is kept where the program itself gave it, so that constants stay known. `local`: made by the program, so
+    that only its own views overlap it.
+    """
+
+    value: Value
+    root: Value
+    writeable: bool = True
+    kind: Kind = NUMPY
+    literal: Span | None = None
+    shape: tuple[Abstract, ...] | None = None
+    local: bool = False
+    kinds: Value | None = None
+
+    @property
+    def type(self) -> ArrayType:
+        assert isinstance(self.value.type, ArrayType)
+        return self.value.type
+
+    @property
+    def rank(self) -> int:
+        return self.type.rank
+
+    @property
+    def element(self) -> Scalar:
+        return self.type.element
+
+
+@dataclass(frozen=True, eq=False)
+class Expanded:
+    """A view with axes that `base` has not: axis k is axis `axes[k]` of `base` or, where that is None, one along which
+    nothing changes, of length `shape[k]` (1, unless the view was stretched)."""
+
+    base: Array
+    axes: tuple[int | None, ...]
+    shape: tuple[Abstract, ...]
+    writeable: bool = True
+
+    @property
+    def rank(self) -> int:
+        return len(self.axes)
+
+    @property
+    def element(self) -> Scalar:
+        return self.base.element
+
+
+@dataclass(frozen=True, eq=False)
+class Reshaped:
+    """A view with other subscripts than `base` has: `through` gives those of `base`. `whole`: in C order its elements
+    are those of `base`."""
+
+    base: Array
+    shape: tuple[Abstract, ...]
+    through: Callable[[Sequence[Value]], list[Value]]
+    writeable: bool = True
+    whole: bool = True
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def element(self) -> Scalar:
+        return self.base.element
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """An array that an expression reads. `aligned`: element k of the expression reads element k and no other."""
+
+    array: Array
+    aligned: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Lazy:
+    """An array expression that is not in memory: `at(subscripts)` emits one element, a NumPy number of type `element`.
+
+    What it reads is read when an element is emitted. It never becomes part of a state or of a container: before that it
+    is put into memory.
+    """
+
+    shape: tuple[Abstract, ...]
+    element: Scalar
+    at: Callable[[Sequence[Value]], Abstract]
+    reads: tuple[Read, ...]
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Masked:
+    """`source[mask]`: those elements where the mask holds. How many they are is only known at run time."""
+
+    source: Lazy
+    mask: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """A tuple."""
+
+    items: tuple[Abstract, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ListRef:
+    """A list of known length: a reference to a cell of the frame's state, so that aliases see each other's stores."""
+
+    cell: int
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A named tuple or a dataclass instance."""
+
+    cls: type
+    fields: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Uniform:
+    """A list or tuple argument of like items whose length is known at run time; see `UniformArg`."""
+
+    kind: str
+    item: ArgType
+    leaves: tuple[Value, ...]
+    writeable: tuple[bool, ...]
+    roots: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """`range(lo, hi, step)`; the bounds are integers (Const or Num)."""
+
+    lo: Abstract
+    hi: Abstract
+    step: Abstract
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """What a `for` can run over: `length` (Const or Num) items, each made by `item(k)` for 0 <= k < length.
+
+    `mixed`: the items may differ in kind, so that the loop has to be unrolled."""
+
+    length: Abstract
+    item: Callable[[Abstract], Abstract]
+    what: str
+    mixed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Closure:
+    """A function or lambda defined inside the compiled function; `frame` is where its free names live."""
+
+    node: ast.FunctionDef | ast.Lambda
+    frame: Frame
+    defaults: tuple[tuple[str, Abstract], ...]
+
+    @property
+    def name(self) -> str:
+        return getattr(self.node, "name", "<lambda>")
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """A method of an abstract value, not yet called."""
+
+    owner: Abstract
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """`lo:hi:step` inside a subscript."""
+
+    lo: Abstract
+    hi: Abstract
+    step: Abstract
+
+
+@dataclass(frozen=True, eq=False)
+class Poison:
+    """The result of something that was already reported; everything that touches it stays silent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conflict:
+    """Values that can't be one variable: reported when (and only if) it is read."""
+
+    title: str
+    help: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Unbound:
+    """A local name without a value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maybe:
+    """A local name that has a value only if `bound` (a bool) holds at run time."""
+
+    inner: Abstract
+    bound: Abstract
+
+
+Abstract = (
+    Const | Num | Array | Expanded | Reshaped | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream
+    | Closure | Method | Slice | Poison | Conflict | Unbound | Maybe
+)  # fmt: skip
+
+NONE = Const(None)
+TRUE = Const(True)
+FALSE = Const(False)
+POISON = Poison()
+UNBOUND = Unbound()
+
+
+def is_number(value: Any) -> bool:
+    """A Python or NumPy number (bool included, complex not)."""
+    import numpy as np
+
+    return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
+
+
+def is_scalar(value: Abstract) -> bool:
+    """A number, known or not."""
+    return isinstance(value, Num) or (isinstance(value, Const) and is_number(value.value))
+
+
+def is_array(value: Abstract) -> bool:
+    """A NumPy array of one axis or more, in memory or not; lists that are kept in memory are none."""
+    if isinstance(value, Array):
+        return value.literal is None and value.rank > 0
+    return isinstance(value, (Expanded, Reshaped, Lazy, Masked))

@@ -1,0 +1,538 @@
+"""Where paths meet: one abstract value for two, and the IR values that carry it.
+
+A join is computed as a *skeleton*: an abstract value in which each leaf that differs between the paths is a fresh IR
+value. Fresh leaves become the parameters of a loop region or the results of an `if`; `coerce` emits, on each path, what
+the leaves get.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adcore.frontend.captures import same_value
+from adcore.frontend.session import Frame, State
+from adcore.frontend.values.abstract import (
+    FALSE,
+    POISON,
+    PYTHON,
+    TRUE,
+    UNBOUND,
+    UNTRACKED,
+    Abstract,
+    Array,
+    Closure,
+    Conflict,
+    Const,
+    Expanded,
+    Items,
+    Kind,
+    Lazy,
+    ListRef,
+    Maybe,
+    Num,
+    Poison,
+    Range,
+    Record,
+    Reshaped,
+    Stream,
+    Unbound,
+    Uniform,
+    is_scalar,
+)
+from adcore.frontend.values.weak_types import certain, flag
+from adcore.ir.core import Region, Value
+from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, Scalar
+
+
+class TooWide(Exception):
+    """A constant that an integer of the IR can't hold."""
+
+
+def static_type(value: object) -> Scalar:
+    """IR type of a known number."""
+    if isinstance(value, (bool, np.bool_)):
+        return BOOL
+    if isinstance(value, (int, np.integer)):
+        return I64
+    return F32 if isinstance(value, np.float32) else F64
+
+
+def scalar_type(value: Abstract) -> Scalar:
+    """IR type of a number."""
+    if isinstance(value, Num):
+        return value.type
+    assert isinstance(value, Const)
+    return static_type(value.value)
+
+
+def kind_of(value: Abstract) -> Kind:
+    """Whose a number is."""
+    if isinstance(value, Num):
+        return value.kind
+    assert isinstance(value, Const)
+    return certain(not isinstance(value.value, np.generic))
+
+
+def materialise(frame: Frame, value: Abstract, type_: Scalar | None = None) -> Value:
+    """The IR value of a number, converted to `type_`."""
+    if isinstance(value, Const):
+        wanted = type_ or static_type(value.value)
+        number = value.value.item() if isinstance(value.value, np.generic) else value.value
+        if wanted.kind == "f":
+            return frame.const(float(number), wanted)
+        if wanted.kind == "b":
+            return frame.const(bool(number), wanted)
+        if not -(2**63) <= number < 2**63:
+            raise TooWide(str(number))
+        return frame.const(int(number), wanted)
+    assert isinstance(value, Num), value
+    if type_ is None or value.type == type_:
+        return value.value
+    return frame.emit("cast", value.value, type=type_.name, hint=value.value.hint)
+
+
+def join_types(a: Abstract, b: Abstract) -> Scalar | None:
+    """The type that holds both numbers without changing what Python computes with them; None if there is none."""
+    ta, tb = scalar_type(a), scalar_type(b)
+    if ta == tb:
+        return ta
+    for narrow, other in ((ta, b), (tb, a)):
+        if narrow == F32:
+            # A Python float adapts to float32 wherever it meets one; only a constant is known not to change by it.
+            exact = isinstance(other, Const) and float(np.float32(other.value)) == float(other.value)
+            return F32 if kind_of(other).python and exact else None
+    order = (BOOL, I64, F64)
+    return max(ta, tb, key=order.index)
+
+
+@dataclass
+class Joiner:
+    """One join of two states. `inner`: values defined on one of the paths, hence not visible after them.
+
+    `fresh` are the leaves of the skeleton; `pairs` maps a new list cell to the cells it stands for on either path."""
+
+    frame: Frame
+    inner: frozenset[Value] = frozenset()
+    fresh: dict[Value, None] = field(default_factory=dict)
+    starts: dict[Value, Const] = field(default_factory=dict)
+    pairs: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
+    states: tuple[State, State] | None = None
+    cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
+
+    def new(self, type_: Scalar, kind: Kind = PYTHON, hint: str = "") -> Num:
+        """A fresh leaf; one of mixed kind has a fresh flag, too, if flags are carried."""
+        value = Value(type_, hint)
+        self.fresh[value] = None
+        if kind.mixed:
+            kind = UNTRACKED
+            if self.frame.session.found.kinds:
+                python = Value(BOOL)
+                self.fresh[python] = None
+                kind = Kind((python,))
+        return Num(value, kind)
+
+    def join(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+        if a is b:
+            return a
+        if isinstance(a, Conflict) or isinstance(b, Conflict):
+            return a if isinstance(a, Conflict) else b
+        if isinstance(a, Poison) or isinstance(b, Poison):
+            return POISON
+        if isinstance(a, (Unbound, Maybe)) or isinstance(b, (Unbound, Maybe)):
+            return self._maybe(a, b, name)
+        if isinstance(a, Const) and isinstance(b, Const) and same_value(a.value, b.value):
+            return a
+        if is_scalar(a) and is_scalar(b):
+            return self._scalars(a, b, name)
+        return self._containers(a, b, name)
+
+    def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and a.kind == b.kind:
+            return a
+        # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
+        start = self.starts.pop(a.value, a) if isinstance(a, Num) else a
+        joined = join_types(start, b)
+        if joined is None:
+            return Conflict(
+                f"{_quoted(name)} is float32 on one path and float64 on another",
+                "convert one of them, for example with np.float64(...), so that both paths agree",
+            )
+        kind = self._kinds(kind_of(a), kind_of(b))
+        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.kind) == (joined, kind):
+            return a
+        return self.new(joined, kind, _hint(name))
+
+    def _kinds(self, a: Kind, b: Kind) -> Kind:
+        """The kind after both paths: one flag says which it is, unless they agree for certain."""
+        if a.mixed and all(f in self.fresh for f in a.flags):
+            return a
+        return a if a == b and not any(f in self.inner for f in a.flags) else UNTRACKED
+
+    def _containers(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+        if isinstance(a, Items) and isinstance(b, Items) and len(a.items) == len(b.items):
+            joined = self.sequence(a.items, b.items, name)
+            return a if joined is a.items else Items(joined)
+        if isinstance(a, Record) and isinstance(b, Record) and a.cls is b.cls:
+            values = self.sequence([v for _, v in a.fields], [v for _, v in b.fields], name)
+            same = _identical(values, [v for _, v in a.fields])
+            return a if same else Record(a.cls, _fields(a, values))
+        if isinstance(a, ListRef) and isinstance(b, ListRef):
+            cell = self._lists(a.cell, b.cell, name)
+            return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
+        if isinstance(a, Array) and isinstance(b, Array):
+            if a.value is b.value:
+                return a
+            if (a.element, a.rank) != (b.element, b.rank):
+                kinds = [f"{x.rank}-d of {NUMPY_NAMES[x.element.name]}" for x in (a, b)]
+                return Conflict(
+                    f"{_quoted(name)} is an array, {kinds[0]} on one path and {kinds[1]} on another",
+                    "use a name for each",
+                )
+            return Conflict(
+                f"{_quoted(name)} is one array on one path and another array on another",
+                "keep one name per array and copy elements instead: `u[:] = v`, or loop over them",
+                ("which buffer a name stands for must be known while compiling",),
+            )
+        if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.frame is b.frame:
+            return a
+        if _is_list(a) and _is_list(b):
+            return Conflict(
+                f"{_quoted(name)} is one list on one path and another list on another",
+                "use a NumPy array and assign its elements",
+                ("a subscript that is only known at run time keeps one of them in memory",),
+            )
+        if isinstance(a, Uniform) or isinstance(b, Uniform):
+            return Conflict(
+                f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
+                f"take the argument apart first: `a, b = {name}`, then make the new one of `a` and `b`",
+                ("the length of the argument is only known at run time",),
+            )
+        return Conflict(
+            f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
+            "give the two values different names, or make both of one kind",
+        )
+
+    def sequence(self, a: Iterable[Abstract], b: Iterable[Abstract], name: str) -> tuple[Abstract, ...]:
+        """Item by item; `a` itself if nothing changes."""
+        first = tuple(a)
+        joined = tuple(self.join(x, y, name) for x, y in zip(first, b, strict=True))
+        return a if isinstance(a, tuple) and all(x is y for x, y in zip(first, joined, strict=True)) else joined
+
+    def _lists(self, a: int | None, b: int | None, name: str) -> Abstract:
+        assert self.states is not None
+        if a == b and a is not None:
+            return ListRef(a)
+        if (a, b) in self.pairs:
+            return ListRef(self.pairs[a, b])
+        if a in self.cells and a is not None and b is not None:
+            return self._relist(a, b, name)
+        clash = any(cell in pair for pair in self.pairs for cell in (a, b) if cell is not None)
+        left = self.states[0].cells.get(a, self.cells.get(a)) if a is not None else None
+        right = self.states[1].cells.get(b) if b is not None else None
+        if clash or (left is not None and right is not None and len(left) != len(right)):
+            return Conflict(
+                f"{_quoted(name)} is a list of another length, or shared with other names, on another path",
+                "use a NumPy array of fixed size instead",
+            )
+        cell = self.frame.session.new_cell()
+        self.pairs[a, b] = cell
+        older = [c for c in (a, b) if c in self.states[0].cells and c in self.states[1].cells]
+        if older:
+            # On one path the name still means a list that others may know, too.
+            self.frame.session.shared.update([cell, *older])
+        if left is None or right is None:
+            self.cells[cell] = tuple(self.surviving(v, name) for v in (left or right or ()))
+        else:
+            self.cells[cell] = self.sequence(left, right, name)
+        return ListRef(cell)
+
+    def _relist(self, a: int, b: int, name: str) -> Abstract:
+        """`a` is already a joined list (of the head of a loop): an iteration ends with `b` in its place."""
+        assert self.states is not None
+        (old,) = [pair for pair, cell in self.pairs.items() if cell == a]
+        right = self.states[1].cells[b]
+        if len(right) != len(self.cells[a]):
+            return Conflict(
+                f"{_quoted(name)} is a list whose length changes", "use a NumPy array of fixed size instead"
+            )
+        del self.pairs[old]
+        self.pairs[old[0], b] = a
+        self.cells[a] = self.sequence(self.cells[a], right, name)
+        return ListRef(a)
+
+    def _maybe(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+        if isinstance(a, Unbound) and isinstance(b, Unbound):
+            return a
+        inner_a, inner_b = (x.inner if isinstance(x, Maybe) else x for x in (a, b))
+        if isinstance(inner_a, Unbound):
+            inner = self.surviving(inner_b, name)
+        elif isinstance(inner_b, Unbound):
+            inner = self._kept(inner_a, name)
+        else:
+            inner = self.join(inner_a, inner_b, name)
+        if isinstance(inner, (Conflict, Poison)):
+            return inner
+        if isinstance(a, Maybe) and inner is a.inner and isinstance(a.bound, Num) and a.bound.value in self.fresh:
+            return a
+        return Maybe(inner, self.new(BOOL))
+
+    def _carried(self, value: Abstract) -> bool:
+        return isinstance(value, Num) and value.value in self.fresh
+
+    def _kept(self, value: Abstract, name: str) -> Abstract:
+        """The first path's value as it is where it is already carried; otherwise made to outlive its path."""
+        if self._carried(value):
+            return value
+        if isinstance(value, Items):
+            items = tuple(self._kept(v, name) for v in value.items)
+            return value if _identical(items, value.items) else Items(items)
+        if isinstance(value, Record):
+            items = tuple(self._kept(v, name) for _, v in value.fields)
+            same = _identical(items, [v for _, v in value.fields])
+            return value if same else Record(value.cls, _fields(value, items))
+        return self.surviving(value, name)
+
+    def refreshed(self, value: Abstract, name: str) -> Abstract:
+        """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
+        if isinstance(value, Const) and is_scalar(value):
+            fresh = self.new(static_type(value.value), kind_of(value), _hint(name))
+            self.starts[fresh.value] = value
+            return fresh
+        if isinstance(value, Num):
+            return self.new(value.type, value.kind, _hint(name) or value.value.hint)
+        if isinstance(value, Items):
+            return Items(tuple(self.refreshed(v, name) for v in value.items))
+        if isinstance(value, Record):
+            return Record(value.cls, tuple((key, self.refreshed(v, name)) for key, v in value.fields))
+        return value
+
+    def surviving(self, value: Abstract, name: str) -> Abstract:
+        """`value`, which only one path has, made to outlive that path."""
+        if isinstance(value, Num):
+            inside = any(v in self.inner for v in (value.value, *value.kind.flags))
+            return self.new(value.type, value.kind, _hint(name)) if inside else value
+        if isinstance(value, Items):
+            return Items(tuple(self.surviving(v, name) for v in value.items))
+        if isinstance(value, Record):
+            return Record(value.cls, tuple((key, self.surviving(v, name)) for key, v in value.fields))
+        if isinstance(value, Maybe):
+            inner = self.surviving(value.inner, name)
+            return inner if isinstance(inner, Conflict) else Maybe(inner, self.surviving(value.bound, name))
+        if isinstance(value, ListRef):
+            assert self.states is not None
+            first, second = self.states
+            if value.cell in first.cells and value.cell in second.cells:
+                return value
+            here = value.cell in second.cells
+            return self._lists(None if here else value.cell, value.cell if here else None, name)
+        if isinstance(value, (Array, Expanded, Reshaped, Uniform, Stream, Range)) and self._inside(value):
+            return Conflict(
+                f"{_quoted(name)} is {describe(value)} that exists on one path only",
+                "create it, or take the view, before the branch or loop, or use it inside",
+            )
+        return value
+
+    def _inside(self, value: Array | Expanded | Reshaped | Uniform | Stream | Range) -> bool:
+        """Whether a value is made of what only one path defines (which can't be seen of a stream)."""
+        if isinstance(value, Array):
+            return value.value in self.inner
+        if isinstance(value, Expanded):
+            return self._inside(value.base) or any(isinstance(n, Num) and n.value in self.inner for n in value.shape)
+        if isinstance(value, Uniform):
+            return any(leaf in self.inner for leaf in value.leaves)
+        return True
+
+    def join_states(self, a: State, b: State, keep: Callable[[str], bool]) -> State:
+        """The skeleton of what both paths leave behind. A path that ends (`dead`) has no say."""
+        self.states = (a, b)
+        out = State(dead=a.dead and b.dead)
+        pick: Callable[[Abstract, Abstract, str], Abstract] = self.join
+        if b.dead:
+            pick = self._alive
+        elif a.dead:
+            pick = self._alive_second
+        for name in [*a.locals, *(n for n in b.locals if n not in a.locals)]:
+            if keep(name):
+                out.locals[name] = pick(a.locals.get(name, UNBOUND), b.locals.get(name, UNBOUND), name)
+        out.result = self._result(a, b, pick)
+        out.returns = pick(a.returns, b.returns, "$returns")
+        out.breaks = pick(a.breaks, b.breaks, "$breaks")
+        out.continues = pick(a.continues, b.continues, "$continues")
+        for cell in a.cells:
+            if cell in b.cells:
+                left, right = a.cells[cell], b.cells[cell]
+                if left is right:
+                    out.cells[cell] = left
+                elif len(left) == len(right):
+                    out.cells[cell] = (
+                        self.sequence(left, right, "list")
+                        if not (a.dead or b.dead)
+                        else tuple(pick(x, y, "list") for x, y in zip(left, right, strict=True))
+                    )
+                else:
+                    grown = Conflict("a list grows on one path only", "use a NumPy array of fixed size instead")
+                    out.cells[cell] = (grown,) * max(len(left), len(right))
+        out.cells.update(self.cells)
+        return out
+
+    def _alive(self, alive: Abstract, other: Abstract, name: str) -> Abstract:
+        return (
+            alive if alive is other or isinstance(alive, (Unbound, Conflict, Poison)) else self.surviving(alive, name)
+        )
+
+    def _alive_second(self, other: Abstract, alive: Abstract, name: str) -> Abstract:
+        return self._alive(alive, other, name)
+
+    def _result(self, a: State, b: State, pick: Callable[[Abstract, Abstract, str], Abstract]) -> Abstract:
+        """Results need no "is bound" flag: `returns` is that flag."""
+        if a.result is b.result:
+            return a.result
+        x, y = a.result, b.result
+        if isinstance(x, Unbound):
+            # Even where it is the carried value of a name: that name may get another one after it was read.
+            return self.surviving(y, "the returned value")
+        if isinstance(y, Unbound):
+            return self._kept(x, "the returned value")
+        return pick(x, y, "the returned value")
+
+    def leaves(self, value: Abstract) -> Iterator[Value]:
+        """The fresh leaves of a skeleton, in order."""
+        if isinstance(value, Num):
+            yield from (v for v in (value.value, *value.kind.flags) if v in self.fresh)
+        elif isinstance(value, Items):
+            for item in value.items:
+                yield from self.leaves(item)
+        elif isinstance(value, Record):
+            for _, item in value.fields:
+                yield from self.leaves(item)
+        elif isinstance(value, Maybe):
+            yield from self.leaves(value.inner)
+            yield from self.leaves(value.bound)
+
+    def coerce(self, value: Abstract, skeleton: Abstract) -> Iterator[Value]:
+        """Emit, on the current path, what the leaves of `skeleton` get from `value`."""
+        if isinstance(skeleton, Num):
+            absent = not is_scalar(value)
+            if skeleton.value in self.fresh:
+                zero = self.frame.const({"f": 0.0, "b": False}.get(skeleton.type.kind, 0), skeleton.type)
+                yield zero if absent else materialise(self.frame, value, skeleton.type)
+            if any(f in self.fresh for f in skeleton.kind.flags):
+                yield flag(self.frame, PYTHON if absent else kind_of(value))
+        elif isinstance(skeleton, (Items, Record)):
+            parts = _parts(skeleton)
+            own = _parts(value) if isinstance(value, type(skeleton)) else (UNBOUND,) * len(parts)
+            for part, shape in zip(own, parts, strict=True):
+                yield from self.coerce(part, shape)
+        elif isinstance(skeleton, Maybe):
+            bound: Abstract = FALSE if isinstance(value, Unbound) else TRUE
+            inner = value
+            if isinstance(value, Maybe):
+                inner, bound = value.inner, value.bound
+            yield from self.coerce(inner, skeleton.inner)
+            yield from self.coerce(bound, skeleton.bound)
+
+    def slots(self, skeleton: State, state: State, side: int) -> Iterator[tuple[Abstract, Abstract]]:
+        """(value in `state`, skeleton) of everything in `skeleton`; `side` 0 or 1 tells which joined state it is."""
+        for name, shape in skeleton.locals.items():
+            yield state.locals.get(name, UNBOUND), shape
+        yield state.result, skeleton.result
+        yield state.returns, skeleton.returns
+        yield state.breaks, skeleton.breaks
+        yield state.continues, skeleton.continues
+        origin = {cell: pair[side] for pair, cell in self.pairs.items()}
+        for cell, items in skeleton.cells.items():
+            yield _contents(state, origin.get(cell, cell)), Items(items)
+
+    def state_leaves(self, skeleton: State) -> list[Value]:
+        return [leaf for _, shape in self.slots(skeleton, skeleton, 0) for leaf in self.leaves(shape)]
+
+    def state_values(self, state: State, skeleton: State, side: int) -> tuple[Value, ...]:
+        slots = self.slots(skeleton, state, side)
+        return tuple(v for value, shape in slots for v in self.coerce(UNBOUND if state.dead else value, shape))
+
+
+def _contents(state: State, cell: int | None) -> Abstract:
+    return Items(state.cells[cell]) if cell in state.cells else UNBOUND
+
+
+def _parts(value: Abstract) -> tuple[Abstract, ...]:
+    if isinstance(value, Items):
+        return value.items
+    assert isinstance(value, Record)
+    return tuple(item for _, item in value.fields)
+
+
+def rebuilt(value: Abstract, mapping: dict[Value, Value]) -> Abstract:
+    """A skeleton with its leaves replaced."""
+    if isinstance(value, Num):
+        kind = dataclasses.replace(value.kind, flags=tuple(mapping.get(f, f) for f in value.kind.flags))
+        return Num(mapping.get(value.value, value.value), kind) if value.value in mapping else value
+    if isinstance(value, Items):
+        return Items(tuple(rebuilt(v, mapping) for v in value.items))
+    if isinstance(value, Record):
+        return Record(value.cls, tuple((key, rebuilt(v, mapping)) for key, v in value.fields))
+    if isinstance(value, Maybe):
+        return Maybe(rebuilt(value.inner, mapping), rebuilt(value.bound, mapping))
+    return value
+
+
+def rebuilt_state(state: State, mapping: dict[Value, Value]) -> State:
+    return dataclasses.replace(
+        state,
+        locals={name: rebuilt(v, mapping) for name, v in state.locals.items()},
+        cells={cell: tuple(rebuilt(v, mapping) for v in items) for cell, items in state.cells.items()},
+        result=rebuilt(state.result, mapping),
+        returns=rebuilt(state.returns, mapping),
+        breaks=rebuilt(state.breaks, mapping),
+        continues=rebuilt(state.continues, mapping),
+    )
+
+
+def defined_in(region: Region) -> frozenset[Value]:
+    """Values that a region makes visible to its own body only."""
+    return frozenset(region.params) | {v for instr in region.body for v in instr.results}
+
+
+def _identical(a: Iterable[Abstract], b: Iterable[Abstract]) -> bool:
+    return all(x is y for x, y in zip(a, b, strict=True))
+
+
+def _fields(like: Record, values: Iterable[Abstract]) -> tuple[tuple[str, Abstract], ...]:
+    return tuple((key, v) for (key, _), v in zip(like.fields, values, strict=True))
+
+
+def _is_list(value: Abstract) -> bool:
+    return isinstance(value, ListRef) or (isinstance(value, Array) and value.literal is not None)
+
+
+def describe(value: Abstract) -> str:
+    """What a value is, for messages."""
+    if isinstance(value, Const):
+        return "None" if value.value is None else f"{type(value.value).__name__} {value.value!r}"
+    if isinstance(value, Num):
+        names = {"b": "bool", "i": "int", "u": "int", "f": "float"}
+        return f"NumPy {value.type}" if value.kind.numpy else names[value.type.kind]
+    if isinstance(value, Array):
+        return "a list" if value.literal is not None else f"an array of rank {value.rank}"
+    if isinstance(value, (Expanded, Reshaped, Lazy)):
+        return f"an array of rank {value.rank}"
+    names_of = {
+        "Items": "a tuple", "ListRef": "a list", "Uniform": "a list of any length", "Range": "a range",
+        "Stream": "an iterator", "Closure": "a function", "Method": "a method", "Slice": "a slice",
+        "Masked": "a selection by a mask",
+    }  # fmt: skip
+    if isinstance(value, Record):
+        return f"a {value.cls.__name__}"
+    return names_of.get(type(value).__name__, "a value")
+
+
+def _quoted(name: str) -> str:
+    return name if " " in name else f"`{name}`"
+
+
+def _hint(name: str) -> str:
+    return "" if name.startswith("$") or " " in name or name == "list" else name

@@ -1,0 +1,123 @@
+"""The proof, on the emitted object, that a kernel cannot allocate.
+
+Code can reach an allocator only through a symbol that it does not define or through a computed address. So the proof
+has three parts: every undefined symbol is on the list below; the optimised LLVM IR contains no indirect call; and the
+object takes no function's address (the relocations of code towards undefined symbols are all direct calls). What is
+not on the list is *not proven*, and the reason says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from adcore.abi import elf
+
+VECTOR = "libmvec: the same computation in vector registers; lanes outside its range call the scalar function"
+
+ALLOWED = {
+    reason: frozenset(names.split())
+    for reason, names in {
+        "computed in registers and constant tables; keeps no state and takes no memory": """
+            acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf erfc exp exp2 exp10 expm1 hypot log log10 log1p
+            log2 pow sin sincos sinh tan tanh""",
+        "exact arithmetic on the bits of its operands": """
+            fabs floor ceil trunc rint round roundeven nearbyint copysign sqrt fma fmin fmax fmod ldexp frexp""",
+        "computed by series; its only state is the integer `signgam`": "lgamma",
+        "computed by series and the elementary functions; keeps no state and takes no memory": "tgamma",
+    }.items()
+}
+"""Why a function of the C mathematics library cannot allocate -> names (each with its float version, `f` appended)."""
+
+BYTES = "moves, fills or compares the bytes that it is given"
+BYTE_FUNCTIONS = frozenset({"memcpy", "memmove", "memset", "memcmp", "bcmp"})
+_VECTOR_NAME = re.compile(r"_ZGV[bcde]N\d+v+_(?P<scalar>\w+)")
+
+ALLOCATORS = frozenset({
+    "malloc", "calloc", "realloc", "reallocarray", "free", "posix_memalign", "aligned_alloc", "memalign", "valloc",
+    "pvalloc", "mmap", "munmap", "mremap", "brk", "sbrk", "strdup", "strndup", "asprintf", "_Znwm", "_Znam", "_ZdlPv",
+    "_ZdaPv",
+})  # fmt: skip
+"""Names that the refusal can call by what they are; any other unknown name is refused just the same."""
+
+DIRECT_CALLS = {62: frozenset({2, 4}), 183: frozenset({282, 283})}
+"""ELF machine -> relocation kinds of direct calls and jumps (x86-64: PC32, PLT32; aarch64: JUMP26, CALL26)."""
+
+
+def reason(symbol: str) -> str:
+    """Why a function outside the object is known not to allocate; empty if it is not known."""
+    vector = _VECTOR_NAME.fullmatch(symbol)
+    if vector:
+        return VECTOR if _scalar_reason(vector["scalar"]) else ""
+    return BYTES if symbol in BYTE_FUNCTIONS else _scalar_reason(symbol)
+
+
+def _scalar_reason(symbol: str) -> str:
+    single = symbol[:-1] if symbol.endswith("f") else symbol
+    return next((reason for reason, names in ALLOWED.items() if symbol in names or single in names), "")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """`proven`: nothing in the object can allocate. Otherwise `unproven` holds the reasons."""
+
+    proven: bool
+    external_symbols: tuple[str, ...]
+    unproven: tuple[str, ...] = ()
+    indirect_calls: int = 0
+    declared: tuple[str, ...] = ()
+    """Functions of a user's rules that the user declares not to allocate, each with the reason given."""
+
+    def __str__(self) -> str:
+        calls = ", ".join(self.external_symbols) or "nothing"
+        if self.proven:
+            trusting = f", trusting that {'; '.join(self.declared)}" if self.declared else ""
+            return f"proven not to allocate{trusting}; calls {calls}"
+        return "\n".join(["not proven:", *(f"  - {r}" for r in self.unproven), f"  calls {calls}"])
+
+
+def certify(object_code: bytes, llvm_ir: str, declared: Mapping[str, str] | None = None) -> Certificate:
+    """The certificate of an object and the optimised LLVM IR that it was made from.
+
+    `declared`: symbols that somebody vouches for, with the reason; the certificate repeats it.
+    """
+    obj, declared = elf.read(object_code), declared or {}
+    external = tuple(s for s in obj.undefined() if s != "_GLOBAL_OFFSET_TABLE_")
+    unproven = [_refusal(symbol) for symbol in external if not (reason(symbol) or declared.get(symbol))]
+    indirect = indirect_calls(llvm_ir)
+    if indirect:
+        unproven.append(f"{len(indirect)} indirect call{'s' * (len(indirect) > 1)}: {indirect[0]}")
+    unproven += _address_uses(obj)
+    trusted = tuple(f"{s} does not ({declared[s]})" for s in external if declared.get(s))
+    return Certificate(not unproven, external, tuple(unproven), len(indirect), trusted)
+
+
+def _refusal(symbol: str) -> str:
+    return f"calls {symbol}, {'an allocator' if symbol in ALLOCATORS else 'which is not known not to allocate'}"
+
+
+def _address_uses(obj: elf.Object) -> list[str]:
+    """Undefined symbols whose address the object takes rather than calls: it could call it later, unseen."""
+    direct = DIRECT_CALLS.get(obj.machine)
+    if direct is None:
+        return [f"relocations of machine {obj.machine} are not known"]
+    taken = {r.symbol.name for r in obj.relocations if not r.symbol.defined and r.symbol.name
+             and not (r.in_code and r.kind in direct)}  # fmt: skip
+    return [f"takes the address of {name}" for name in sorted(taken - {"_GLOBAL_OFFSET_TABLE_"})]
+
+
+_CALL = re.compile(
+    r'^\s*(?:%(?:[\w.$-]+|"[^"]*") = )?(?:tail |musttail |notail )?(?:call|invoke|callbr) (?P<rest>.*)$', re.M
+)
+_CALLEE = re.compile(r"[^@%(]*(?:(?:\([^()]*\)|<[^>]*>)[^@%(]*)*(?P<callee>@|%|asm\b)")
+
+
+def indirect_calls(llvm_ir: str) -> list[str]:
+    """The calls of LLVM IR whose callee is not a named function, inline assembly included."""
+    found = []
+    for call in _CALL.finditer(llvm_ir):
+        callee = _CALLEE.match(call["rest"])
+        if callee is None or callee["callee"] != "@" or " asm " in call["rest"].split("@")[0]:
+            found.append(call.group().strip())
+    return found

@@ -1,0 +1,140 @@
+"""LLVM IR to an object file for this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from adcore.abi import elf
+from adcore.lower.lowering import Lowered
+from adcore.lower.objects.certificate import Certificate, certify
+
+
+@dataclass(frozen=True)
+class Options:
+    """How object code is made. `cpu` and `features` None: this machine's. `superwords`: put like operations of straight
+    code into one vector, as several tangents want it."""
+
+    cpu: str | None = None
+    features: str | None = None
+    level: int = 2
+    superwords: bool = False
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """Object code and what is known about it. Listings are made when they are asked for."""
+
+    object_code: bytes = field(repr=False)
+    llvm_ir: str = field(repr=False)
+    options: Options = field(default_factory=Options)
+    declared: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The proof, or the reasons why there is none, that the code cannot allocate."""
+        return certify(self.object_code, self.llvm_ir, self.declared)
+
+    @cached_property
+    def symbols(self) -> dict[str, int]:
+        """Size in bytes of every function that the object defines and others can see."""
+        return {s.name: s.size for s in elf.read(self.object_code).symbols if s.defined and s.binding != elf.LOCAL}
+
+    @cached_property
+    def assembly(self) -> str:
+        """The machine code as assembly text."""
+        binding = _llvm()
+        module = binding.parse_assembly(self.llvm_ir)
+        return str(target_machine(self.options).emit_assembly(module))
+
+
+def emit(lowered: Lowered | str, options: Options | None = None) -> Artifact:
+    """Optimise and compile `lowered` (or LLVM text)."""
+    options = options or Options()
+    text, ready = (lowered, ()) if isinstance(lowered, str) else (lowered.text, lowered.ready)
+    module, machine = optimised(text, options), target_machine(options)
+    for each in ready:
+        _add(module, each)
+    return Artifact(machine.emit_object(module), str(module), options)
+
+
+def _add(module: Any, text: str) -> None:
+    """Make the functions of `text` a part of `module`, as they are, and its own."""
+    other = _llvm().parse_assembly(text)
+    other.triple, other.data_layout = module.triple, module.data_layout
+    names = [f.name for f in other.functions if not f.is_declaration]
+    module.link_in(other)
+    for name in names:
+        module.get_function(name).linkage = "internal"
+    module.verify()
+
+
+def optimised(text: str, options: Options) -> Any:
+    """The LLVM module of `text` after the standard pipeline."""
+    binding, machine = _llvm(), target_machine(options)
+    module = binding.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    module.verify()
+    tuning = binding.create_pipeline_tuning_options(speed_level=options.level)
+    # Superword vectorisation costs up to ten times the rest of the pipeline and gained nothing on the kernels measured.
+    tuning.loop_vectorization, tuning.slp_vectorization = True, options.superwords
+    tuning.loop_interleaving = tuning.loop_unrolling = True
+    with _switches():
+        builder = binding.create_pass_builder(machine, tuning)
+        builder.getModulePassManager().run(module, builder)
+    return module
+
+
+SWITCHES = {
+    # Vectorise sums that must stay in the user's order: products in vectors, the additions one after the other.
+    "force-ordered-reductions": ("true", "false"),
+    # With alias facts LLVM keeps `x[i + 1]` in a register for the next iteration's `x[i]`; the value carried around the
+    # loop costs more than the load (Rosenbrock's gradient: 1.5 times).
+    "enable-load-pre": ("false", "true"),
+}
+"""LLVM's process-wide switches: what they are during our compiles, and otherwise."""
+
+
+@contextmanager
+def _switches() -> Iterator[None]:
+    _set_switches(0)
+    try:
+        yield
+    finally:
+        _set_switches(1)
+
+
+def _set_switches(column: int) -> None:
+    for name, settings in SWITCHES.items():
+        _llvm().set_option("adcore", f"-{name}={settings[column]}")
+
+
+@lru_cache(maxsize=1)
+def _llvm() -> Any:
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
+
+
+@lru_cache(maxsize=1)
+def host() -> tuple[str, str]:
+    """CPU name and feature string of this machine."""
+    binding = _llvm()
+    return str(binding.get_host_cpu_name()), str(binding.get_host_cpu_features().flatten())
+
+
+@lru_cache(maxsize=8)
+def target_machine(options: Options) -> Any:
+    """The target machine for `options`: position-independent and small, so that every call is a direct one."""
+    binding = _llvm()
+    cpu = options.cpu if options.cpu is not None else host()[0]
+    features = options.features if options.features is not None else host()[1] if options.cpu is None else ""
+    target = binding.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=cpu, features=features, opt=options.level, reloc="pic", codemodel="small", jit=True
+    )

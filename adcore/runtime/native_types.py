@@ -1,0 +1,231 @@
+"""Python objects whose call is a native function: a type with `vectorcall`, made without a C compiler.
+
+    class Handle(NativeCallable):
+        def __call__(self, *args): ...     # the general path; also what runs where there is no native one
+
+`NativeCallable` instances hold two words: the native function and the block of words that it reads
+(`adcore.runtime.wrappers`). Both stay null until `attach`; then the call goes to native code, which falls back to what
+the block names. Everything relies on the layout of CPython's objects; `supported` compares it with the running
+interpreter, and where it differs (free-threaded, debug and future builds) every call takes the general path.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import sysconfig
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from adcore.runtime import cache, wrappers
+from adcore.runtime.linker import load
+
+HAVE_VECTORCALL, BASETYPE, HAVE_VERSION_TAG = 0x800, 1 << 10, 1 << 18
+TYPE_FLAGS, TYPE_VECTORCALL_OFFSET = 168, 56
+VECTORCALL, BLOCK, BASICSIZE = 16, 24, 32
+
+
+def read_word(address: int) -> int:
+    """The 8-byte word at an address."""
+    return ctypes.c_uint64.from_address(address).value
+
+
+@functools.cache
+def supported() -> bool:
+    """Whether this interpreter and this NumPy lay out their objects as the wrappers read them."""
+    if sys.implementation.name != "cpython" or sys.version_info < (3, 10) or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount") or sys.byteorder != "little":
+        return False
+    sizes = (object, 16), (float, 24), (tuple, 24), (list, 40)
+    return all(cls.__basicsize__ == size for cls, size in sizes) and _arrays_as_expected() and _types_as_expected()
+
+
+def _arrays_as_expected() -> bool:
+    array = np.arange(6.0).reshape(2, 3)[:, ::2]
+    at = id(array)
+    if read_word(at + 8) != id(np.ndarray) or read_word(at + 16) != array.__array_interface__["data"][0]:
+        return False
+    dims, strides, descr = (read_word(at + offset) for offset in (32, 40, 56))
+    shape = tuple(read_word(dims + 8 * k) for k in range(2))
+    steps = tuple(read_word(strides + 8 * k) for k in range(2))
+    flags = ctypes.c_uint32.from_address(at + 64).value
+    number, order = ctypes.c_int32.from_address(descr + 28).value, ctypes.c_uint8.from_address(descr + 26).value
+    return (
+        ctypes.c_int32.from_address(at + 24).value == 2
+        and (shape, steps) == (array.shape, array.strides)
+        and descr == id(array.dtype)
+        and (number, order) == (array.dtype.num, ord("="))
+        and flags & 0x501 == 0x500
+    )
+
+
+def _types_as_expected() -> bool:
+    flags = read_word(id(float) + TYPE_FLAGS)
+    return flags == float.__flags__ and float.__basicsize__ == read_word(id(float) + 32)
+
+
+class _Slot(ctypes.Structure):
+    _fields_ = (("slot", ctypes.c_int), ("function", ctypes.c_void_p))
+
+
+class _Spec(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("basicsize", ctypes.c_int),
+        ("itemsize", ctypes.c_int),
+        ("flags", ctypes.c_uint),
+        ("slots", ctypes.POINTER(_Slot)),
+    )
+
+
+class _Member(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("type", ctypes.c_int),
+        ("offset", ctypes.c_ssize_t),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+_TP_MEMBERS, _TP_CALL = 72, 50
+_SSIZE, _READ_ONLY = 19, 1
+_made: list[Any] = []
+"""What CPython keeps pointers into: never freed."""
+
+
+def _make_base() -> type:
+    members = (_Member * 2)(_Member(b"__vectorcalloffset__", _SSIZE, VECTORCALL, _READ_ONLY, None), _Member())
+    call = ctypes.cast(ctypes.pythonapi.PyVectorcall_Call, ctypes.c_void_p).value
+    slots = (_Slot * 3)(_Slot(_TP_MEMBERS, ctypes.addressof(members)), _Slot(_TP_CALL, call), _Slot())
+    flags = HAVE_VECTORCALL | BASETYPE | HAVE_VERSION_TAG
+    spec = _Spec(b"adcore.runtime.native_types.NativeCallable", BASICSIZE, 0, flags, slots)
+    from_spec = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(("PyType_FromSpec", ctypes.pythonapi))
+    _made.extend([members, slots, spec])
+    base: type = from_spec(ctypes.addressof(spec))
+    return base
+
+
+def _enable(cls: type) -> None:
+    """Let calls of `cls` go through its instances' native function, although it defines `__call__`.
+
+    A null native function sends a call to `__call__`: CPython's own rule for types with this flag.
+    """
+    ctypes.c_uint64.from_address(id(cls) + TYPE_FLAGS).value |= HAVE_VECTORCALL
+    ctypes.c_int64.from_address(id(cls) + TYPE_VECTORCALL_OFFSET).value = VECTORCALL
+
+
+class _Plain:
+    """The base where native calls are not supported."""
+
+
+_Base: Any = _make_base() if supported() else _Plain
+
+
+class NativeCallable(_Base):  # type: ignore[misc]
+    """Base of compiled handles and bound calls. Subclasses define `__call__`, the general path."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if supported():
+            _enable(cls)
+
+    def _attach(self, function: int, block: Block) -> None:
+        """Send calls to the native `function` from now on; `block` is kept."""
+        self._block = block
+        ctypes.c_uint64.from_address(id(self) + BLOCK).value = block.address
+        ctypes.c_uint64.from_address(id(self) + VECTORCALL).value = function
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether calls go to native code."""
+        return supported() and ctypes.c_uint64.from_address(id(self) + VECTORCALL).value != 0
+
+    def _detach(self) -> None:
+        """Send calls to `__call__` again."""
+        if supported():
+            ctypes.c_uint64.from_address(id(self) + VECTORCALL).value = 0
+
+
+def _plain_function(call: Callable[..., Any]) -> Callable[..., Any]:
+    """What 3.10's wrappers can call is a plain Python function and nothing else; a bound method would crash."""
+    if isinstance(call, types.FunctionType):
+        return call
+    return lambda *args, **kwargs: call(*args, **kwargs)
+
+
+class Block:
+    """The words that a native wrapper reads, and the Python objects whose addresses stand in them."""
+
+    def __init__(
+        self,
+        kernel: int,
+        frame: int,
+        fallback: Callable[..., Any],
+        on_fault: Callable[[], Any],
+        finish: Callable[[], Any],
+        returns: tuple[int, int, int],
+        entries: Sequence[Sequence[int]],
+        keep: Any,
+    ) -> None:
+        fallback, on_fault, finish = map(_plain_function, (fallback, on_fault, finish))
+        head = [kernel, frame, id(fallback), id(on_fault), id(finish), 0, *returns, len(entries)]
+        self.words = np.array([*head, *(word for entry in entries for word in entry)], np.uint64)
+        self.address: int = self.words.__array_interface__["data"][0]
+        self._keep = (fallback, on_fault, finish, keep)
+
+    @property
+    def status(self) -> int:
+        """What the kernel returned when `on_fault` was called."""
+        return int(self.words[5])
+
+
+@functools.cache
+def wrapper_addresses() -> dict[str, int]:
+    """Addresses of `bound` and `called`, compiled (or read from the cache) at first use."""
+    text = wrappers.wrapper_ir(sys.version_info >= (3, 12))
+    code = cache.fetch(cache.key(text, "wrappers"))
+    if code is None:
+        code = _compile(text)
+        cache.store(cache.key(text, "wrappers"), code)
+    loaded = load(code, ["bound", "called", "table"])
+    _made.append(loaded)
+    values = _table_values()
+    ctypes.memmove(loaded.addresses["table"], (ctypes.c_uint64 * len(values))(*values), 8 * len(values))
+    return {name: loaded.addresses[name] for name in ("bound", "called")}
+
+
+def _compile(text: str) -> bytes:
+    """Object code of the wrappers: branchy code that gains nothing from a second look."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=2, reloc="pic", codemodel="small")
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    code: bytes = machine.emit_object(module)
+    return code
+
+
+def _table_values() -> list[int]:
+    """What `wrappers.TABLE` names, as addresses."""
+
+    def function(name: str) -> int:
+        return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
+
+    # 3.10 has no exported PyObject_Vectorcall; all that is called through it are plain Python functions.
+    vectorcall = "PyObject_Vectorcall" if sys.version_info >= (3, 11) else "_PyFunction_Vectorcall"
+    objects = {"None": None, "True": True, "False": False, "float": float, "int": int,
+               "float64": np.float64, "ndarray": np.ndarray}  # fmt: skip
+    names = {"vectorcall": vectorcall}
+    return [id(objects[name]) if name in objects else function(names.get(name, name)) for name in wrappers.TABLE]

@@ -1,0 +1,127 @@
+"""The program's own arrays: made by it, returned to nobody, touched by plain loads and stores only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adcore.analysis.affine.dependence import ACCESSES
+from adcore.analysis.structure import Structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.types import ArrayType
+from adcore.ops import Table
+
+VIEWS = ("view", "transpose")
+
+
+@dataclass(frozen=True, eq=False)
+class OwnArray:
+    """An array with everything that touches it, through views or not, in program order."""
+
+    root: Value
+    alloc: Instr
+    accesses: tuple[Instr, ...]
+    views: tuple[Instr, ...]
+
+    @property
+    def loads(self) -> list[Instr]:
+        return [i for i in self.accesses if i.op == "load"]
+
+    @property
+    def writes(self) -> list[Instr]:
+        return [i for i in self.accesses if i.op != "load"]
+
+
+def own_arrays(facts: Structure) -> list[OwnArray]:
+    """In the order in which they are made."""
+    allocs = (i for i in facts.instructions() if i.op == "alloc" and not i.attrs.get("role"))
+    found = (_seen_through(facts, alloc) for alloc in allocs)
+    return [own for own in found if own is not None]
+
+
+def _seen_through(facts: Structure, alloc: Instr) -> OwnArray | None:
+    """The array of `alloc`; None if it is used in another way."""
+    names, accesses, views = [alloc.result], list[Instr](), list[Instr]()
+    for name in names:
+        if any(name is result for result in facts.function.results):
+            return None
+        for user in facts.users.get(name, ()):
+            if user.op in VIEWS:
+                views.append(user)
+                names.append(user.result)
+            elif user.op in ACCESSES and user.operands[ACCESSES[user.op]] is name:
+                accesses.append(user)
+            else:
+                return None
+    accesses.sort(key=facts.number.__getitem__)
+    return OwnArray(alloc.result, alloc, tuple(accesses), tuple(views))
+
+
+def rebuilt(facts: Structure, region: Region, body: Sequence[Instr]) -> tuple[Function, Region]:
+    """The function with another body in one of its regions, and that region in it."""
+    new = replace(region, body=tuple(body))
+    inner, changed = region, new
+    while (owner := facts.owner[inner]) is not None:
+        holder = replace(owner, regions=tuple(changed if r is inner else r for r in owner.regions))
+        inner = facts.home[owner]
+        changed = replace(inner, body=tuple(holder if i is owner else i for i in inner.body))
+    return replace(facts.function, region=changed), new
+
+
+def without_views(facts: Structure, own: OwnArray, ops: Table) -> Function:
+    """The function with every access to an own array as one of the array itself, with subscripts of its own."""
+    if not own.views:
+        return facts.function
+    return replace(facts.function, region=_Direct(facts, own, ops).region(facts.function.region))
+
+
+class _Direct:
+    def __init__(self, facts: Structure, own: OwnArray, ops: Table) -> None:
+        self.facts, self.ops = facts, ops
+        self.accesses, self.views = frozenset(own.accesses), frozenset(own.views)
+
+    def region(self, region: Region) -> Region:
+        b = Builder(self.ops)
+        for instr in region.body:
+            if instr in self.views:
+                continue
+            b.span = instr.span
+            if instr in self.accesses:
+                at = ACCESSES[instr.op]
+                array, subscripts = self.of_root(b, instr.operands[at], instr.operands[at + 1 :])
+                instr = replace(instr, operands=(*instr.operands[:at], array, *subscripts))
+            elif instr.regions:
+                instr = replace(instr, regions=tuple(map(self.region, instr.regions)))
+            b.append(instr)
+        return b.finish(region.params, region.yields)
+
+    def of_root(self, b: Builder, array: Value, subscripts: Sequence[Value]) -> tuple[Value, Sequence[Value]]:
+        view = self.facts.definition[array]
+        if view.op == "transpose":
+            permutation = view.attrs["permutation"]
+            subscripts = [subscripts[permutation.index(axis)] for axis in range(len(permutation))]
+        elif view.op == "view":
+            subscripts = _through_slices(b, view, subscripts)
+        else:
+            return array, subscripts
+        return self.of_root(b, view.operands[0], subscripts)
+
+
+def _through_slices(b: Builder, view: Instr, subscripts: Sequence[Value]) -> list[Value]:
+    given, operands = iter(subscripts), iter(view.operands[1:])
+    found: list[Value] = []
+    for axis in view.attrs["axes"]:
+        start = next(operands)
+        if axis == "s":
+            next(operands)
+            moved = b.emit("mul", next(given), next(operands), exact=True)
+            start = b.emit("add", start, moved, exact=True)
+        found.append(start)
+    return found
+
+
+def element(own: OwnArray) -> str:
+    """The name of the type of its elements."""
+    assert isinstance(own.root.type, ArrayType)
+    return own.root.type.element.name

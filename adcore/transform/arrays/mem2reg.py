@@ -1,0 +1,116 @@
+"""Own arrays without dimensions become values.
+
+%t: array<f64,0,C> = alloc [element='f64']
+store %a, %t                                       %b for what was loaded; the loop carries what it stores
+for ... { %b: f64 = load %t; ...; store %c, %t }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from adcore.analysis.structure import LOOPS, structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ir.types import ArrayType
+from adcore.ops import Table
+from adcore.transform.arrays.local_arrays import own_arrays
+
+ZEROS = {"f": 0.0, "b": False}
+"""What a value holds before anything is stored, by the kind of its type: an integer holds 0."""
+
+
+def to_values(function: Function, ops: Table) -> Function:
+    """The function with what is stored in such arrays as values that loops and branches hand on. (The test of a
+    `while` hands on nothing, so what is stored there stays in memory.)"""
+    tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
+    tested = {i.operands[1] for test in tests for i in walk(test) if i.op in ("store", "accumulate")}
+    found = [own for own in own_arrays(structure(function)) if not own.alloc.operands and own.root not in tested]
+    if not found:
+        return function
+    stores = (i for own in found for i in own.writes if own.root.hint and i.op == "store" and not i.operands[0].hint)
+    hints = {i.operands[0]: i.operands[1].hint for i in stores}
+    for loop in walk(function.region):  # what a loop hands on from turn to turn is called like its result
+        carried = zip(loop.results, *(region.params[1:] for region in loop.regions), strict=False)
+        for result, *params in carried if loop.op in LOOPS else ():
+            hints.update({param: hints[result] for param in params if result in hints and not param.hint})
+    return _Registers(frozenset(own.root for own in found), hints, ops).function(function)
+
+
+@dataclass
+class _Registers:
+    """`held` says what a cell holds where the pass has come to; `names`, what a value is replaced by. A value that was
+    stored under the user's name for an array is called by that name (`hints`) in explanations."""
+
+    cells: frozenset[Value]
+    hints: Mapping[Value, str]
+    ops: Table
+    held: dict[Value, Value] = field(default_factory=dict)
+    names: dict[Value, Value] = field(default_factory=dict)
+
+    def function(self, function: Function) -> Function:
+        return replace(function, region=self.region(function.region, function.params, (), {}))
+
+    def region(
+        self, region: Region, params: Sequence[Value], cells: Sequence[Value], held: dict[Value, Value]
+    ) -> Region:
+        """`region` under other parameters, which starts with `held` and yields also what `cells` hold at its end."""
+        outside, self.held = self.held, held
+        b = Builder(self.ops)
+        for instr in region.body:
+            self.instr(b, instr)
+        yields = (*self.renamed(region.yields), *(self.held[cell] for cell in cells))
+        self.held = outside
+        return b.finish(params, yields)
+
+    def renamed(self, values: Iterable[Value]) -> tuple[Value, ...]:
+        return tuple(self.names.get(v, v) for v in values)
+
+    def instr(self, b: Builder, instr: Instr) -> None:
+        b.span = instr.span
+        operands = self.renamed(instr.operands)
+        if instr.op == "alloc" and instr.result in self.cells:
+            assert isinstance(instr.result.type, ArrayType)
+            element = instr.result.type.element
+            self.held[instr.result] = b.const(ZEROS.get(element.kind, 0), element)
+        elif instr.op == "load" and operands[0] in self.cells:
+            self.names[instr.result] = self.held[operands[0]]
+        elif instr.op == "store" and operands[1] in self.cells:
+            self.held[operands[1]] = operands[0]
+        elif instr.op == "accumulate" and operands[1] in self.cells:
+            self.held[operands[1]] = b.emit("add", self.held[operands[1]], operands[0])
+        elif instr.regions:
+            self.structured(b, replace(instr, operands=operands))
+        else:
+            b.append(replace(instr, operands=operands, results=self.hinted(instr.results)))
+
+    def hinted(self, results: Iterable[Value]) -> tuple[Value, ...]:
+        """`results`, those that were stored in a cell by its name."""
+        self.names.update({r: Value(r.type, self.hints[r]) for r in results if r in self.hints})
+        return self.renamed(results)
+
+    def structured(self, b: Builder, instr: Instr) -> None:
+        """A loop carries, a branch yields, what the cells hold that it stores to."""
+        cells = self.stored(instr)
+        results = [Value(self.held[cell].type, cell.hint) for cell in cells]
+        loop = instr.op != "if"
+        regions = []
+        for region in instr.regions:
+            params = [Value(self.held[cell].type, cell.hint) for cell in cells] if loop else []
+            held = {**self.held, **dict(zip(cells, params, strict=True))} if loop else dict(self.held)
+            yielding = () if instr.op == "while" and region is instr.regions[0] else cells
+            regions.append(self.region(region, (*self.hinted(region.params), *params), yielding, held))
+        carried = tuple(self.held[cell] for cell in cells) if loop else ()
+        count = len(instr.regions[-1].yields)
+        old = self.hinted(instr.results)
+        found = (*old[:count], *results, *old[count:])
+        operands = (*instr.operands, *carried)
+        b.append(replace(instr, operands=operands, results=found, regions=tuple(regions)))
+        self.held.update(zip(cells, results, strict=True))
+
+    def stored(self, instr: Instr) -> list[Value]:
+        """Cells made outside of `instr` that it stores to."""
+        inside = (i for region in instr.regions for i in walk(region))
+        targets = dict.fromkeys(i.operands[1] for i in inside if i.op in ("store", "accumulate"))
+        return [cell for cell in targets if cell in self.held]

@@ -1,0 +1,1 @@
+"""Loops whose reverse sweep runs steps again: binomial checkpointing and rewinding."""

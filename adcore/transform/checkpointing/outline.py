@@ -1,0 +1,52 @@
+"""The body of a loop as a function of its own: what checkpointing differentiates and runs again.
+
+for t in range(n): (c) u[...] = ...        ->      func step(t, c, u, ...) -> next c
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adcore.analysis.affine.dependence import AliasClasses
+from adcore.analysis.planning.record import surroundings
+from adcore.analysis.structure import Structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value, substitute
+
+
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """`function` takes the loop variable, the carried values and the outer values `inputs`; it returns the next carried
+    values."""
+
+    function: Function
+    inputs: tuple[Value, ...]
+
+
+def outline(structure: Structure, loop: Instr) -> Outlined:
+    """The body of a loop that stands in no other one."""
+    body = loop.regions[-1]
+    pulled, inputs = surroundings(structure, loop)
+    region = Region((*body.params, *inputs), (*pulled, *body.body), body.yields)
+    name = f"{structure.function.name}_step"
+    return Outlined(Function(name, substitute(region, {}), loop.span), inputs)
+
+
+def aliases_of(outlined: Outlined, outer: AliasClasses, params: Sequence[Value]) -> AliasClasses:
+    """The alias groups of the outlined function, from those of the function around it."""
+    shift = len(outlined.function.params) - len(outlined.inputs)
+    groups = []
+    for group in outer.groups:
+        inside = tuple(shift + k for k, v in enumerate(outlined.inputs) for p in group if params[p] is v)
+        if inside:
+            groups.append(inside)
+    return AliasClasses(tuple(groups))
+
+
+def call_inline(builder: Builder, function: Function, arguments: Sequence[Value]) -> tuple[Value, ...]:
+    """Append the body of `function` with `arguments` for its parameters; returns its results."""
+    copy = substitute(function.region, dict(zip(function.params, arguments, strict=True)))
+    for instr in copy.body:
+        builder.append(instr)
+    return copy.yields

@@ -1,0 +1,1 @@
+"""Differentiation: forward mode, reverse mode, and the pieces of the two sweeps."""

@@ -1,0 +1,1 @@
+"""Passes after differentiation: fewer touches of memory, loops that run in vectors, products of matrices."""

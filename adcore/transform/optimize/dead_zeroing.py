@@ -1,0 +1,81 @@
+"""A shadow that is taken, cleared and given back is left where it is.
+
+    v = load d, i; store 0, d, i; ...; accumulate v, d, i     ->     v = load d, i; ...
+
+The adjoint of `a[i] -= ...` does that: what was written hands its derivative on to what it was computed from, which is
+the same element. In general, clearing and adding is storing; and storing what is there already is nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.structure import Structure, structure
+from adcore.ir.core import Function, Instr, Region, walk
+from adcore.ops import Table
+
+
+def cancel_clears(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """An equivalent function without such clears; `groups` are the positions of parameters that may share memory."""
+    facts = structure(function)
+    classes = AliasClasses(tuple(tuple(group) for group in groups))
+    return replace(function, region=_Clears(facts, Dependence(facts, classes)).region(function.region))
+
+
+class _Clears:
+    def __init__(self, facts: Structure, dependence: Dependence) -> None:
+        self.structure, self.dependence = facts, dependence
+        self.origin: dict[Instr, Instr] = {}
+        """The accumulation that a new store stands for: what is known, is known of that."""
+
+    def region(self, region: Region) -> Region:
+        body = list(region.body)
+        for clear in region.body:
+            if clear.op == "store" and self.is_zero(clear):
+                body = self.joined(body, clear)
+        nested = (replace(i, regions=tuple(map(self.region, i.regions))) if i.regions else i for i in body)
+        return replace(region, body=tuple(nested))
+
+    def is_zero(self, store: Instr) -> bool:
+        source = self.structure.definition.get(store.operands[0])
+        return source is not None and source.op == "const" and source.attrs["value"] == 0.0
+
+    def joined(self, body: list[Instr], clear: Instr) -> list[Instr]:
+        """`body` with a store where the first access after `clear` to its element is an accumulation."""
+        at = body.index(clear)
+        for position in range(at + 1, len(body)):
+            instr = body[position]
+            if not self.may_touch(clear, instr):
+                continue
+            if instr.op != "accumulate" or not self.dependence.certainly_same(clear, instr):
+                return body
+            between = body[at + 1 : position]
+            if self.holds(body[:at], clear, instr):
+                return [*body[:at], *between, *body[position + 1 :]]
+            store = replace(instr, op="store")
+            self.origin[store] = instr
+            return [*body[:at], *between, store, *body[position + 1 :]]
+        return body
+
+    def holds(self, before: list[Instr], clear: Instr, given: Instr) -> bool:
+        """Whether the element holds, where it is cleared, the very value that is `given` back."""
+        for instr in reversed(before):
+            if instr.op == "load" and given.operands[0] in instr.results:
+                return self.dependence.certainly_same(instr, clear)
+            if self.may_write(instr, clear):
+                return False
+        return False
+
+    def may_touch(self, clear: Instr, instr: Instr) -> bool:
+        """Whether `instr`, or something in it, may reach the element that `clear` has just cleared."""
+        return any(0 in self.dependence.levels(clear, i) for i in self.accesses(instr))
+
+    def may_write(self, instr: Instr, clear: Instr) -> bool:
+        """Whether `instr`, or something in it, may write the element that `clear` clears later on."""
+        return any(i.op != "load" and 0 in self.dependence.levels(i, clear) for i in self.accesses(instr))
+
+    def accesses(self, instr: Instr) -> list[Instr]:
+        nested = [i for region in instr.regions for i in walk(region)]
+        return [self.origin.get(i, i) for i in (instr, *nested) if i.op in ACCESSES]

@@ -1,0 +1,189 @@
+"""What a nest of loops does, distributed over copies of the nest: stores, accumulations and sums, each by itself where
+dependence allows (R. Allen and K. Kennedy, "Automatic translation of Fortran programs to vector form", TOPLAS 9, 1987).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.structure import structure
+from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ops import Table
+
+MOST_ACCESSES = 48
+"""Loads and stores that a nest may have: every pair of them is tested."""
+
+Bounds = tuple[tuple[Value, Value], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """What one copy of a nest does: stores, accumulations and branches that hold some, and results of the loop."""
+
+    effects: frozenset[Instr]
+    results: frozenset[int]
+
+    def __or__(self, other: Group) -> Group:
+        return Group(self.effects | other.effects, self.results | other.results)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Groups in an order in which they may run one after the other; `products` has the bounds of the loops that each
+    product depends on, as far as it is not known how long they are (None: no product)."""
+
+    groups: tuple[Group, ...]
+    products: tuple[Bounds | None, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[Bounds, ...]:
+        """What has to be long enough, for one product or another."""
+        return tuple(dict.fromkeys(bounds for bounds in self.products if bounds is not None))
+
+
+@dataclass(eq=False)
+class Statement:
+    """A group in the making: with it, the loads and stores that it takes, and the sums that loops carry for it."""
+
+    group: Group
+    accesses: list[Instr] = field(default_factory=list)
+    sums: set[tuple[Instr, int]] = field(default_factory=set)
+
+
+class Distribution:
+    def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
+        self.structure, self.ops = structure(function), ops
+        self.dependence = Dependence(self.structure, aliases)
+
+    def plan(self, loop: Instr) -> Plan | None:
+        """The groups of a nest, as small as they can be; None if it does what cannot be distributed."""
+        (body,) = loop.regions
+        if not all(self.is_plain(i) for i in walk(body)):
+            return None
+        if sum(i.op in ACCESSES for i in walk(body)) > MOST_ACCESSES:
+            return None
+        self.loop, self.level = loop, self.structure.depth(body)
+        self.bounds = [v for i in walk(body) if i.op == "for" for v in i.operands[:2]]
+        statements = self.sharing(self.statements(body))
+        before = [[a is not b and self.precedes(a, b) for b in statements] for a in statements]
+        groups = tuple(_ordered([s.group for s in statements], before))
+        return Plan(groups) if any(len(g.effects) == 1 and not g.results for g in groups) else None
+
+    def is_plain(self, instr: Instr) -> bool:
+        if instr.op == "if":
+            return not (instr.results and acts(instr))
+        if instr.op in ("for", "store", "accumulate"):
+            return True
+        op = self.ops[instr.op]
+        raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
+        return op.pure and not raises
+
+    def statements(self, body: Region) -> list[Statement]:
+        """Everything that the nest does, in program order."""
+        found = [self.statement(Group(frozenset({i}), frozenset()), self.needs(i)) for i in self.effects(body)]
+        for k, value in enumerate(body.yields):
+            found.append(self.statement(Group(frozenset(), frozenset({k})), [value, body.params[k + 1]]))
+        return found
+
+    def effects(self, region: Region) -> list[Instr]:
+        found = []
+        for instr in region.body:
+            if instr.op == "for":
+                found += self.effects(instr.regions[0])
+            elif instr.op in ("store", "accumulate") or (instr.op == "if" and acts(instr)):
+                found.append(instr)
+        return found
+
+    def needs(self, effect: Instr) -> list[Value]:
+        inside = (i for region in effect.regions for i in walk(region))
+        return [v for i in (effect, *inside) for v in i.operands]
+
+    def statement(self, group: Group, needed: list[Value]) -> Statement:
+        """The slice of the nest that computes what is `needed`."""
+        found, seen, left = Statement(group), set[Value](), [*needed, *self.bounds]
+        for effect in group.effects:
+            found.accesses += [i for i in (effect, *(j for r in effect.regions for j in walk(r))) if i.op in ACCESSES]
+        while left:
+            value = left.pop()
+            if value in seen or not self.structure.inside(self.structure.home[value], self.loop.regions[0]):
+                continue
+            seen.add(value)
+            instr = self.structure.definition.get(value)
+            if instr is None:
+                left += self.carried(value, found)
+            elif instr.op == "for":
+                left += self.total(instr, instr.results.index(value), found)
+            else:
+                inner = [i for r in instr.regions for i in walk(r)]
+                found.accesses += [i for i in (instr, *inner) if i.op in ACCESSES]
+                left += [v for i in (instr, *inner) for v in i.operands]
+                left += [v for i in (instr, *inner) for r in i.regions for v in r.yields]
+        return found
+
+    def carried(self, param: Value, found: Statement) -> list[Value]:
+        """What a parameter of a loop's region needs."""
+        region = self.structure.home[param]
+        owner, k = self.structure.owner[region], region.params.index(param)
+        if owner is None or owner.op != "for" or k == 0:
+            return []
+        return self.total(owner, k - 1, found)
+
+    def total(self, loop: Instr, k: int, found: Statement) -> list[Value]:
+        found.sums.add((loop, k))
+        return [loop.operands[2 + k], loop.regions[0].yields[k], loop.regions[0].params[k + 1]]
+
+    def sharing(self, statements: list[Statement]) -> list[Statement]:
+        """Statements that take the same sum stay together: it is not computed twice."""
+        joined: list[Statement] = []
+        for statement in statements:
+            apart = []
+            for other in joined:
+                if statement.sums & other.sums:
+                    accesses = list(dict.fromkeys((*other.accesses, *statement.accesses)))
+                    sums = other.sums | statement.sums
+                    statement = Statement(other.group | statement.group, accesses, sums)
+                else:
+                    apart.append(other)
+            joined = [*apart, statement]
+        return joined
+
+    def precedes(self, first: Statement, second: Statement) -> bool:
+        """Whether something of `first` has to run before something of `second`."""
+        return any(
+            self.keeps_order(a, b) for a in dict.fromkeys(first.accesses) for b in dict.fromkeys(second.accesses)
+        )
+
+    def keeps_order(self, a: Instr, b: Instr) -> bool:
+        """Whether `b` may touch what `a` touched before, and the order shows."""
+        if a is b or a.op == b.op == "load" or a.op == b.op == "accumulate":
+            return False
+        first, second = (self.dependence.access(i).root for i in (a, b))
+        if not self.dependence.may_overlap(first, second):
+            return False
+        return any(level == 0 or level >= self.level for level in self.dependence.levels(a, b))
+
+
+def _ordered(groups: list[Group], before: list[list[bool]]) -> list[Group]:
+    """Groups of what must stay together, in an order that `before` allows, near the program's."""
+    n = range(len(groups))
+    reaches = [row[:] for row in before]
+    for k in n:
+        for i in n:
+            if reaches[i][k]:
+                reaches[i] = [x or y for x, y in zip(reaches[i], reaches[k], strict=True)]
+    left, ordered = list(n), []
+    while left:
+        start = next(i for i in left if all(reaches[i][j] or not reaches[j][i] for j in left))
+        together = [j for j in left if j == start or (reaches[start][j] and reaches[j][start])]
+        group = groups[together[0]]
+        for j in together[1:]:
+            group = group | groups[j]
+        ordered.append(group)
+        left = [j for j in left if j not in together]
+    return ordered
+
+
+def acts(branch: Instr) -> bool:
+    """Whether a branch writes."""
+    return any(i.op in ("store", "accumulate") for region in branch.regions for i in walk(region))

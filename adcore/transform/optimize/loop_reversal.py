@@ -1,0 +1,50 @@
+"""Reversed loops whose order does not matter run upwards: memory is read in the order that it lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from adcore.analysis.affine.dependence import AliasClasses
+from adcore.analysis.affine.parallel import parallel_loops
+from adcore.ir.core import Function, Instr, Region, Value, walk
+
+
+def ascend(function: Function, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with reversed parallel loops that carry nothing but sums turned round."""
+    turned = [i for i in walk(function.region) if i.op == "for" and i.attrs.get("reverse")]
+    if not turned:
+        return function
+    parallel = parallel_loops(function, AliasClasses(tuple(tuple(group) for group in groups)))
+    free = frozenset(loop for loop in turned if loop in parallel and carries_only_sums(loop))
+    return replace(function, region=_ascending(function.region, free)) if free else function
+
+
+def carries_only_sums(loop: Instr) -> bool:
+    """Whether what the loop carries are sums in no order that the user could see."""
+    (body,) = loop.regions
+    definition: Mapping[Value, Instr] = {r: i for i in body.body for r in i.results}
+    return all(_is_sum(body, definition, k) for k in range(len(body.yields)))
+
+
+def _is_sum(body: Region, definition: Mapping[Value, Instr], k: int) -> bool:
+    param, addition = body.params[k + 1], definition.get(body.yields[k])
+    if addition is None or addition.op != "add" or addition.attrs.get("flags") not in ("adjoint", "sum"):
+        return False
+    # What is added up so far must not be seen on the way: not before an addition, nor after it.
+    return param in addition.operands and _uses(body, param) == 1 and _uses(body, addition.result) == 1
+
+
+def _uses(body: Region, value: Value) -> int:
+    """How often a value is an operand or leaves a region."""
+    inner = sum(i.operands.count(value) + sum(r.yields.count(value) for r in i.regions) for i in walk(body))
+    return inner + body.yields.count(value)
+
+
+def _ascending(region: Region, free: frozenset[Instr]) -> Region:
+    body = []
+    for instr in region.body:
+        attrs = {**instr.attrs, "reverse": False} if instr in free else instr.attrs
+        regions = tuple(_ascending(nested, free) for nested in instr.regions)
+        body.append(replace(instr, attrs=attrs, regions=regions) if instr.regions else instr)
+    return replace(region, body=tuple(body))

@@ -1,0 +1,123 @@
+"""Accumulations to neighbouring elements become one, with the rest carried: memory is touched once an iteration.
+
+    for i: d[i] += f(i); d[i + 1] += g(i)     ->     c = 0; for i: d[i] += c + f(i); c = g(i)
+                                                     d[hi] += c
+
+What one iteration stores is then no longer read by the next, so the loop vectorises (LLVM knows values carried over a
+fixed number of iterations as recurrences). Accumulation has no order that the user could see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adcore.analysis.affine.dependence import Dependence
+from adcore.analysis.structure import Structure, structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.types import Scalar
+from adcore.ops import Table
+from adcore.transform.optimize.accumulation_chains import Chain, find_chains
+
+
+def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
+    parameters that may share memory."""
+    facts = structure(function)
+    shared = frozenset(function.params[p] for group in groups for p in group)
+    pass_ = _Carry(facts, Dependence(facts), ops, shared)
+    return replace(function, region=pass_.region(function.region))
+
+
+class _Carry:
+    def __init__(self, facts: Structure, dependence: Dependence, ops: Table, shared: frozenset[Value]) -> None:
+        self.structure, self.dependence, self.ops, self.shared = facts, dependence, ops, shared
+
+    def region(self, region: Region) -> Region:
+        body: list[Instr] = []
+        for instr in region.body:
+            nested = replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
+            ends: list[Instr] = []
+            for chain in find_chains(self.dependence, self.shared, instr) if instr.op == "for" else ():
+                before, nested, after = self.rewrite(chain, nested)
+                body += before
+                ends += after
+            body += [nested, *ends]
+        return replace(region, body=tuple(body))
+
+    def rewrite(self, chain: Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
+        """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""
+        first, *rest = chain.sums
+        type_ = first.operands[0].type
+        assert isinstance(type_, Scalar)
+        outside = Builder(self.ops)
+        outside.span = loop.span
+        zero = outside.const(0.0, type_)
+        (body,) = loop.regions
+        hint = f"{first.operands[1].hint}_next"
+        partial = [Value(type_, hint) for _ in rest]
+        inside = Builder(self.ops)
+        for instr in body.body:
+            inside.span = instr.span
+            if instr is first:
+                total = inside.emit("add", instr.operands[0], partial[0], flags="adjoint")
+                inside.append(replace(instr, operands=(total, *instr.operands[1:])))
+            elif instr not in rest:
+                inside.append(instr)
+        following = [
+            inside.emit("add", partial[k + 1], term.operands[0], flags="adjoint")
+            if k + 1 < len(rest)
+            else term.operands[0]
+            for k, term in enumerate(rest)
+        ]
+        region = inside.finish((*body.params, *partial), (*body.yields, *following))
+        left = [Value(type_, hint) for _ in rest]
+        operands, results = (*loop.operands, *(zero for _ in rest)), (*loop.results, *left)
+        carried = Instr("for", operands, results, loop.attrs, (region,), loop.span)
+        return list(outside.finish((), ()).body), carried, self.last(chain, left)
+
+    def last(self, chain: Chain, left: Sequence[Value]) -> list[Instr]:
+        """`if the loop ran`: add what is left to the elements beyond the last iteration's first."""
+        loop, b = chain.loop, Builder(self.ops)
+        b.span = loop.span
+        lo, hi = loop.operands[:2]
+        ran = b.emit("lt", lo, hi) if loop.attrs["step"] > 0 else b.emit("gt", lo, hi)
+        with b.region() as then:
+            counter = self.final_counter(b, loop)
+            base = self.evaluate(b, chain.sums[0].operands[2:], {loop.regions[0].params[0]: counter})
+            for k, value in enumerate(left, start=1):
+                index = [
+                    b.emit("add", v, b.const(k * a), exact=True) if a else v
+                    for v, a in zip(base, chain.advance, strict=True)
+                ]
+                b.emit_many("accumulate", (value, chain.sums[0].operands[1], *index), {})
+        with b.region() as otherwise:
+            pass
+        b.emit_many("if", (ran,), {}, (then.region, otherwise.region), ())
+        return list(b.finish((), ()).body)
+
+    def final_counter(self, b: Builder, loop: Instr) -> Value:
+        """The loop variable of the last iteration (of at least one)."""
+        lo, hi = loop.operands[:2]
+        step = loop.attrs["step"]
+        if loop.attrs.get("reverse"):
+            return lo
+        towards = b.const(1 if step > 0 else -1)
+        distance = b.emit("sub", b.emit("sub", hi, towards, exact=True), lo, exact=True)
+        turns = b.emit("floordiv", distance, b.const(step), exact=True)
+        return b.emit("add", lo, b.emit("mul", turns, b.const(step), exact=True), exact=True)
+
+    def evaluate(self, b: Builder, values: Sequence[Value], names: dict[Value, Value]) -> list[Value]:
+        """Values of the loop's body, computed again for the counter in `names`."""
+        home = self.structure.home[next(iter(names))]
+
+        def again(value: Value) -> Value:
+            instr = self.structure.definition.get(value)
+            if self.structure.home.get(value) is not home or instr is None:
+                return names.get(value, value)
+            if value not in names:
+                names[value] = b.emit(instr.op, *(again(v) for v in instr.operands), **instr.attrs)
+            return names[value]
+
+        return [again(v) for v in values]

@@ -1,0 +1,106 @@
+"""Sums that a loop adds to one element are added up in a register, and to the element once.
+
+    for j: d[i] += f(j)     ->     s = 0; for j: s += f(j)
+                                   d[i] += s
+
+LLVM does that only where it can tell the element from everything else that the loop touches; subscripts tell more.
+Accumulation has no order that the user could see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.structure import Structure, structure
+from adcore.ir.builder import Builder
+from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ir.types import Scalar
+from adcore.ops import Table
+
+Target = tuple[Value, ...]
+"""Array and subscripts of an accumulation."""
+
+
+def promote_sums(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with such sums in registers; `groups` are the positions of parameters that may share memory."""
+    classes = AliasClasses(tuple(tuple(group) for group in groups))
+    while True:  # what leaves an inner loop may leave the one around it, too
+        facts = structure(function)
+        pass_ = _Promotion(facts, Dependence(facts, classes), ops)
+        region = pass_.region(function.region)
+        if not pass_.changed:
+            return function
+        function = replace(function, region=region)
+
+
+class _Promotion:
+    def __init__(self, facts: Structure, dependence: Dependence, ops: Table) -> None:
+        self.structure, self.dependence, self.ops = facts, dependence, ops
+        self.changed = False
+
+    def region(self, region: Region) -> Region:
+        body: list[Instr] = []
+        for instr in region.body:
+            nested = replace(instr, regions=tuple(map(self.region, instr.regions))) if instr.regions else instr
+            sums = self.find(instr) if instr.op == "for" else {}
+            body += self.rewritten(nested, sums, region) if sums else [nested]
+        return replace(region, body=tuple(body))
+
+    def find(self, loop: Instr) -> dict[Target, list[Instr]]:
+        """Accumulations to elements that stay the same while the loop runs, and that it neither reads nor stores to."""
+        (body,) = loop.regions
+        sums: dict[Target, list[Instr]] = {}
+        for instr in body.body:
+            if instr.op == "accumulate" and all(self.structure.home[v] is not body for v in instr.operands[1:]):
+                sums.setdefault(instr.operands[1:], []).append(instr)
+        if not sums:
+            return {}
+        others = [i for i in walk(body) if i.op in ACCESSES and i.op != "accumulate"]
+        level = self.structure.depth(body)
+        return {target: found for target, found in sums.items() if not self.meets(found[0], others, level)}
+
+    def meets(self, total: Instr, others: Sequence[Instr], level: int) -> bool:
+        """Whether one of `others` may touch the element of `total`, in the same iteration of the loop or in another."""
+        pairs = ((a, b) for other in others for a, b in ((total, other), (other, total)))
+        return any({0, level} & set(self.dependence.levels(a, b)) for a, b in pairs)
+
+    def rewritten(self, loop: Instr, sums: dict[Target, list[Instr]], around: Region) -> list[Instr]:
+        """The loop with its sums carried, between their zeros and their accumulation."""
+        self.changed = True
+        outside = Builder(self.ops)
+        outside.span = loop.span
+        (body,) = loop.regions
+        carried = [Value(found[0].operands[0].type, f"{target[0].hint}_sum") for target, found in sums.items()]
+        zeros = [outside.const(0.0, c.type) for c in carried if isinstance(c.type, Scalar)]
+        inside = Builder(self.ops)
+        totals = dict(zip(sums, carried, strict=True))
+        for instr in body.body:
+            inside.span = instr.span
+            if any(instr in found for found in sums.values()):
+                target = instr.operands[1:]
+                totals[target] = inside.emit("add", totals[target], instr.operands[0], flags="adjoint")
+            else:
+                inside.append(instr)
+        region = inside.finish((*body.params, *carried), (*body.yields, *totals.values()))
+        results = [Value(c.type, c.hint) for c in carried]
+        operands = (*loop.operands, *zeros)
+        outside.append(replace(loop, operands=operands, results=(*loop.results, *results), regions=(region,)))
+        safe = {i.operands[ACCESSES[i.op] :] for i in around.body if i.op in ACCESSES}
+        for target, result in zip(sums, results, strict=True):
+            self.add(outside, loop, target, result, guarded=target not in safe)
+        return list(outside.finish((), ()).body)
+
+    def add(self, b: Builder, loop: Instr, target: Target, total: Value, guarded: bool) -> None:
+        """Accumulate after the loop; `guarded`: only if it ran, as the element may not exist otherwise."""
+        if not guarded:
+            b.emit_many("accumulate", (total, *target), {})
+            return
+        lo, hi = loop.operands[:2]
+        ran = b.emit("lt", lo, hi) if loop.attrs["step"] > 0 else b.emit("gt", lo, hi)
+        with b.region() as then:
+            b.emit_many("accumulate", (total, *target), {})
+        with b.region() as otherwise:
+            pass
+        b.emit_many("if", (ran,), {}, (then.region, otherwise.region), ())

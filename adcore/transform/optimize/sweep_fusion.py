@@ -1,0 +1,169 @@
+"""A forward loop and the reverse loop over the same iterations become one, where the reverse needs nothing later.
+
+    for i: s += x[i] * x[i]                       for i: s += x[i] * x[i]
+    for i reversed: dx[i] += 2 * x[i] * ds   ->          dx[i] += 2 * x[i] * ds
+
+Each element is then read once. The iterations of the reverse loop may change their order because it only accumulates,
+and accumulation has no order that the user could see. What the plan keeps stays kept: fusion moves code, not decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from adcore.analysis.affine.forms import Affine
+from adcore.analysis.structure import structure
+from adcore.ir.core import Function, Instr, Region, Value, free_values, renamed, walk
+from adcore.ir.types import ArrayType, ListType
+from adcore.ops import Table
+from adcore.transform.optimize.loop_reversal import carries_only_sums
+
+VIEWS = ("view", "transpose", "item")
+
+
+def fuse(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with such loops of its own region fused. `groups` are the positions of parameters that may share
+    memory; all others (and all local arrays) are disjoint."""
+    return replace(function, region=_Fusion(function, ops, groups).run())
+
+
+class _Fusion:
+    def __init__(self, function: Function, ops: Table, groups: Sequence[Sequence[int]]) -> None:
+        self.function, self.ops = function, ops
+        self.definition = {r: i for i in walk(function.region) for r in i.results}
+        self.affine = Affine(structure(function))
+        self.shared = {function.params[p] for group in groups for p in group}
+
+    def run(self) -> Region:
+        return self.region(self.function.region)
+
+    def region(self, region: Region) -> Region:
+        body = self.fuse_body(list(region.body))
+        nested = [replace(i, regions=tuple(self.region(r) for r in i.regions)) if i.regions else i for i in body]
+        return replace(region, body=tuple(self.ascending(i) for i in nested))
+
+    def ascending(self, loop: Instr) -> Instr:
+        """A reversed loop whose order does not matter runs upwards: memory is read in the order that it lies in."""
+        if loop.op != "for" or not loop.attrs.get("reverse") or not self.only_accumulates(loop):
+            return loop
+        return replace(loop, attrs={**loop.attrs, "reverse": False})
+
+    def fuse_body(self, body: list[Instr]) -> list[Instr]:
+        position = 0
+        while position < len(body):
+            later_loops = (k for k in range(position + 1, len(body)) if body[k].op == "for")
+            for later in later_loops if body[position].op == "for" else ():
+                joined = self.join(body, position, later)
+                if joined is not None:
+                    body = joined
+                    break
+            position += 1
+        return body
+
+    def join(self, body: list[Instr], first: int, second: int) -> list[Instr] | None:
+        """`body` with the loops at two positions fused at the place of the first, or None if that is not allowed."""
+        early, late = body[first], body[second]
+        if not (_same_iterations(early, late) and late.attrs.get("reverse") and self.only_accumulates(late)):
+            return None
+        between = body[first + 1 : second]
+        moved = self.prerequisites(early, late, between)
+        if moved is None or not self.independent(early, late, between):
+            return None
+        left = [i for i in between if i not in moved]
+        return [*body[:first], *moved, joined(early, late), *left, *body[second + 1 :]]
+
+    def only_accumulates(self, loop: Instr) -> bool:
+        """Whether the iterations may run in any order: sums and accumulation, nothing else that lasts."""
+        if not carries_only_sums(loop):
+            return False
+        read = self.touched(loop, ("load",))
+        added = self.touched(loop, ("accumulate",))
+        plain = {"accumulate", "for", "if"}
+        allowed = all(i.op in plain or self.ops[i.op].pure for i in walk(loop.regions[0]))
+        return allowed and not self.overlap(read, added)
+
+    def prerequisites(self, early: Instr, late: Instr, between: Sequence[Instr]) -> list[Instr] | None:
+        """What of `between` the late loop needs, if it can stand before the early loop; None if it cannot."""
+        needed = set(late.operands) | free_values(late.regions[0])
+        passed = [early, *between]
+        moved: list[Instr] = []
+        for instr in reversed(between):
+            if not needed.intersection(instr.results):
+                continue
+            if (
+                instr.regions
+                or not self.ops[instr.op].pure
+                or (instr.op == "load" and not self.may_rise(instr, passed))
+            ):
+                return None
+            moved.insert(0, instr)
+            needed.update(instr.operands)
+        return None if needed.intersection(early.results) else moved
+
+    def may_rise(self, load: Instr, passed: Sequence[Instr]) -> bool:
+        """Whether nothing that `load` would be moved across writes what it reads."""
+        written = {r for i in passed for r in self.touched(i, ("store", "accumulate"))}
+        return not self.overlap({self.root(load.operands[0])}, written)
+
+    def independent(self, early: Instr, late: Instr, between: Sequence[Instr]) -> bool:
+        """Whether the late loop neither reads what runs before it writes, nor writes what that reads."""
+        passed = [early, *between]
+        written = {r for i in passed for r in self.touched(i, ("store", "accumulate"))}
+        fixed = {r for i in passed for r in self.touched(i, ("load", "store"))}  # sums commute with sums
+        added = self.touched(late, ("accumulate",))
+        needed = {r for r in self.touched(late, ("load",)) if not self.kept_in_step(r, early, late, between)}
+        clear = not self.overlap(needed, written) and not self.overlap(added, fixed)
+        return clear and not any(i.op in ("push", "pop", "alloc") for i in between)
+
+    def kept_in_step(self, root: Value, early: Instr, late: Instr, between: Sequence[Instr]) -> bool:
+        """Whether `root` is a buffer in which iteration i of the late loop finds only what iteration i of the early
+        one put there."""
+        source = self.definition.get(root)
+        if source is None or source.op != "alloc" or source.attrs.get("role") != "stored":
+            return False
+        if any(root in self.touched(i, ("store", "accumulate", "load")) for i in between):
+            return False
+        stores = [i for i in walk(early.regions[0]) if i.op == "store" and self.root(i.operands[1]) is root]
+        loads = [i for i in walk(late.regions[0]) if i.op == "load" and self.root(i.operands[0]) is root]
+        mine, theirs = early.regions[0].params[0], late.regions[0].params[0]
+
+        def place(subscripts: Sequence[Value], counter: Value) -> set[tuple[int, frozenset[tuple[object, int]]]]:
+            forms = [self.affine.form(v) for v in subscripts]
+            renamed = [{mine if a is counter else a: c for a, c in form.items()} for form in forms]
+            return {(d, frozenset(form.items())) for d, form in enumerate(renamed) if mine in form}
+
+        put = [place(i.operands[2:], mine) for i in stores]
+        got = [place(i.operands[1:], theirs) for i in loads]
+        return bool(put) and all(p == put[0] and p for p in (*put, *got))
+
+    def touched(self, instr: Instr, kinds: Iterable[str]) -> set[Value]:
+        """Roots that `instr` (or what it holds) reads or writes."""
+        inside = [instr, *(i for region in instr.regions for i in walk(region))]
+        return {self.root(i.operands[0 if i.op == "load" else 1]) for i in inside if i.op in kinds}
+
+    def root(self, array: Value) -> Value:
+        while (instr := self.definition.get(array)) is not None and instr.op in VIEWS:
+            array = instr.operands[0]
+        assert isinstance(array.type, (ArrayType, ListType))
+        return array
+
+    def overlap(self, some: set[Value], others: set[Value]) -> bool:
+        return bool(some & others) or bool(some & self.shared and others & self.shared)
+
+
+def _same_iterations(early: Instr, late: Instr) -> bool:
+    if early.op != "for" or late.op != "for" or early.attrs.get("reverse"):
+        return False
+    return early.operands[:2] == late.operands[:2] and early.attrs["step"] == late.attrs["step"]
+
+
+def joined(early: Instr, late: Instr) -> Instr:
+    """One loop in the order of the early one: its body, then that of the late one."""
+    (first,) = early.regions
+    counter = first.params[0]
+    second = renamed(late.regions[0], {late.regions[0].params[0]: counter})
+    params = (*first.params, *second.params[1:])
+    region = Region(params, (*first.body, *second.body), (*first.yields, *second.yields))
+    operands = (*early.operands, *late.operands[2:])
+    return Instr("for", operands, (*early.results, *late.results), early.attrs, (region,), early.span)

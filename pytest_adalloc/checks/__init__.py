@@ -1,0 +1,1 @@
+"""Checks of gradients: the call as a vector, finite differences, comparison, verdict."""

@@ -1,0 +1,1 @@
+"""Who allocated: library, function, and the line of the user."""

@@ -1,0 +1,1 @@
+"""Counting: one window over calls, over a block, over many calls."""

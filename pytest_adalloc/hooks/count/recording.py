@@ -1,0 +1,225 @@
+"""Watch a block of Python: what native code allocates inside it, or that it does not.
+
+    with record() as allocations: ...   # an AllocationReport when the block has ended
+    with forbid(): ...                  # stops at the first allocation of native code
+
+A block cannot be repeated, so there is no second window when libraries came or went: the report names that as a blind
+spot.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.attribute.lines import Line
+from pytest_adalloc.hooks.attribute.sites import AddressRow, RawSite, attribute, first_site
+from pytest_adalloc.hooks.count.observe import (
+    Scope,
+    Snapshot,
+    Window,
+    blind_spots,
+    canary_or_die,
+    setting,
+    slots_witness,
+    vouch,
+)
+from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
+from pytest_adalloc.hooks.count.stopping import Stopper
+from pytest_adalloc.hooks.count.window import Plan
+from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
+from pytest_adalloc.hooks.install.install import Hooks, installed
+from pytest_adalloc.hooks.reports import AllocationReport, Frame, Witness
+from pytest_adalloc.hooks.witness import preloaded as strict
+from pytest_adalloc.hooks.witness.breakpoints import NAME, Breakpoints, watched
+
+CAME_OR_WENT = "libraries were loaded or unloaded inside the block; calls out of new ones were not watched"
+
+
+class Recording:
+    """The report of a block, complete when the block has ended; attributes are those of ``AllocationReport``."""
+
+    report: AllocationReport | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self.report is None:
+            raise AttributeError(f"{name}: the recording has not ended yet")
+        return getattr(self.report, name)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a Recording is no boolean: compare .allocs_per_call or .by_function instead")
+
+    def __str__(self) -> str:
+        return "a recording that has not ended yet" if self.report is None else str(self.report)
+
+
+@contextmanager
+def record(
+    *, scope: Scope = "thread", address_table: Sequence[AddressRow] | None = None, witness: bool = False
+) -> Iterator[Recording]:
+    """Record the native allocations of a block, as one call; the interpreter's own are told apart.
+
+    ``witness`` sets breakpoints on malloc, calloc, realloc and posix_memalign, as many as the processor has. Each hit
+    costs some 20 microseconds, the interpreter's own included, so this is for blocks that allocate little.
+    An exception of the block passes through; the report tells what came before it.
+    """
+    hooks = installed()
+    recording = Recording()
+    with (
+        hooks.opened(scope),
+        hooks.paused(),
+        counted_domains(hooks) as domains,
+        watched(hooks, witness) as breakpoints,
+    ):
+        hooks.refresh()
+        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=hooks.events, chained=hooks.chained)
+        block = _Block(hooks, plan, Snapshot.take(hooks), address_table, domains, breakpoints if witness else None)
+        hooks.begin(plan.address)
+        start = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
+        try:
+            yield recording
+        except BaseException:
+            block.close(*start)
+            with suppress(HooksDead):  # a report beside the block's own exception is welcome, and no more
+                recording.report = block.report()
+            raise
+        block.close(*start)
+        recording.report = block.report()
+
+
+@contextmanager
+def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = True) -> Iterator[Recording]:
+    """Stop the block at the first allocation of native code, with its backtrace and the line of Python.
+
+    Raises ``AllocationForbidden`` out of the line that allocates, in whatever function that is, so that nothing after
+    it runs but what cleans up. At the end of the block it is raised where no Python runs any more, where only a second
+    witness saw an allocation, and always with ``at_once=False``, which leaves the block untraced: tracing makes Python
+    code some thirty times slower, native code not at all.
+    An exception that the allocating call itself raises passes through unchanged. See ``stopping`` for how.
+    """
+    __tracebackhide__ = True
+    words = installed().words
+    stopper = Stopper(words)
+    note = _FirstNote(words)
+    recording = running = Recording()  # until the block has begun there is no other one
+    try:
+        with record(scope=scope, witness=witness) as running, note.taken():
+            with stopper.watching() if at_once else nullcontext():
+                yield recording
+            stopper.find_line()
+    except AllocationForbidden as problem:
+        recording.report = running.report
+        if problem is stopper.raised and running.report is not None:
+            _complete(problem, running.report, note, stopper.line)
+        raise
+    except BaseException:
+        recording.report = running.report
+        raise
+    report = recording.report = running.report
+    if report is not None and (report.allocs or report.unseen):
+        raise _complete(stopper.raised or AllocationForbidden(), report, note, stopper.line if note.site else None)
+
+
+class _FirstNote:
+    """Asks the hooks for the first allocation of a block. An outer block that waits for its own hears of it too."""
+
+    site: RawSite | None = None
+
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        words = self._words
+        outer = words[layout.FIRST]
+        frames = slice(layout.FIRST_FRAMES, layout.FIRST_FRAMES + layout.FIRST_CAPACITY)
+        fields = slice(layout.FIRST_ENTRY, layout.FIRST_COUNT + 1), frames
+        kept = [bytes(words[part]) for part in fields]
+        words[layout.FIRST] = layout.WANTED
+        try:
+            yield
+        finally:
+            self.site = first_site(words)
+            if self.site is None or outer == layout.KNOWN:
+                for part, raw in zip(fields, kept, strict=True):
+                    words[part] = memoryview(raw).cast("Q")
+                words[layout.FIRST] = outer
+            elif outer == layout.NOT_WANTED:
+                words[layout.FIRST] = outer
+
+
+def _complete(
+    problem: AllocationForbidden, report: AllocationReport, note: _FirstNote, line: Line | None
+) -> AllocationForbidden:
+    """Give the exception its message: where, who called whom, and what the report says."""
+    text = []
+    if note.site is not None:
+        (first,) = attribute([note.site], table=None)
+        place = f" while {line[0]}:{line[1]} ran" if line else ""
+        text = [f"{first.function} of {first.bytes} bytes{place}: the first native allocation of a forbid() block"]
+        source = linecache.getline(line[0], line[1]).strip() if line else ""
+        text += [f"    {source}"] if source else []
+        text += ["  backtrace of that allocation:", *(f"    {frame}" for frame in _until_python(first.stack))]
+    problem.args = ("\n".join([*text, str(report)]),)
+    problem.report = report
+    return problem
+
+
+def _until_python(stack: Sequence[Frame]) -> Iterator[Frame]:
+    """The frames of native code up to the interpreter's loop: what is beyond it, the line of Python tells."""
+    for frame in stack:
+        yield frame
+        if frame.symbol.startswith("_PyEval_EvalFrame"):
+            return
+
+
+@dataclass
+class _Block:
+    """The window of one block."""
+
+    hooks: Hooks
+    plan: Plan
+    before: Snapshot
+    table: Sequence[AddressRow] | None
+    domains: DomainColumns
+    breakpoints: Breakpoints | None
+
+    def close(self, allocations: int, size: int) -> None:
+        """End the window; the arguments are the counters at its start."""
+        words, plan = self.hooks.words, self.plan
+        plan.counts[0], plan.sizes[0] = words[layout.ALLOCATIONS] - allocations, words[layout.BYTES] - size
+        self.hooks.end(plan.address)
+
+    def report(self) -> AllocationReport:
+        """What the window saw. Raises ``HooksDead`` where that cannot be vouched for."""
+        hooks, plan = self.hooks, self.plan
+        window = Window(hooks, self.before, Snapshot.take(hooks), self.table)
+        spots = blind_spots(hooks, window.after)
+        witnesses = _slots(hooks, plan)
+        if self.breakpoints is None:
+            witnesses.append(Witness(NAME, "not asked", "left out on request"))
+        else:
+            witnesses.append(self.breakpoints.testify(window, plan.scope))
+            spots = (*spots, *self.breakpoints.unwatched(hooks))
+        if hooks.mirror:
+            witnesses.append(strict.testify(window, plan.scope))
+        spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
+        return AllocationReport(
+            (plan.counts[0],),
+            (plan.sizes[0],),
+            **window.fields(plan.scope),
+            **setting(plan, "python", self.domains, tuple(witnesses), spots),
+        )
+
+
+def _slots(hooks: Hooks, plan: Plan) -> list[Witness]:
+    if not hooks.slots.unchanged():
+        # The slots of a library that is gone cannot be read.
+        canary_or_die(plan)
+        return []
+    vouch(hooks, plan)
+    return [slots_witness(hooks)]

@@ -1,0 +1,1 @@
+"""Bringing the hooks to life: loaded objects, their slots, native code."""

@@ -1,0 +1,1 @@
+"""Independent counters that must agree with the hooks."""

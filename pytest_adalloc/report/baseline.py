@@ -1,0 +1,63 @@
+"""Figures of an earlier run, kept in a file under version control: more allocations or workspace than then is a
+failure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_adalloc.report.findings import Finding, write_atomically
+
+FORMAT = 1
+Entries = dict[str, dict[str, Any]]
+
+
+class BaselineError(ValueError):
+    """The baseline file is damaged or of another format; the message says what to do."""
+
+
+def read(path: str | Path) -> Entries | None:
+    """The entries by test, None if there is no file yet. Raises BaselineError if it can't be understood."""
+    file = Path(path)
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as problem:
+        raise BaselineError(
+            f"{path}: not a baseline ({problem}); rewrite it with --adalloc-update-baseline"
+        ) from problem
+    entries = content.get("tests") if isinstance(content, dict) else None
+    if not isinstance(entries, dict) or content.get("format") != FORMAT or not all(map(_valid, entries.values())):
+        raise BaselineError(f"{path}: not a baseline of format {FORMAT}; rewrite it with --adalloc-update-baseline")
+    return entries
+
+
+def _valid(entry: Any) -> bool:
+    numbers = ("allocs_per_call", "workspace_bytes", "stored")
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), (int, type(None))) for name in numbers)
+
+
+def entry(found: Finding) -> dict[str, Any]:
+    """What a baseline keeps of a finding."""
+    return {
+        "allocs_per_call": found["allocs_per_call"],
+        "workspace_bytes": found["workspace_bytes"],
+        "stored": len(found["stored"]),
+    }
+
+
+def update(path: str | Path, findings: Sequence[Finding]) -> int:
+    """Write the figures of this run; tests that did not run keep theirs. Returns the number of entries that changed."""
+    try:
+        entries = read(path) or {}
+    except BaselineError:
+        entries = {}
+    new = {found["test"]: entry(found) for found in findings if found["verdict"] == "passed"}
+    changed = sum(entries.get(test) != figures for test, figures in new.items())
+    text = json.dumps({"format": FORMAT, "tests": {**entries, **new}}, indent=2, sort_keys=True) + "\n"
+    write_atomically(path, text)
+    return changed

@@ -1,0 +1,40 @@
+"""Findings as workflow commands of GitHub Actions: each failed check becomes an annotation at its line.
+
+Data and properties are escaped as the runner unescapes them: percent signs and line ends, in properties also : and
+comma.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_adalloc.report.findings import Finding
+
+
+def annotation(found: Finding, root: Path, *, level: str = "error") -> str:
+    """The command for one finding; files are named relative to `root`, where the checkout is."""
+    file, line = found["file"], found["line"]
+    for site in found["sites"] if found["verdict"] == "allocates" else ():
+        # The line that allocates is worth more than the line of the function, if it is the user's.
+        if site["file"] and _inside(site["file"], root):
+            file, line = site["file"], site["line"]
+            break
+    properties = {"file": _relative(file, root), "line": str(line or 1), "title": f"adalloc: {found['verdict']}"}
+    spelled = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::{level} {spelled}::{_data(found['message'] or found['headline'])}"
+
+
+def _inside(file: str, root: Path) -> bool:
+    return Path(file).is_relative_to(root)
+
+
+def _relative(file: str, root: Path) -> str:
+    return Path(file).relative_to(root).as_posix() if _inside(file, root) else file
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,126 @@
+"""Truth values packed a tile at a time: the same bits as one by one, in loops that run in vectors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import adcore as ad
+from adcore.ir import parse_function, verify
+from adcore.ir.core import walk
+from adcore.ops import TABLE
+from adcore.transform.optimize.bit_tiles import TILE, tile_bits
+from tests.lower.native import Native, agree
+
+PROGRAM = """
+func @rows(%x: array<f64,2,C>, %lo: i64) -> (f64) {
+  %zero: f64 = const [type='f64', value=0.0]
+  %i0: i64 = const [type='i64', value=0]
+  %m: i64 = dim %x [axis=0]
+  %n: i64 = dim %x [axis=1]
+  %turns: i64 = sub %n, %lo [exact=True]
+  %kept: array<bool,2,P> = alloc %m, %turns [element='bool', packed=True, role='stored']
+  %also: array<bool,2,P> = alloc %m, %turns [element='bool', packed=True, role='stored']
+  for %i0, %m [step=1] {
+  (%i: i64):
+    for %lo, %n [step=1, reverse=BACKWARDS] {
+    (%j: i64):
+      %k: i64 = sub %j, %lo [exact=True]
+      %a: f64 = load %x, %i, %j
+      %c: bool = gt %a, %zero
+      STORE
+      if %c {
+      ():
+        %half: f64 = const [type='f64', value=0.5]
+        %large: bool = gt %a, %half
+        store %large, %also, %i, %k
+        yield
+      } {
+      ():
+        yield
+      }
+      yield
+    }
+    yield
+  }
+  %s: f64 = for %i0, %m, %zero [step=1, reverse=True] {
+  (%i2: i64, %acc: f64):
+    %t: f64 = for %lo, %n, %acc [step=1, reverse=True] {
+    (%j2: i64, %acc2: f64):
+      %k2: i64 = sub %j2, %lo [exact=True]
+      %was: bool = load %kept, %i2, %k2
+      %b: f64 = load %x, %i2, %j2
+      %v: f64 = if %was {
+      ():
+        %big: bool = load %also, %i2, %k2
+        %w: f64 = select %big, %b, %zero
+        yield %w
+      } {
+      ():
+        %negative: f64 = neg %b
+        yield %negative
+      }
+      %d: f64 = add %acc2, %v
+      yield %d
+    }
+    yield %t
+  }
+  return %s
+}
+"""
+
+STORE = "store %c, %kept, %i, %k"
+
+
+def program(backwards: bool = False, store: str = STORE) -> Any:
+    return verify(parse_function(PROGRAM.replace("BACKWARDS", str(backwards)).replace("STORE", store)), TABLE)
+
+
+def ops(function: Any) -> list[str]:
+    return [instr.op for instr in walk(function.region)]
+
+
+@pytest.mark.parametrize("columns", [1, 7, 8, 9, 63, TILE - 1, TILE, TILE + 1, 2 * TILE + 77])
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("stack_limit", [16384, 0])
+def test_a_tile_at_a_time_is_the_same(columns: int, backwards: bool, stack_limit: int) -> None:
+    x = np.random.default_rng(columns).normal(size=(3, columns))
+    plain = program(backwards)
+    tiled = verify(tile_bits(plain, TABLE), TABLE)
+    assert ops(tiled).count("pack") == ops(tiled).count("unpack") == 2
+    for lo in (0, min(5, columns)):
+        one_by_one = agree(Native(plain), x, lo, tolerance=1e-12)
+        native = agree(Native(tiled, stack_limit=stack_limit), x, lo, tolerance=1e-12)
+        assert native(x, lo) == pytest.approx(one_by_one(x, lo), rel=1e-12)
+        assert native.workspace_used == 2 * 3 * -(-(columns - lo) // 8)
+
+
+def test_what_is_read_and_written_in_one_loop_is_left_alone() -> None:
+    swap = "%old: bool = load %kept, %i, %k\n      %both: bool = or %old, %c\n      store %both, %kept, %i, %k"
+    tiled = tile_bits(program(store=swap), TABLE)
+    assert "pack" not in ops(tiled)
+    assert ops(tiled).count("unpack") == 2
+    elsewhere = "%next: i64 = add %k, %i [exact=True]\n      store %c, %kept, %i, %next"
+    assert "pack" not in ops(tile_bits(program(store=elsewhere), TABLE))
+
+
+def rectified(w, x, b, y):
+    for i in range(len(x)):
+        z = w[i] * x[i] + b[i]
+        if z > 0.0:
+            y[i] = z * z
+        else:
+            y[i] = 0.01 * z
+
+
+def test_the_loops_run_in_vectors() -> None:
+    arrays = [np.linspace(-1.0, 1.0, 1000) + k for k in range(4)]
+    handle = ad.compile(rectified, *(ad.Duplicated(a, np.zeros(1000)) for a in arrays))
+    assert handle.workspace_formula.startswith("ceil(len(")
+    compares = re.findall(r"fcmp ogt <(\d+) x double>", handle.llvm_ir)
+    products = re.findall(r"fmul [a-z ]*<(\d+) x double>", handle.llvm_ir)
+    assert compares
+    assert products

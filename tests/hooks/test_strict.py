@@ -26,7 +26,8 @@ def library() -> Path:
 
 MEASURE = """
 import ctypes, sys
-from pytest_adalloc.hooks import measure_native, strict
+from pytest_adalloc.hooks import measure_native
+from pytest_adalloc.hooks.witness import preloaded as strict
 assert strict.active()
 library = ctypes.CDLL(sys.argv[1])
 for name in sys.argv[2:]:

@@ -12,11 +12,13 @@ from adcore.frontend.captures import Capture
 from adcore.frontend.custom_derivatives import Rule, call_ruled, find
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.python.blocks import execute
 from adcore.frontend.python.calls import outside_defaults, run_body
 from adcore.frontend.python.expressions import evaluate
-from adcore.frontend.python.statements import execute
+from adcore.frontend.python.statements import perform
 from adcore.frontend.reader import Source, read, refuse
-from adcore.frontend.session import Found, Frame, Restart, Session, State, open_frame
+from adcore.frontend.session import Frame, Session, State, Syntax, open_frame
+from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import (
     Abstract,
     Array,
@@ -37,8 +39,6 @@ from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
 from adcore.source import Span
-
-MOST_RESTARTS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,22 +68,28 @@ def compile_function(
     """
     source = read(function)
     rule = None if own_rule else find(function)
-    found = Found()
-    for _ in range(MOST_RESTARTS):
+    speculation = Speculation()
+    while True:
+        speculation.renew()
         try:
-            return _Attempt(source, signature, ops, found, rule).program()
-        except Restart:
-            continue
-    raise AssertionError("the compiler does not settle")
+            program = _Attempt(source, signature, ops, speculation, rule).program()
+        except Exception:
+            # What was assumed wrongly explains it, if anything was.
+            if not speculation.failed:
+                raise
+        if not speculation.failed:
+            return program
 
 
 class _Attempt:
-    """One compilation, given what earlier attempts found out."""
+    """One compilation, given what earlier ones found out."""
 
-    def __init__(self, source: Source, signature: Signature, ops: OpTable, found: Found, rule: Rule | None) -> None:
+    def __init__(
+        self, source: Source, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
+    ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(ops, found)
-        self.frame = open_frame(self.session, source, source.node, State(), evaluate, execute, None)
+        self.session = Session(ops, Syntax(evaluate, execute, perform), speculation)
+        self.frame = open_frame(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 
     def program(self) -> Program:

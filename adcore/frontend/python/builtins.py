@@ -256,7 +256,7 @@ def _accumulated(
         # Only for its kind: what is emitted here is dropped.
         kind = kind_of(step(start, stream.item(Num(frame.const(0)))))
     same = kind == kind_of(start) and not kind.mixed
-    tracked = not same and frame.session.found.kinds
+    tracked = not same and frame.session.speculation.flags
 
     def one(index: list[Value], carried: Any) -> list[Value]:
         old = kind if same else Kind((carried[1],)) if tracked else UNTRACKED

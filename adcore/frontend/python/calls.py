@@ -80,7 +80,7 @@ class Arguments:
 
 def call(frame: Frame, node: ast.Call) -> Abstract:
     """`f(...)`."""
-    function = frame.evaluate(frame, node.func)
+    function = frame.evaluate(node.func)
     if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
         function = Method(in_memory(frame, node, function.owner), function.name)
     arguments = _arguments(frame, node)
@@ -102,7 +102,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
     positional: list[Abstract] = []
     for argument in node.args:
         if isinstance(argument, ast.Starred):
-            value = frame.evaluate(frame, argument.value)
+            value = frame.evaluate(argument.value)
             if isinstance(value, (Items, ListRef)):
                 positional += static_items(frame, value)
             elif isinstance(value, Poison):
@@ -125,7 +125,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
 
 
 def _after(frame: Frame, earlier: list[Abstract], argument: ast.expr) -> tuple[list[Abstract], Abstract]:
-    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(frame, argument))
+    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(argument))
 
 
 def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
@@ -252,7 +252,7 @@ def run_body(frame: Frame) -> Abstract:
     last = body[-1] if body else frame.node
     implicit = ast.copy_location(ast.Return(None), last)
     ast.fix_missing_locations(implicit)
-    frame.execute(frame, [*body, implicit])
+    frame.execute([*body, implicit])
     result = frame.state.result
     if isinstance(result, Conflict):
         return frame.error(frame.node if isinstance(frame.node, ast.Lambda) else last, result.title, result.help)

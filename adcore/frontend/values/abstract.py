@@ -7,7 +7,7 @@ Containers are taken apart: the IR never sees one.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,13 +157,15 @@ class Lazy:
     """An array expression that is not in memory: `at(subscripts)` emits one element, a NumPy number of type `element`.
 
     What it reads is read when an element is emitted. It never becomes part of a state or of a container: before that it
-    is put into memory.
+    is put into memory. `steps` emits the same as `at`, given the elements of other expressions that it asks for one by
+    one, so that an expression of any length needs no recursion.
     """
 
     shape: tuple[Abstract, ...]
     element: Scalar
     at: Callable[[Sequence[Value]], Abstract]
     reads: tuple[Read, ...]
+    steps: Callable[[Sequence[Value]], Steps] | None = None
 
     @property
     def rank(self) -> int:
@@ -288,6 +290,9 @@ class Maybe:
     inner: Abstract
     bound: Abstract
 
+
+Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
+"""Asks for elements of expressions at subscripts, and returns an element."""
 
 Abstract = (
     Const | Num | Array | Expanded | Reshaped | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream

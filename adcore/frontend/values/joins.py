@@ -129,7 +129,7 @@ class Joiner:
         self.fresh[value] = None
         if kind.mixed:
             kind = UNTRACKED
-            if self.frame.session.found.kinds:
+            if self.frame.session.speculation.flags:
                 python = Value(BOOL)
                 self.fresh[python] = None
                 kind = Kind((python,))

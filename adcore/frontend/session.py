@@ -15,7 +15,7 @@ from typing import Any
 from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
 from adcore.frontend.liveness import Liveness, bound_names, liveness
-from adcore.frontend.reader import Source
+from adcore.frontend.reader import Source, read, unwrap
 from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Const, ListRef, Poison
 from adcore.ir.builder import Builder, OpenRegion, OpTable
@@ -70,7 +70,8 @@ class Session:
     their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
     `frames`: those of all calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`:
     which axis of an argument a value is the length of; `compared`: those that had to agree with others, where a length
-    of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's.
+    of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `scopes`: the
+    names of each function, by its node.
     """
 
     def __init__(self, ops: OpTable, syntax: Syntax, speculation: Speculation) -> None:
@@ -92,14 +93,25 @@ class Session:
         self.compared: set[tuple[Value, int]] = set()
         self.unordered: set[Value] = set()
         self.frames: list[Frame] = []
+        self._sources: dict[object, Source] = {}
+        self.scopes: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self._cells = 0
+
+    def source(self, function: Callable[..., Any]) -> Source:
+        """The source of a function; read once, however often it is called."""
+        plain = unwrap(function)
+        try:
+            return self._sources[plain]
+        except KeyError:
+            found = self._sources[plain] = read(function)
+            return found
 
     def new_cell(self) -> int:
         self._cells += 1
         return self._cells
 
 
-@dataclass
+@dataclass(eq=False)
 class Frame:
     """One function being compiled."""
 
@@ -220,9 +232,17 @@ def open_frame(
     state: State,
     parent: Frame | None,
 ) -> Frame:
-    body = body_of(node)
-    names = parameters(node) | bound_names(body)
-    return Frame(session, source, node, state, parent, liveness(body), names)
+    if node not in session.scopes:
+        body = body_of(node)
+        session.scopes[node] = liveness(body), parameters(node) | bound_names(body)
+    return Frame(session, source, node, state, parent, *session.scopes[node])
+
+
+def comprehension_frame(frame: Frame, names: frozenset[str]) -> Frame:
+    """A frame in which only `names` live; everything else is read from the enclosing one."""
+    state = frame.state.copy()
+    state.locals = {}
+    return Frame(frame.session, frame.source, frame.node, state, frame, frame.liveness, names)
 
 
 def name_value(value: Abstract, hint: str) -> None:

@@ -222,7 +222,7 @@ def _next_part(frame: Frame, stmt: ast.If, part: ast.If, none_taken: str, depth:
     def taken() -> None:
         frame.state.locals[none_taken] = FALSE
 
-    branch(frame, going.value, go_on, taken, _keeping_for(frame, stmt, left))
+    branch(frame, going.value, go_on, taken, _keeping_chain(frame, stmt, left))
     return left[0] if left else None
 
 
@@ -249,6 +249,12 @@ def _chain(frame: Frame, stmt: ast.If, flag: Num, none_taken: str, depth: Depth)
             if found is not None:
                 left.extend(filter(None, [_chain(frame, *found, none_taken, depth.deeper)]))
 
-    keep = _keeping_for(frame, stmt, left)
+    keep = _keeping_chain(frame, stmt, left)
     branch(frame, materialise(frame, flag, BOOL), lambda: frame.execute(stmt.body), otherwise, keep)
     return left[0] if left else None
+
+
+def _keeping_chain(frame: Frame, stmt: ast.If, left: Sequence[ast.If]) -> Callable[[str], bool]:
+    """Which names matter after a part of the chain of `stmt`: one that was taken goes on after all of it."""
+    after = keeping(frame, stmt)
+    return lambda name: after(name) or (bool(left) and wanted_before(frame, left[0])(name))

@@ -35,7 +35,7 @@ from adcore.frontend.python.math_calls import (
     classify,
     convert,
 )
-from adcore.frontend.reader import Source, read, unwrap
+from adcore.frontend.reader import Source, unwrap
 from adcore.frontend.session import Frame, body_of, new_frame
 from adcore.frontend.values.abstract import (
     NONE,
@@ -189,7 +189,7 @@ def _unknown(frame: Frame, node: ast.Call, function: Any) -> Abstract:
 def call_user(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
     """A Python function from outside, compiled in place."""
     try:
-        source = read(function)
+        source = frame.session.source(function)
     except CompileError as error:
         (found,) = error.diagnostics
         return frame.error(node, found.title, found.help, notes=found.notes)
@@ -220,7 +220,7 @@ def inline(
 ) -> Abstract:
     """Compile the body of a function where it is called."""
     name = getattr(function, "name", "<lambda>")
-    key = function if parent is not None else source.function.__code__
+    key = (function, parent) if parent is not None else source.function.__code__
     if key in frame.session.active:
         return frame.error(node, f"{name} calls itself", "write the recursion as a loop", "recursive call")
     if len(frame.session.active) > DEEPEST_CALL:

@@ -7,7 +7,7 @@ import ast
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.numpy.subscripts import nest, stored, wider
 from adcore.frontend.python.targets import assign
-from adcore.frontend.session import Frame, as_static_int, open_frame
+from adcore.frontend.session import Frame, as_static_int, comprehension_frame
 from adcore.frontend.values.abstract import POISON, Abstract, Const, Num, Poison, Stream, is_scalar
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.iterables import consume, stream_of
@@ -52,12 +52,8 @@ def generator(frame: Frame, node: ast.GeneratorExp) -> Abstract:
 
 
 def _scope(frame: Frame, node: ast.ListComp | ast.GeneratorExp) -> Frame:
-    """A frame in which the targets live; everything else is read from the enclosing one."""
-    state = frame.state.copy()
-    state.locals = {}
-    inner = open_frame(frame.session, frame.source, frame.node, state, frame)
-    inner.names = bound_names(generator.target for generator in node.generators)
-    return inner
+    """A frame in which the targets live."""
+    return comprehension_frame(frame, bound_names(generator.target for generator in node.generators))
 
 
 def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract]) -> Abstract | None:

@@ -234,7 +234,7 @@ def test_an_array_that_a_loop_chooses_is_not_known_to_be_another() -> None:
 PASSES: list[Callable[[Function], Function]] = [
     lambda f: cancel_clears(f, TABLE),
     lambda f: promote_sums(f, TABLE),
-    ascend,
+    lambda f: ascend(f, TABLE),
 ]
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adcore.abi.frame import FrameLayout
 from adcore.ir.types import F64, ArrayType
 from adcore.runtime import linker as jit
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import Kernel, Returned, bound_block, called_block
-from adcore.runtime.frames import FrameLayout
 
 pytestmark = pytest.mark.skipif(not native.supported(), reason="another layout of objects: the general path serves")
 

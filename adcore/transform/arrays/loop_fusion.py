@@ -41,7 +41,7 @@ class Program:
 
     @cached_property
     def facts(self) -> Structure:
-        return structure(self.function)
+        return structure(self.function, self.ops)
 
     @cached_property
     def own(self) -> list[OwnArray]:

@@ -27,7 +27,7 @@ from adcore.transform.canonical.simplify import simplify
 
 def merge(function: Function, ops: Table, aliases: AliasClasses | None = None) -> Function:
     """An equivalent function with less in memory; `aliases` says which of its parameters may overlap."""
-    if not own_arrays(structure(function)):
+    if not own_arrays(structure(function, ops)):
         return function
     start = Program(use_checks(function, ops), ops, aliases or AliasClasses())
     contracted, small = contract(start)

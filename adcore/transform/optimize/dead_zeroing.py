@@ -26,7 +26,7 @@ from adcore.ops import Table
 
 def cancel_clears(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """An equivalent function without such clears; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function)
+    facts = structure(function, ops)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
     return replace(function, region=_Clears(facts, Dependence(facts, classes)).region(function.region))
 

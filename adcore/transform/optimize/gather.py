@@ -36,7 +36,7 @@ MOST_WORK = 2.0
 
 def gather_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with scattered sums gathered; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function)
+    facts = structure(function, ops)
     shared = frozenset(function.params[p] for group in groups for p in group)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
     pass_ = _Gather(facts, Dependence(facts, classes), ops, shared)

@@ -51,7 +51,7 @@ from adcore.transform.optimize.accumulation_chains import Chain, find_chains
 def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
     parameters that may share memory."""
-    facts = structure(function)
+    facts = structure(function, ops)
     shared = frozenset(function.params[p] for group in groups for p in group)
     pass_ = _Carry(facts, Dependence(facts), ops, shared)
     return replace(function, region=pass_.region(function.region))

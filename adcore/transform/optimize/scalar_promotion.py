@@ -48,7 +48,7 @@ def promote_sums(function: Function, ops: Table, groups: Sequence[Sequence[int]]
     """The function with such sums in registers; `groups` are the positions of parameters that may share memory."""
     classes = AliasClasses(tuple(tuple(group) for group in groups))
     while True:  # what leaves an inner loop may leave the one around it, too
-        facts = structure(function)
+        facts = structure(function, ops)
         pass_ = _Promotion(facts, Dependence(facts, classes), ops)
         region = pass_.region(function.region)
         if not pass_.changed:

@@ -53,7 +53,7 @@ class _Fusion:
     def __init__(self, function: Function, ops: Table, groups: Sequence[Sequence[int]]) -> None:
         self.function, self.ops = function, ops
         self.definition = {r: i for i in walk(function.region) for r in i.results}
-        self.affine = Affine(structure(function))
+        self.affine = Affine(structure(function, ops))
         self.shared = {function.params[p] for group in groups for p in group}
 
     def run(self) -> Region:

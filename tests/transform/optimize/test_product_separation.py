@@ -176,7 +176,7 @@ def test_products_are_seen(name: str) -> None:
     before = program(PRODUCTS[name])
     after = separate_products(before, TABLE)
     assert marks(after) == 1
-    assert len(product_nests(after)) == 1
+    assert len(product_nests(after, TABLE)) == 1
     agree(before, after)
 
 
@@ -506,12 +506,12 @@ def test_the_mark_alone_makes_no_product() -> None:
         )
     )
     assert marks(marked) == 1
-    assert product_nests(marked) == {}
+    assert product_nests(marked, TABLE) == {}
     clear = program(
         PRODUCTS["accumulated"].replace("for %0, %n [step=1] {\n  (%i", "for %0, %n [product=True, step=1] {\n  (%i")
     )
-    assert len(product_nests(clear)) == 1
-    assert product_nests(clear, AliasClasses(((0, 2),))) == {}
+    assert len(product_nests(clear, TABLE)) == 1
+    assert product_nests(clear, TABLE, AliasClasses(((0, 2),))) == {}
 
 
 PLACES = ("%i, %j", "%i, %k", "%k, %j", "%j, %i", "%k, %i", "%j, %k", "%i, %0", "%n, %j", "%i1, %j", "%j, %i1")

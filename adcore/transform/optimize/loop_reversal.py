@@ -17,7 +17,7 @@ def ascend(function: Function, groups: Sequence[Sequence[int]] = ()) -> Function
         return function
     parallel = parallel_loops(function, AliasClasses(tuple(tuple(group) for group in groups)))
     free = frozenset(loop for loop in turned if loop in parallel and carries_only_sums(loop))
-    return replace(function, region=_ascending(function.region, free)) if free else function
+    return function.with_region(_ascending(function.region, free)) if free else function
 
 
 def carries_only_sums(loop: Instr) -> bool:
@@ -44,7 +44,7 @@ def _uses(body: Region, value: Value) -> int:
 def _ascending(region: Region, free: frozenset[Instr]) -> Region:
     body = []
     for instr in region.body:
-        attrs = {**instr.attrs, "reverse": False} if instr in free else instr.attrs
-        regions = tuple(_ascending(nested, free) for nested in instr.regions)
-        body.append(replace(instr, attrs=attrs, regions=regions) if instr.regions else instr)
-    return replace(region, body=tuple(body))
+        regions = tuple([_ascending(nested, free) for nested in instr.regions])
+        upwards = replace(instr, attrs={**instr.attrs, "reverse": False}) if instr in free else instr
+        body.append(upwards.with_regions(regions))
+    return region.with_body(body)

@@ -37,7 +37,7 @@ HARMLESS = frozenset({"alloc", "push"})
 def simplify_checks(function: Function, ops: Table) -> Function:
     """An equivalent function with fewer checks, and with them outside of loops where possible."""
     function = flatten_conditions(function, ops)
-    where = structure(function)
+    where = structure(function, ops)
     findings = Findings(where, Ranges(where), ops)
     findings.visit(function.region, ())
     return Rewriter(findings, ops).function(function)

@@ -29,7 +29,7 @@ def decide(function: Function, ops: Table) -> Function:
     for _ in range(ROUNDS):
         if not any(i.op in (*EXTREMES, "select") and i.result.type == I64 for i in walk(function.region)):
             break
-        where = structure(function)
+        where = structure(function, ops)
         found = _decided(where, Ranges(where))
         if not found:
             break

@@ -57,7 +57,7 @@ def track_selections(
     """An equivalent function whose selections the reverse sweep need not enter; see `reverse` for `kinds` and
     `seeds`. `function` itself if there are none."""
     while True:
-        dependence = Dependence(structure(function), aliases)
+        dependence = Dependence(structure(function, ops), aliases)
         found = next_selection(dependence, active_in(dependence, ops, kinds, seeds), ops)
         if found is None:
             return function

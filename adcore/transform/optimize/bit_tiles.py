@@ -35,7 +35,7 @@ def tile_bits(function: Function, ops: Table) -> Function:
     operands = (v for instr in walk(function.region) for v in instr.operands)
     if not any(isinstance(v.type, ArrayType) and v.type.layout == "P" for v in operands):
         return function
-    return function.with_region(_Tiler(structure(function), ops).region(function.region))
+    return function.with_region(_Tiler(structure(function, ops), ops).region(function.region))
 
 
 @dataclass(frozen=True, eq=False)

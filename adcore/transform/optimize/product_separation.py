@@ -50,7 +50,7 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
         return function
     # What each group does is seen best where it stands alone.
     trial = _Rebuild(ops, plans, {}, {}).function(draft)
-    alone = _Found(eliminate_dead_code(trial, ops), aliases)
+    alone = _Found(eliminate_dead_code(trial, ops), ops, aliases)
     useful = {loop: joined for loop, plan in plans.items() if (joined := _joined(plan, alone))}
     if not useful:
         return function
@@ -61,8 +61,8 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
 class _Found:
     """The products of a function in which every group stands alone, by the group's number."""
 
-    def __init__(self, function: Function, aliases: AliasClasses) -> None:
-        dependence = Dependence(structure(function), aliases)
+    def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
+        dependence = Dependence(structure(function, ops), aliases)
         marked = [i for i in walk(function.region) if i.op == "for" and MARK in i.attrs]
         self.affine = dependence.affine
         self.products = {i.attrs[MARK]: p for i in marked if (p := product_of(dependence, i)) and self.is_long(p)}

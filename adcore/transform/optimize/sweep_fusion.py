@@ -1,7 +1,28 @@
 """A forward loop and the reverse loop over the same iterations become one, where the reverse needs nothing later.
 
-    for i: s += x[i] * x[i]                       for i: s += x[i] * x[i]
-    for i reversed: dx[i] += 2 * x[i] * ds   ->          dx[i] += 2 * x[i] * ds
+    %t: f64 = for 0, %n, 0.0 [step=1] {
+    (%i: i64, %u: f64):
+      %v: f64 = load %x, %i
+      %w: f64 = add %u, %v
+      yield %w
+    }
+    for 0, %n [reverse=True, step=1] {
+    (%j: i64):
+      %z: f64 = load %x, %j
+      accumulate %z, %d, %j
+      yield
+    }
+    return %t
+->
+    %t: f64 = for 0, %n, 0.0 [step=1] {
+    (%i: i64, %u: f64):
+      %v: f64 = load %x, %i
+      %w: f64 = add %u, %v
+      %z: f64 = load %x, %i
+      accumulate %z, %d, %i
+      yield %w
+    }
+    return %t
 
 Each element is then read once. The iterations of the reverse loop may change their order because it only accumulates,
 and accumulation has no order that the user could see. What the plan keeps stays kept: fusion moves code, not decisions.
@@ -33,7 +54,7 @@ class _Fusion:
     def __init__(self, function: Function, ops: Table, groups: Sequence[Sequence[int]]) -> None:
         self.function, self.ops = function, ops
         self.definition = {r: i for i in walk(function.region) for r in i.results}
-        self.affine = Affine(structure(function))
+        self.affine = Affine(structure(function, ops))
         self.shared = {function.params[p] for group in groups for p in group}
         self._touched: dict[Instr, dict[str, set[Value]]] = {}
         self._sums: dict[Instr, bool] = {}

@@ -56,16 +56,18 @@ class _Liveness:
 
     def acts(self, instr: Instr) -> bool:
         """Whether `instr` must stay even if nobody uses its results."""
-        if instr.op in ("for", "if"):
-            return False  # what they hold may
-        if instr.op == "while":
-            return True  # it might not end
-        if instr.op == "alloc":  # the user's own may have a negative size, which raises
+        effects = self.ops.effects[instr.op]
+        if effects.pure:
+            return effects.raises != "never" and self.may_raise(instr)
+        if effects.recursive:  # it does what it holds does, and might not end
+            return not effects.terminates
+        if effects.allocates:  # the user's own may have a negative size, which raises
             return not instr.attrs.get("role") and not all(is_size(v, self.definition) for v in instr.operands)
-        op = self.ops[instr.op]
-        if op.pure and op.may_raise == "never":
-            return False
-        return not op.pure or (op.can_raise(tuple([v.type for v in instr.operands])) and not instr.attrs.get("exact"))
+        return True
+
+    def may_raise(self, instr: Instr) -> bool:
+        types = tuple([v.type for v in instr.operands])
+        return self.ops.effects[instr.op].can_raise(types) and not instr.attrs.get("exact")
 
     def need(self, instr: Instr | None) -> None:
         """`instr` stays, and what holds it."""

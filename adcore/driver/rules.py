@@ -32,8 +32,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from adcore.captures import unwrap
 from adcore.frontend.custom_derivatives import Rule, register
-from adcore.frontend.reader import unwrap
 from adcore.ops.define import Native
 from adcore.runtime.arguments import refuse
 from adcore.signature import ScalarArg

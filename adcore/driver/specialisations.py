@@ -29,7 +29,6 @@ from adcore.runtime import linker as jit
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Kernel
-from adcore.runtime.frames import FrameLayout
 from adcore.runtime.leaves import Flattened, LeafValue, exact, flatten, rebuild
 from adcore.signature import ArrayArg, Leaf, ScalarArg, Signature
 
@@ -193,10 +192,13 @@ def load_version(primal: Primal, build: Build) -> Version:
     """Link a build and make it callable."""
     lowered, function = build.lowered, build.products["gradient"]
     loaded = jit.load(build.artifact.object_code, entries(build), imports(build))
-    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
-    assert layout.size == lowered.layout.total, "frame layouts of runtime and lowering differ"
     kernel = Kernel(
-        loaded[lowered.name], layout, lowered.faults, primal.python.__name__, pipeline.written_params(function), loaded
+        loaded[lowered.name],
+        lowered.layout,
+        lowered.faults,
+        primal.python.__name__,
+        pipeline.written_params(function),
+        loaded,
     )
     version = Version(build, kernel, primal)
     inspection.rows_of(build, kernel.name, primal.function.span, loaded)

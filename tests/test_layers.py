@@ -21,11 +21,12 @@ LAYERS: dict[str, set[str]] = {
     "abi": {"ir", "source", "errors"},
     "signature": {"ir.types"},
     "ops": {"ir"},
-    "frontend": {"signature", "ops", "ir", "source", "errors"},
+    "captures": {"signature", "ir.types"},
+    "frontend": {"captures", "signature", "ops", "ir", "source", "errors"},
     "analysis": {"ops", "ir", "source", "errors"},
     "transform": {"analysis", "ops", "ir", "source", "errors"},
     "lower": {"abi", "ops", "ir", "source", "errors"},
-    "runtime": {"abi", "signature", "ir.types", "source", "errors"},
+    "runtime": {"abi", "captures", "signature", "ir.types", "source", "errors"},
     "library": set(),
 }
 

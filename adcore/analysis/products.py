@@ -19,6 +19,7 @@ from adcore.analysis.structure import structure
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.products import Matrix, Product, Subscript
 from adcore.ir.types import ArrayType, is_float
+from adcore.ops import Table
 
 MARK = "product"
 """The attribute of an outermost loop that is worth its faster code: see `transform.optimize.product_separation`."""
@@ -28,12 +29,12 @@ PURE = frozenset({"const", "mul", "neg", "add", "sub", "load", "view", "transpos
 """What may stand in a nest beside its loops and the one effect that it has."""
 
 
-def product_nests(function: Function, aliases: AliasClasses | None = None) -> dict[Instr, Product]:
+def product_nests(function: Function, ops: Table, aliases: AliasClasses | None = None) -> dict[Instr, Product]:
     """The products of the marked loops of `function`."""
     marked = [i for i in walk(function.region) if i.op == "for" and i.attrs.get(MARK)]
     if not marked:
         return {}
-    dependence = Dependence(structure(function), aliases)
+    dependence = Dependence(structure(function, ops), aliases)
     found = ((loop, product_of(dependence, loop)) for loop in marked)
     return {loop: product for loop, product in found if product is not None}
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ops import Table
 
 LOOPS = ("for", "while")
 
@@ -23,6 +24,7 @@ class Structure:
     """
 
     function: Function
+    ops: Table
     definition: dict[Value, Instr]
     home: dict[Value | Instr, Region]
     position: dict[Instr, int]
@@ -115,9 +117,9 @@ class Structure:
         return list(walk(self.function.region))
 
 
-def structure(function: Function) -> Structure:
-    """Index `function`."""
-    s = Structure(function, {}, {}, {}, {function.region: None}, {}, {}, {})
+def structure(function: Function, ops: Table) -> Structure:
+    """Index `function`, whose instructions are those of `ops`."""
+    s = Structure(function, ops, {}, {}, {}, {function.region: None}, {}, {}, {})
     _index(s, function.region)
     return s
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.frame import words
 from adcore.driver.calls.call import Call, has_tangent
 from adcore.driver.calls.run import Run
 from adcore.driver.request import Sweep
@@ -18,7 +19,7 @@ from adcore.driver.specialisations import is_differentiable
 from adcore.ir.core import walk
 from adcore.ir.types import ArrayType, Scalar
 from adcore.runtime.alias_guard import alias_groups
-from adcore.runtime.frames import read_scalar, view_at, width
+from adcore.runtime.frames import read_scalar, view_at
 from adcore.runtime.leaves import LeafValue, arrays, is_number
 
 MOST_LANES = 8
@@ -67,7 +68,7 @@ class _Sweeper(Run):
             return
         assert isinstance(type_, ArrayType)
         at = self.frame.layout.result_words[k]
-        found = view_at(self.frame.words[at : at + width(type_)], type_)
+        found = view_at(self.frame.words[at : at + words(type_)], type_)
         np.copyto(out.reshape(found.shape), found)
 
 

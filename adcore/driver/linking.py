@@ -9,7 +9,6 @@ from adcore.lower.roots import roots
 from adcore.runtime import allocator
 from adcore.runtime import linker as jit
 from adcore.runtime.calls import Kernel
-from adcore.runtime.frames import FrameLayout
 from adcore.runtime.linker import Loaded
 
 
@@ -17,10 +16,8 @@ def link(build: Build) -> Kernel:
     """The kernel of a build, loaded and known to observers of allocations."""
     lowered, function = build.product(LOWERED), build.product(GRADIENT)
     code = load(build, {})
-    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
-    assert layout.size == lowered.layout.total, "frame layouts of runtime and lowering differ"
     name = build.request.function.__name__
-    kernel = Kernel(code[lowered.name], layout, lowered.faults, name, written_params(function), code)
+    kernel = Kernel(code[lowered.name], lowered.layout, lowered.faults, name, written_params(function), code)
     inspection.rows_of(build, kernel.name, build.product(SIMPLIFIED).span, code)
     return kernel
 

@@ -32,6 +32,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from adcore.captures import unwrap
 from adcore.runtime.arguments import refuse
 from adcore.signature import ScalarArg
 
@@ -75,7 +76,6 @@ def rule(
     Raises ArgumentError for rules that do not fit.
     """
     from adcore.frontend.custom_derivatives import Rule, register
-    from adcore.frontend.reader import unwrap
 
     if tangent is None and adjoint is None:
         how = {"primal": primal, "argtypes": argtypes, "restype": restype, "allocates": allocates, "reason": reason}
@@ -164,8 +164,6 @@ def _count(function: Callable[..., Any], name: str) -> int:
 def _check(what: str, given: Callable[..., Any] | None, name: str, count: int, least: int, most: int) -> None:
     if given is None:
         return
-    from adcore.frontend.reader import unwrap
-
     if not inspect.isfunction(unwrap(given)):
         refuse(f"the {what} of {name} is {given!r}; it must be a Python function")
     found = len(inspect.signature(given).parameters)

@@ -22,8 +22,8 @@ from adcore.signature import ArgType, ArrayArg, Leaf, ScalarArg, Signature
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.explain import Explanation
+    from adcore.captures import Capture
     from adcore.driver.pipeline import Build
-    from adcore.frontend import Capture
     from adcore.ir.core import Function
     from adcore.lower import Part
 

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from adcore.captures import Capture, unwrap
 from adcore.errors import CompileError, Diagnostic
-from adcore.frontend.captures import Capture
 from adcore.frontend.python.control_flow import choose
 from adcore.frontend.python.math_calls import scalar_arguments
-from adcore.frontend.reader import unwrap
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import POISON, Abstract, Const, Kind, Num
 from adcore.frontend.values.joins import kind_of, materialise, scalar_type
@@ -149,7 +148,7 @@ def _made(frame: Frame, node: ast.AST, rule: Rule, kinds: Kinds) -> _Compiled | 
         frame.session.diagnostics += [d for d in error.diagnostics if d not in frame.session.diagnostics]
         return None
     for capture in made.captures:
-        frame.session.captures.add(capture, capture)
+        frame.session.captures.add(capture.key, capture)
     return made
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from adcore.ir.core import Attributes
 from adcore.ir.types import BOOL, ArrayType, Scalar, Type, is_float, is_integer
+from adcore.ops.effects import Access, Effects, EffectsTable
 from adcore.ops.expr import Expr
 
 TypeRule = Callable[[tuple[Type, ...], Attributes], tuple[Type, ...]]
@@ -79,6 +80,7 @@ class Op:
     `blocked` are positions of operands through which no derivative passes, whatever varies.
     `samples` are operand tuples inside the smooth domain, for the generated tests.
     `cost` is in units of one addition.
+    `effects` says what the op does besides giving its results; None (nobody has said) is refused by the verifier.
     """
 
     name: str
@@ -91,24 +93,42 @@ class Op:
     lower: Lowering | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0
-    pure: bool = True
-    may_raise: Literal["never", "always", "integers"] = "never"
+    effects: Effects | None = None
     commutative: bool = False
 
     @property
     def differentiable(self) -> bool:
         return self.partials is not None or self.adjoint is not None
 
+    @property
+    def pure(self) -> bool:
+        return self.effects is not None and self.effects.pure
+
     def can_raise(self, types: tuple[Type, ...]) -> bool:
         """Whether an instruction of this op, with operands of these types, may stop the program."""
-        return self.may_raise == "always" or (self.may_raise == "integers" and any(is_integer(t) for t in types))
+        return self.effects is None or self.effects.can_raise(types)
 
 
 class Table(Mapping[str, Op]):
-    """An immutable set of op definitions."""
+    """An immutable set of op definitions.
+
+    `effects`: what each op does, for the inner loops of passes. `elements`: the access of those ops that only touch
+    one element. `loads`, `stores` and `sums` are the names of such ops by what they do to it; `writers` are all ops
+    that change memory, `readers` all that read it; `views` and `allocs` those that give arrays.
+    """
 
     def __init__(self, ops: Mapping[str, Op]) -> None:
         self._ops = MappingProxyType(dict(ops))
+        self.effects = EffectsTable({name: op.effects for name, op in ops.items() if op.effects is not None})
+        declared = self.effects.items()
+        self.elements: dict[str, Access] = {name: e.element for name, e in declared if e.element is not None}
+        self.loads = frozenset(name for name, access in self.elements.items() if access.kind == "read")
+        self.stores = frozenset(name for name, access in self.elements.items() if access.kind == "write")
+        self.sums = frozenset(name for name, access in self.elements.items() if access.kind == "add")
+        self.writers = frozenset(name for name, e in declared if e.written)
+        self.readers = frozenset(name for name, e in declared if e.read)
+        self.views = {name: e.view for name, e in declared if e.view is not None}
+        self.allocs = frozenset(name for name, e in declared if e.allocates)
 
     def __getitem__(self, name: str) -> Op:
         return self._ops[name]

@@ -14,23 +14,24 @@ from itertools import combinations_with_replacement
 from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
 from adcore.analysis.structure import Structure, structure
 from adcore.ir.core import Function, Instr, Value, walk
+from adcore.ops import Table
 
 MOST_ACCESSES = 32
 """Accesses that a loop may have: every pair of them is tested."""
 
 
-def parallel_loops(function: Function, aliases: AliasClasses | None = None) -> frozenset[Instr]:
+def parallel_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
     """The innermost `for` loops without a dependence that is carried from one iteration to another."""
-    return _found(function, Dependence(structure(function), aliases))
+    return _found(function, Dependence(structure(function, ops), aliases))
 
 
-def vector_loops(function: Function, aliases: AliasClasses | None = None) -> frozenset[Instr]:
+def vector_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
     """The parallel loops that go through memory element by element: those of which LLVM should be told.
 
     Where elements are apart, vectors are put together from single loads. Without the comparison of addresses LLVM takes
     that for cheaper than it is: the energy of 100 bodies (rows of three) took half as long again.
     """
-    dependence = Dependence(structure(function), aliases)
+    dependence = Dependence(structure(function, ops), aliases)
     found = _found(function, dependence)
     return frozenset(loop for loop in found if all(_moves_by_one(dependence, loop, i) for i in walk(loop.regions[0])))
 

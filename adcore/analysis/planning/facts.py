@@ -26,6 +26,6 @@ def analyse(
     `kinds` and `seeds` are those of the differentiation (see `transform.reverse`); `apart` are loops that are
     reversed by running them again.
     """
-    dependence = Dependence(structure(function), aliases)
+    dependence = Dependence(structure(function, ops), aliases)
     active = active_in(dependence, ops, kinds, seeds)
     return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from adcore.abi.frame import FIRST
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
@@ -15,7 +16,6 @@ from adcore.lower.objects.object_code import Options, emit
 from adcore.runtime import linker as jit
 from adcore.runtime.arena import arena
 from adcore.runtime.arguments import refuse
-from adcore.runtime.frames import HEADER
 
 
 def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
@@ -127,10 +127,10 @@ def _adapter(count: int, words: int, base: int, end: int) -> str:
     for k in range(count):
         if count > 1:
             lines += [f"  %p{k} = getelementptr double, ptr %x, i64 {k}", f"  %x{k} = load double, ptr %p{k}"]
-        lines += [f"  %a{k} = getelementptr i64, ptr %frame, i64 {HEADER + k}", f"  store double %x{k}, ptr %a{k}"]
+        lines += [f"  %a{k} = getelementptr i64, ptr %frame, i64 {FIRST + k}", f"  store double %x{k}, ptr %a{k}"]
     lines += [
         "  %status = call i32 @kernel(ptr %frame)",
-        f"  %r = getelementptr i64, ptr %frame, i64 {HEADER + count}",
+        f"  %r = getelementptr i64, ptr %frame, i64 {FIRST + count}",
         "  %value = load double, ptr %r",
         "  %fine = icmp eq i32 %status, 0",
         "  %answer = select i1 %fine, double %value, double 0x7FF8000000000000",

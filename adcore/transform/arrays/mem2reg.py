@@ -1,8 +1,28 @@
-"""Own arrays without dimensions become values.
+"""Local arrays without dimensions become values (R. Cytron et al., "Efficiently computing static single assignment form
+and the control dependence graph", TOPLAS 13, 1991). As control flow is structured, what a loop carries and what a
+branch yields take the place of phi functions.
 
-%t: array<f64,0,C> = alloc [element='f64']
-store %a, %t                                       %b for what was loaded; the loop carries what it stores
-for ... { %b: f64 = load %t; ...; store %c, %t }
+    %t: array<f64,0,C> = alloc [element='f64']
+    store %s, %t
+    for 0, %n [step=1] {
+    (%i: i64):
+      %u: f64 = load %t
+      %v: f64 = mul %u, %u
+      store %v, %t
+      yield
+    }
+    %w: f64 = load %t
+    return %w
+->
+    %t: f64 = for 0, %n, %s [step=1] {
+    (%i: i64, %t.1: f64):
+      %v: f64 = mul %t.1, %t.1
+      yield %v
+    }
+    return %t
+
+A cell that nothing was stored in holds zero, which nobody reads. The test of a `while` hands on nothing, so what is
+stored there stays in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +46,7 @@ def to_values(function: Function, ops: Table) -> Function:
     `while` hands on nothing, so what is stored there stays in memory.)"""
     tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
     tested = {i.operands[1] for test in tests for i in walk(test) if i.op in ("store", "accumulate")}
-    found = [own for own in own_arrays(structure(function)) if not own.alloc.operands and own.root not in tested]
+    found = [own for own in own_arrays(structure(function, ops)) if not own.alloc.operands and own.root not in tested]
     if not found:
         return function
     stores = (i for own in found for i in own.writes if own.root.hint and i.op == "store" and not i.operands[0].hint)
@@ -50,7 +70,7 @@ class _Registers:
     names: dict[Value, Value] = field(default_factory=dict)
 
     def function(self, function: Function) -> Function:
-        return replace(function, region=self.region(function.region, function.params, (), {}))
+        return function.with_region(self.region(function.region, function.params, (), {}))
 
     def region(
         self, region: Region, params: Sequence[Value], cells: Sequence[Value], held: dict[Value, Value]

@@ -37,7 +37,7 @@ HARMLESS = frozenset({"alloc", "push"})
 def simplify_checks(function: Function, ops: Table) -> Function:
     """An equivalent function with fewer checks, and with them outside of loops where possible."""
     function = flatten_conditions(function, ops)
-    where = structure(function)
+    where = structure(function, ops)
     findings = Findings(where, Ranges(where), ops)
     findings.visit(function.region, ())
     return Rewriter(findings, ops).function(function)
@@ -214,7 +214,7 @@ class Rewriter:
     def function(self, function: Function) -> Function:
         self._body(function.region)
         results = tuple(self.value.get(v, v) for v in function.results)
-        return replace(function, region=self.builder.finish(function.params, results))
+        return function.with_region(self.builder.finish(function.params, results))
 
     def _body(self, region: Region) -> None:
         for instr in region.body:

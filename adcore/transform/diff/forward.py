@@ -38,7 +38,7 @@ def forward(
     `width` of the same type per parameter that is not constant. Results: those of `function`, then `width` tangents per
     float result (scalars and arrays), zero where it does not depend on anything that varies.
     """
-    dependence = Dependence(structure(function), aliases or AliasClasses())
+    dependence = Dependence(structure(function, ops), aliases or AliasClasses())
     varied = [p for p, kind in zip(function.params, kinds, strict=True) if kind != "const"]
     outputs = [r for r in function.results if is_float(r.type)]
     arrays = [r for r in function.results if not is_float(r.type)]

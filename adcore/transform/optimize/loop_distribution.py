@@ -53,7 +53,7 @@ class Statement:
 
 class Distribution:
     def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
-        self.structure, self.ops = structure(function), ops
+        self.structure, self.ops = structure(function, ops), ops
         self.dependence = Dependence(self.structure, aliases)
 
     def plan(self, loop: Instr) -> Plan | None:

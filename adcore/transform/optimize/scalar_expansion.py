@@ -1,9 +1,58 @@
-"""Nests that may hold products of matrices, and how their parts come to hand each other everything through memory."""
+"""Nests that may hold products of matrices, and how their parts come to hand each other everything through memory.
+
+    for 0, %n [step=1] {
+    (%i: i64):
+      for 0, %n [step=1] {
+      (%j: i64):
+        %z: f64 = load %c, %i, %j
+        %e: f64 = exp %z
+        for 0, %n [step=1] {
+        (%h: i64):
+          %v: f64 = load %a, %i, %h
+          %w: f64 = mul %v, %e
+          accumulate %w, %b, %h, %j
+          yield
+        }
+        yield
+      }
+      yield
+    }
+->
+    %0: i64 = sub %n, 0 [exact=True]
+    %2: i64 = maximum %0, 0
+    %3: i64 = sub %n, 0 [exact=True]
+    %4: i64 = maximum %3, 0
+    %each_e: array<f64,2,C> = alloc %2, %4 [element='f64', role='scratch', zero=False]
+    for 0, %n [step=1] {
+    (%i: i64):
+      for 0, %n [step=1] {
+      (%j: i64):
+        %z: f64 = load %c, %i, %j
+        %e: f64 = exp %z
+        %5: i64 = sub %i, 0 [exact=True]
+        %6: i64 = sub %j, 0 [exact=True]
+        store %e, %each_e, %5, %6
+        %e.1: f64 = load %each_e, %5, %6
+        for 0, %n [step=1] {
+        (%h: i64):
+          %v: f64 = load %a, %i, %h
+          %w: f64 = mul %v, %e.1
+          accumulate %w, %b, %h, %j
+          yield
+        }
+        yield
+      }
+      yield
+    }
+
+Each part then stands on its own and can have a nest of its own. It is scalar expansion (D. Padua and M. Wolfe,
+"Advanced compiler optimizations for supercomputers", CACM 29, 1986) of those scalars that one part computes and another
+one takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from adcore.analysis.affine.ordering import is_size
 from adcore.ir.builder import Builder
@@ -59,14 +108,14 @@ class Reloading:
 
     def region(self, region: Region) -> Region:
         """The region with its innermost candidates changed."""
-        return replace(region, body=tuple(new for i in region.body for new in self.instr(i)))
+        return region.with_body(tuple(new for i in region.body for new in self.instr(i)))
 
     def instr(self, instr: Instr) -> list[Instr]:
         """What takes the place of `instr`: new arrays stand before a nest."""
         if not instr.regions:
             return [instr]
         if any(may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for"):
-            return [replace(instr, regions=tuple(map(self.region, instr.regions)))]
+            return [instr.with_regions(tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and may_hold_products(instr):
             made = Reloaded(self.function, self.ops, instr)
             self.nests[made.loop], self.made[made.loop] = instr, made.before
@@ -83,7 +132,7 @@ class Reloaded:
         self.params = {p for i in (loop, *walk(loop.regions[0])) for r in i.regions for p in r.params}
         self.outside = Builder(ops)
         self.outside.span = loop.span
-        self.loop = replace(loop, regions=(self.region(loop.regions[0], [loop]),))
+        self.loop = loop.with_regions((self.region(loop.regions[0], [loop]),))
         self.before = self.outside.finish((), ()).body
 
     def region(self, region: Region, loops: list[Instr]) -> Region:
@@ -97,7 +146,7 @@ class Reloaded:
                 names[original.result] = self.spread(b, instr, loops)
                 continue
             if instr.op == "for":
-                instr = replace(instr, regions=(self.region(instr.regions[0], [*loops, instr]),))
+                instr = instr.with_regions((self.region(instr.regions[0], [*loops, instr]),))
             b.append(instr)
             rest = Region((), region.body[position + 1 :], region.yields)
             value = original.operands[0] if instr.op == "store" else None

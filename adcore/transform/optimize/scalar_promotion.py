@@ -1,10 +1,31 @@
-"""Sums that a loop adds to one element are added up in a register, and to the element once.
+"""Sums that a loop adds to one element are added up in a register, and to the element once (register promotion of a
+memory cell, J. Lu and K. D. Cooper, "Register promotion in C programs", PLDI 1997, by subscripts instead of names).
 
-    for j: d[i] += f(j)     ->     s = 0; for j: s += f(j)
-                                   d[i] += s
+    for 0, %n [step=1] {
+    (%j: i64):
+      %v: f64 = load %x, %j
+      accumulate %v, %d, %k
+      yield
+    }
+->
+    %d_sum: f64 = for 0, %n, 0.0 [step=1] {
+    (%j: i64, %d_sum.1: f64):
+      %v: f64 = load %x, %j
+      %1: f64 = add %d_sum.1, %v [flags='adjoint']
+      yield %1
+    }
+    %2: bool = lt 0, %n
+    if %2 {
+    ():
+      accumulate %d_sum, %d, %k
+      yield
+    } {
+    ():
+      yield
+    }
 
-LLVM does that only where it can tell the element from everything else that the loop touches; subscripts tell more.
-Accumulation has no order that the user could see.
+LLVM does that only where it can tell the element from everything else that the loop touches; subscripts tell more. The
+condition goes where the element is touched anyway. Accumulation has no order that the user could see.
 """
 
 from __future__ import annotations
@@ -27,12 +48,12 @@ def promote_sums(function: Function, ops: Table, groups: Sequence[Sequence[int]]
     """The function with such sums in registers; `groups` are the positions of parameters that may share memory."""
     classes = AliasClasses(tuple(tuple(group) for group in groups))
     while True:  # what leaves an inner loop may leave the one around it, too
-        facts = structure(function)
+        facts = structure(function, ops)
         pass_ = _Promotion(facts, Dependence(facts, classes), ops)
         region = pass_.region(function.region)
         if not pass_.changed:
             return function
-        function = replace(function, region=region)
+        function = function.with_region(region)
 
 
 class _Promotion:
@@ -43,10 +64,10 @@ class _Promotion:
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
-            nested = replace(instr, regions=tuple(map(self.region, instr.regions))) if instr.regions else instr
+            nested = instr.with_regions(tuple(map(self.region, instr.regions)))
             sums = self.find(instr) if instr.op == "for" else {}
             body += self.rewritten(nested, sums, region) if sums else [nested]
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def find(self, loop: Instr) -> dict[Target, list[Instr]]:
         """Accumulations to elements that stay the same while the loop runs, and that it neither reads nor stores to."""

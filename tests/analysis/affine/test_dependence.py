@@ -129,7 +129,7 @@ def test_minimum_cuts_are_minimal(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(80))
 def test_what_follows_agrees_with_the_definition(seed: int) -> None:
     """Intervals of numbers against walking up to the region that two instructions share."""
-    s = structure(simplify(random_program(seed), TABLE))
+    s = structure(simplify(random_program(seed), TABLE), TABLE)
     instrs = s.instructions()
     for first, second in itertools.product([i for i in instrs if not i.regions], instrs):
         assert contains(s.following(first), s.number[second]) == follows(s, first, second)
@@ -158,7 +158,7 @@ class Traced:
 
     def __init__(self, function: Function, arguments: list[Any]) -> None:
         self.function = function
-        self.structure = structure(function)
+        self.structure = structure(function, TABLE)
         self.touched: list[Touch] = []
         self.region(function.region, dict(zip(function.params, arguments, strict=True)), ())
 
@@ -268,6 +268,6 @@ def test_examples_only_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def all_levels(function: Function) -> list[tuple[int, ...]]:
-    dependence = Dependence(structure(function))
+    dependence = Dependence(structure(function, TABLE))
     accesses = [i for i in walk(function.region) if i.op in ACCESSES]
     return [dependence.levels(a, b) for a in accesses for b in accesses if b.op != "load"]

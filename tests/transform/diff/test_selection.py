@@ -182,7 +182,7 @@ def test_the_sample_has_selections_of_every_form() -> None:
 def remaining(program: Function, kinds: tuple[str, ...]) -> int:
     """Loops that still carry something active after tracking."""
     after = track_selections(program, kinds, [True], TABLE)
-    dependence = Dependence(structure(after))
+    dependence = Dependence(structure(after, TABLE))
     active = active_in(dependence, TABLE, kinds, [True])
     loops = [i for i in walk(after.region) if i.op in ("for", "while")]
     return sum(any(p in active.values for p in loop.regions[-1].params) for loop in loops)

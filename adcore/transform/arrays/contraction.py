@@ -1,14 +1,35 @@
-"""Own arrays lose the dimensions that they don't need, after the loops that fill and read them were joined.
+"""Local arrays lose the dimensions that they don't need, after the loops that fill and read them were joined.
 
-    %t: array<f64,2,C> = alloc %n, %m                  for i:
-    for i, j: t[i, j] = f(a[i, j])                       %t: array<f64,1,C> = alloc %m
-    for i: s[i] = sum of t[i, j] over j          ->      for j: t[j] = f(a[i, j])
-    for i, j: b[i, j] = t[i, j] / s[i]                   s = sum of t[j] over j
-                                                         for j: b[i, j] = t[j] / s
+    %t: array<f64,1,C> = alloc %n [element='f64']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      store %v, %t, %i
+      yield
+    }
+    for 0, %n [step=1] {
+    (%j: i64):
+      %w: f64 = load %t, %j
+      store %w, %y, %j
+      yield
+    }
+->
+    %1: bool = ge %n, 0
+    check %1 [error='ValueError', message='negative dimensions are not allowed']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %t: array<f64,0,C> = alloc [element='f64']
+      %v: f64 = load %x, %i
+      store %v, %t
+      %w: f64 = load %t
+      store %w, %y, %i
+      yield
+    }
 
 A dimension goes where its subscript is one value in each run of the region that holds all accesses, and no run reads
-what another one stored. Loops are joined level by level, only as far as it takes that: a program without own arrays, or
-with such as have to be whole, is left alone.
+what another one stored: array contraction (V. Sarkar and G. Gao, "Optimization of array accesses by collective loop
+transformations", ICS 1991). Loops are joined level by level, only as far as it takes that: a program without local
+arrays, or with such as have to be whole, is left alone. `mem2reg` then takes those without dimensions.
 """
 
 from __future__ import annotations

@@ -1,14 +1,33 @@
 """Two loops of one region over the same iterations become one, if every value and every element is still computed
 before it is needed.
 
-    for i: t[i] = f(a[i])                       for i:
-    for i: b[i] = g(t[i])          ->             t[i] = f(a[i])
-                                                  b[i] = g(t[i])
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      store %v, %d, %i
+      yield
+    }
+    for 0, %n [step=1] {
+    (%j: i64):
+      %w: f64 = load %d, %j
+      store %w, %y, %j
+      yield
+    }
+->
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      store %v, %d, %i
+      %w: f64 = load %d, %i
+      store %w, %y, %i
+      yield
+    }
 
 Iteration i of the second then runs before iteration i + 1 of the first. That is wrong where iteration i of the second
-touches (and one of the two writes) what a later one of the first touches: the dependence test on the joined loop. If
-both loops may run in either direction, the other one is tried. What stands between them goes to one side or the other;
-a loop that may not is joined with the first as well.
+touches (and one of the two writes) what a later one of the first touches: the dependence test on the joined loop
+(K. Kennedy and K. McKinley, "Maximizing loop parallelism and improving data locality via loop fusion and distribution",
+LCPC 1993). If both loops may run in either direction, the other one is tried. What stands between them goes to one side
+or the other; a loop that may not is joined with the first as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,28 @@
-"""Own arrays without dimensions become values.
+"""Local arrays without dimensions become values (R. Cytron et al., "Efficiently computing static single assignment form
+and the control dependence graph", TOPLAS 13, 1991). As control flow is structured, what a loop carries and what a
+branch yields take the place of phi functions.
 
-%t: array<f64,0,C> = alloc [element='f64']
-store %a, %t                                       %b for what was loaded; the loop carries what it stores
-for ... { %b: f64 = load %t; ...; store %c, %t }
+    %t: array<f64,0,C> = alloc [element='f64']
+    store %s, %t
+    for 0, %n [step=1] {
+    (%i: i64):
+      %u: f64 = load %t
+      %v: f64 = mul %u, %u
+      store %v, %t
+      yield
+    }
+    %w: f64 = load %t
+    return %w
+->
+    %t: f64 = for 0, %n, %s [step=1] {
+    (%i: i64, %t.1: f64):
+      %v: f64 = mul %t.1, %t.1
+      yield %v
+    }
+    return %t
+
+A cell that nothing was stored in holds zero, which nobody reads. The test of a `while` hands on nothing, so what is
+stored there stays in memory.
 """
 
 from __future__ import annotations

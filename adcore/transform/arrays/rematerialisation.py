@@ -1,11 +1,41 @@
 """What a full array of the program's own holds is computed where it is read, if that is cheap.
 
-    for i in [0, n): t[i] = a[i] + b[i]          for i in [1, n):
-    for i in [1, n): c[i] = t[i] * t[i - 1]  ->    c[i] = (a[i] + b[i]) * (a[i - 1] + b[i - 1])
+    %t: array<f64,1,C> = alloc %n [element='f64']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      %u: f64 = mul %v, 2.0
+      store %u, %t, %i
+      yield
+    }
+    for 1, %n [step=1] {
+    (%j: i64):
+      %h: i64 = sub %j, 1 [exact=True]
+      %w: f64 = load %t, %j
+      %z: f64 = load %t, %h
+      %r: f64 = mul %w, %z
+      store %r, %y, %j
+      yield
+    }
+->
+    %0: bool = ge %n, 0
+    check %0 [error='ValueError', message='negative dimensions are not allowed']
+    for 1, %n [step=1] {
+    (%j: i64):
+      %h: i64 = sub %j, 1 [exact=True]
+      %v: f64 = load %x, %j
+      %u: f64 = mul %v, 2.0
+      %v.1: f64 = load %x, %h
+      %u.1: f64 = mul %v.1, 2.0
+      %r: f64 = mul %u, %u.1
+      store %r, %y, %j
+      yield
+    }
 
 Each element is then computed once for each different subscript that reads it, never more often than that: the loops
 around a load count no more elements than the array has. Nothing between may store to what the elements are made of,
-and every element that is read must have been stored.
+and every element that is read must have been stored. (P. Briggs, K. D. Cooper and L. Torczon, "Rematerialization", PLDI
+1992, for registers; here the array goes whole or not at all.)
 """
 
 from __future__ import annotations

@@ -1,9 +1,16 @@
 """A shadow that is taken, cleared and given back is left where it is.
 
-    v = load d, i; store 0, d, i; ...; accumulate v, d, i     ->     v = load d, i; ...
+    %v: f64 = load %d, %k
+    store 0.0, %d, %k
+    store %v, %x, %m
+    accumulate %v, %d, %k
+->
+    %v: f64 = load %d, %k
+    store %v, %x, %m
 
 The adjoint of `a[i] -= ...` does that: what was written hands its derivative on to what it was computed from, which is
-the same element. In general, clearing and adding is storing; and storing what is there already is nothing.
+the same element. In general, clearing and adding is storing; and storing what is there already is nothing. It is the
+elimination of dead stores, with the dependence test in the place of names.
 """
 
 from __future__ import annotations

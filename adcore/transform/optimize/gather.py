@@ -1,13 +1,18 @@
 """Sums that a loop scatters over neighbouring elements are gathered: one element is touched once, from all sides.
 
-    for i in [lo, hi): d[i] += f(i); d[i + 1] += g(i); d[i + 2] += h(i)
-    ->
-    for e in [lo + 2, hi): d[e] += f(e) + g(e - 1) + h(e - 2)
+    for %lo, %hi [step=1] {                          for %lo + 2, %hi [step=1] {
+    (%i: i64):                                       (%e: i64):
+      accumulate f(%i), %d, %i                  ->     accumulate f(%e) + g(%e - 1) + h(%e - 2), %d, %e
+      accumulate g(%i), %d, %i + 1                     yield
+      accumulate h(%i), %d, %i + 2                   }
+      yield
+    }
 
-and what there is of it for the two elements at each end; loops too short for that scatter as before. The adjoint of a
-stencil is a stencil then, and runs in vector registers. What the loop does besides stays in a loop of its own, which
-comes after: so nothing that the sums read may have been written by an earlier iteration. Accumulation has no order that
-the user could see.
+and what there is of it for the two elements at each end; loops too short for that scatter as before (the whole text is
+in the tests of this module). The adjoint of a stencil is a stencil then, and runs in vector registers. What the loop
+does besides stays in a loop of its own, which comes after: so nothing that the sums read may have been written by an
+earlier iteration. Accumulation has no order that the user could see. (J. Hueckelheim et al., "Automatic differentiation
+for adjoint stencil loops", ICPP 2019, gather in the same way.)
 """
 
 from __future__ import annotations

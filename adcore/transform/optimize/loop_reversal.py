@@ -1,4 +1,23 @@
-"""Reversed loops whose order does not matter run upwards: memory is read in the order that it lies in."""
+"""Reversed loops whose order does not matter run upwards: memory is read in the order that it lies in.
+
+    for 0, %n [reverse=True, step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      accumulate %v, %d, %i
+      yield
+    }
+->
+    for 0, %n [reverse=False, step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      accumulate %v, %d, %i
+      yield
+    }
+
+The reverse sweep turns every loop round. Where no iteration depends on another one (`analysis.affine.parallel`) and the
+loop carries nothing but sums in no order that the user could see, that is undone: reversal as in M. Wolfe, "High
+Performance Compilers for Parallel Computing", 1996.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,37 @@
 """Accumulations to neighbouring elements become one, with the rest carried: memory is touched once an iteration.
 
-    for i: d[i] += f(i); d[i + 1] += g(i)     ->     c = 0; for i: d[i] += c + f(i); c = g(i)
-                                                     d[hi] += c
+    for 0, %n [step=1] {
+    (%i: i64):
+      %j: i64 = add %i, 1 [exact=True]
+      %v: f64 = load %x, %i
+      accumulate %v, %d, %i
+      accumulate %v, %d, %j
+      yield
+    }
+->
+    %d_next: f64 = for 0, %n, 0.0 [step=1] {
+    (%i: i64, %d_next.1: f64):
+      %v: f64 = load %x, %i
+      %1: f64 = add %v, %d_next.1 [flags='adjoint']
+      accumulate %1, %d, %i
+      yield %v
+    }
+    %2: bool = lt 0, %n
+    if %2 {
+    ():
+      %3: i64 = sub %n, 1 [exact=True]
+      %4: i64 = add %3, 1 [exact=True]
+      accumulate %d_next, %d, %4
+      yield
+    } {
+    ():
+      yield
+    }
 
 What one iteration stores is then no longer read by the next, so the loop vectorises (LLVM knows values carried over a
-fixed number of iterations as recurrences). Accumulation has no order that the user could see.
+fixed number of iterations as recurrences). It is predictive commoning (K. O'Brien, "Predictive commoning: a method of
+optimizing loops containing references to consecutive array elements", IBM, 1990) of sums instead of
+loads. Accumulation has no order that the user could see.
 """
 
 from __future__ import annotations

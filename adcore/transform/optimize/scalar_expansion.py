@@ -1,4 +1,54 @@
-"""Nests that may hold products of matrices, and how their parts come to hand each other everything through memory."""
+"""Nests that may hold products of matrices, and how their parts come to hand each other everything through memory.
+
+    for 0, %n [step=1] {
+    (%i: i64):
+      for 0, %n [step=1] {
+      (%j: i64):
+        %z: f64 = load %c, %i, %j
+        %e: f64 = exp %z
+        for 0, %n [step=1] {
+        (%h: i64):
+          %v: f64 = load %a, %i, %h
+          %w: f64 = mul %v, %e
+          accumulate %w, %b, %h, %j
+          yield
+        }
+        yield
+      }
+      yield
+    }
+->
+    %0: i64 = sub %n, 0 [exact=True]
+    %2: i64 = maximum %0, 0
+    %3: i64 = sub %n, 0 [exact=True]
+    %4: i64 = maximum %3, 0
+    %each_e: array<f64,2,C> = alloc %2, %4 [element='f64', role='scratch', zero=False]
+    for 0, %n [step=1] {
+    (%i: i64):
+      for 0, %n [step=1] {
+      (%j: i64):
+        %z: f64 = load %c, %i, %j
+        %e: f64 = exp %z
+        %5: i64 = sub %i, 0 [exact=True]
+        %6: i64 = sub %j, 0 [exact=True]
+        store %e, %each_e, %5, %6
+        %e.1: f64 = load %each_e, %5, %6
+        for 0, %n [step=1] {
+        (%h: i64):
+          %v: f64 = load %a, %i, %h
+          %w: f64 = mul %v, %e.1
+          accumulate %w, %b, %h, %j
+          yield
+        }
+        yield
+      }
+      yield
+    }
+
+Each part then stands on its own and can have a nest of its own. It is scalar expansion (D. Padua and M. Wolfe,
+"Advanced compiler optimizations for supercomputers", CACM 29, 1986) of those scalars that one part computes and another
+one takes.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,31 @@
-"""Sums that a loop adds to one element are added up in a register, and to the element once.
+"""Sums that a loop adds to one element are added up in a register, and to the element once (register promotion of a
+memory cell, J. Lu and K. D. Cooper, "Register promotion in C programs", PLDI 1997, by subscripts instead of names).
 
-    for j: d[i] += f(j)     ->     s = 0; for j: s += f(j)
-                                   d[i] += s
+    for 0, %n [step=1] {
+    (%j: i64):
+      %v: f64 = load %x, %j
+      accumulate %v, %d, %k
+      yield
+    }
+->
+    %d_sum: f64 = for 0, %n, 0.0 [step=1] {
+    (%j: i64, %d_sum.1: f64):
+      %v: f64 = load %x, %j
+      %1: f64 = add %d_sum.1, %v [flags='adjoint']
+      yield %1
+    }
+    %2: bool = lt 0, %n
+    if %2 {
+    ():
+      accumulate %d_sum, %d, %k
+      yield
+    } {
+    ():
+      yield
+    }
 
-LLVM does that only where it can tell the element from everything else that the loop touches; subscripts tell more.
-Accumulation has no order that the user could see.
+LLVM does that only where it can tell the element from everything else that the loop touches; subscripts tell more. The
+condition goes where the element is touched anyway. Accumulation has no order that the user could see.
 """
 
 from __future__ import annotations

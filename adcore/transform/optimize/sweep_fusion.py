@@ -1,7 +1,28 @@
 """A forward loop and the reverse loop over the same iterations become one, where the reverse needs nothing later.
 
-    for i: s += x[i] * x[i]                       for i: s += x[i] * x[i]
-    for i reversed: dx[i] += 2 * x[i] * ds   ->          dx[i] += 2 * x[i] * ds
+    %t: f64 = for 0, %n, 0.0 [step=1] {
+    (%i: i64, %u: f64):
+      %v: f64 = load %x, %i
+      %w: f64 = add %u, %v
+      yield %w
+    }
+    for 0, %n [reverse=True, step=1] {
+    (%j: i64):
+      %z: f64 = load %x, %j
+      accumulate %z, %d, %j
+      yield
+    }
+    return %t
+->
+    %t: f64 = for 0, %n, 0.0 [step=1] {
+    (%i: i64, %u: f64):
+      %v: f64 = load %x, %i
+      %w: f64 = add %u, %v
+      %z: f64 = load %x, %i
+      accumulate %z, %d, %i
+      yield %w
+    }
+    return %t
 
 Each element is then read once. The iterations of the reverse loop may change their order because it only accumulates,
 and accumulation has no order that the user could see. What the plan keeps stays kept: fusion moves code, not decisions.

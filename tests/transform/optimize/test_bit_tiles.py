@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from adcore.ir import parse_function, verify
+from adcore.ir import Function, parse_function, verify
 from adcore.ir.core import walk
 from adcore.ops import TABLE
+from adcore.transform.canonical.simplify import simplify
 from adcore.transform.optimize.bit_tiles import TILE, tile_bits
 from tests.lower.native import Native, agree
+from tests.transform.texts import check_pass, check_unchanged
 
 PROGRAM = """
 func @rows(%x: array<f64,2,C>, %lo: i64) -> (f64) {
@@ -124,3 +126,71 @@ def test_the_loops_run_in_vectors() -> None:
     products = re.findall(r"fmul [a-z ]*<(\d+) x double>", handle.llvm_ir)
     assert compares
     assert products
+
+
+def run(function: Function) -> Function:
+    return simplify(tile_bits(function, TABLE), TABLE)
+
+
+def test_bits_are_packed_eight_at_a_time() -> None:
+    check_pass(
+        run,
+        """
+        %kept: array<bool,1,P> = alloc %n [element='bool', packed=True]
+        for 0, %n [step=1] {
+        (%i: i64):
+          %v: f64 = load %x, %i
+          %c: bool = gt %v, 0.0
+          store %c, %kept, %i
+          yield
+        }
+        """,
+        """
+        %kept: array<bool,1,P> = alloc %n [element='bool', packed=True]
+        %2: i64 = maximum %n, 0
+        %3: i64 = add %2, 512 [exact=True]
+        %5: i64 = sub %3, 1 [exact=True]
+        %6: i64 = floordiv %5, 512 [exact=True]
+        for 0, %6 [step=1] {
+        (%tile: i64):
+          %8: i64 = mul %tile, 512 [exact=True]
+          %9: i64 = add %8, 512 [exact=True]
+          %10: i64 = minimum %n, %9
+          %11: i64 = sub %10, %8 [exact=True]
+          %12: i64 = add %11, 8 [exact=True]
+          %13: i64 = sub %12, 1 [exact=True]
+          %14: i64 = floordiv %13, 8 [exact=True]
+          %15: i64 = mul %tile, 64 [exact=True]
+          %tile.1: array<bool,1,C> = alloc 512 [element='bool', role='tile', zero=True]
+          for %8, %10 [step=1] {
+          (%i: i64):
+            %16: i64 = sub %i, %8 [exact=True]
+            %v: f64 = load %x, %i
+            %c.1: bool = gt %v, 0.0
+            store %c.1, %tile.1, %16
+            yield
+          }
+          for 0, %14 [step=1] {
+          (%octet: i64):
+            %17: i64 = add %15, %octet [exact=True]
+            pack %tile.1, %octet, %kept, %17
+            yield
+          }
+          yield
+        }
+        """,
+    )
+
+
+def test_a_loop_that_is_known_to_be_short_stays() -> None:
+    check_unchanged(
+        run,
+        """
+        %kept: array<bool,1,P> = alloc 8 [element='bool', packed=True]
+        for 0, 8 [step=1] {
+        (%i: i64):
+          store %p, %kept, %i
+          yield
+        }
+        """,
+    )

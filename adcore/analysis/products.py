@@ -26,6 +26,7 @@ MARK = "product"
 
 FREE = ("adjoint", "sum")
 
+
 def product_nests(function: Function, ops: Table, aliases: AliasClasses | None = None) -> dict[Instr, Product]:
     """The products of the marked loops of `function`."""
     marked = [i for i in walk(function.region) if i.op == "for" and i.attrs.get(MARK)]
@@ -89,7 +90,7 @@ class _Factors:
 class _Nest:
     def __init__(self, dependence: Dependence, loops: Loops) -> None:
         self.dependence, self.structure, self.loops = dependence, dependence.structure, loops
-        self.definition = self.structure.definition
+        self.definition, self.ops = self.structure.definition, dependence.ops
         self.body = loops[0].regions[0]
         self.level = self.structure.depth(self.body)
 

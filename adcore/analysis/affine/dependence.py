@@ -27,6 +27,7 @@ MOST_COMPARED = 2
 """Inside more common loops than this, accesses are taken to look alike only if they have the same subscripts in one
 nest: few pairs share so many loops, and finding out more would take a shape for each of them."""
 
+
 @dataclass(frozen=True, eq=False)
 class Access:
     """One way in which an instruction touches memory, with subscripts of the root (None: not affine, or any); `key`

@@ -20,8 +20,8 @@ from adcore.ops import Table
 
 @dataclass(frozen=True)
 class Acts:
-    """What an instruction, with all that it holds, does besides computing: the accesses to memory; whether it may `stop`
-    the program, is `visible` in an argument's memory, or `opaque`: not to be moved."""
+    """What an instruction, with all that it holds, does besides computing: the accesses to memory; whether it may
+    `stop` the program, is `visible` in an argument's memory, or `opaque`: not to be moved."""
 
     accesses: tuple[Instr, ...]
     stops: bool

@@ -203,7 +203,8 @@ class Temporaries:
         root = self.dependence.root(self.ops.array(load))
         if not self.is_temporary(root) or not self._is_followed(root):
             return True  # the very memory, or a value that is kept
-        return not is_float(load.result.type) and all(self.is_exact(self.ops.stored(s)) for s in self.stores.get(root, ()))
+        stored = (self.ops.stored(store) for store in self.stores.get(root, ()))
+        return not is_float(load.result.type) and all(map(self.is_exact, stored))
 
     def _keeping(self, alloc: Instr) -> float:
         """The cost of keeping the arrays of all turns; infinite where their number or size is not known before."""

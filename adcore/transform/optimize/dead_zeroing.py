@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.affine.dependence import AliasClasses, Dependence
 from adcore.analysis.structure import Structure, structure
 from adcore.ir.core import Function, Instr, Region, walk
 from adcore.ops import Table
@@ -28,25 +28,25 @@ def cancel_clears(function: Function, ops: Table, groups: Sequence[Sequence[int]
     """An equivalent function without such clears; `groups` are the positions of parameters that may share memory."""
     facts = structure(function, ops)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    return replace(function, region=_Clears(facts, Dependence(facts, classes)).region(function.region))
+    return replace(function, region=_Clears(facts, Dependence(facts, classes), ops).region(function.region))
 
 
 class _Clears:
-    def __init__(self, facts: Structure, dependence: Dependence) -> None:
-        self.structure, self.dependence = facts, dependence
+    def __init__(self, facts: Structure, dependence: Dependence, ops: Table) -> None:
+        self.structure, self.dependence, self.ops = facts, dependence, ops
         self.origin: dict[Instr, Instr] = {}
         """The accumulation that a new store stands for: what is known, is known of that."""
 
     def region(self, region: Region) -> Region:
         body = list(region.body)
         for clear in region.body:
-            if clear.op == "store" and self.is_zero(clear):
+            if clear.op in self.ops.stores and self.is_zero(clear):
                 body = self.joined(body, clear)
         nested = (replace(i, regions=tuple(map(self.region, i.regions))) if i.regions else i for i in body)
         return replace(region, body=tuple(nested))
 
     def is_zero(self, store: Instr) -> bool:
-        source = self.structure.definition.get(store.operands[0])
+        source = self.structure.definition.get(self.ops.stored(store))
         return source is not None and source.op == "const" and source.attrs["value"] == 0.0
 
     def joined(self, body: list[Instr], clear: Instr) -> list[Instr]:
@@ -56,12 +56,13 @@ class _Clears:
             instr = body[position]
             if not self.may_touch(clear, instr):
                 continue
-            if instr.op != "accumulate" or not self.dependence.certainly_same(clear, instr):
+            if instr.op not in self.ops.sums or not self.dependence.certainly_same(clear, instr):
                 return body
             between = body[at + 1 : position]
             if self.holds(body[:at], clear, instr):
                 return [*body[:at], *between, *body[position + 1 :]]
-            store = replace(instr, op="store")
+            place = (self.ops.array(instr), *self.ops.subscripts(instr))
+            store = Instr("store", (self.ops.stored(instr), *place), attrs=instr.attrs, span=instr.span)
             self.origin[store] = instr
             return [*body[:at], *between, store, *body[position + 1 :]]
         return body
@@ -69,7 +70,7 @@ class _Clears:
     def holds(self, before: list[Instr], clear: Instr, given: Instr) -> bool:
         """Whether the element holds, where it is cleared, the very value that is `given` back."""
         for instr in reversed(before):
-            if instr.op == "load" and given.operands[0] in instr.results:
+            if instr.op in self.ops.loads and self.ops.stored(given) in instr.results:
                 return self.dependence.certainly_same(instr, clear)
             if self.may_write(instr, clear):
                 return False
@@ -81,8 +82,8 @@ class _Clears:
 
     def may_write(self, instr: Instr, clear: Instr) -> bool:
         """Whether `instr`, or something in it, may write the element that `clear` clears later on."""
-        return any(i.op != "load" and 0 in self.dependence.levels(i, clear) for i in self.accesses(instr))
+        return any(i.op in self.ops.writers and 0 in self.dependence.levels(i, clear) for i in self.accesses(instr))
 
     def accesses(self, instr: Instr) -> list[Instr]:
         nested = [i for region in instr.regions for i in walk(region)]
-        return [self.origin.get(i, i) for i in (instr, *nested) if i.op in ACCESSES]
+        return [self.origin.get(i, i) for i in (instr, *nested) if i.op in self.ops.touching]

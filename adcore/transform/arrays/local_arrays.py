@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
@@ -58,20 +58,20 @@ def _seen_through(facts: Structure, alloc: Instr) -> OwnArray | None:
 
 def rebuilt(facts: Structure, region: Region, body: Sequence[Instr]) -> tuple[Function, Region]:
     """The function with another body in one of its regions, and that region in it."""
-    new = replace(region, body=tuple(body))
+    new = region.with_body(body)
     inner, changed = region, new
     while (owner := facts.owner[inner]) is not None:
-        holder = replace(owner, regions=tuple(changed if r is inner else r for r in owner.regions))
+        holder = owner.with_regions(tuple(changed if r is inner else r for r in owner.regions))
         inner = facts.home[owner]
-        changed = replace(inner, body=tuple(holder if i is owner else i for i in inner.body))
-    return replace(facts.function, region=changed), new
+        changed = inner.with_body(tuple(holder if i is owner else i for i in inner.body))
+    return facts.function.with_region(changed), new
 
 
 def without_views(facts: Structure, own: OwnArray, ops: Table) -> Function:
     """The function with every access to an own array as one of the array itself, with subscripts of its own."""
     if not own.views:
         return facts.function
-    return replace(facts.function, region=_Direct(facts, own, ops).region(facts.function.region))
+    return facts.function.with_region(_Direct(facts, own, ops).region(facts.function.region))
 
 
 class _Direct:
@@ -89,7 +89,7 @@ class _Direct:
                 array, subscripts = self.of_root(b, self.ops.array(instr), self.ops.subscripts(instr))
                 instr = self.ops.redirected(instr, array, subscripts)
             elif instr.regions:
-                instr = replace(instr, regions=tuple(map(self.region, instr.regions)))
+                instr = instr.with_regions(tuple(map(self.region, instr.regions)))
             b.append(instr)
         return b.finish(region.params, region.yields)
 

@@ -70,7 +70,7 @@ class _Registers:
     names: dict[Value, Value] = field(default_factory=dict)
 
     def function(self, function: Function) -> Function:
-        return replace(function, region=self.region(function.region, function.params, (), {}))
+        return function.with_region(self.region(function.region, function.params, (), {}))
 
     def region(
         self, region: Region, params: Sequence[Value], cells: Sequence[Value], held: dict[Value, Value]

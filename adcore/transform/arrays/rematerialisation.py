@@ -108,7 +108,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
         changed[load], names[load.result] = writer.again(load)
     changed[own.alloc] = size_checks(program, own.alloc, range(len(own.alloc.operands)))
     region = renamed(edited(program.function.region, lambda i: changed.get(i, [i])), names)
-    return program.changed(replace(program.function, region=region))
+    return program.changed(program.function.with_region(region))
 
 
 # What the array holds

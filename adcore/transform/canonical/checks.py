@@ -214,7 +214,7 @@ class Rewriter:
     def function(self, function: Function) -> Function:
         self._body(function.region)
         results = tuple(self.value.get(v, v) for v in function.results)
-        return replace(function, region=self.builder.finish(function.params, results))
+        return function.with_region(self.builder.finish(function.params, results))
 
     def _body(self, region: Region) -> None:
         for instr in region.body:

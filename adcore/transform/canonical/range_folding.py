@@ -10,8 +10,6 @@ so that dependence is decided and sizes are formulas.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from adcore.analysis.affine.forms import plus
 from adcore.analysis.affine.ranges import Ranges
 from adcore.analysis.structure import Structure, structure
@@ -45,7 +43,7 @@ def decide(function: Function, ops: Table) -> Function:
             return [Instr("const", (), instr.results, attrs, span=instr.span)]
 
         region = renamed(edited(function.region, constant), same)
-        function = simplify(replace(function, region=region), ops)
+        function = simplify(function.with_region(region), ops)
     return function
 
 

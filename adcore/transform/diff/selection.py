@@ -66,7 +66,7 @@ def track_selections(
 
 def settle(function: Function) -> Function:
     """The function with every `attach` replaced by its value: for code that is not differentiated any further."""
-    return replace(function, region=_settled(function.region, {}))
+    return function.with_region(_settled(function.region, {}))
 
 
 def _settled(region: Region, names: dict[Value, Value]) -> Region:
@@ -77,8 +77,8 @@ def _settled(region: Region, names: dict[Value, Value]) -> Region:
             names[instr.result] = operands[0]
             continue
         regions = tuple(_settled(nested, names) for nested in instr.regions)
-        body.append(replace(instr, operands=operands, regions=regions))
-    return Region(region.params, tuple(body), tuple(names.get(v, v) for v in region.yields))
+        body.append(instr.with_operands(operands).with_regions(regions))
+    return region.with_body(body, tuple(names.get(v, v) for v in region.yields))
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,8 +319,8 @@ def _unchecked(instr: Instr) -> Instr:
     regions = []
     for region in instr.regions:
         body = tuple(_unchecked(i) for i in region.body if i.op != "check")
-        regions.append(replace(region, body=body))
-    return replace(instr, regions=tuple(regions))
+        regions.append(region.with_body(body))
+    return instr.with_regions(tuple(regions))
 
 
 def _reads(instr: Instr) -> tuple[Value, ...]:
@@ -354,7 +354,7 @@ class _Rewriting:
 
     def function(self) -> Function:
         function = self.structure.function
-        return replace(function, region=self.around(function.region))
+        return function.with_region(self.around(function.region))
 
     def around(self, region: Region) -> Region:
         """`region` with the loop replaced, which it holds somewhere."""
@@ -363,9 +363,7 @@ class _Rewriting:
             if instr is self.loop:
                 body += self.replacement()
             elif any(self.structure.inside(self.structure.home[self.loop], r) for r in instr.regions):
-                body.append(
-                    replace(instr, regions=tuple(self.around(r) if self.holds(r) else r for r in instr.regions))
-                )
+                body.append(instr.with_regions(tuple(self.around(r) if self.holds(r) else r for r in instr.regions)))
             else:
                 body.append(instr)
         return Region(region.params, tuple(body), region.yields)

@@ -43,7 +43,7 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
         return function
     aliases = AliasClasses(tuple(tuple(group) for group in groups))
     reloading = Reloading(function, ops)
-    draft = replace(function, region=reloading.region(function.region))
+    draft = function.with_region(reloading.region(function.region))
     pass_ = Distribution(draft, ops, aliases)
     plans = {loop: plan for loop in reloading.nests if (plan := pass_.plan(loop)) is not None}
     if not plans:
@@ -120,7 +120,7 @@ class _Rebuild:
         self.new = {i for instrs in made.values() for i in instrs}
 
     def function(self, function: Function) -> Function:
-        return replace(function, region=self.region(function.region))
+        return function.with_region(self.region(function.region))
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
@@ -134,8 +134,8 @@ class _Rebuild:
                 body.append(self.originals[instr])
             else:
                 regions = tuple(map(self.region, instr.regions))
-                body.append(replace(instr, regions=regions) if instr.regions else instr)
-        return replace(region, body=tuple(body))
+                body.append(instr.with_regions(regions))
+        return region.with_body(body)
 
     def chosen(self, loop: Instr, plan: Plan) -> list[Instr]:
         """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
@@ -218,6 +218,6 @@ def _only(region: Region, group: Group, ops: Table) -> Region:
         if instr.op == "if" and instr not in group.effects and acts(instr, ops):
             continue
         body.append(
-            replace(instr, regions=tuple(_only(r, group, ops) for r in instr.regions)) if instr.op == "for" else instr
+            instr.with_regions(tuple(_only(r, group, ops) for r in instr.regions)) if instr.op == "for" else instr
         )
-    return replace(region, body=tuple(body))
+    return region.with_body(body)

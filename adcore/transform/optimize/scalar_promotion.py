@@ -53,7 +53,7 @@ def promote_sums(function: Function, ops: Table, groups: Sequence[Sequence[int]]
         region = pass_.region(function.region)
         if not pass_.changed:
             return function
-        function = replace(function, region=region)
+        function = function.with_region(region)
 
 
 class _Promotion:
@@ -64,10 +64,10 @@ class _Promotion:
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
-            nested = replace(instr, regions=tuple(map(self.region, instr.regions))) if instr.regions else instr
+            nested = instr.with_regions(tuple(map(self.region, instr.regions)))
             sums = self.find(instr) if instr.op == "for" else {}
             body += self.rewritten(nested, sums, region) if sums else [nested]
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def find(self, loop: Instr) -> dict[Target, list[Instr]]:
         """Accumulations to elements that stay the same while the loop runs, and that it neither reads nor stores to."""

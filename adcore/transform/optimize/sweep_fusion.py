@@ -43,7 +43,7 @@ from adcore.transform.optimize.loop_reversal import carries_only_sums
 def fuse(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with such loops of its own region fused. `groups` are the positions of parameters that may share
     memory; all others (and all local arrays) are disjoint."""
-    return replace(function, region=_Fusion(function, ops, groups).run())
+    return function.with_region(_Fusion(function, ops, groups).run())
 
 
 class _Fusion:
@@ -52,14 +52,16 @@ class _Fusion:
         self.definition = {r: i for i in walk(function.region) for r in i.results}
         self.affine = Affine(structure(function, ops))
         self.shared = {function.params[p] for group in groups for p in group}
+        self._touched: dict[Instr, dict[str, set[Value]]] = {}
+        self._sums: dict[Instr, bool] = {}
 
     def run(self) -> Region:
         return self.region(self.function.region)
 
     def region(self, region: Region) -> Region:
         body = self.fuse_body(list(region.body))
-        nested = [replace(i, regions=tuple(self.region(r) for r in i.regions)) if i.regions else i for i in body]
-        return replace(region, body=tuple(self.ascending(i) for i in nested))
+        nested = [i.with_regions(tuple(self.region(r) for r in i.regions)) for i in body]
+        return region.with_body(tuple(self.ascending(i) for i in nested))
 
     def ascending(self, loop: Instr) -> Instr:
         """A reversed loop whose order does not matter runs upwards: memory is read in the order that it lies in."""
@@ -82,7 +84,7 @@ class _Fusion:
     def join(self, body: list[Instr], first: int, second: int) -> list[Instr] | None:
         """`body` with the loops at two positions fused at the place of the first, or None if that is not allowed."""
         early, late = body[first], body[second]
-        if not (_same_iterations(early, late) and late.attrs.get("reverse") and self.only_accumulates(late)):
+        if not (late.attrs.get("reverse") and _same_iterations(early, late) and self.only_accumulates(late)):
             return None
         between = body[first + 1 : second]
         moved = self.prerequisites(early, late, between)
@@ -93,6 +95,12 @@ class _Fusion:
 
     def only_accumulates(self, loop: Instr) -> bool:
         """Whether the iterations may run in any order: sums and accumulation, nothing else that lasts."""
+        found = self._sums.get(loop)
+        if found is None:
+            found = self._sums[loop] = self._only_accumulates(loop)
+        return found
+
+    def _only_accumulates(self, loop: Instr) -> bool:
         if not carries_only_sums(loop):
             return False
         read, added = self.touched(loop, ("read",)), self.touched(loop, ("add",))
@@ -173,9 +181,13 @@ class _Fusion:
 
     def touched(self, instr: Instr, kinds: Collection[str]) -> set[Value]:
         """Roots that `instr` (or what it holds) reads, writes or adds to."""
-        inside = [instr, *(i for region in instr.regions for i in walk(region))]
-        touching = ((i, a) for i in inside if i.op in self.ops.touching for a in self.ops.effects[i.op].accesses)
-        return {self.root(i.operands[a.array]) for i, a in touching if a.kind in kinds}
+        found = self._touched.get(instr)
+        if found is None:
+            found = self._touched[instr] = {"read": set(), "write": set(), "add": set()}
+            for i in (instr, *(i for region in instr.regions for i in walk(region))):
+                for access in self.ops.effects[i.op].accesses:
+                    found[access.kind].add(self.root(i.operands[access.array]))
+        return set().union(*(found[kind] for kind in kinds))
 
     def root(self, array: Value) -> Value:
         return self.ops.root(array, self.definition)

@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcore.analysis.activity import Activity, activity, record_kind
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, Scalar, is_float
@@ -38,7 +37,7 @@ def forward(
     `width` of the same type per parameter that is not constant. Results: those of `function`, then `width` tangents per
     float result (scalars and arrays), zero where it does not depend on anything that varies.
     """
-    dependence = Dependence(structure(function, ops), aliases or AliasClasses())
+    dependence = dependence_of(function, ops, aliases or AliasClasses())
     varied = [p for p, kind in zip(function.params, kinds, strict=True) if kind != "const"]
     outputs = [r for r in function.results if is_float(r.type)]
     arrays = [r for r in function.results if not is_float(r.type)]

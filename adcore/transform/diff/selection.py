@@ -20,9 +20,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from adcore.analysis.activity import Activity, active_in, depending_on
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.activity import Activity, activity_of, depending_on
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute, walk
 from adcore.ir.types import BOOL, I64, Scalar, Type, is_float
@@ -57,8 +56,8 @@ def track_selections(
     """An equivalent function whose selections the reverse sweep need not enter; see `reverse` for `kinds` and
     `seeds`. `function` itself if there are none."""
     while True:
-        dependence = Dependence(structure(function, ops), aliases)
-        found = next_selection(dependence, active_in(dependence, ops, kinds, seeds), ops)
+        active = activity_of(function, ops, aliases or AliasClasses(), tuple(kinds), tuple(seeds))
+        found = next_selection(dependence_of(function, ops, aliases), active, ops)
         if found is None:
             return function
         function = found

@@ -1,6 +1,21 @@
 """Forward mode: every instruction on active values is followed by its tangent.
 
-    y = mul a, b      ->      y = mul a, b;  dy = a * db + b * da
+    func @f(%x: f64, %y: f64) -> (f64) {
+      %z: f64 = mul %x, %y
+      %w: f64 = sin %z
+      return %w
+    }
+->
+    func @f_forward(%x: f64, %y: f64, %d_x: f64, %d_y: f64) -> (f64, f64) {
+      %z: f64 = mul %x, %y
+      %0: f64 = mul %y, %d_x
+      %1: f64 = mul %x, %d_y
+      %2: f64 = add %0, %1
+      %w: f64 = sin %z
+      %3: f64 = cos %z
+      %4: f64 = mul %3, %2
+      return %w, %4
+    }
 
 Nothing is stored and nothing is allocated beyond the shadows of the program's own local arrays.
 Several tangents (`width`) share one primal evaluation and the partial derivatives, which simplification finds equal:

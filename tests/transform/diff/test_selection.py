@@ -19,11 +19,14 @@ from adcore.ir import BOOL, F64, I64, ArrayType, Builder, Function, Value, inter
 from adcore.ir.core import walk
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
+from adcore.transform.diff import selection
 from adcore.transform.diff.reverse import emit_reverse
 from adcore.transform.diff.selection import settle, track_selections
 from adcore.transform.optimize.improve import improve
+from tests.transform.derivative_texts import kinds_of
 from tests.transform.random_programs import Generator
 from tests.transform.test_random_programs import KINDS, Problem, close
+from tests.transform.texts import check_docstring, check_unchanged
 
 
 class Selections(Generator):
@@ -396,3 +399,28 @@ def test_second_derivatives() -> None:
     exponentials = np.exp(VECTOR - VECTOR.max())
     p = exponentials / exponentials.sum()
     np.testing.assert_allclose(ad.hessian(logsumexp)(VECTOR), np.diag(p) - np.outer(p, p), atol=1e-12)
+
+
+def remembering(function: Function) -> Function:
+    return simplify(track_selections(function, kinds_of(function), [True], TABLE), TABLE)
+
+
+def test_a_running_maximum_by_its_text() -> None:
+    check_docstring(selection, remembering)
+
+
+def test_a_recurrence_is_no_selection() -> None:
+    check_unchanged(
+        remembering,
+        """
+        func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+          %p: f64 = for 0, %n, 1.0 [step=1] {
+          (%i: i64, %u: f64):
+            %v: f64 = load %x, %i
+            %w: f64 = mul %u, %v
+            yield %w
+          }
+          return %p
+        }
+        """,
+    )

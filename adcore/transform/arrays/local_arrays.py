@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adcore.analysis.structure import Structure
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType
 from adcore.ops import Axis, Table
 
@@ -31,9 +32,11 @@ class OwnArray:
         return [i for i in self.accesses if i.op in self.ops.puts]
 
 
-def own_arrays(facts: Structure) -> list[OwnArray]:
+@kept
+def own_arrays(function: Function, ops: Table) -> list[OwnArray]:
     """In the order in which they are made."""
-    allocs = (i for i in facts.instructions() if i.op in facts.ops.allocs and not i.attrs.get("role"))
+    facts = structure_of(function, ops)
+    allocs = (i for i in facts.instructions() if i.op in ops.allocs and not i.attrs.get("role"))
     found = (_seen_through(facts, alloc) for alloc in allocs)
     return [own for own in found if own is not None]
 

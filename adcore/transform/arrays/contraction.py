@@ -152,7 +152,7 @@ def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: l
         changed[own.alloc], placed = [*checks, alloc], program.function
     else:
         changed[own.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
-    return program.changed(replace(placed, region=edited(placed.region, lambda i: changed.get(i, [i])))), small
+    return program.changed(placed.with_region(edited(placed.region, lambda i: changed.get(i, [i])))), small
 
 
 def _smaller(access: Instr, array: Value, gone: list[int]) -> list[Instr]:

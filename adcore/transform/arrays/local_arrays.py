@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.dependence import ACCESSES
-from adcore.analysis.structure import Structure
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
 
@@ -33,8 +34,10 @@ class OwnArray:
         return [i for i in self.accesses if i.op != "load"]
 
 
-def own_arrays(facts: Structure) -> list[OwnArray]:
+@kept
+def own_arrays(function: Function, ops: Table) -> list[OwnArray]:
     """In the order in which they are made."""
+    facts = structure_of(function, ops)
     allocs = (i for i in facts.instructions() if i.op == "alloc" and not i.attrs.get("role"))
     found = (_seen_through(facts, alloc) for alloc in allocs)
     return [own for own in found if own is not None]
@@ -60,20 +63,20 @@ def _seen_through(facts: Structure, alloc: Instr) -> OwnArray | None:
 
 def rebuilt(facts: Structure, region: Region, body: Sequence[Instr]) -> tuple[Function, Region]:
     """The function with another body in one of its regions, and that region in it."""
-    new = replace(region, body=tuple(body))
+    new = region.with_body(body)
     inner, changed = region, new
     while (owner := facts.owner[inner]) is not None:
-        holder = replace(owner, regions=tuple(changed if r is inner else r for r in owner.regions))
+        holder = owner.with_regions(tuple(changed if r is inner else r for r in owner.regions))
         inner = facts.home[owner]
-        changed = replace(inner, body=tuple(holder if i is owner else i for i in inner.body))
-    return replace(facts.function, region=changed), new
+        changed = inner.with_body(tuple(holder if i is owner else i for i in inner.body))
+    return facts.function.with_region(changed), new
 
 
 def without_views(facts: Structure, own: OwnArray, ops: Table) -> Function:
     """The function with every access to an own array as one of the array itself, with subscripts of its own."""
     if not own.views:
         return facts.function
-    return replace(facts.function, region=_Direct(facts, own, ops).region(facts.function.region))
+    return facts.function.with_region(_Direct(facts, own, ops).region(facts.function.region))
 
 
 class _Direct:
@@ -92,7 +95,7 @@ class _Direct:
                 array, subscripts = self.of_root(b, instr.operands[at], instr.operands[at + 1 :])
                 instr = replace(instr, operands=(*instr.operands[:at], array, *subscripts))
             elif instr.regions:
-                instr = replace(instr, regions=tuple(map(self.region, instr.regions)))
+                instr = instr.with_regions(tuple(map(self.region, instr.regions)))
             b.append(instr)
         return b.finish(region.params, region.yields)
 

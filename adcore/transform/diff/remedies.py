@@ -285,7 +285,7 @@ def _moved(planner: Planner, root: Value, accesses: set[Instr]) -> Function:
         return *views, replace(instr, operands=(*instr.operands[:at], array, *instr.operands[at + 1 :]))
 
     region = edited(function.region, edit)
-    return replace(function, region=region if made else replace(region, params=(*region.params, other)))
+    return function.with_region(region if made else replace(region, params=(*region.params, other)))
 
 
 def _viewed_again(planner: Planner, array: Value, root: Value, other: Value, views: list[Instr]) -> Value:
@@ -326,9 +326,9 @@ def closed_form(planner: Planner, value: Value) -> tuple[str, Function] | None:
     def edit(instr: Instr) -> Sequence[Instr]:
         if not instr.regions or instr.regions[0].params is not body.params:
             return (instr,)
-        return (replace(instr, regions=(_using(instr.regions[0], value, closed, prologue),)),)
+        return (instr.with_regions((_using(instr.regions[0], value, closed, prologue),)),)
 
-    function = replace(structure.function, region=edited(structure.function.region, edit))
+    function = structure.function.with_region(edited(structure.function.region, edit))
     of = f" (a {how} of `{operand.hint}`)" if operand.hint else ""
     return f"compute `{value.hint}` from the loop variable{of} instead of carrying it", function
 

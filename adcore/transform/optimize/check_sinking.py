@@ -75,7 +75,7 @@ class _Deferral:
 
     def function(self, function: Function) -> Function:
         self.body(function.region, deferring=False)
-        return replace(function, region=self.builder.finish(function.params, function.results))
+        return function.with_region(self.builder.finish(function.params, function.results))
 
     # What may be deferred
 
@@ -133,7 +133,7 @@ class _Deferral:
                 self.body(region, deferring=False)
                 opened.yields = region.yields
             regions.append(opened.region)
-        return replace(instr, regions=tuple(regions))
+        return instr.with_regions(tuple(regions))
 
     def branch(self, instr: Instr) -> list[Pending]:
         """An `if` whose branches also yield what failed in them."""

@@ -18,22 +18,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
-from adcore.ir.core import Function, Instr, Region, walk
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
+from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
 
 
 def cancel_clears(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """An equivalent function without such clears; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function, ops)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    return replace(function, region=_Clears(facts, Dependence(facts, classes)).region(function.region))
+    pass_ = _Clears(structure_of(function, ops), dependence_of(function, ops, classes))
+    return function.with_region(pass_.region(function.region))
 
 
 class _Clears:
     def __init__(self, facts: Structure, dependence: Dependence) -> None:
         self.structure, self.dependence = facts, dependence
+        self._accesses: dict[Instr, list[Instr]] = {}
+        self._roots: dict[Instr, frozenset[Value]] = {}
         self.origin: dict[Instr, Instr] = {}
         """The accumulation that a new store stands for: what is known, is known of that."""
 
@@ -42,8 +44,8 @@ class _Clears:
         for clear in region.body:
             if clear.op == "store" and self.is_zero(clear):
                 body = self.joined(body, clear)
-        nested = (replace(i, regions=tuple(map(self.region, i.regions))) if i.regions else i for i in body)
-        return replace(region, body=tuple(nested))
+        nested = [i.with_regions(tuple(map(self.region, i.regions))) for i in body]
+        return region.with_body(nested)
 
     def is_zero(self, store: Instr) -> bool:
         source = self.structure.definition.get(store.operands[0])
@@ -77,12 +79,28 @@ class _Clears:
 
     def may_touch(self, clear: Instr, instr: Instr) -> bool:
         """Whether `instr`, or something in it, may reach the element that `clear` has just cleared."""
-        return any(0 in self.dependence.levels(clear, i) for i in self.accesses(instr))
+        return self.near(clear, instr) and any(self.dependence.here(clear, i) for i in self.accesses(instr))
 
     def may_write(self, instr: Instr, clear: Instr) -> bool:
         """Whether `instr`, or something in it, may write the element that `clear` clears later on."""
-        return any(i.op != "load" and 0 in self.dependence.levels(i, clear) for i in self.accesses(instr))
+        writing = (i for i in self.accesses(instr) if i.op != "load")
+        return self.near(clear, instr) and any(self.dependence.here(i, clear) for i in writing)
+
+    def near(self, clear: Instr, instr: Instr) -> bool:
+        """Whether `instr` uses an array that may be that of `clear`: most do not, and subscripts need no look then."""
+        root, used = self.dependence.access(clear).root, self.roots(instr)
+        return root in used or any(self.dependence.may_overlap(root, other) for other in used)
+
+    def roots(self, instr: Instr) -> frozenset[Value]:
+        found = self._roots.get(instr)
+        if found is None:
+            roots = (self.dependence.access(i).root for i in self.accesses(instr))
+            found = self._roots[instr] = frozenset(roots)
+        return found
 
     def accesses(self, instr: Instr) -> list[Instr]:
-        nested = [i for region in instr.regions for i in walk(region)]
-        return [self.origin.get(i, i) for i in (instr, *nested) if i.op in ACCESSES]
+        found = self._accesses.get(instr)
+        if found is None:
+            nested = [i for region in instr.regions for i in walk(region)]
+            found = self._accesses[instr] = [self.origin.get(i, i) for i in (instr, *nested) if i.op in ACCESSES]
+        return found

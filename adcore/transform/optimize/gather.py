@@ -18,10 +18,10 @@ for adjoint stencil loops", ICPP 2019, gather in the same way.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ops import Table
@@ -36,11 +36,10 @@ MOST_WORK = 2.0
 
 def gather_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with scattered sums gathered; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function, ops)
     shared = frozenset(function.params[p] for group in groups for p in group)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    pass_ = _Gather(facts, Dependence(facts, classes), ops, shared)
-    return replace(function, region=pass_.region(function.region))
+    pass_ = _Gather(structure_of(function, ops), dependence_of(function, ops, classes), ops, shared)
+    return function.with_region(pass_.region(function.region))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,16 +62,16 @@ class _Gather:
             for row in rows:
                 body += self.gathered(row)
             body.append(self.without(instr, rows))
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def without(self, instr: Instr, rows: Sequence[_Row]) -> Instr:
         """`instr` without the sums that are gathered before it."""
         if rows:
             (body,) = instr.regions
             done = {total for row in rows for total in row.sums}
-            left = replace(body, body=tuple(i for i in body.body if i not in done))
-            return replace(instr, regions=(left,))
-        return replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
+            left = body.with_body(tuple(i for i in body.body if i not in done))
+            return instr.with_regions((left,))
+        return instr.with_regions(tuple(self.region(r) for r in instr.regions))
 
     # What can be gathered
 

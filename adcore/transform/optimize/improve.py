@@ -54,9 +54,7 @@ from adcore.transform.optimize.sweep_fusion import fuse
 def improve(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """An equivalent, faster function; `groups` are the positions of parameters that may share memory."""
     function = simplify(cancel_clears(simplify(function, ops), ops, groups), ops)
-    fused = fuse(function, ops, groups)
-    if fused is not function:
-        function = simplify(fused, ops)
+    function = simplify(fuse(function, ops, groups), ops)
     function = promote_sums(function, ops, groups)
     function = simplify(gather_accumulations(function, ops, groups), ops)
     return ascend(simplify(carry_accumulations(function, ops, groups), ops), ops, groups)

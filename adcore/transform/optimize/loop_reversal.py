@@ -37,7 +37,7 @@ def ascend(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ())
         return function
     parallel = parallel_loops(function, ops, AliasClasses(tuple(tuple(group) for group in groups)))
     free = frozenset(loop for loop in turned if loop in parallel and carries_only_sums(loop))
-    return replace(function, region=_ascending(function.region, free)) if free else function
+    return function.with_region(_ascending(function.region, free)) if free else function
 
 
 def carries_only_sums(loop: Instr) -> bool:
@@ -64,7 +64,7 @@ def _uses(body: Region, value: Value) -> int:
 def _ascending(region: Region, free: frozenset[Instr]) -> Region:
     body = []
     for instr in region.body:
-        attrs = {**instr.attrs, "reverse": False} if instr in free else instr.attrs
-        regions = tuple(_ascending(nested, free) for nested in instr.regions)
-        body.append(replace(instr, attrs=attrs, regions=regions) if instr.regions else instr)
-    return replace(region, body=tuple(body))
+        regions = tuple([_ascending(nested, free) for nested in instr.regions])
+        upwards = replace(instr, attrs={**instr.attrs, "reverse": False}) if instr in free else instr
+        body.append(upwards.with_regions(regions))
+    return region.with_body(body)

@@ -39,8 +39,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import Scalar
@@ -51,10 +51,9 @@ from adcore.transform.optimize.accumulation_chains import Chain, find_chains
 def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
     parameters that may share memory."""
-    facts = structure(function, ops)
     shared = frozenset(function.params[p] for group in groups for p in group)
-    pass_ = _Carry(facts, Dependence(facts), ops, shared)
-    return replace(function, region=pass_.region(function.region))
+    pass_ = _Carry(structure_of(function, ops), dependence_of(function, ops), ops, shared)
+    return function.with_region(pass_.region(function.region))
 
 
 class _Carry:
@@ -64,14 +63,14 @@ class _Carry:
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
-            nested = replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
+            nested = instr.with_regions(tuple(self.region(r) for r in instr.regions))
             ends: list[Instr] = []
             for chain in find_chains(self.dependence, self.shared, instr) if instr.op == "for" else ():
                 before, nested, after = self.rewrite(chain, nested)
                 body += before
                 ends += after
             body += [nested, *ends]
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def rewrite(self, chain: Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
         """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""

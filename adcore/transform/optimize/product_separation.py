@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.affine.forms import known, plus
 from adcore.analysis.products import MARK, product_of
-from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
 from adcore.ir.products import Product
@@ -43,7 +42,7 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
         return function
     aliases = AliasClasses(tuple(tuple(group) for group in groups))
     reloading = Reloading(function, ops)
-    draft = replace(function, region=reloading.region(function.region))
+    draft = function.with_region(reloading.region(function.region))
     pass_ = Distribution(draft, ops, aliases)
     plans = {loop: plan for loop in reloading.nests if (plan := pass_.plan(loop)) is not None}
     if not plans:
@@ -62,7 +61,7 @@ class _Found:
     """The products of a function in which every group stands alone, by the group's number."""
 
     def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
-        dependence = Dependence(structure(function, ops), aliases)
+        dependence = dependence_of(function, ops, aliases)
         marked = [i for i in walk(function.region) if i.op == "for" and MARK in i.attrs]
         self.affine = dependence.affine
         self.products = {i.attrs[MARK]: p for i in marked if (p := product_of(dependence, i)) and self.is_long(p)}
@@ -120,7 +119,7 @@ class _Rebuild:
         self.new = {i for instrs in made.values() for i in instrs}
 
     def function(self, function: Function) -> Function:
-        return replace(function, region=self.region(function.region))
+        return function.with_region(self.region(function.region))
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
@@ -134,8 +133,8 @@ class _Rebuild:
                 body.append(self.originals[instr])
             else:
                 regions = tuple(map(self.region, instr.regions))
-                body.append(replace(instr, regions=regions) if instr.regions else instr)
-        return replace(region, body=tuple(body))
+                body.append(instr.with_regions(regions))
+        return region.with_body(body)
 
     def chosen(self, loop: Instr, plan: Plan) -> list[Instr]:
         """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
@@ -215,7 +214,5 @@ def _only(region: Region, group: Group) -> Region:
             continue
         if instr.op == "if" and instr not in group.effects and acts(instr):
             continue
-        body.append(
-            replace(instr, regions=tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr
-        )
-    return replace(region, body=tuple(body))
+        body.append(instr.with_regions(tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr)
+    return region.with_body(body)

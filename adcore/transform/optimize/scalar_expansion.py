@@ -53,7 +53,6 @@ one takes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from adcore.analysis.affine.ordering import is_size
 from adcore.ir.builder import Builder
@@ -109,14 +108,14 @@ class Reloading:
 
     def region(self, region: Region) -> Region:
         """The region with its innermost candidates changed."""
-        return replace(region, body=tuple(new for i in region.body for new in self.instr(i)))
+        return region.with_body(tuple(new for i in region.body for new in self.instr(i)))
 
     def instr(self, instr: Instr) -> list[Instr]:
         """What takes the place of `instr`: new arrays stand before a nest."""
         if not instr.regions:
             return [instr]
         if any(may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for"):
-            return [replace(instr, regions=tuple(map(self.region, instr.regions)))]
+            return [instr.with_regions(tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and may_hold_products(instr):
             made = Reloaded(self.function, self.ops, instr)
             self.nests[made.loop], self.made[made.loop] = instr, made.before
@@ -133,7 +132,7 @@ class Reloaded:
         self.params = {p for i in (loop, *walk(loop.regions[0])) for r in i.regions for p in r.params}
         self.outside = Builder(ops)
         self.outside.span = loop.span
-        self.loop = replace(loop, regions=(self.region(loop.regions[0], [loop]),))
+        self.loop = loop.with_regions((self.region(loop.regions[0], [loop]),))
         self.before = self.outside.finish((), ()).body
 
     def region(self, region: Region, loops: list[Instr]) -> Region:
@@ -147,7 +146,7 @@ class Reloaded:
                 names[original.result] = self.spread(b, instr, loops)
                 continue
             if instr.op == "for":
-                instr = replace(instr, regions=(self.region(instr.regions[0], [*loops, instr]),))
+                instr = instr.with_regions((self.region(instr.regions[0], [*loops, instr]),))
             b.append(instr)
             rest = Region((), region.body[position + 1 :], region.yields)
             value = original.operands[0] if instr.op == "store" else None

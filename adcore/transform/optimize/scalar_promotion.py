@@ -33,8 +33,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import Scalar
@@ -48,12 +48,11 @@ def promote_sums(function: Function, ops: Table, groups: Sequence[Sequence[int]]
     """The function with such sums in registers; `groups` are the positions of parameters that may share memory."""
     classes = AliasClasses(tuple(tuple(group) for group in groups))
     while True:  # what leaves an inner loop may leave the one around it, too
-        facts = structure(function, ops)
-        pass_ = _Promotion(facts, Dependence(facts, classes), ops)
+        pass_ = _Promotion(structure_of(function, ops), dependence_of(function, ops, classes), ops)
         region = pass_.region(function.region)
         if not pass_.changed:
             return function
-        function = replace(function, region=region)
+        function = function.with_region(region)
 
 
 class _Promotion:
@@ -64,10 +63,10 @@ class _Promotion:
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
-            nested = replace(instr, regions=tuple(map(self.region, instr.regions))) if instr.regions else instr
+            nested = instr.with_regions(tuple(map(self.region, instr.regions)))
             sums = self.find(instr) if instr.op == "for" else {}
             body += self.rewritten(nested, sums, region) if sums else [nested]
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def find(self, loop: Instr) -> dict[Target, list[Instr]]:
         """Accumulations to elements that stay the same while the loop runs, and that it neither reads nor stores to."""

@@ -33,36 +33,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.forms import Affine
-from adcore.analysis.structure import structure
+from adcore.analysis.affine.forms import affine_of
 from adcore.ir.core import Function, Instr, Region, Value, free_values, renamed, walk
 from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
 from adcore.transform.optimize.loop_reversal import carries_only_sums
 
 VIEWS = ("view", "transpose", "item")
+KINDS = ("load", "store", "accumulate")
 
 
 def fuse(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with such loops of its own region fused. `groups` are the positions of parameters that may share
     memory; all others (and all local arrays) are disjoint."""
-    return replace(function, region=_Fusion(function, ops, groups).run())
+    return function.with_region(_Fusion(function, ops, groups).run())
 
 
 class _Fusion:
     def __init__(self, function: Function, ops: Table, groups: Sequence[Sequence[int]]) -> None:
         self.function, self.ops = function, ops
         self.definition = {r: i for i in walk(function.region) for r in i.results}
-        self.affine = Affine(structure(function, ops))
+        self.affine = affine_of(function, ops)
         self.shared = {function.params[p] for group in groups for p in group}
+        self._touched: dict[Instr, dict[str, set[Value]]] = {}
+        self._sums: dict[Instr, bool] = {}
 
     def run(self) -> Region:
         return self.region(self.function.region)
 
     def region(self, region: Region) -> Region:
         body = self.fuse_body(list(region.body))
-        nested = [replace(i, regions=tuple(self.region(r) for r in i.regions)) if i.regions else i for i in body]
-        return replace(region, body=tuple(self.ascending(i) for i in nested))
+        nested = [i.with_regions(tuple(self.region(r) for r in i.regions)) for i in body]
+        return region.with_body(tuple(self.ascending(i) for i in nested))
 
     def ascending(self, loop: Instr) -> Instr:
         """A reversed loop whose order does not matter runs upwards: memory is read in the order that it lies in."""
@@ -85,7 +87,7 @@ class _Fusion:
     def join(self, body: list[Instr], first: int, second: int) -> list[Instr] | None:
         """`body` with the loops at two positions fused at the place of the first, or None if that is not allowed."""
         early, late = body[first], body[second]
-        if not (_same_iterations(early, late) and late.attrs.get("reverse") and self.only_accumulates(late)):
+        if not (late.attrs.get("reverse") and _same_iterations(early, late) and self.only_accumulates(late)):
             return None
         between = body[first + 1 : second]
         moved = self.prerequisites(early, late, between)
@@ -96,6 +98,12 @@ class _Fusion:
 
     def only_accumulates(self, loop: Instr) -> bool:
         """Whether the iterations may run in any order: sums and accumulation, nothing else that lasts."""
+        found = self._sums.get(loop)
+        if found is None:
+            found = self._sums[loop] = self._only_accumulates(loop)
+        return found
+
+    def _only_accumulates(self, loop: Instr) -> bool:
         if not carries_only_sums(loop):
             return False
         read = self.touched(loop, ("load",))
@@ -160,8 +168,13 @@ class _Fusion:
 
     def touched(self, instr: Instr, kinds: Iterable[str]) -> set[Value]:
         """Roots that `instr` (or what it holds) reads or writes."""
-        inside = [instr, *(i for region in instr.regions for i in walk(region))]
-        return {self.root(i.operands[0 if i.op == "load" else 1]) for i in inside if i.op in kinds}
+        found = self._touched.get(instr)
+        if found is None:
+            found = self._touched[instr] = {kind: set() for kind in KINDS}
+            for i in (instr, *(i for region in instr.regions for i in walk(region))):
+                if i.op in KINDS:
+                    found[i.op].add(self.root(i.operands[0 if i.op == "load" else 1]))
+        return set().union(*(found[kind] for kind in kinds))
 
     def root(self, array: Value) -> Value:
         while (instr := self.definition.get(array)) is not None and instr.op in VIEWS:

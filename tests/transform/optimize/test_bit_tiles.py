@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,15 @@ def program(backwards: bool = False, store: str = STORE) -> Any:
     return verify(parse_function(PROGRAM.replace("BACKWARDS", str(backwards)).replace("STORE", store)), TABLE)
 
 
+@cache
+def natives(backwards: bool, stack_limit: int) -> tuple[Native, Native]:
+    """The program as it is written, and a tile at a time."""
+    plain = program(backwards)
+    tiled = verify(tile_bits(plain, TABLE), TABLE)
+    assert ops(tiled).count("pack") == ops(tiled).count("unpack") == 2
+    return Native(plain), Native(tiled, stack_limit=stack_limit)
+
+
 def ops(function: Any) -> list[str]:
     return [instr.op for instr in walk(function.region)]
 
@@ -90,12 +100,10 @@ def ops(function: Any) -> list[str]:
 @pytest.mark.parametrize("stack_limit", [16384, 0])
 def test_a_tile_at_a_time_is_the_same(columns: int, backwards: bool, stack_limit: int) -> None:
     x = np.random.default_rng(columns).normal(size=(3, columns))
-    plain = program(backwards)
-    tiled = verify(tile_bits(plain, TABLE), TABLE)
-    assert ops(tiled).count("pack") == ops(tiled).count("unpack") == 2
+    one_by_one, native = natives(backwards, stack_limit)
     for lo in (0, min(5, columns)):
-        one_by_one = agree(Native(plain), x, lo, tolerance=1e-12)
-        native = agree(Native(tiled, stack_limit=stack_limit), x, lo, tolerance=1e-12)
+        agree(one_by_one, x, lo, tolerance=1e-12)
+        agree(native, x, lo, tolerance=1e-12)
         assert native(x, lo) == pytest.approx(one_by_one(x, lo), rel=1e-12)
         assert native.workspace_used == 2 * 3 * -(-(columns - lo) // 8)
 

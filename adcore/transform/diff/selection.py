@@ -53,9 +53,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from adcore.analysis.activity import Activity, active_in, depending_on
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.activity import Activity, activity_of, depending_on
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute, walk
 from adcore.ir.types import BOOL, I64, Scalar, Type, is_float
@@ -90,8 +89,8 @@ def track_selections(
     """An equivalent function whose selections the reverse sweep need not enter; see `reverse` for `kinds` and
     `seeds`. `function` itself if there are none."""
     while True:
-        dependence = Dependence(structure(function, ops), aliases)
-        found = next_selection(dependence, active_in(dependence, ops, kinds, seeds), ops)
+        active = activity_of(function, ops, aliases or AliasClasses(), tuple(kinds), tuple(seeds))
+        found = next_selection(dependence_of(function, ops, aliases), active, ops)
         if found is None:
             return function
         function = found
@@ -208,8 +207,7 @@ class _Search:
         self.body = self.choices.body
         self.inits = loop.operands[len(loop.operands) - len(self.body.yields) :]
         self._plain: dict[Value, bool] = {}
-        stores = [i for r in loop.regions for i in walk(r) if i.op in ("store", "accumulate")]
-        self.stores = stores
+        self.stores = [i for r in loop.regions for i in walk(r) if i.op in ops.writers]
 
     def families(self) -> list[_Family]:
         params = self.body.params[1:]
@@ -284,14 +282,17 @@ class _Search:
         return all(self._is_pure(i) for i in (instr, *(i for r in instr.regions for i in walk(r))))
 
     def _is_pure(self, instr: Instr) -> bool:
-        if instr.op in ("for", "if", "check"):
+        effects = self.ops.effects[instr.op]
+        if effects.terminates and (effects.recursive or effects.asserts):
             return True  # what is in them is looked at one by one; a check has passed before
-        if instr.op != "load":
-            return self.ops[instr.op].pure
-        root = self.dependence.root(instr.operands[0])
+        if not effects.read:
+            return effects.pure
+        if not effects.pure:
+            return False
         depth = self.structure.depth(self.body)
         later = (level for s in self.stores for level in self.dependence.levels(instr, s))
-        return not self.choices.inside(root) and not any(level == 0 or level >= depth for level in later)
+        made_inside = any(map(self.choices.inside, self.dependence.roots(instr)))
+        return not made_inside and not any(level == 0 or level >= depth for level in later)
 
     # Families
 

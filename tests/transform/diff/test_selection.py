@@ -12,10 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adcore as ad
-from adcore.analysis.activity import active_in
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.activity import activity_of
+from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
-from adcore.analysis.structure import structure
 from adcore.ir import BOOL, F64, I64, ArrayType, Builder, Function, Value, interpret, verify
 from adcore.ir.core import walk
 from adcore.ops import TABLE
@@ -185,8 +184,7 @@ def test_the_sample_has_selections_of_every_form() -> None:
 def remaining(program: Function, kinds: tuple[str, ...]) -> int:
     """Loops that still carry something active after tracking."""
     after = track_selections(program, kinds, [True], TABLE)
-    dependence = Dependence(structure(after, TABLE))
-    active = active_in(dependence, TABLE, kinds, [True])
+    active = activity_of(after, TABLE, AliasClasses(), tuple(kinds), (True,))
     loops = [i for i in walk(after.region) if i.op in ("for", "while")]
     return sum(any(p in active.values for p in loop.regions[-1].params) for loop in loops)
 

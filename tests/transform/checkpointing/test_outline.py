@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adcore.analysis.affine.dependence import AliasClasses
-from adcore.analysis.structure import structure
+from adcore.analysis.structure import structure_of
 from adcore.ir import Builder, Function, Value
 from adcore.ops import TABLE
 from adcore.transform.checkpointing import outline as module
@@ -15,7 +15,7 @@ def outlined(program: str) -> tuple[Function, Outlined]:
     """A program and the body of its first loop."""
     function = parse(program)
     loop = next(i for i in function.region.body if i.op == "for")
-    return function, outline(structure(function, TABLE), loop)
+    return function, outline(structure_of(function, TABLE), loop)
 
 
 def test_a_step_takes_what_the_body_takes_from_outside() -> None:

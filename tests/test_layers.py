@@ -42,14 +42,6 @@ KNOWN_CIRCLES = (
         "adcore.frontend.compile", "adcore.frontend.custom_derivatives", "adcore.frontend.python.calls",
         "adcore.frontend.python.expressions", "adcore.frontend.python.statements",
     },
-    {
-        "pytest_adalloc.hooks.attribute.lines", "pytest_adalloc.hooks.attribute.sites",
-        "pytest_adalloc.hooks.count.jitted", "pytest_adalloc.hooks.count.observe",
-        "pytest_adalloc.hooks.count.pointers", "pytest_adalloc.hooks.count.python_domains",
-        "pytest_adalloc.hooks.count.window", "pytest_adalloc.hooks.install.install",
-        "pytest_adalloc.hooks.witness.breakpoints", "pytest_adalloc.hooks.witness.preloaded",
-    },
-    {"pytest_adalloc.checks.compiled", "pytest_adalloc.checks.subject"},
 )  # fmt: skip
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")

@@ -1,6 +1,7 @@
 """`python -m benchmarks [name ...]`: time gradients against hand-written C, then the compiler and the plugin.
 
-`planning` among the names times planning of large programs."""
+`planning` among the names times planning of large programs. `compile` times compiling, against the bars set for it and
+for programs of growing size; `compile 1000` leaves out programs of more than 1,000 statements."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ import numpy as np
 import adcore as ad
 import pytest_adalloc
 from benchmarks import timing
+from benchmarks.compile_time import compile_time
 from benchmarks.kernels import Kernel, kernels, rosenbrock
 from benchmarks.planning import planning
 
@@ -26,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main(names: list[str]) -> None:
-    """Print all figures, or those of the kernels named and of `planning`."""
+    """Print all figures, or those of the kernels named, of `planning` and of `compile`."""
     print(f"{timing.pin()}, Python {sys.version.split()[0]}, NumPy {np.__version__}, load {os.getloadavg()[0]:.1f}")
     chosen = [kernel for kernel in kernels() if not names or kernel.name in names]
     if timing.peers(fast=True) is None:
@@ -37,6 +39,8 @@ def main(names: list[str]) -> None:
         overheads(chosen)
     if not names or "planning" in names:
         planning()
+    if "compile" in names:
+        compile_time(*(int(name) for name in names if name.isdigit()))
 
 
 def gradients(chosen: list[Kernel]) -> None:

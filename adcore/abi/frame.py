@@ -14,10 +14,10 @@ a table and a count; the table holds base, dims and strides of each item. Result
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from adcore.ir.core import Function
 from adcore.ir.types import ArrayType, Scalar, Type
 
 DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, RECORDS, FIRST = range(7)
@@ -32,7 +32,7 @@ def words(type_: Type) -> int:
 
 
 @dataclass(frozen=True)
-class Slot:
+class FrameSlot:
     """Where one parameter or result stands."""
 
     type: Type
@@ -45,33 +45,42 @@ class Slot:
 
 @dataclass(frozen=True)
 class FrameLayout:
-    """Word offsets of everything in a frame."""
+    """Where everything stands in the frame of a function with these parameter and result types, in words."""
 
-    param_types: tuple[Type, ...]
-    result_types: tuple[Type, ...]
+    params: tuple[Type, ...]
+    results: tuple[Type, ...]
 
     @classmethod
-    def of(cls, function: Function) -> FrameLayout:
-        """The layout that a function's parameter and result types determine."""
-        return cls(tuple(v.type for v in function.params), tuple(v.type for v in function.results))
+    def of(cls, params: Sequence[Type], results: Sequence[Type]) -> FrameLayout:
+        return cls(tuple(params), tuple(results))
 
     @cached_property
-    def params(self) -> tuple[Slot, ...]:
-        return _place(self.param_types, FIRST)
+    def param_slots(self) -> tuple[FrameSlot, ...]:
+        return _place(self.params, FIRST)
 
     @cached_property
-    def results(self) -> tuple[Slot, ...]:
-        return _place(self.result_types, FIRST + sum(map(words, self.param_types)))
+    def result_slots(self) -> tuple[FrameSlot, ...]:
+        return _place(self.results, FIRST + sum(map(words, self.params)))
 
     @cached_property
-    def total(self) -> int:
+    def param_words(self) -> tuple[int, ...]:
+        """The first word of each parameter."""
+        return tuple(slot.offset for slot in self.param_slots)
+
+    @cached_property
+    def result_words(self) -> tuple[int, ...]:
+        """The first word of each result."""
+        return tuple(slot.offset for slot in self.result_slots)
+
+    @cached_property
+    def size(self) -> int:
         """Words in the whole frame."""
-        return FIRST + sum(map(words, (*self.param_types, *self.result_types)))
+        return FIRST + sum(map(words, (*self.params, *self.results)))
 
 
-def _place(types: tuple[Type, ...], offset: int) -> tuple[Slot, ...]:
+def _place(types: tuple[Type, ...], offset: int) -> tuple[FrameSlot, ...]:
     slots = []
     for type_ in types:
-        slots.append(Slot(type_, offset))
+        slots.append(FrameSlot(type_, offset))
         offset += words(type_)
     return tuple(slots)

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.dependence import Dependence
-from adcore.ir.core import Instr, Region, Value
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType, ListType, carries_derivative, is_float
 from adcore.ops import Table
 
@@ -37,14 +38,16 @@ def activity(
     )
 
 
-def active_in(dependence: Dependence, ops: Table, kinds: Sequence[str], seeds: Sequence[bool]) -> Activity:
+@kept
+def activity_of(
+    function: Function, ops: Table, aliases: AliasClasses, kinds: tuple[str, ...], seeds: tuple[bool, ...]
+) -> Activity:
     """Activity for reverse mode: `kinds` per parameter ("const", "active", "duplicated"), `seeds` per result (whether
     it is differentiated)."""
-    function = dependence.structure.function
     inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
     visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
     outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
-    return activity(dependence, ops, inputs, outputs, visible)
+    return activity(dependence_of(function, ops, aliases), ops, inputs, outputs, visible)
 
 
 def depending_on(
@@ -95,11 +98,9 @@ class _Flow:
 
     def flows(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
         """(source, target) pairs: the derivative of the target depends on that of the source."""
-        if instr.op in ("store", "accumulate"):
-            return [(instr.operands[0], instr.operands[1])]
-        if instr.op == "load":
-            return [(instr.operands[0], instr.result)]
-        if instr.op in ("for", "while", "if"):
+        if instr.op in self.ops.touching:
+            return self._through_memory(instr)
+        if instr.regions:
             return self._structured(instr)
         if instr.op == "push":
             return [(v, self.slot(instr, k)) for k, v in enumerate(instr.operands)]
@@ -114,6 +115,14 @@ class _Flow:
         """What stands for field `k` of all records that are made as this one is: any pop may meet any such push."""
         value = (instr.operands or instr.results)[k]
         return self.slots.setdefault((record_kind(instr), k), Value(value.type))
+
+    def _through_memory(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
+        """From what is read, and from the numbers that are given, to what is written and to the results."""
+        effects = self.ops.effects[instr.op]
+        given = (v for v in instr.operands if is_float(v.type))
+        sources = [*given, *(instr.operands[k] for k in effects.read)]
+        targets = [*(instr.operands[k] for k in effects.written), *instr.results]
+        return [(source, target) for source in sources for target in targets]
 
     def _structured(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
         flows: list[tuple[Value, Value]] = []

@@ -20,7 +20,7 @@ A program is compiled to what Python means, or refused. The known differences, a
 - Lists share the wording of IndexError with arrays.
 """
 
-from adcore.frontend.captures import Capture
+from adcore.captures import Capture
 from adcore.frontend.compile import Program, compile_function
 
 __all__ = ["Capture", "Program", "compile_function"]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from adcore.captures import Capture
 from adcore.errors import CompileError, Diagnostic
-from adcore.frontend.captures import Capture
 from adcore.frontend.custom_derivatives import Rule, call_ruled, find
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import computed

@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from adcore.captures import Capture, unwrap
 from adcore.errors import CompileError, Diagnostic
-from adcore.frontend.captures import Capture
 from adcore.frontend.python.control_flow import choose
 from adcore.frontend.python.math_calls import scalar_arguments
-from adcore.frontend.reader import unwrap
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import POISON, Abstract, Const, Kind, Num
 from adcore.frontend.values.joins import kind_of, materialise, scalar_type
@@ -73,19 +72,12 @@ class _Compiled:
 
 # By identity: ctypes functions have no hash. The rule keeps its function, so that the number stays taken.
 _registered: dict[int, Rule] = {}
-_generation = [0]
 
 
 def register(rule: Rule) -> None:
     """Use `rule` wherever its function is called in code that is compiled from now on."""
     for function in (rule.function, unwrap(rule.function)):
         _registered[id(function)] = rule
-    _generation[0] += 1
-
-
-def generation() -> int:
-    """Changes with every rule: code compiled before may call a function that has a rule by now."""
-    return _generation[0]
 
 
 def find(function: Any) -> Rule | None:
@@ -156,7 +148,7 @@ def _made(frame: Frame, node: ast.AST, rule: Rule, kinds: Kinds) -> _Compiled | 
         frame.session.diagnostics += [d for d in error.diagnostics if d not in frame.session.diagnostics]
         return None
     for capture in made.captures:
-        frame.session.captures.add(capture, capture)
+        frame.session.captures.add(capture.key, capture)
     return made
 
 
@@ -306,4 +298,4 @@ def _refused(title: str, span: Span | None, help: str = "") -> CompileError:
     return CompileError([Diagnostic(title, span, help=help)])
 
 
-__all__ = ["Rule", "call_ruled", "find", "generation", "register"]
+__all__ = ["Rule", "call_ruled", "find", "register"]

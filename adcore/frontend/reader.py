@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adcore.captures import unwrap
 from adcore.errors import CompileError, Diagnostic
 from adcore.source import Span
 
@@ -60,17 +61,6 @@ class Source:
     @functools.cached_property
     def closure(self) -> Mapping[str, types.CellType]:
         return dict(zip(self.function.__code__.co_freevars, self.function.__closure__ or (), strict=True))
-
-
-def unwrap(function: Any) -> Any:
-    """The plain function inside `@differentiable`, Numba and `functools.wraps` wrappers."""
-    seen = 0
-    while not isinstance(function, types.FunctionType) and seen < 16:
-        inner = getattr(function, "py_func", None) or getattr(function, "__wrapped__", None)
-        if inner is None:
-            break
-        function, seen = inner, seen + 1
-    return function
 
 
 def refuse(title: str, help: str = "", notes: tuple[str, ...] = (), span: Span | None = None) -> CompileError:

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from adcore.captures import unwrap
 from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
 from adcore.frontend.liveness import Liveness, bound_names, liveness
-from adcore.frontend.reader import Source, read, unwrap
+from adcore.frontend.reader import Source, read
 from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Const, ListRef, Poison
 from adcore.ir.builder import Builder, OpenRegion, OpTable

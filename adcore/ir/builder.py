@@ -12,6 +12,12 @@ from adcore.ir.types import BOOL, F64, I64, Scalar, Type
 from adcore.source import Span
 
 
+class EffectsInfo(Protocol):
+    """What the verifier asks of the effects that an op declares."""
+
+    def problems(self, types: Sequence[Type]) -> list[str]: ...
+
+
 class OpInfo(Protocol):
     """What the IR layer asks of an op definition (the definitions live in `adcore.ops`)."""
 
@@ -21,6 +27,8 @@ class OpInfo(Protocol):
     def type_rule(self) -> Callable[[tuple[Type, ...], Attributes], tuple[Type, ...]]: ...
     @property
     def evaluate(self) -> Callable[..., Any] | None: ...
+    @property
+    def effects(self) -> EffectsInfo | None: ...
 
 
 OpTable = Mapping[str, OpInfo]

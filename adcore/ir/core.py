@@ -14,7 +14,8 @@
       return %s
     }
 
-Values are compared by identity; what passes learn about them lives in tables beside the IR, never on it.
+Values are compared by identity; what passes learn about them lives in tables beside the IR, never on it. What a pass
+leaves as it is stays the same object, so that such tables go on holding: `with_regions`, `with_body`, `with_region`.
 
 Instructions with regions:
 
@@ -27,8 +28,9 @@ Instructions with regions:
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.ir.types import Type
@@ -47,6 +49,12 @@ result is known to fit."""
 def meaning(attrs: Attributes) -> dict[str, Any]:
     """The attributes that belong to the op itself."""
     return {key: value for key, value in attrs.items() if key not in ANNOTATIONS}
+
+
+class Subject:
+    """What facts may be kept about (`adcore.ir.facts`): tables refer to it weakly."""
+
+    __slots__ = ("__weakref__",)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -77,18 +85,38 @@ class Instr:
         (result,) = self.results
         return result
 
+    def with_operands(self, operands: tuple[Value, ...]) -> Instr:
+        """The instruction with other operands; the same object where they are the same."""
+        if operands == self.operands:
+            return self
+        return Instr(self.op, operands, self.results, self.attrs, self.regions, self.span)
+
+    def with_regions(self, regions: tuple[Region, ...]) -> Instr:
+        """The instruction around other regions; the same object where they are the same."""
+        if all(map(operator.is_, regions, self.regions)):
+            return self
+        return Instr(self.op, self.operands, self.results, self.attrs, regions, self.span)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Region:
+class Region(Subject):
     """A straight list of instructions with parameters and yielded values."""
 
     params: tuple[Value, ...]
     body: tuple[Instr, ...]
     yields: tuple[Value, ...]
 
+    def with_body(self, body: Sequence[Instr], yields: tuple[Value, ...] | None = None) -> Region:
+        """The region with other instructions (and yields); the same object where they are the same."""
+        if yields is None:
+            yields = self.yields
+        if yields == self.yields and len(body) == len(self.body) and all(map(operator.is_, body, self.body)):
+            return self
+        return Region(self.params, tuple(body), yields)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Function:
+class Function(Subject):
     """A function: its region's parameters are the arguments, its yields are the results."""
 
     name: str
@@ -102,6 +130,10 @@ class Function:
     @property
     def results(self) -> tuple[Value, ...]:
         return self.region.yields
+
+    def with_region(self, region: Region) -> Function:
+        """The function with another region; the same object where it is the same."""
+        return self if region is self.region else Function(self.name, region, self.span)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -162,10 +194,8 @@ def edited(region: Region, edit: Callable[[Instr], Sequence[Instr]]) -> Region:
     """`region` with each instruction replaced by what `edit` makes of it; values stay the same."""
     body: list[Instr] = []
     for instr in region.body:
-        if instr.regions:
-            instr = replace(instr, regions=tuple(edited(nested, edit) for nested in instr.regions))
-        body += edit(instr)
-    return replace(region, body=tuple(body))
+        body += edit(instr.with_regions(tuple([edited(nested, edit) for nested in instr.regions])))
+    return region.with_body(body)
 
 
 def renamed(region: Region, names: Mapping[Value, Value]) -> Region:
@@ -173,10 +203,10 @@ def renamed(region: Region, names: Mapping[Value, Value]) -> Region:
     that moves, where `substitute` is for code that is copied."""
 
     def of(values: tuple[Value, ...]) -> tuple[Value, ...]:
-        return tuple([names.get(v, v) for v in values])
+        return values if names.keys().isdisjoint(values) else tuple([names.get(v, v) for v in values])
 
     body = []
     for instr in region.body:
-        regions = tuple(renamed(nested, names) for nested in instr.regions)
-        body.append(Instr(instr.op, of(instr.operands), instr.results, instr.attrs, regions, instr.span))
-    return Region(region.params, tuple(body), of(region.yields))
+        regions = tuple([renamed(nested, names) for nested in instr.regions])
+        body.append(instr.with_operands(of(instr.operands)).with_regions(regions))
+    return region.with_body(body, of(region.yields))

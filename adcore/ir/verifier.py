@@ -54,6 +54,12 @@ class _Verifier:
         if instr.op not in self.ops:
             self.problems.append(f"unknown op {instr.op}")
             return
+        effects = self.ops[instr.op].effects
+        if effects is None:
+            self.problems.append(f"the op {instr.op} does not declare its effects")
+        else:
+            found = effects.problems([v.type for v in instr.operands])
+            self.problems += [f"{instr.op} {problem}" for problem in found]
         check = getattr(self, f"_{instr.op}", None)
         if check is not None:
             check(instr)

@@ -1,7 +1,7 @@
 """IR to native code: LLVM IR as text, an object file, and the proof that it cannot allocate."""
 
+from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
-from adcore.lower.emitter import Fault
 from adcore.lower.kernel_memory import AllocationSite, Part
 from adcore.lower.lowering import Lowered, lower
 from adcore.lower.objects.certificate import Certificate, certify

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from adcore.abi.faults import Fault
 from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
 from adcore.lower.vector_math import VectorMath
@@ -25,15 +25,6 @@ FLAGS = {
 
 PURE_CALL = "nounwind willreturn memory(none)"
 UNLIKELY = '!{!"branch_weights", i32 1, i32 2097152}'
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Why a kernel stopped: the name of the exception, its message with {0} and {1} for the details, and where."""
-
-    error: str
-    message: str
-    span: Span | None = None
 
 
 ERRORS: Mapping[str, tuple[str, str]] = {

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from adcore.abi import frame
+from adcore.abi.faults import Fault
 from adcore.ir.core import Instr, Region
 from adcore.ir.types import I64, ArrayType, Scalar
 from adcore.lower.descriptors import Array, contiguous, memory, octets
-from adcore.lower.emitter import ERRORS, Emitter, Fault
+from adcore.lower.emitter import ERRORS, Emitter
 from adcore.lower.roots import Root
 from adcore.lower.writer import literal
 from adcore.source import Span

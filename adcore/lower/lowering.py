@@ -18,6 +18,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adcore.abi import frame
+from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.products import Product
@@ -27,7 +28,7 @@ from adcore.lower import descriptors
 from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.descriptors import Array, List, Operand, component_types, components, memory, rebuilt, register
-from adcore.lower.emitter import Emitter, Fault
+from adcore.lower.emitter import Emitter
 from adcore.lower.kernel_memory import CELLS, AllocationSite, Part, Storage, Workspace
 from adcore.lower.roots import kept
 from adcore.lower.vector_math import VectorMath
@@ -84,7 +85,7 @@ def lower(
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
     aliasing = Aliasing(function, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath, products)
-    layout = FrameLayout.of(function)
+    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
     lowering.whole(function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     module_text = module.text(_definition(name, emitter, storage, width))
@@ -134,10 +135,10 @@ class Lowering:
         """Read the parameters, run the body, write the results, leave."""
         w = self.writer
         w.block = "start"
-        for value, slot in zip(function.params, layout.params, strict=True):
+        for value, slot in zip(function.params, layout.param_slots, strict=True):
             self.values[value] = self._parameter(value, slot)
         self.region(function.region)
-        for value, slot in zip(function.results, layout.results, strict=True):
+        for value, slot in zip(function.results, layout.result_slots, strict=True):
             self._result(value, slot)
         self.storage.suspend()
         w.do("store i32 0, ptr %status")
@@ -152,7 +153,7 @@ class Lowering:
         w = self.writer
         return w.let(f"load {type_}, ptr {w.let(f'getelementptr i64, ptr {base}, i64 {offset}')}{suffix}")
 
-    def _parameter(self, value: Value, slot: frame.Slot) -> Operand:
+    def _parameter(self, value: Value, slot: frame.FrameSlot) -> Operand:
         type_, w = slot.type, self.writer
         if isinstance(type_, Scalar):
             if type_.kind == "f":
@@ -182,7 +183,7 @@ class Lowering:
             strides = tuple(self._word_at(base, first_stride + k, "i64", suffix) for k in range(type_.rank))
         return Array(type_, address, dims, strides, self.aliasing.roots(value))
 
-    def _result(self, value: Value, slot: frame.Slot) -> None:
+    def _result(self, value: Value, slot: frame.FrameSlot) -> None:
         lowered = self.values[value]
         if isinstance(lowered, Array):
             words = [("ptr", lowered.base), *(("i64", text) for text in (*lowered.dims, *lowered.strides))]

@@ -2,8 +2,11 @@
 
 from adcore.ops import arithmetic, custom, functions, memory
 from adcore.ops.define import Emitter, Op, OpTypeError, Table
+from adcore.ops.effects import Access, Axis, Effects, UndeclaredEffects, View
 from adcore.ops.expr import Expr
 
 TABLE = Table({op.name: op for op in (*arithmetic.OPS, *functions.OPS, *memory.OPS, *custom.OPS)})
 
-__all__ = ["TABLE", "Emitter", "Expr", "Op", "OpTypeError", "Table"]
+__all__ = [
+    "TABLE", "Access", "Axis", "Effects", "Emitter", "Expr", "Op", "OpTypeError", "Table", "UndeclaredEffects", "View",
+]  # fmt: skip

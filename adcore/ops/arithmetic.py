@@ -16,6 +16,7 @@ import numpy as np
 from adcore.ir.core import Attributes
 from adcore.ir.types import BOOL, I64, SCALARS, Scalar, Type, is_float, is_integer
 from adcore.ops.define import Emitter, Op, OpTypeError, TypeRule, comparison, number, same, truth
+from adcore.ops.effects import EXACT, VALUE
 from adcore.ops.expr import Expr, log, power, where
 
 PAIRS = ((0.7, 1.9), (-1.3, 0.4), (2.5, -0.6))
@@ -423,48 +424,50 @@ _float2 = same(is_float, 2)
 _integer_or_bool2 = same(lambda t: is_integer(t) or t == BOOL, 2)
 
 OPS = (
-    Op("const", constant_type, lambda value, type: evaluate_cast(value, type), lower=lower_constant, cost=0.0),
+    Op("const", constant_type, lambda value, type: evaluate_cast(value, type), lower=lower_constant, cost=0.0,
+       effects=VALUE),
     Op("add", _two, by_kind(np.add, lambda x, y: x + y), lambda x, y, r: (r.lift(1.0), r.lift(1.0)),
-       lower=lower_arithmetic("fadd", "sadd"), samples=PAIRS, may_raise="integers", commutative=True),
+       lower=lower_arithmetic("fadd", "sadd"), samples=PAIRS, effects=EXACT, commutative=True),
     Op("sub", _two, by_kind(np.subtract, lambda x, y: x - y), lambda x, y, r: (r.lift(1.0), r.lift(-1.0)),
-       lower=lower_arithmetic("fsub", "ssub"), samples=PAIRS, may_raise="integers"),
+       lower=lower_arithmetic("fsub", "ssub"), samples=PAIRS, effects=EXACT),
     Op("mul", _two, by_kind(np.multiply, lambda x, y: x * y), lambda x, y, r: (y, x),
-       lower=lower_arithmetic("fmul", "smul"), samples=PAIRS, may_raise="integers", commutative=True),
+       lower=lower_arithmetic("fmul", "smul"), samples=PAIRS, effects=EXACT, commutative=True),
     Op("div", _float2, by_kind(np.divide, None), lambda x, y, r: (1.0 / y, -(r / y)), lower=lower_div, samples=PAIRS,
-       cost=6.0),
+       cost=6.0, effects=VALUE),
     Op("floordiv", _two, by_kind(_python_floordiv, _divides(lambda x, y: x // y)), lower=lower_floordiv, samples=PAIRS,
-       cost=40.0, may_raise="integers"),
+       cost=40.0, effects=EXACT),
     Op("mod", _two, by_kind(_python_remainder, _divides(lambda x, y: x % y)),
        lambda x, y, r: (r.lift(1.0), -x.apply("floordiv", y)), lower=lower_remainder, samples=PAIRS, cost=40.0,
-       may_raise="integers"),
+       effects=EXACT),
     Op("pow", _two, by_kind(_float_power, _integer_power), _power_partials, lower=lower_pow,
-       samples=((0.7, 1.9), (1.3, -0.4), (2.5, 3.0)), cost=60.0, may_raise="integers"),
+       samples=((0.7, 1.9), (1.3, -0.4), (2.5, 3.0)), cost=60.0, effects=EXACT),
     Op("neg", same(number, 1), by_kind(np.negative, lambda x: -x), lambda x, r: (r.lift(-1.0),), lower=lower_neg,
-       samples=((0.3,), (-2.0,)), may_raise="integers"),
+       samples=((0.3,), (-2.0,)), effects=EXACT),
     Op("abs", same(number, 1), by_kind(np.abs, abs), lambda x, r: (x.apply("sign"),), lower=lower_abs,
-       samples=((0.3,), (-2.0,)), may_raise="integers"),
+       samples=((0.3,), (-2.0,)), effects=EXACT),
     Op("minimum", _two, by_kind(np.minimum, min), _extremum_partials("le"), lower=lower_extremum("minimum"),
-       samples=PAIRS),
+       samples=PAIRS, effects=VALUE),
     Op("maximum", _two, by_kind(np.maximum, max), _extremum_partials("ge"), lower=lower_extremum("maximum"),
-       samples=PAIRS),
-    *(Op(name, comparison, lambda x, y, compare=compare: bool(compare(x, y)), lower=lower_comparison(ordered))
+       samples=PAIRS, effects=VALUE),
+    *(Op(name, comparison, lambda x, y, compare=compare: bool(compare(x, y)), lower=lower_comparison(ordered),
+         effects=VALUE)
       for name, ordered, compare in (
           ("eq", "eq", lambda x, y: x == y), ("ne", "ne", lambda x, y: x != y), ("lt", "lt", lambda x, y: x < y),
           ("le", "le", lambda x, y: x <= y), ("gt", "gt", lambda x, y: x > y), ("ge", "ge", lambda x, y: x >= y))),
-    Op("and", truth(2), lambda x, y: x and y, lower=lower_bits("and"), commutative=True),
-    Op("or", truth(2), lambda x, y: x or y, lower=lower_bits("or"), commutative=True),
-    Op("not", truth(1), lambda x: not x, lower=lower_not),
-    Op("bitand", _integer_or_bool2, lambda x, y: x & y, lower=lower_bits("and"), commutative=True),
-    Op("bitor", _integer_or_bool2, lambda x, y: x | y, lower=lower_bits("or"), commutative=True),
-    Op("bitxor", _integer_or_bool2, lambda x, y: x ^ y, lower=lower_bits("xor"), commutative=True),
-    Op("bitnot", scalar_int(1), lambda x: ~x, lower=lower_not),
-    Op("shl", scalar_int(2), by_kind(None, _shift(1)), lower=lower_shift(left=True), may_raise="integers"),
-    Op("shr", scalar_int(2), by_kind(None, _shift(-1)), lower=lower_shift(left=False), may_raise="integers"),
+    Op("and", truth(2), lambda x, y: x and y, lower=lower_bits("and"), commutative=True, effects=VALUE),
+    Op("or", truth(2), lambda x, y: x or y, lower=lower_bits("or"), commutative=True, effects=VALUE),
+    Op("not", truth(1), lambda x: not x, lower=lower_not, effects=VALUE),
+    Op("bitand", _integer_or_bool2, lambda x, y: x & y, lower=lower_bits("and"), commutative=True, effects=VALUE),
+    Op("bitor", _integer_or_bool2, lambda x, y: x | y, lower=lower_bits("or"), commutative=True, effects=VALUE),
+    Op("bitxor", _integer_or_bool2, lambda x, y: x ^ y, lower=lower_bits("xor"), commutative=True, effects=VALUE),
+    Op("bitnot", scalar_int(1), lambda x: ~x, lower=lower_not, effects=VALUE),
+    Op("shl", scalar_int(2), by_kind(None, _shift(1)), lower=lower_shift(left=True), effects=EXACT),
+    Op("shr", scalar_int(2), by_kind(None, _shift(-1)), lower=lower_shift(left=False), effects=EXACT),
     Op("select", select_type, lambda c, x, y: x if c else y, tangent=_select_tangent, adjoint=_select_adjoint,
-       lower=lower_select),
+       lower=lower_select, effects=VALUE),
     # `attach value, source`: the value of the first with the derivative of the second, which equals it up to rounding.
     Op("attach", _float2, lambda value, source: value, tangent=lambda v, s, r, tangents: tangents[1] or r.lift(0.0),
-       adjoint=lambda v, s, r, ct: (None, ct), blocked=(0,), lower=_lower_first, cost=0.0),
+       adjoint=lambda v, s, r, ct: (None, ct), blocked=(0,), lower=_lower_first, cost=0.0, effects=VALUE),
     Op("cast", cast_type, evaluate_cast, tangent=_cast_tangent, adjoint=_cast_adjoint, lower=lower_cast,
-       may_raise="never"),
+       effects=VALUE),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from adcore.ir.core import Attributes, Function, Region, free_values
 from adcore.ir.interpreter import interpret
 from adcore.ir.types import Scalar, Type, is_float
 from adcore.ops.define import Emitter, Native, Op, OpTypeError, Table
+from adcore.ops.effects import STOPS, VALUE
 from adcore.ops.expr import Expr
 
 _numbers = itertools.count(1)
@@ -155,7 +156,7 @@ def lower_native(e: Emitter, types: tuple[Type, ...], result: Type, operands: Se
 
 OPS = (
     Op("rule", type_rule, lambda *x, code: code.evaluate(*x), tangent=tangent, adjoint=adjoint, cost=50.0,
-       may_raise="always"),
+       effects=STOPS),
     Op("native", type_rule, lambda *x, code: code.evaluate(*x), tangent=tangent, adjoint=adjoint, cost=50.0,
-       lower=lower_native),
+       lower=lower_native, effects=VALUE),
 )  # fmt: skip

@@ -6,13 +6,14 @@ reverse rules, the set of primal values that the reverse sweep needs, lowering, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from adcore.ir.core import Attributes
+from adcore.ir.core import Attributes, Instr, Region, Value, walk
 from adcore.ir.types import BOOL, ArrayType, Scalar, Type, is_float, is_integer
+from adcore.ops.effects import Access, Effects, EffectsTable
 from adcore.ops.expr import Expr
 
 TypeRule = Callable[[tuple[Type, ...], Attributes], tuple[Type, ...]]
@@ -79,6 +80,7 @@ class Op:
     `blocked` are positions of operands through which no derivative passes, whatever varies.
     `samples` are operand tuples inside the smooth domain, for the generated tests.
     `cost` is in units of one addition.
+    `effects` says what the op does besides giving its results; None (nobody has said) is refused by the verifier.
     """
 
     name: str
@@ -91,24 +93,46 @@ class Op:
     lower: Lowering | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0
-    pure: bool = True
-    may_raise: Literal["never", "always", "integers"] = "never"
+    effects: Effects | None = None
     commutative: bool = False
 
     @property
     def differentiable(self) -> bool:
         return self.partials is not None or self.adjoint is not None
 
+    @property
+    def pure(self) -> bool:
+        return self.effects is not None and self.effects.pure
+
     def can_raise(self, types: tuple[Type, ...]) -> bool:
         """Whether an instruction of this op, with operands of these types, may stop the program."""
-        return self.may_raise == "always" or (self.may_raise == "integers" and any(is_integer(t) for t in types))
+        return self.effects is None or self.effects.can_raise(types)
 
 
 class Table(Mapping[str, Op]):
-    """An immutable set of op definitions."""
+    """An immutable set of op definitions.
+
+    `effects`: what each op does, for the inner loops of passes. `elements`: the access of those ops that only touch
+    one element. `loads`, `stores` and `sums` are the names of such ops by what they do to it, `puts` the last two
+    together; `writers` are all ops that change memory, `readers` all that read it, `touching` all of both; `bulk` are
+    those of them that do more than touch one element; `views` and `allocs` give arrays.
+    """
 
     def __init__(self, ops: Mapping[str, Op]) -> None:
         self._ops = MappingProxyType(dict(ops))
+        self.effects = EffectsTable({name: op.effects for name, op in ops.items() if op.effects is not None})
+        declared = self.effects.items()
+        self.elements: dict[str, Access] = {name: e.element for name, e in declared if e.element is not None}
+        self.loads = frozenset(name for name, access in self.elements.items() if access.kind == "read")
+        self.stores = frozenset(name for name, access in self.elements.items() if access.kind == "write")
+        self.sums = frozenset(name for name, access in self.elements.items() if access.kind == "add")
+        self.puts = self.stores | self.sums
+        self.writers = frozenset(name for name, e in declared if e.written)
+        self.readers = frozenset(name for name, e in declared if e.read)
+        self.touching = self.writers | self.readers
+        self.bulk = self.touching - self.elements.keys()
+        self.views = {name: e.view for name, e in declared if e.view is not None}
+        self.allocs = frozenset(name for name, e in declared if e.allocates)
 
     def __getitem__(self, name: str) -> Op:
         return self._ops[name]
@@ -124,6 +148,50 @@ class Table(Mapping[str, Op]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+    def array(self, instr: Instr) -> Value:
+        """The array of which `instr`, a plain load, store or sum, touches an element."""
+        return instr.operands[self.elements[instr.op].array]
+
+    def subscripts(self, instr: Instr) -> tuple[Value, ...]:
+        """The subscripts of that element."""
+        return instr.operands[self.elements[instr.op].at :]
+
+    def stored(self, instr: Instr) -> Value:
+        """The value that `instr`, a plain store or sum, writes or adds."""
+        value = self.elements[instr.op].value
+        assert value is not None
+        return instr.operands[value]
+
+    def redirected(self, instr: Instr, array: Value, subscripts: Sequence[Value]) -> Instr:
+        """The same load, store or sum of another element."""
+        access = self.elements[instr.op]
+        operands = [*instr.operands[: access.at], *subscripts]
+        operands[access.array] = array
+        return replace(instr, operands=tuple(operands))
+
+    def writes_in(self, region: Region) -> Iterator[Value]:
+        """The arrays into which the instructions of `region` write, as they are called there."""
+        for instr in walk(region):
+            if instr.op in self.writers:
+                yield from (instr.operands[k] for k in self.effects[instr.op].written)
+
+    def source(self, instr: Instr | None) -> Value | None:
+        """The array (or list) that the result of `instr` is a view of; None if it is no view."""
+        view = self.views.get(instr.op) if instr is not None else None
+        return None if instr is None or view is None else instr.operands[view.source]
+
+    def root(self, array: Value, definition: Mapping[Value, Instr]) -> Value:
+        """The parameter, list or allocation that `array` is a view of."""
+        views = self.views
+        while (instr := definition.get(array)) is not None and (view := views.get(instr.op)) is not None:
+            array = instr.operands[view.source]
+        return array
+
+    def view_of(self, view: Instr, source: Value) -> tuple[Value, ...]:
+        """The operands of the same view of another array."""
+        at = self.views[view.op].source
+        return (*view.operands[:at], source, *view.operands[at + 1 :])
 
     def changed(self, name: str, **fields: Any) -> Table:
         """A copy in which the definition of `name` differs in `fields`."""

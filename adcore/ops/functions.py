@@ -11,6 +11,7 @@ import numpy as np
 from adcore.ir.core import Attributes
 from adcore.ir.types import Scalar, Type, is_float
 from adcore.ops.define import Emitter, Lowering, Op, same
+from adcore.ops.effects import VALUE
 from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh, sqrt, where
 
 LN2 = math.log(2.0)
@@ -67,7 +68,8 @@ def unary(
 ) -> Op:
     """A function of one float with derivative `partial(x, result)` (None: zero wherever it exists)."""
     partials = (lambda x, r: (partial(x, r),)) if partial else None
-    return Op(name, _one, quiet(evaluate), partials, lower=lower or libm(name), samples=samples, cost=cost)
+    return Op(name, _one, quiet(evaluate), partials, lower=lower or libm(name), samples=samples, cost=cost,
+              effects=VALUE)  # fmt: skip
 
 
 def lower_sign(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
@@ -214,15 +216,17 @@ OPS = (
     unary("gamma", _gamma, lambda x, r: r * polygamma(0, x), POSITIVE, 120, libm("tgamma")),
     unary("lgamma", _lgamma, lambda x, r: polygamma(0, x), POSITIVE, 80, libm("lgamma")),
     Op("polygamma", _one, quiet(evaluate_polygamma), lambda x, r, order: (polygamma(order + 1, x),),
-       lower=lower_polygamma, samples=POSITIVE, cost=120.0),
+       lower=lower_polygamma, samples=POSITIVE, cost=120.0, effects=VALUE),
     unary("floor", np.floor, None, ANY, 1, intrinsic("floor")),
     unary("ceil", np.ceil, None, ANY, 1, intrinsic("ceil")),
     unary("trunc", np.trunc, None, ANY, 1, intrinsic("trunc")),
     unary("rint", np.rint, None, ANY, 1, intrinsic("rint")),
     unary("sign", np.sign, None, ANY, 2, lower_sign),
     Op("atan2", _two, quiet(np.arctan2), lambda y, x, r: (x / (x * x + y * y), -(y / (x * x + y * y))),
-       lower=libm("atan2"), samples=PAIRS, cost=50.0),
-    Op("hypot", _two, quiet(np.hypot), lambda x, y, r: (x / r, y / r), lower=libm("hypot"), samples=PAIRS, cost=40.0),
-    Op("fmod", _two, quiet(np.fmod), _fmod_partials, lower=libm("fmod"), samples=PAIRS, cost=40.0),
-    Op("copysign", _two, quiet(np.copysign), _copysign_partials, lower=intrinsic("copysign"), samples=PAIRS),
+       lower=libm("atan2"), samples=PAIRS, cost=50.0, effects=VALUE),
+    Op("hypot", _two, quiet(np.hypot), lambda x, y, r: (x / r, y / r), lower=libm("hypot"), samples=PAIRS, cost=40.0,
+       effects=VALUE),
+    Op("fmod", _two, quiet(np.fmod), _fmod_partials, lower=libm("fmod"), samples=PAIRS, cost=40.0, effects=VALUE),
+    Op("copysign", _two, quiet(np.copysign), _copysign_partials, lower=intrinsic("copysign"), samples=PAIRS,
+       effects=VALUE),
 )  # fmt: skip

@@ -14,9 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from adcore.ir.core import Attributes
+from adcore.ir.core import Attributes, Instr
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, SCALARS, ArrayType, ListType, Type
 from adcore.ops.define import Op, OpTypeError, element_of
+from adcore.ops.effects import REGIONS, STOPS, VALUE, Axis, Effects, View, adds, reads, writes
+
+RECORDS = "records"
+"""What `push` and `pop` use in the order of the program."""
 
 
 def _indices(types: tuple[Type, ...], count: int, name: str) -> None:
@@ -181,32 +185,58 @@ def evaluate_unpack(tile: Any, octet: int, array: Any, *index: int) -> None:
     tile[8 * octet :][: len(row)] = row
 
 
+def view_axes(instr: Instr) -> list[Axis]:
+    operands, axes, given = iter(instr.operands[1:]), [], 0
+    for kind in instr.attrs["axes"]:
+        start = next(operands)
+        if kind == "i":
+            axes.append(Axis(start))
+        else:
+            next(operands)
+            axes.append(Axis(start, given, next(operands)))
+            given += 1
+    return axes
+
+
+def transpose_axes(instr: Instr) -> list[Axis]:
+    permutation = instr.attrs["permutation"]
+    return [Axis(given=permutation.index(axis)) for axis in range(len(permutation))]
+
+
+def item_axes(instr: Instr) -> list[Axis]:
+    (array,) = instr.results
+    assert isinstance(array.type, ArrayType)
+    return [Axis(instr.operands[1]), *(Axis(given=k) for k in range(array.type.rank))]
+
+
 OPS = (
-    Op("load", load_type, evaluate_load, cost=2.0),
-    Op("store", store_type, evaluate_store, cost=2.0, pure=False),
+    Op("load", load_type, evaluate_load, cost=2.0, effects=Effects((reads(0, at=1),))),
+    Op("store", store_type, evaluate_store, cost=2.0, effects=Effects((writes(1, at=2, value=0),))),
     # `accumulate v, a, i...` is a[i] += v with no order that the user could see: it may be reassociated.
-    Op("accumulate", store_type, evaluate_accumulate, cost=3.0, pure=False),
+    Op("accumulate", store_type, evaluate_accumulate, cost=3.0, effects=Effects((adds(1, at=2, value=0),))),
     # `pack tile, t, array, i..., k`: byte k of a row of a packed array becomes elements 8 t to 8 t + 7 of a tile (fewer
     # where the row ends); `unpack`: the other way round.
-    Op("pack", pack_type, evaluate_pack, cost=8.0, pure=False),
-    Op("unpack", pack_type, evaluate_unpack, cost=8.0, pure=False),
-    Op("dim", dim_type, lambda array, axis: int(array.shape[axis]), cost=0.0),
-    Op("view", view_type, evaluate_view, cost=0.0),
-    Op("transpose", transpose_type, lambda array, permutation: array.transpose(permutation), cost=0.0),
+    Op("pack", pack_type, evaluate_pack, cost=8.0, effects=Effects((reads(0), writes(2)))),
+    Op("unpack", pack_type, evaluate_unpack, cost=8.0, effects=Effects((writes(0), reads(2)))),
+    Op("dim", dim_type, lambda array, axis: int(array.shape[axis]), cost=0.0, effects=VALUE),
+    Op("view", view_type, evaluate_view, cost=0.0, effects=Effects(view=View(0, view_axes))),
+    Op("transpose", transpose_type, lambda array, permutation: array.transpose(permutation), cost=0.0,
+       effects=Effects(view=View(0, transpose_axes))),
     # `alloc n... [element, zero, role, packed, late]`: scoped to its region; role says what it is for ("": the user's
     # own array, "shadow", "stored"); truth values that are stored may be packed; late is what the reverse sweep makes.
-    Op("alloc", alloc_type, evaluate_alloc, cost=8.0, pure=False, may_raise="always"),
-    Op("item", item_type, lambda arrays, k: arrays[k], cost=0.0),
-    Op("count", count_type, len, cost=0.0),
+    Op("alloc", alloc_type, evaluate_alloc, cost=8.0, effects=Effects(allocates=True, raises="memory")),
+    Op("item", item_type, lambda arrays, k: arrays[k], cost=0.0, effects=Effects(view=View(0, item_axes))),
+    Op("count", count_type, len, cost=0.0, effects=VALUE),
     # `index i, n [axis]`: a subscript as Python takes it: negative counts from the end, outside raises IndexError.
-    Op("index", index_type, evaluate_index, may_raise="always"),
+    Op("index", index_type, evaluate_index, effects=STOPS),
     # `check ok, detail... [error, message]` raises `error` with `message` (format fields: details) unless ok.
-    Op("check", check_type, evaluate_check, pure=False, may_raise="always"),
+    Op("check", check_type, evaluate_check, effects=Effects(raises="always", asserts=True)),
     # A stack in the workspace for values whose number is not known beforehand: last in, first out.
-    Op("push", any_types, None, pure=False, may_raise="always"),
-    Op("pop", pop_type, None, pure=False),
-    Op("for", any_types, None, pure=False),
-    Op("while", any_types, None, pure=False),
-    Op("if", any_types, None, pure=False),
-    Op("call", any_types, None, pure=False),
+    Op("push", any_types, None, effects=Effects(ordered=RECORDS, raises="memory")),
+    Op("pop", pop_type, None, effects=Effects(ordered=RECORDS)),
+    Op("for", any_types, None, effects=REGIONS),
+    Op("while", any_types, None, effects=Effects(recursive=True, terminates=False)),
+    Op("if", any_types, None, effects=REGIONS),
+    # Replaced by what it calls before any pass looks: its own definition can say nothing about that.
+    Op("call", any_types, None, effects=Effects(ordered="calls", raises="always", terminates=False)),
 )  # fmt: skip

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-from adcore.runtime import linker as jit
+from adcore.runtime import linker
+from adcore.runtime.small_objects import object_code
 
 SIGNATURES = {"malloc": ("ptr", "i64"), "free": ("void", "ptr")}
 
@@ -26,21 +27,17 @@ def words() -> dict[str, int]:
 
 @cache
 def _loaded() -> tuple[dict[str, int], dict[str, int]]:
-    from llvmlite import binding
-
     exports = [f"adcore_{kind}_{name}" for name in SIGNATURES for kind in ("entry", "word")]
-    machine = jit.target_machine()
-    module = binding.parse_assembly("".join(_text(name, *types) for name, types in SIGNATURES.items()))
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
-    loaded = jit.load(machine.emit_object(module), exports)
+    text = "".join(_text(name, *types) for name, types in SIGNATURES.items())
+    loaded = linker.load(object_code(text, "allocator"), exports)
     found = [{name: loaded[f"adcore_{kind}_{name}"] for name in SIGNATURES} for kind in ("entry", "word")]
     for name, at in found[1].items():
-        ctypes.c_uint64.from_address(at).value = jit.resolve(name)
+        ctypes.c_uint64.from_address(at).value = linker.resolve(name)
     _keep.append(loaded)
     return found[0], found[1]
 
 
-_keep: list[jit.Loaded] = []
+_keep: list[linker.Loaded] = []
 
 
 def _text(name: str, result: str, parameter: str) -> str:

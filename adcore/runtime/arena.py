@@ -10,18 +10,17 @@ relative addresses reach, and that linker ends the process over it.
 
 from __future__ import annotations
 
-import ctypes
 import itertools
-import mmap
 import os
 import threading
 import weakref
 from functools import lru_cache
 
+from adcore.runtime.mappings import NO_RESERVE, map_pages, unmap
+
 LARGEST = 1 << 40
 """1 TiB: addresses, not memory. Smaller on a machine with less memory, or under a limit on address space."""
 SMALLEST = 1 << 20
-_NORESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)
 _HINTS = itertools.count()
 _FIRST_HINT = 0x2000_0000_0000
 
@@ -32,7 +31,7 @@ class Arena:
     def __init__(self, size: int | None = None) -> None:
         self.base, size = _reserve(min(LARGEST, memory()) if size is None else size)
         self.end = self.base + size
-        weakref.finalize(self, _libc().munmap, self.base, size).atexit = False
+        weakref.finalize(self, unmap, self.base, size).atexit = False
 
     @property
     def size(self) -> int:
@@ -52,25 +51,12 @@ def _reserve(size: int) -> tuple[int, int]:
     """Address and size of a fresh range. The address is a wish: the system puts the range elsewhere if it must."""
     wish = _FIRST_HINT + next(_HINTS) % 32 * LARGEST
     while True:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
-        address = _libc().mmap(wish, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
-        if address != _FAILED:
-            return int(address), size
+        address = map_pages(size, wish, NO_RESERVE)
+        if address is not None:
+            return address, size
         if size <= SMALLEST:
             raise MemoryError(f"the system refuses to reserve {size} bytes of address space for the workspace")
         size //= 2
-
-
-_FAILED = ctypes.c_void_p(-1).value
-
-
-@lru_cache(maxsize=1)
-def _libc() -> ctypes.CDLL:
-    library = ctypes.CDLL(None)
-    library.mmap.restype = ctypes.c_void_p
-    library.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_ssize_t)
-    library.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
-    return library
 
 
 _threads = threading.local()

@@ -14,12 +14,11 @@ import functools
 import hashlib
 import os
 import stat
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
+from adcore.runtime.environment import environment, files, sources
 
 MAGIC = b"adcore-object-1\n"
 DIGEST = 32
@@ -32,23 +31,27 @@ SUFFIX = ".o"
 def key(*parts: object) -> str:
     """The name of an entry: a hash of `parts` (texts, options, own version), of what compiles it and of the CPU."""
     digest = hashlib.blake2b(digest_size=20)
-    for part in (*_environment(), *parts):
+    for part in (MAGIC, *_environment(), *parts):
         text = str(part).encode()
         # Lengths keep ("ab", "c") apart from ("a", "bc").
         digest.update(len(text).to_bytes(8, "little") + text)
     return digest.hexdigest()
 
 
-@functools.cache
-def _environment() -> tuple[object, ...]:
-    import llvmlite
-    import llvmlite.binding as llvm
+_FILES = files()
+"""The compiler as this process imports it. Where somebody edits it meanwhile, nothing is stored any more: the code
+would stand under the name of another compiler."""
 
-    return (
-        MAGIC, llvmlite.__version__, llvm.llvm_version_info, sys.version_info[:2],
-        sys.implementation.name, np.__version__.split(".")[0], sys.platform, llvm.get_host_cpu_name(),
-        llvm.get_host_cpu_features().flatten(),
-    )  # fmt: skip
+
+@functools.cache
+def _environment() -> tuple[str, ...]:
+    """What all entries depend on. Reading every module takes 8 ms, asking for their times 1."""
+    name = f"sources-{_FILES}"
+    known = fetch(name)
+    if known is None:
+        known = sources().encode()
+        store(name, known)
+    return environment(known.decode())
 
 
 def folder() -> Path | None:
@@ -92,7 +95,7 @@ def fetch(name: str) -> bytes | None:
 def store(name: str, code: bytes) -> None:
     """Keep `code` under `name`. Readers see the whole entry or none; a cache that cannot be written is no error."""
     base = folder()
-    if base is None:
+    if base is None or files() != _FILES:
         return
     temporary = None
     try:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.faults import Fault
+from adcore.abi.frame import FrameLayout
 from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.arena import Arena, arena
-from adcore.runtime.faults import Fault, raise_fault
-from adcore.runtime.frames import Frame, FrameLayout
+from adcore.runtime.faults import raise_fault
+from adcore.runtime.frames import Frame
 from adcore.runtime.leaves import Array, LeafValue
 from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS

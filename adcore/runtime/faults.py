@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from types import CodeType
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
+from adcore.abi.faults import Fault
 from adcore.errors import Diagnostic, WorkspaceError
 from adcore.source import Span
 
@@ -15,17 +16,6 @@ ERRORS: dict[str, type[Exception]] = {
         UnboundLocalError, NameError, ArithmeticError, FloatingPointError, KeyError, NotImplementedError,
     )
 }  # fmt: skip
-
-
-class Fault(Protocol):
-    """What a non-zero status means. `message` has `{0}` and `{1}` for the details that the kernel left behind."""
-
-    @property
-    def error(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def span(self) -> Span | None: ...
 
 
 def raise_fault(fault: Fault, details: tuple[int, int], function: str) -> NoReturn:

@@ -1,31 +1,19 @@
-"""The call frame: the block of 8-byte words through which a kernel is given its arguments and gives its results.
-
-    words 0, 1    details of a fault
-    words 2, 3    first and last address of the workspace
-    word  4       the most bytes kept for the reverse sweep at any moment of the call (written by the kernel)
-    word  5       reserved
-    then          parameters in order, then results in order
-
-A scalar takes one word (f32 in its low half, a bool as 0 or 1); an array its base, its dimensions and its strides in
-bytes; a list of arrays the address and the length of a table that holds the same words for each item. The native entry
-is `i32 kernel(ptr frame)`: 0, or the number of the fault, counted from 1.
-"""
+"""One call's frame, filled: arguments into words, results out of them. The layout is that of `adcore.abi.frame`."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from adcore.ir.types import NUMPY_NAMES, ArrayType, ListType, Scalar, Type
+from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
+from adcore.abi.frame import words as width
+from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
 from adcore.runtime.arena import Arena
 from adcore.runtime.leaves import Array, LeafValue
 
-HEADER = 6
-DETAILS, WORKSPACE, WORKSPACE_END, USED = 0, 2, 3, 4
 NEVER_RAN = -1
 """In the place of the bytes used, before the first call."""
 
@@ -34,41 +22,13 @@ Words = np.ndarray[Any, np.dtype[np.int64]]
 _SCALAR_FORMATS = {"f64": "<d", "f32": "<fxxxx"}
 
 
-@dataclass(frozen=True)
-class FrameLayout:
-    """Where each parameter and each result sits, as a word number; `size` in words."""
-
-    params: tuple[Type, ...]
-    results: tuple[Type, ...]
-    param_words: tuple[int, ...]
-    result_words: tuple[int, ...]
-    size: int
-
-    @staticmethod
-    def of(params: Sequence[Type], results: Sequence[Type]) -> FrameLayout:
-        position, starts = HEADER, []
-        for type_ in (*params, *results):
-            starts.append(position)
-            position += width(type_)
-        return FrameLayout(
-            tuple(params), tuple(results), tuple(starts[: len(params)]), tuple(starts[len(params) :]), position
-        )
-
-
-def width(type_: Type) -> int:
-    """Words that a value of `type_` takes in a frame."""
-    if isinstance(type_, ArrayType):
-        return 1 + 2 * type_.rank
-    return 2 if isinstance(type_, ListType) else 1
-
-
 class Frame:
     """One frame with its contents; keeps alive what it points at."""
 
     def __init__(self, layout: FrameLayout) -> None:
         self.layout = layout
         self.words: Words = np.zeros(layout.size, np.int64)
-        self.words[USED] = NEVER_RAN
+        self.words[WORKSPACE_MARK] = NEVER_RAN
         self.address: int = self.words.__array_interface__["data"][0]
         self.pinned: dict[int, Any] = {}
         self.workspace: Arena | None = None
@@ -76,22 +36,22 @@ class Frame:
     def set_workspace(self, base: int, end: int, arena: Arena | None = None) -> None:
         """Where the kernel may put what it stores. The frame keeps `arena`: it may outlive the thread that it is of."""
         self.workspace = arena
-        self.words[WORKSPACE], self.words[WORKSPACE_END] = base, end
+        self.words[WORKSPACE_BASE], self.words[WORKSPACE_END] = base, end
 
     @property
     def used(self) -> int:
         """The most bytes that the last call kept for its reverse sweep at any moment; 0 before the first."""
-        return max(0, int(self.words[USED]))
+        return max(0, int(self.words[WORKSPACE_MARK]))
 
     @property
     def ran(self) -> bool:
         """Whether there was a call."""
-        return int(self.words[USED]) != NEVER_RAN
+        return int(self.words[WORKSPACE_MARK]) != NEVER_RAN
 
     @property
     def details(self) -> tuple[int, int]:
         """The two numbers that a fault reports."""
-        return int(self.words[DETAILS]), int(self.words[DETAILS + 1])
+        return int(self.words[DETAIL_A]), int(self.words[DETAIL_B])
 
     def set_param(self, k: int, value: LeafValue) -> None:
         """Put parameter `k`: a number, an array or a tuple of arrays, of the layout's type."""

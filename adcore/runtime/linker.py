@@ -1,4 +1,4 @@
-"""Object code into this process, by LLVM's linker.
+"""Object code into this process: by our own loader, and where that cannot, by LLVM's linker.
 
 Every symbol that an object does not define is resolved here, in Python, and handed over explicitly: left alone, the
 linker would bind silently to whatever the process has, and a missing symbol would end the process.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import os
-import struct
-import sys
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+
+from adcore.abi import elf
+from adcore.abi.llvm_lock import LOCK
+from adcore.runtime import loader
 
 LIBRARIES = ("libm.so.6", "libmvec.so.1", "libc.so.6")
 
@@ -48,9 +48,14 @@ def load(
     """
     given = dict(imports or {})
     names = undefined_symbols(object_code) if undefined is None else undefined
-    addresses = {name: given.get(name) or resolve(name) for name in names if name != "_GLOBAL_OFFSET_TABLE_"}
-    with _lock:
-        return _link(object_code, exports, addresses)
+    addresses = {name: given.get(name) or resolve(name) for name in names if name != elf.GOT_SYMBOL}
+    try:
+        return Loaded(*loader.load(object_code, exports, addresses))
+    except loader.Unsupported:
+        with LOCK:
+            return _link(object_code, exports, addresses)
+    except elf.ObjectError as error:
+        raise LinkError(f"cannot load object code: {error}") from error
 
 
 def _link(object_code: bytes, exports: Sequence[str], addresses: Mapping[str, int]) -> Loaded:
@@ -96,28 +101,11 @@ def _libraries() -> tuple[ctypes.CDLL, ...]:
 def undefined_symbols(object_code: bytes) -> tuple[str, ...]:
     """Names that an ELF object expects others to define."""
     try:
-        return _undefined(object_code)
-    except (struct.error, IndexError, ValueError, OverflowError) as error:
-        raise LinkError(f"damaged object code: {error}") from error
+        return elf.read(object_code).undefined()
+    except elf.ObjectError as error:
+        raise LinkError(f"cannot load object code: {error}") from error
 
 
-def _undefined(object_code: bytes) -> tuple[str, ...]:
-    if object_code[:5] != b"\x7fELF\x02":
-        raise ValueError("not a 64-bit ELF object")
-    (start,), (count,) = struct.unpack_from("<Q", object_code, 40), struct.unpack_from("<H", object_code, 60)
-    sections = [struct.unpack_from("<IIQQQQI", object_code, start + 64 * k) for k in range(count)]
-    names = []
-    for _, kind, _, _, offset, size, link in sections:
-        for at in range(offset, offset + size, 24) if kind == _SYMBOL_TABLE else ():
-            name, _, _, section = struct.unpack_from("<IBBH", object_code, at)
-            begin = sections[link][4] + name
-            if section == 0 and name:
-                names.append(object_code[begin : object_code.index(b"\0", begin)].decode())
-    return tuple(names)
-
-
-_SYMBOL_TABLE = 2
-_lock = threading.RLock()
 _numbers = itertools.count()
 
 
@@ -141,24 +129,3 @@ def target_machine() -> Any:
     return binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small", jit=True
     )
-
-
-_held_for_fork: list[Any] = []
-
-
-def _before_fork() -> None:
-    """Wait until no thread is inside LLVM: its state, and llvmlite's lock, would be copied half-way into the child."""
-    ffi = sys.modules.get("llvmlite.binding.ffi")
-    theirs = getattr(getattr(getattr(ffi, "lib", None), "_lock", None), "_lock", None)
-    locks = [_lock] if theirs is None else [_lock, theirs]
-    for lock in locks:
-        lock.acquire()
-    _held_for_fork.extend(locks)
-
-
-def _after_fork() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop().release()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

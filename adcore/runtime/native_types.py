@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from adcore.runtime import cache, wrappers
+from adcore.runtime import wrappers
 from adcore.runtime.linker import load
+from adcore.runtime.small_objects import object_code
 
 HAVE_VECTORCALL, BASETYPE, HAVE_VERSION_TAG = 0x800, 1 << 10, 1 << 18
 TYPE_FLAGS, TYPE_VECTORCALL_OFFSET = 168, 56
@@ -189,32 +190,11 @@ class Block:
 def wrapper_addresses() -> dict[str, int]:
     """Addresses of `bound` and `called`, compiled (or read from the cache) at first use."""
     text = wrappers.wrapper_ir(sys.version_info >= (3, 12))
-    code = cache.fetch(cache.key(text, "wrappers"))
-    if code is None:
-        code = _compile(text)
-        cache.store(cache.key(text, "wrappers"), code)
-    loaded = load(code, ["bound", "called", "table"])
+    loaded = load(object_code(text, "wrappers"), ["bound", "called", "table"])
     _made.append(loaded)
     values = _table_values()
     ctypes.memmove(loaded.addresses["table"], (ctypes.c_uint64 * len(values))(*values), 8 * len(values))
     return {name: loaded.addresses[name] for name in ("bound", "called")}
-
-
-def _compile(text: str) -> bytes:
-    """Object code of the wrappers: branchy code that gains nothing from a second look."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=2, reloc="pic", codemodel="small")
-    module = llvm.parse_assembly(text)
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    code: bytes = machine.emit_object(module)
-    return code
 
 
 def _table_values() -> list[int]:

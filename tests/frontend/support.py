@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from adcore.captures import array_arg
 from adcore.frontend import Program, compile_function
-from adcore.frontend.captures import array_arg
 from adcore.ir import interpret, verify
 from adcore.ops import TABLE
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg

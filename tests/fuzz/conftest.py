@@ -6,6 +6,11 @@ import os
 
 import pytest
 
+from tests.samples import sample
+
+USUAL_COUNT = 300
+BLOCK = 60
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("fuzz")
@@ -13,13 +18,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fuzz-seed", type=int, default=None, help="seed of the first one")
 
 
-@pytest.fixture(scope="session")
-def fuzz_count(request: pytest.FixtureRequest) -> int:
-    given = request.config.getoption("--fuzz-count", None)
-    return int(os.environ.get("ADALLOC_TEST_FUZZ_COUNT", "300")) if given is None else int(given)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Blocks of seeds. All but the first are slow, unless somebody asks for a number of programs."""
+    if "seeds" not in metafunc.fixturenames:
+        return
+    count = _given(metafunc.config, "count")
+    start = _given(metafunc.config, "seed") or 0
+    stop = start + (USUAL_COUNT if count is None else count)
+    blocks = [range(first, min(first + BLOCK, stop)) for first in range(start, stop, BLOCK)]
+    chosen = blocks if count is not None else sample(blocks, quick=1)
+    metafunc.parametrize("seeds", chosen, ids=[f"{block.start}-{block.stop - 1}" for block in blocks])
 
 
-@pytest.fixture(scope="session")
-def fuzz_seed(request: pytest.FixtureRequest) -> int:
-    given = request.config.getoption("--fuzz-seed", None)
-    return int(os.environ.get("ADALLOC_TEST_FUZZ_SEED", "0")) if given is None else int(given)
+def _given(config: pytest.Config, name: str) -> int | None:
+    value = config.getoption(f"--fuzz-{name}", None)
+    value = os.environ.get(f"ADALLOC_TEST_FUZZ_{name.upper()}") if value is None else value
+    return None if value is None else int(value)

@@ -11,13 +11,13 @@ FEWEST_CHECKED = 0.9
 """So many of the programs have to be compiled: a generator of refused programs would prove nothing."""
 
 
-def test_random_programs(fuzz_count: int, fuzz_seed: int, tmp_path: Path) -> None:
+def test_random_programs(seeds: range, tmp_path: Path) -> None:
     refused, failures = 0, []
-    for seed in range(fuzz_seed, fuzz_seed + fuzz_count):
+    for seed in seeds:
         program = draw(seed)
         try:
             refused += bool(check(program, tmp_path, usual_depth(seed)).refused)
         except Exception as error:
             failures.append(f"seed {seed}: {innermost(error)}")
     assert not failures, "\n".join(failures)
-    assert refused <= (1 - FEWEST_CHECKED) * fuzz_count
+    assert refused <= (1 - FEWEST_CHECKED) * len(seeds)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from pytest_adalloc.hooks import GrowthReport, growth, measure_growth
 from pytest_adalloc.hooks.count import trend
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _only_what_is_made_here() -> Iterator[None]:
+    """What other tests have left need not be searched by the collector, which runs before each trend."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def test_a_native_leak_grows(paths: Any) -> None:

@@ -77,7 +77,7 @@ def function(body: str, element: str = "f64") -> Function:
 
 def native(body: str, element: str = "f64", **options: Any) -> Native:
     program = function(body, element)
-    products = product_nests(program)
+    products = product_nests(program, TABLE)
     assert len(products) == 1
     made = Native(program, products=products, **options)
     assert f"call void @product.{element}" in made.lowered.text
@@ -284,7 +284,7 @@ def test_random_nests() -> None:
     def compare(before: Function, seed: int) -> None:
         nonlocal calls
         after = separate_products(before, TABLE)
-        products = product_nests(after)
+        products = product_nests(after, TABLE)
         if not products:
             return
         calls += len(products)
@@ -328,7 +328,7 @@ TWICE = PROGRAM.replace("  return\n", """
 def test_two_products_share_code_and_memory() -> None:
     text = TWICE.replace("BODY", STORED).replace(": T", ": f64").replace("<T,", "<f64,")
     program = verify(parse_function(text), TABLE)
-    twice = Native(program, products=product_nests(program))
+    twice = Native(program, products=product_nests(program, TABLE))
     assert twice.lowered.text.count("call void @product.f64") == 2
     assert len(twice.lowered.ready) == 1
     a, b, c, s = matrices(12, 13, 14, "f64")

@@ -19,6 +19,8 @@ Session = Callable[..., pytest.RunResult]
 def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Session:
     """`session(source, *arguments)` runs pytest on a test file with this source."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # A second file of one name and length within a second would run as the first one.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     plugin = () if INSTALLED else ("-p", "pytest_adalloc.plugin")
 
     def run(source: str, *arguments: str, name: str = "test_it") -> pytest.RunResult:

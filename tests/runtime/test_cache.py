@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,22 @@ def test_what_is_not_used_for_long_goes(place: Path) -> None:
 def test_keys_tell_parts_apart() -> None:
     assert cache.key("ab", "c") != cache.key("a", "bc")
     assert cache.key("a") == cache.key("a")
+
+
+def test_nothing_is_stored_by_a_compiler_that_was_edited_meanwhile(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "files", lambda: "other files")
+    cache.store("name", b"code")
+    assert cache.fetch("name") is None
+
+
+def test_the_key_needs_neither_compiler_nor_llvm(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom adcore.runtime import cache\ncache.key('a')\n"
+        "stages = ('llvmlite', 'adcore.lower', 'adcore.ops', 'adcore.frontend')\n"
+        "heavy = [m for m in sys.modules if m.startswith(stages)]\n"
+        "assert not heavy, heavy\n"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "ADCORE_CACHE": str(tmp_path)})

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adcore.abi.frame import FIRST, FrameLayout
 from adcore.ir.types import F64, I64, SCALARS, ArrayType, ListType
 from adcore.runtime.arena import SMALLEST, Arena, arena
 from adcore.runtime.faults import raise_fault
-from adcore.runtime.frames import HEADER, Frame, FrameLayout, array_words, pack_scalar, read_scalar, view_at
+from adcore.runtime.frames import Frame, array_words, pack_scalar, read_scalar, view_at
 from adcore.source import Span
 
 
@@ -45,9 +46,9 @@ def test_arrays(array: Any) -> None:
 
 def test_layout() -> None:
     layout = FrameLayout.of([F64, ArrayType(F64, 2, "C"), ListType(F64, 1), I64], [F64, ArrayType(F64, 1)])
-    assert layout.param_words == (HEADER, HEADER + 1, HEADER + 6, HEADER + 8)
-    assert layout.result_words == (HEADER + 9, HEADER + 10)
-    assert layout.size == HEADER + 13
+    assert layout.param_words == (FIRST, FIRST + 1, FIRST + 6, FIRST + 8)
+    assert layout.result_words == (FIRST + 9, FIRST + 10)
+    assert layout.size == FIRST + 13
 
 
 def test_lists_go_through_a_table() -> None:
@@ -57,7 +58,7 @@ def test_lists_go_through_a_table() -> None:
     frame.set_param(0, items)
     table, value = frame.pinned[0]
     assert value is items
-    assert list(frame.words[HEADER : HEADER + 2]) == [table.__array_interface__["data"][0], 2]
+    assert list(frame.words[FIRST : FIRST + 2]) == [table.__array_interface__["data"][0], 2]
     assert [list(row[1:]) for row in table] == [[2, 8], [2, 24]]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.captures import unwrap
 from adcore.errors import CompileError
 from adcore.frontend.custom_derivatives import call_ruled, find
 from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS, array_method
@@ -35,7 +36,7 @@ from adcore.frontend.python.math_calls import (
     classify,
     convert,
 )
-from adcore.frontend.reader import Source, unwrap
+from adcore.frontend.reader import Source
 from adcore.frontend.session import Frame, body_of, new_frame
 from adcore.frontend.values.abstract import (
     NONE,

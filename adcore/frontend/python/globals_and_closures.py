@@ -9,9 +9,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from adcore.frontend.captures import Capture, array_arg
+from adcore.captures import Capture, array_arg, unwrap
 from adcore.frontend.numpy.subscripts import CAPTURED
-from adcore.frontend.reader import unwrap
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import Abstract, Array, Const, Items, Record, is_number
 from adcore.ir.core import Value
@@ -78,7 +77,9 @@ def from_python(
         captures.add(key, Capture(path, fetch, value))
         plain = unwrap(value) if callable(value) else None
         if isinstance(plain, types.FunctionType):
-            captures.add((*key, "code"), Capture(f"{path}.__code__", lambda: unwrap(fetch()).__code__, plain.__code__))
+            captures.add(
+                (*key, types.CodeType), Capture(f"{path}.__code__", lambda: unwrap(fetch()).__code__, plain.__code__)
+            )
     return Const(value)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from adcore.frontend.captures import same_value
+from adcore.captures import same_value
 from adcore.frontend.session import Frame, State
 from adcore.frontend.values.abstract import (
     FALSE,

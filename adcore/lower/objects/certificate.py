@@ -97,7 +97,7 @@ def _refusal(symbol: str) -> str:
     return f"calls {symbol}, {'an allocator' if symbol in ALLOCATORS else 'which is not known not to allocate'}"
 
 
-def _address_uses(obj: elf.Object) -> list[str]:
+def _address_uses(obj: elf.ObjectFile) -> list[str]:
     """Undefined symbols whose address the object takes rather than calls: it could call it later, unseen."""
     direct = DIRECT_CALLS.get(obj.machine)
     if direct is None:

@@ -17,9 +17,9 @@ import numpy as np
 
 from adcore import errors
 from adcore.abi import frame
+from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import NUMPY_NAMES, ArrayType, ListType, Scalar, Type
-from adcore.lower.emitter import Fault
 from adcore.lower.kernel_memory import ALIGNMENT
 from adcore.lower.lowering import Lowered
 
@@ -47,10 +47,10 @@ class Frame:
 def pack(layout: FrameLayout, arguments: Sequence[Any], workspace: int = 1 << 20) -> Frame:
     """A frame for `arguments` (scalars, NumPy arrays of the right types, lists of such), with its own workspace."""
     arena = ctypes.create_string_buffer(workspace + ALIGNMENT)
-    packed = Frame((ctypes.c_int64 * layout.total)(), layout, [arena])
+    packed = Frame((ctypes.c_int64 * layout.size)(), layout, [arena])
     base = -(-ctypes.addressof(arena) // ALIGNMENT) * ALIGNMENT
     packed.words[frame.WORKSPACE_BASE], packed.words[frame.WORKSPACE_END] = base, base + workspace
-    for slot, argument in zip(layout.params, arguments, strict=True):
+    for slot, argument in zip(layout.param_slots, arguments, strict=True):
         for k, word in enumerate(_words(slot.type, argument, packed.keep)):
             packed.words[slot.offset + k] = word
     return packed
@@ -79,7 +79,7 @@ def call(address: int, lowered: Lowered, packed: Frame) -> tuple[Any, ...]:
     status = ENTRY(address)(packed.address)
     if status:
         raise exception(lowered.faults[status - 1], packed.words[0], packed.words[1])
-    return tuple(_read(slot, packed) for slot in packed.layout.results)
+    return tuple(_read(slot, packed) for slot in packed.layout.result_slots)
 
 
 def exception(fault: Fault, a: int, b: int) -> Exception:
@@ -94,7 +94,7 @@ def exception(fault: Fault, a: int, b: int) -> Exception:
     return error
 
 
-def _read(slot: frame.Slot, packed: Frame) -> Any:
+def _read(slot: frame.FrameSlot, packed: Frame) -> Any:
     type_, words = slot.type, packed.words[slot.offset : slot.offset + slot.words]
     if isinstance(type_, Scalar):
         return _scalar(type_, words[0])

@@ -1,14 +1,35 @@
-"""Own arrays lose the dimensions that they don't need, after the loops that fill and read them were joined.
+"""Local arrays lose the dimensions that they don't need, after the loops that fill and read them were joined.
 
-    %t: array<f64,2,C> = alloc %n, %m                  for i:
-    for i, j: t[i, j] = f(a[i, j])                       %t: array<f64,1,C> = alloc %m
-    for i: s[i] = sum of t[i, j] over j          ->      for j: t[j] = f(a[i, j])
-    for i, j: b[i, j] = t[i, j] / s[i]                   s = sum of t[j] over j
-                                                         for j: b[i, j] = t[j] / s
+    %t: array<f64,1,C> = alloc %n [element='f64']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      store %v, %t, %i
+      yield
+    }
+    for 0, %n [step=1] {
+    (%j: i64):
+      %w: f64 = load %t, %j
+      store %w, %y, %j
+      yield
+    }
+->
+    %1: bool = ge %n, 0
+    check %1 [error='ValueError', message='negative dimensions are not allowed']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %t: array<f64,0,C> = alloc [element='f64']
+      %v: f64 = load %x, %i
+      store %v, %t
+      %w: f64 = load %t
+      store %w, %y, %i
+      yield
+    }
 
 A dimension goes where its subscript is one value in each run of the region that holds all accesses, and no run reads
-what another one stored. Loops are joined level by level, only as far as it takes that: a program without own arrays, or
-with such as have to be whole, is left alone.
+what another one stored: array contraction (V. Sarkar and G. Gao, "Optimization of array accesses by collective loop
+transformations", ICS 1991). Loops are joined level by level, only as far as it takes that: a program without local
+arrays, or with such as have to be whole, is left alone. `mem2reg` then takes those without dimensions.
 """
 
 from __future__ import annotations
@@ -16,13 +37,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES
 from adcore.analysis.affine.forms import Atom
 from adcore.analysis.affine.ordering import is_size
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited
 from adcore.ir.types import ArrayType
+from adcore.ops import Table
 from adcore.transform.arrays.local_arrays import OwnArray, rebuilt, without_views
 from adcore.transform.arrays.loop_fusion import Program, join_all
 
@@ -106,7 +127,7 @@ def _starts_afresh(program: Program, own: OwnArray, region: Region) -> bool:
     def comes_from_elsewhere(load: Instr) -> bool:
         return any(dependence.carried(store, load, level) for store in own.writes for level in levels)
 
-    reads = [i for i in own.accesses if i.op != "store"]
+    reads = [i for i in own.accesses if i.op not in program.ops.stores]
     return not levels or all(stored_before(program, own, load) or not comes_from_elsewhere(load) for load in reads)
 
 
@@ -114,7 +135,7 @@ def stored_before(program: Program, own: OwnArray, load: Instr) -> bool:
     """Whether a store to the very element always runs before `load`, later than any loop that both stand in."""
     facts, dependence = program.facts, program.dependence
     around = facts.chain(facts.home[load])
-    earlier = (i for i in own.writes if i.op == "store" and facts.number[i] < facts.number[load])
+    earlier = (i for i in own.writes if i.op in program.ops.stores and facts.number[i] < facts.number[load])
     return any(facts.home[i] in around and dependence.certainly_same(i, load) for i in earlier)
 
 
@@ -126,18 +147,17 @@ def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: l
     kept = [n for axis, n in enumerate(own.alloc.operands) if axis not in gone]
     alloc = replace(own.alloc, operands=tuple(kept), results=(small,))
     checks = size_checks(program, own.alloc, gone)
-    changed = {i: _smaller(i, small, gone) for i in own.accesses}
+    changed = {i: _smaller(program.ops, i, small, gone) for i in own.accesses}
     if region is program.facts.home[own.root]:
         changed[own.alloc], placed = [*checks, alloc], program.function
     else:
         changed[own.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
-    return program.changed(replace(placed, region=edited(placed.region, lambda i: changed.get(i, [i])))), small
+    return program.changed(placed.with_region(edited(placed.region, lambda i: changed.get(i, [i])))), small
 
 
-def _smaller(access: Instr, array: Value, gone: list[int]) -> list[Instr]:
-    at = ACCESSES[access.op]
-    kept = [v for axis, v in enumerate(access.operands[at + 1 :]) if axis not in gone]
-    return [replace(access, operands=(*access.operands[:at], array, *kept))]
+def _smaller(ops: Table, access: Instr, array: Value, gone: list[int]) -> list[Instr]:
+    kept = [v for axis, v in enumerate(ops.subscripts(access)) if axis not in gone]
+    return [ops.redirected(access, array, kept)]
 
 
 def size_checks(program: Program, alloc: Instr, axes: Iterable[int]) -> list[Instr]:

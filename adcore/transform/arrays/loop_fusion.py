@@ -1,14 +1,33 @@
 """Two loops of one region over the same iterations become one, if every value and every element is still computed
 before it is needed.
 
-    for i: t[i] = f(a[i])                       for i:
-    for i: b[i] = g(t[i])          ->             t[i] = f(a[i])
-                                                  b[i] = g(t[i])
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      store %v, %d, %i
+      yield
+    }
+    for 0, %n [step=1] {
+    (%j: i64):
+      %w: f64 = load %d, %j
+      store %w, %y, %j
+      yield
+    }
+->
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      store %v, %d, %i
+      %w: f64 = load %d, %i
+      store %w, %y, %i
+      yield
+    }
 
 Iteration i of the second then runs before iteration i + 1 of the first. That is wrong where iteration i of the second
-touches (and one of the two writes) what a later one of the first touches: the dependence test on the joined loop. If
-both loops may run in either direction, the other one is tried. What stands between them goes to one side or the other;
-a loop that may not is joined with the first as well.
+touches (and one of the two writes) what a later one of the first touches: the dependence test on the joined loop
+(K. Kennedy and K. McKinley, "Maximizing loop parallelism and improving data locality via loop fusion and distribution",
+LCPC 1993). If both loops may run in either direction, the other one is tried. What stands between them goes to one side
+or the other; a loop that may not is joined with the first as well.
 """
 
 from __future__ import annotations
@@ -17,10 +36,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.ordering import Known, Ordering
 from adcore.analysis.affine.parallel import independent_iterations
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Region
 from adcore.ops import Table
 from adcore.transform.arrays.local_arrays import OwnArray, own_arrays, rebuilt
@@ -39,17 +58,17 @@ class Program:
     def changed(self, function: Function) -> Program:
         return replace(self, function=function)
 
-    @cached_property
+    @property
     def facts(self) -> Structure:
-        return structure(self.function)
+        return structure_of(self.function, self.ops)
 
-    @cached_property
+    @property
     def own(self) -> list[OwnArray]:
-        return own_arrays(self.facts)
+        return own_arrays(self.function, self.ops)
 
-    @cached_property
+    @property
     def dependence(self) -> Dependence:
-        return Dependence(self.facts, self.aliases)
+        return dependence_of(self.function, self.ops, self.aliases)
 
     @cached_property
     def ordering(self) -> Ordering:

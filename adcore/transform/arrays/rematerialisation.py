@@ -1,11 +1,41 @@
 """What a full array of the program's own holds is computed where it is read, if that is cheap.
 
-    for i in [0, n): t[i] = a[i] + b[i]          for i in [1, n):
-    for i in [1, n): c[i] = t[i] * t[i - 1]  ->    c[i] = (a[i] + b[i]) * (a[i - 1] + b[i - 1])
+    %t: array<f64,1,C> = alloc %n [element='f64']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      %u: f64 = mul %v, 2.0
+      store %u, %t, %i
+      yield
+    }
+    for 1, %n [step=1] {
+    (%j: i64):
+      %h: i64 = sub %j, 1 [exact=True]
+      %w: f64 = load %t, %j
+      %z: f64 = load %t, %h
+      %r: f64 = mul %w, %z
+      store %r, %y, %j
+      yield
+    }
+->
+    %0: bool = ge %n, 0
+    check %0 [error='ValueError', message='negative dimensions are not allowed']
+    for 1, %n [step=1] {
+    (%j: i64):
+      %h: i64 = sub %j, 1 [exact=True]
+      %v: f64 = load %x, %j
+      %u: f64 = mul %v, 2.0
+      %v.1: f64 = load %x, %h
+      %u.1: f64 = mul %v.1, 2.0
+      %r: f64 = mul %u, %u.1
+      store %r, %y, %j
+      yield
+    }
 
 Each element is then computed once for each different subscript that reads it, never more often than that: the loops
 around a load count no more elements than the array has. Nothing between may store to what the elements are made of,
-and every element that is read must have been stored.
+and every element that is read must have been stored. (P. Briggs, K. D. Cooper and L. Torczon, "Rematerialization", PLDI
+1992, for registers; here the array goes whole or not at all.)
 """
 
 from __future__ import annotations
@@ -15,7 +45,7 @@ from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.forms import Atom, Form, plus, scaled
 from adcore.analysis.affine.ordering import may_stop
-from adcore.analysis.affine.ranges import Ranges
+from adcore.analysis.affine.ranges import Ranges, ranges_of
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited, renamed
@@ -66,7 +96,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
     found = _definition(program, own)
     if found is None or not _is_cheap(program, own, found, most_work):
         return None
-    ranges = Ranges(program.facts)
+    ranges = ranges_of(program.function, program.ops)
     if not all(_is_stored(program, ranges, found, load) for load in own.loads):
         return None
     if not _reads_the_same(program, own, found):
@@ -78,7 +108,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
         changed[load], names[load.result] = writer.again(load)
     changed[own.alloc] = size_checks(program, own.alloc, range(len(own.alloc.operands)))
     region = renamed(edited(program.function.region, lambda i: changed.get(i, [i])), names)
-    return program.changed(replace(program.function, region=region))
+    return program.changed(program.function.with_region(region))
 
 
 # What the array holds
@@ -87,7 +117,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
 def _definition(program: Program, own: OwnArray) -> Definition | None:
     """How the elements are computed; None if there is more to it than one expression of loads and counters."""
     facts = program.facts
-    if len(own.writes) != 1 or own.writes[0].op != "store" or not own.loads or not own.alloc.operands:
+    if len(own.writes) != 1 or own.writes[0].op not in program.ops.stores or not own.loads or not own.alloc.operands:
         return None
     (store,) = own.writes
     region = region_of_all(facts, own.accesses)
@@ -126,8 +156,8 @@ def _places(program: Program, store: Instr, loops: Sequence[Instr]) -> tuple[tup
 
 def _expression(program: Program, store: Instr, region: Region) -> tuple[Instr, ...] | None:
     """What computes the stored value inside `region`, in order; None if it takes more than loads and loop variables."""
-    facts, around = program.facts, program.facts.chain(region)
-    needed, found = [store.operands[0]], dict[Instr, None]()
+    facts, around, ops = program.facts, program.facts.chain(region), program.ops
+    needed, found = [ops.stored(store)], dict[Instr, None]()
     for value in needed:
         if facts.home[value] in around:
             continue
@@ -137,9 +167,9 @@ def _expression(program: Program, store: Instr, region: Region) -> tuple[Instr, 
             if owner is None or owner.op != "for" or value is not owner.regions[0].params[0]:
                 return None
         elif instr not in found:
-            if not program.ops[instr.op].pure or may_stop(instr, program.ops, facts.definition):
+            if not ops[instr.op].pure or instr.op in ops.bulk or may_stop(instr, ops, facts.definition):
                 return None
-            if instr.op == "load" and program.dependence.root(instr.operands[0]) is store.operands[1]:
+            if instr.op in ops.loads and program.dependence.root(ops.array(instr)) is ops.array(store):
                 return None
             found[instr] = None
             needed += instr.operands
@@ -235,8 +265,8 @@ def _reads_the_same(program: Program, own: OwnArray, found: Definition) -> bool:
     if any(effects.opaque for effects in between):
         return False
     outside = facts.depth(found.region)
-    writes = [i for effects in between for i in effects.accesses if i.op != "load"]
-    pairs = program.ordering.conflicting([i for i in found.instrs if i.op == "load"], writes)
+    writes = [i for effects in between for i in effects.accesses if i.op in program.ops.writers]
+    pairs = program.ordering.conflicting([i for i in found.instrs if i.op in program.ops.loads], writes)
     return not any(level == 0 or level > outside for a, b in pairs for level in dependence.levels(a, b))
 
 
@@ -277,7 +307,7 @@ class _Writer:
             result = names[instr.result] = Value(instr.result.type, instr.result.hint)
             b.append(replace(instr, operands=operands, results=(result,)))
         b.span = load.span
-        result = named(self.found.store.operands[0])
+        result = named(self.program.ops.stored(self.found.store))
         return list(b.finish((), ()).body), result
 
     def is_affine(self, instr: Instr, at: Mapping[Atom, Form]) -> bool:

@@ -31,7 +31,7 @@ def use_checks(function: Function, ops: Table) -> Function:
         if not any(i.op == "check" for i in walk(function.region)):
             return function
         guards = _Guards(function, ops)
-        function = simplify(replace(function, region=guards.region(function.region, {})), ops)
+        function = simplify(function.with_region(guards.region(function.region, {})), ops)
         if not guards.changed:
             break
     return function
@@ -61,9 +61,9 @@ class _Guards:
                 leading = list(self.leading(named, names))
                 self.in_front(b, named, leading)
                 body = self.region(instr.regions[0], names, tuple(i.operands[0] for i in leading))
-                b.append(replace(named, regions=(body,)))
+                b.append(named.with_regions((body,)))
             else:
-                b.append(replace(named, regions=tuple(self.region(r, names) for r in instr.regions)))
+                b.append(named.with_regions(tuple(self.region(r, names) for r in instr.regions)))
         return b.finish(region.params, _named(names, region.yields))
 
     def is_integer(self, comparison: Instr) -> bool:

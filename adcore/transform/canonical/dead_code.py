@@ -5,80 +5,107 @@ What may raise stays: removing it would change what the program does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from adcore.analysis.affine.ordering import is_size
-from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.analysis.structure import LOOPS
+from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ops import Table
 
 
 def eliminate_dead_code(function: Function, ops: Table) -> Function:
     """The function without the instructions and carried values that no result, store or check depends on."""
-    live = _Liveness(ops, {r: i for i in walk(function.region) for r in i.results})
-    live.add(function.results)
-    live.region(function.region)
-    while live.grew:
-        live.grew = False
-        live.region(function.region)
-    return replace(function, region=_prune(function.region, live))
+    live = _Liveness(function, ops)
+    return function.with_region(_prune(function.region, live))
 
 
 class _Liveness:
-    """A growing set of values that are needed; a pass over the function from its end adds to it."""
+    """The instructions that must stay, and the values that they need: found from those that do something and from the
+    function's results backwards, every value once."""
 
-    def __init__(self, ops: Table, definition: Mapping[Value, Instr]) -> None:
-        self.ops, self.definition = ops, definition
+    def __init__(self, function: Function, ops: Table) -> None:
+        self.ops = ops
+        self.definition: dict[Value, Instr] = {}
+        self.holder: dict[Instr, Instr | None] = {}
+        self.owner: dict[Value, Instr] = {}
         self.values: set[Value] = set()
-        self.grew = True
+        self.instrs: set[Instr] = set()
+        self.todo: list[Value] = list(function.results)
+        instrs = self.index(function.region)
+        for instr in instrs:
+            if self.acts(instr):
+                self.need(instr)
+        while self.todo:
+            self.follow(self.todo.pop())
 
-    def add(self, values: tuple[Value, ...]) -> None:
-        before = len(self.values)
-        self.values.update(values)
-        self.grew = self.grew or len(self.values) > before
+    def index(self, top: Region) -> list[Instr]:
+        found: list[Instr] = []
+        regions: list[tuple[Region, Instr | None]] = [(top, None)]
+        while regions:
+            region, holder = regions.pop()
+            for instr in region.body:
+                self.holder[instr] = holder
+                for result in instr.results:
+                    self.definition[result] = instr
+                for nested in instr.regions:
+                    regions.append((nested, instr))
+                    for param in nested.params:
+                        self.owner[param] = instr
+            found += region.body
+        return found
 
-    def needed(self, instr: Instr) -> bool:
-        """Whether `instr` must stay: somebody uses a result, or it (or what it holds) does something."""
-        if any(r in self.values for r in instr.results):
-            return True
-        if instr.op in ("for", "if"):
-            return any(self.needed(i) for region in instr.regions for i in region.body)
-        if instr.op == "while":
-            return True  # it might not end
-        if instr.op == "alloc":  # the user's own may have a negative size, which raises
+    def acts(self, instr: Instr) -> bool:
+        """Whether `instr` must stay even if nobody uses its results."""
+        effects = self.ops.effects[instr.op]
+        if effects.pure:
+            return effects.raises != "never" and self.may_raise(instr)
+        if effects.recursive:  # it does what it holds does, and might not end
+            return not effects.terminates
+        if effects.allocates:  # the user's own may have a negative size, which raises
             return not instr.attrs.get("role") and not all(is_size(v, self.definition) for v in instr.operands)
-        op = self.ops[instr.op]
-        raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
-        return not op.pure or raises
+        return True
 
-    def region(self, region: Region) -> None:
-        for instr in reversed(region.body):
-            if not self.needed(instr):
-                continue
-            handle = {"for": self.loop, "while": self.loop, "if": self.branch}.get(instr.op)
-            if handle is None:
-                self.add(instr.operands)
+    def may_raise(self, instr: Instr) -> bool:
+        types = tuple([v.type for v in instr.operands])
+        return self.ops.effects[instr.op].can_raise(types) and not instr.attrs.get("exact")
+
+    def need(self, instr: Instr | None) -> None:
+        """`instr` stays, and what holds it."""
+        while instr is not None and instr not in self.instrs:
+            self.instrs.add(instr)
+            if instr.op not in LOOPS:
+                self.todo += instr.operands
             else:
-                handle(instr)
+                self.todo += instr.operands[: len(instr.operands) - len(instr.regions[-1].yields)]
+                if instr.op == "while":
+                    self.todo += instr.regions[0].yields
+            instr = self.holder[instr]
 
-    def branch(self, instr: Instr) -> None:
-        self.add(instr.operands)
-        for region in instr.regions:
-            self.add(tuple(y for r, y in zip(instr.results, region.yields, strict=True) if r in self.values))
-            self.region(region)
+    def follow(self, value: Value) -> None:
+        """What a value that is needed needs."""
+        if value in self.values:
+            return
+        self.values.add(value)
+        instr = self.definition.get(value)
+        if instr is not None:
+            self.need(instr)
+            if instr.regions and value in instr.results[: len(instr.regions[-1].yields)]:
+                self.carried(instr, instr.results.index(value))
+            return
+        loop = self.owner.get(value)
+        if loop is not None:
+            position = next(r.params.index(value) for r in loop.regions if value in r.params)
+            if position:
+                self.carried(loop, position - 1)
 
-    def loop(self, instr: Instr) -> None:
-        """A carried value is needed if its result is, or its parameter in some region."""
-        fixed = len(instr.operands) - len(instr.regions[-1].yields)
-        self.add(instr.operands[:fixed])
+    def carried(self, instr: Instr, k: int) -> None:
+        """The k-th value that `instr` yields is needed: in a loop, in every iteration."""
+        if instr.op == "if":
+            self.todo += [region.yields[k] for region in instr.regions]
+            return
         body = instr.regions[-1]
-        if instr.op == "while":
-            self.add(instr.regions[0].yields)
-        for k, y in enumerate(body.yields):
-            if carried_is_live(instr, k, self.values):
-                self.add((instr.operands[fixed + k], y, *(r.params[k + 1] for r in instr.regions)))
-        for region in reversed(instr.regions):
-            self.region(region)
+        self.todo += [instr.operands[len(instr.operands) - len(body.yields) + k], body.yields[k]]
+        self.todo += [region.params[k + 1] for region in instr.regions]
 
 
 def carried_is_live(instr: Instr, k: int, live: set[Value]) -> bool:
@@ -87,25 +114,30 @@ def carried_is_live(instr: Instr, k: int, live: set[Value]) -> bool:
 
 
 def _prune(region: Region, live: _Liveness) -> Region:
-    return replace(region, body=tuple(_pruned(i, live) for i in region.body if live.needed(i)))
+    return region.with_body([_pruned(i, live) for i in region.body if i in live.instrs])
 
 
 def _pruned(instr: Instr, live: _Liveness) -> Instr:
-    regions = tuple(_prune(r, live) for r in instr.regions)
+    if not instr.regions:
+        return instr
+    instr = instr.with_regions(tuple([_prune(r, live) for r in instr.regions]))
+    count = len(instr.regions[-1].yields)
     if instr.op == "if":
         kept = [k for k, r in enumerate(instr.results) if r in live.values]
-        regions = tuple(replace(r, yields=tuple(r.yields[k] for k in kept)) for r in regions)
-        return replace(instr, results=tuple(instr.results[k] for k in kept), regions=regions)
-    if instr.op not in ("for", "while"):
-        return instr
-    count = len(instr.regions[-1].yields)
-    fixed = len(instr.operands) - count
+        if len(kept) == count:
+            return instr
+        yielding = tuple([r.with_body(r.body, tuple([r.yields[k] for k in kept])) for r in instr.regions])
+        return replace(instr, results=tuple([instr.results[k] for k in kept]), regions=yielding)
     kept = [k for k in range(count) if carried_is_live(instr, k, live.values)]
+    if len(kept) == count:
+        return instr
+    fixed = len(instr.operands) - count
+    regions = instr.regions
     return replace(
         instr,
         operands=(*instr.operands[:fixed], *(instr.operands[fixed + k] for k in kept)),
         results=(*(instr.results[k] for k in kept), *instr.results[count:]),
-        regions=tuple(_keep(r, kept, r is regions[-1]) for r in regions),
+        regions=tuple([_keep(r, kept, r is regions[-1]) for r in regions]),
     )
 
 

@@ -19,7 +19,7 @@ from adcore.transform.loop_building import iteration_number, trip_count
 
 def close_inductions(function: Function, ops: Table) -> Function:
     """The function with such carried values replaced."""
-    return replace(function, region=_Closing(ops, function.region).region(function.region))
+    return function.with_region(_Closing(ops, function.region).region(function.region))
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class _Closing:
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
         for instr in region.body:
-            nested = replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
+            nested = instr.with_regions(tuple(self.region(r) for r in instr.regions))
             found = self.find(nested) if nested.op in ("for", "while") else []
             body += self.close(nested, found) if found else [nested]
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def find(self, loop: Instr) -> list[_Induction]:
         body = loop.regions[-1]
@@ -98,7 +98,7 @@ class _Closing:
         is_body = region is loop.regions[-1]
         yields = tuple(region.yields[k] for k in kept) if is_body else region.yields
         copy = substitute(Region(params, region.body, yields), {**closed, **{p: p for p in params}})
-        return replace(copy, body=(*prologue, *copy.body))
+        return copy.with_body((*prologue, *copy.body))
 
     def at(self, builder: Builder, induction: _Induction, turn: Value) -> Value:
         """The value after `turn` iterations."""

@@ -9,7 +9,6 @@ callee: an error or a stored byte points at the line that computes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from adcore.ir.core import Function, Instr, Module, Region, Value, substitute
 
@@ -22,7 +21,7 @@ def inline(module: Module) -> Function:
     def callee(instr: Instr) -> Function | None:
         return module.callees[instr.attrs["callee"]] if instr.op == "call" else None
 
-    return replace(module.main, region=_inline(module.main.region, callee, {}))
+    return module.main.with_region(_inline(module.main.region, callee, {}))
 
 
 def expand(function: Function, everything: bool) -> Function:
@@ -37,20 +36,20 @@ def expand(function: Function, everything: bool) -> Function:
         body: Function = instr.attrs["code"].body
         return body
 
-    return replace(function, region=_inline(function.region, callee, {}))
+    return function.with_region(_inline(function.region, callee, {}))
 
 
 def _inline(region: Region, callee: Callee, renamed: dict[Value, Value]) -> Region:
     body: list[Instr] = []
     for instr in region.body:
-        operands = tuple(renamed.get(v, v) for v in instr.operands)
+        operands = tuple([renamed.get(v, v) for v in instr.operands])
         called = callee(instr)
         if called is None:
-            regions = tuple(_inline(nested, callee, renamed) for nested in instr.regions)
-            body.append(replace(instr, operands=operands, regions=regions))
+            regions = tuple([_inline(nested, callee, renamed) for nested in instr.regions])
+            body.append(instr.with_operands(operands).with_regions(regions))
             continue
         mapping = dict(zip(called.params, operands, strict=True))
         copy = _inline(substitute(called.region, mapping), callee, {})
         body.extend(copy.body)
         renamed.update(zip(instr.results, copy.yields, strict=True))
-    return Region(region.params, tuple(body), tuple(renamed.get(v, v) for v in region.yields))
+    return region.with_body(body, tuple([renamed.get(v, v) for v in region.yields]))

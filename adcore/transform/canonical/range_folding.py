@@ -10,11 +10,9 @@ so that dependence is decided and sizes are formulas.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from adcore.analysis.affine.forms import plus
-from adcore.analysis.affine.ranges import Ranges
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.ranges import Ranges, ranges_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Value, edited, renamed, walk
 from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
@@ -31,8 +29,7 @@ def decide(function: Function, ops: Table) -> Function:
     for _ in range(ROUNDS):
         if not any(i.op in (*EXTREMES, "select") and i.result.type == I64 for i in walk(function.region)):
             break
-        where = structure(function)
-        found = _decided(where, Ranges(where))
+        found = _decided(structure_of(function, ops), ranges_of(function, ops))
         if not found:
             break
         constants = {value: known for value, known in found.items() if isinstance(known, bool)}
@@ -45,7 +42,7 @@ def decide(function: Function, ops: Table) -> Function:
             return [Instr("const", (), instr.results, attrs, span=instr.span)]
 
         region = renamed(edited(function.region, constant), same)
-        function = simplify(replace(function, region=region), ops)
+        function = simplify(function.with_region(region), ops)
     return function
 
 

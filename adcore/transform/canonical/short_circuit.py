@@ -40,7 +40,7 @@ class _Flattener:
     def function(self, function: Function) -> Function:
         self.body(function.region)
         results = tuple(self.value.get(v, v) for v in function.results)
-        return replace(function, region=self.builder.finish(function.params, results))
+        return function.with_region(self.builder.finish(function.params, results))
 
     def body(self, region: Region) -> None:
         for instr in region.body:

@@ -10,27 +10,42 @@ Floating-point results do not change: only identities that hold for every IEEE v
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, meaning, walk
+from adcore.ir.facts import kept
 from adcore.ir.interpreter import normal
 from adcore.ir.types import I64, ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 
+ROUNDS = 4
+"""What a round takes out of a loop may let the next one do more; more than this has not been seen to pay."""
+
 Rewrite = Callable[["Simplifier", Instr, Sequence[Value]], "Value | None"]
 
 
 def simplify(function: Function, ops: Table) -> Function:
-    """An equivalent function with less in it."""
-    for _ in range(4):
-        before = sum(1 for _ in walk(function.region))
-        function = eliminate_dead_code(Simplifier(ops).run(function), ops)
-        if sum(1 for _ in walk(function.region)) == before:
+    """An equivalent function with less in it; the same one if it has been made by this already."""
+    if ops in simple_in(function):
+        return function
+    size = sum(1 for _ in walk(function.region))
+    for _ in range(ROUNDS):
+        before, function = function, eliminate_dead_code(Simplifier(ops).run(function), ops)
+        if function is before:
+            simple_in(function).add(ops)
+            break
+        larger, size = size, sum(1 for _ in walk(function.region))
+        if size == larger:
             break
     return function
+
+
+@kept
+def simple_in(function: Function) -> set[Table]:
+    """The tables for which `function` is a result of `simplify`."""
+    return set()
 
 
 class Simplifier:
@@ -55,8 +70,9 @@ class Simplifier:
             self.depth[param] = 0
         for instr in function.region.body:
             self.instr(instr)
-        results = [self.value[v] for v in function.results]
-        return replace(function, region=self.builder.finish(function.params, results))
+        results = tuple([self.value[v] for v in function.results])
+        body = self.builder.finish((), ()).body
+        return function.with_region(function.region.with_body(body, results))
 
     def constant(self, value: Value) -> Any:
         """The number that `value` is known to be, or None."""
@@ -82,8 +98,8 @@ class Simplifier:
         op = self.ops[instr.op]
         if len(instr.results) != 1 or not op.pure:
             self.touch(instr, operands)
-            results = self.fresh(instr.results)
-            self.append(Instr(instr.op, tuple(operands), results, instr.attrs, instr.regions, instr.span))
+            self.keep(instr.results)
+            self.append(instr.with_operands(tuple(operands)))
             return
         folded = self.fold(instr, operands)
         self.value[instr.result] = folded if folded is not None else self.number(instr, operands)
@@ -115,8 +131,9 @@ class Simplifier:
         if known is not None:
             return known
         depth = self.target_depth(instr, operands)
-        (result,) = self.fresh(instr.results)
-        moved = Instr(instr.op, tuple(operands), (result,), instr.attrs, instr.regions, instr.span)
+        result = instr.result
+        self.value[result] = result
+        moved = instr.with_operands(tuple(operands))
         with self.builder.at(depth) as builder:
             builder.append(moved)
         self.depth[result] = depth
@@ -206,12 +223,12 @@ class Simplifier:
 
     # Structure
 
-    def fresh(self, values: Sequence[Value]) -> tuple[Value, ...]:
+    def keep(self, values: Sequence[Value]) -> None:
+        """`values` are defined here, under their own names."""
+        depth = len(self.kinds) - 1
         for value in values:
-            new = Value(value.type, value.hint)
-            self.value[value] = new
-            self.depth[new] = len(self.kinds) - 1
-        return tuple(self.value[v] for v in values)
+            self.value[value] = value
+            self.depth[value] = depth
 
     def append(self, instr: Instr) -> None:
         self.builder.append(instr)
@@ -221,14 +238,14 @@ class Simplifier:
     def region(self, region: Region, kind: str) -> Region:
         self.kinds.append(kind)
         self.scopes.append([])
-        with self.builder.region(self.fresh(region.params)) as opened:
+        self.keep(region.params)
+        with self.builder.region(region.params) as opened:
             for instr in region.body:
                 self.instr(instr)
-            opened.yields = tuple(self.value[v] for v in region.yields)
         for key in self.scopes.pop():
             del self.numbers[key]
         self.kinds.pop()
-        return opened.region
+        return region.with_body(opened.body, tuple([self.value[v] for v in region.yields]))
 
     def branch(self, instr: Instr, operands: list[Value]) -> None:
         condition = self.constant(operands[0])
@@ -238,18 +255,27 @@ class Simplifier:
                 self.instr(nested)
             self.value.update({r: self.value[y] for r, y in zip(instr.results, taken.yields, strict=True)})
             return
-        span = instr.span
-        regions = []
-        for region in instr.regions:
-            regions.append(self.region(region, "if"))
+        regions = [self.region(region, "if") for region in instr.regions]
         same = [a is b and self.depth[a] < len(self.kinds) for a, b in zip(*(r.yields for r in regions), strict=True)]
         kept = [k for k, equal in enumerate(same) if not equal]
         for k, result in enumerate(instr.results):
             if same[k]:
                 self.value[result] = regions[0].yields[k]
-        regions = [replace(r, yields=tuple(r.yields[k] for k in kept)) for r in regions]
-        results = self.fresh([instr.results[k] for k in kept])
-        self.append(Instr("if", tuple(operands), results, instr.attrs, tuple(regions), span))
+        results = instr.results
+        if len(kept) < len(results):
+            regions = [r.with_body(r.body, tuple([r.yields[k] for k in kept])) for r in regions]
+            results = tuple([instr.results[k] for k in kept])
+        self.close(instr, tuple(operands), results, tuple(regions))
+
+    def close(
+        self, instr: Instr, operands: tuple[Value, ...], results: tuple[Value, ...], regions: tuple[Region, ...]
+    ) -> None:
+        """Append `instr` with other operands, of its results those that are left, and what became of its regions."""
+        self.keep(results)
+        if len(results) == len(instr.results):
+            self.append(instr.with_operands(operands).with_regions(regions))
+        else:
+            self.append(Instr(instr.op, operands, results, instr.attrs, regions, instr.span))
 
     def loop(self, instr: Instr, operands: list[Value]) -> None:
         fixed = {"for": 2, "while": 0}[instr.op]
@@ -263,9 +289,8 @@ class Simplifier:
             self.invalidate_region(region)
         regions = [self.loop_region(region, kept, instr.op, region is instr.regions[-1]) for region in instr.regions]
         trips = instr.results[len(operands) - fixed :]
-        results = self.fresh([instr.results[k] for k in kept] + list(trips))
-        inputs = tuple(operands[:fixed] + [operands[fixed + k] for k in kept])
-        self.append(Instr(instr.op, inputs, results, instr.attrs, tuple(regions), instr.span))
+        inputs = (*operands[:fixed], *(operands[fixed + k] for k in kept))
+        self.close(instr, inputs, (*(instr.results[k] for k in kept), *trips), tuple(regions))
 
     def invariant_positions(self, instr: Instr) -> set[int]:
         """Carried values that every iteration passes on unchanged."""
@@ -273,6 +298,8 @@ class Simplifier:
         return {k for k, y in enumerate(body.yields) if y is body.params[k + 1]}
 
     def loop_region(self, region: Region, kept: list[int], kind: str, is_body: bool) -> Region:
+        if len(kept) == len(region.params) - 1:
+            return self.region(region, kind)
         params = (region.params[0], *(region.params[k + 1] for k in kept))
         yields = tuple(region.yields[k] for k in kept) if is_body else region.yields
         return self.region(Region(params, region.body, yields), kind)

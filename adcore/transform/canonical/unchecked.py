@@ -8,15 +8,13 @@ Checks of anything else (shapes, divisors, what the user raises) stay.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import BOOL, I64
 
 
 def without_index_checks(function: Function) -> Function:
     """`function` without checks that can only raise IndexError."""
-    return replace(function, region=_region(function.region))
+    return function.with_region(_region(function.region))
 
 
 def _region(region: Region) -> Region:
@@ -25,8 +23,8 @@ def _region(region: Region) -> Region:
         if instr.op == "index":
             body += _wrapped(instr)
         elif instr.op != "check" or instr.attrs["error"] != "IndexError":
-            body.append(replace(instr, regions=tuple(_region(nested) for nested in instr.regions)))
-    return replace(region, body=tuple(body))
+            body.append(instr.with_regions(tuple(_region(nested) for nested in instr.regions)))
+    return region.with_body(body)
 
 
 def _wrapped(instr: Instr) -> list[Instr]:

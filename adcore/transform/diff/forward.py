@@ -1,6 +1,21 @@
 """Forward mode: every instruction on active values is followed by its tangent.
 
-    y = mul a, b      ->      y = mul a, b;  dy = a * db + b * da
+    func @f(%x: f64, %y: f64) -> (f64) {
+      %z: f64 = mul %x, %y
+      %w: f64 = sin %z
+      return %w
+    }
+->
+    func @f_forward(%x: f64, %y: f64, %d_x: f64, %d_y: f64) -> (f64, f64) {
+      %z: f64 = mul %x, %y
+      %0: f64 = mul %y, %d_x
+      %1: f64 = mul %x, %d_y
+      %2: f64 = add %0, %1
+      %w: f64 = sin %z
+      %3: f64 = cos %z
+      %4: f64 = mul %3, %2
+      return %w, %4
+    }
 
 Nothing is stored and nothing is allocated beyond the shadows of the program's own local arrays.
 Several tangents (`width`) share one primal evaluation and the partial derivatives, which simplification finds equal:
@@ -12,8 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcore.analysis.activity import Activity, activity, record_kind
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, Scalar, is_float
@@ -38,7 +52,7 @@ def forward(
     `width` of the same type per parameter that is not constant. Results: those of `function`, then `width` tangents per
     float result (scalars and arrays), zero where it does not depend on anything that varies.
     """
-    dependence = Dependence(structure(function), aliases or AliasClasses())
+    dependence = dependence_of(function, ops, aliases or AliasClasses())
     varied = [p for p, kind in zip(function.params, kinds, strict=True) if kind != "const"]
     outputs = [r for r in function.results if is_float(r.type)]
     arrays = [r for r in function.results if not is_float(r.type)]
@@ -112,13 +126,13 @@ class _Forward:
         if array in self.tangents:
             return self.tangents[array]
         instr = self.dependence.structure.definition[array]
-        bases = self.shadow(instr.operands[0])
-        return tuple(self.builder.emit(instr.op, base, *instr.operands[1:], **instr.attrs) for base in bases)
+        bases = self.shadow(instr.operands[self.ops.views[instr.op].source])
+        return tuple(self.builder.emit(instr.op, *self.ops.view_of(instr, base), **instr.attrs) for base in bases)
 
     def region(self, region: Region) -> None:
         for instr in region.body:
             self.builder.span = instr.span
-            handle = {"for": self.structured, "while": self.structured, "if": self.structured}.get(instr.op)
+            handle = self.structured if instr.regions else None
             if instr.op in ("push", "pop"):
                 handle = self.record
             if handle is not None:
@@ -129,17 +143,18 @@ class _Forward:
 
     def instr(self, instr: Instr) -> None:
         """The tangents of an instruction that stands already."""
-        b = self.builder
-        if instr.op == "load":
-            if instr.result in self.active.values and self.dependence.root(instr.operands[0]) in self.active.roots:
-                shadows = self.shadow(instr.operands[0])
-                self.tangents[instr.result] = tuple(b.emit("load", s, *instr.operands[1:]) for s in shadows)
-        elif instr.op in ("store", "accumulate"):
-            value, array, *index = instr.operands
-            if self.dependence.root(array) in self.active.roots:
-                for term, shadow in zip(self.tangent(value), self.shadow(array), strict=True):
-                    b.emit_many(instr.op, (term, shadow, *index), {})
-        elif instr.op == "alloc":
+        b, ops = self.builder, self.ops
+        if instr.op in ops.elements:
+            array, index = ops.array(instr), ops.subscripts(instr)
+            if self.dependence.root(array) not in self.active.roots:
+                return
+            if instr.op in ops.puts:
+                what = "store" if instr.op in ops.stores else "accumulate"
+                for term, shadow in zip(self.tangent(ops.stored(instr)), self.shadow(array), strict=True):
+                    b.emit_many(what, (term, shadow, *index), {})
+            elif instr.result in self.active.values:
+                self.tangents[instr.result] = tuple(b.emit("load", s, *index) for s in self.shadow(array))
+        elif instr.op in ops.allocs:
             if instr.result in self.active.roots:
                 self.tangents[instr.result] = self.allocate(instr.result, instr.operands, instr.attrs["element"])
         elif instr.results and instr.result in self.active.values:

@@ -1,8 +1,30 @@
 """The forward sweep: the primal program with the values kept that the plan asks for.
 
-    for i: p = p * x[i]      ->      for i: kept[i] = p; p = p * x[i]
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      %p: f64 = for 0, %n, 1.0 [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %w: f64 = mul %u, %v
+        yield %w
+      }
+      return %p
+    }
+->
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      %0: i64 = maximum %n, 0
+      %kept_u: array<f64,1,C> = alloc %0 [element='f64', role='stored', zero=False]
+      %p: f64 = for 0, %n, 1.0 [step=1] {
+      (%i: i64, %u: f64):
+        store %u, %kept_u, %i
+        %v: f64 = load %x, %i
+        %w: f64 = mul %u, %v
+        yield %w
+      }
+      return %p
+    }
 
 Outside all loops a value needs no keeping: it is still in scope in the reverse sweep (branches hand it out).
+`record_storage` says where each value is kept.
 """
 
 from __future__ import annotations
@@ -66,7 +88,7 @@ class ForwardSweep:
                 self.log(instr)
             if instr.regions:
                 self.structured(instr)
-            elif instr.op == "alloc" and instr.result in self.instances:
+            elif instr.results and instr.results[0] in self.instances:
                 self.instance(instr)
             else:
                 self.builder.append(instr)
@@ -77,7 +99,8 @@ class ForwardSweep:
             self.builder.emit_many("push", pushed, {})
 
     def shadow_of(self, instr: Instr, region: Region) -> None:
-        if instr.op == "alloc" and region is self.top and instr.result in self.active.roots:
+        allocates = instr.op in self.structure.ops.allocs
+        if allocates and region is self.top and instr.result in self.active.roots:
             self.shadows[instr.result] = self.allocate_shadow(instr, instr.operands)
 
     def allocate_shadow(self, instr: Instr, dims: Sequence[Value]) -> Value:
@@ -145,7 +168,8 @@ class ForwardSweep:
     def log(self, store: Instr) -> None:
         """Keep what `store` is about to overwrite."""
         old = self.storage.old[store]
-        self.builder.append(Instr("load", store.operands[1:], (old,), {}, (), store.span))
+        ops = self.structure.ops
+        self.builder.append(Instr("load", (ops.array(store), *ops.subscripts(store)), (old,), {}, (), store.span))
         self.keep(old)
 
     def here(self, value: Value) -> list[Value]:

@@ -1,7 +1,18 @@
 """The two sweeps of a reverse function as two functions, with what the second needs of the first in between.
 
-    f_reverse(x, dx, seed):  y = x * x; | dx += 2 * x * seed; return y
-        ->  forward(x):  y = x * x; return y, x            reverse(x, dx, seed):  dx += 2 * x * seed
+    func @f(%x: f64) -> (f64) {
+      %y: f64 = exp %x
+      return %y
+    }
+->
+    func @f_forward(%x: f64) -> (f64, f64) {
+      %y: f64 = exp %x
+      return %y, %y
+    }
+    func @f_reverse(%y: f64, %seed: f64) -> (f64) {
+      %0: f64 = mul %y, %seed [flags='adjoint']
+      return %0
+    }
 
 What crosses the cut becomes a result of the first and a parameter of the second: scalars, and arrays that the first one
 makes. Memory of the caller may have changed by the time of the second, so what it reads there is copied at the cut.
@@ -52,7 +63,7 @@ def split(function: Function, cut: int, primal: Function, ops: Table) -> Halves:
     draft = Function(f"{primal.name}_reverse", Region((*before, *given), second, adjoints), function.span)
     lean = eliminate_dead_code(draft, ops).region
     still = free_values(Region((), lean.body, lean.yields))
-    crossing = _Crossing({r: i for i in first for r in i.results})
+    crossing = _Crossing({r: i for i in first for r in i.results}, ops)
     for value in before:
         if value in still:
             crossing.need(value)
@@ -65,19 +76,21 @@ def split(function: Function, cut: int, primal: Function, ops: Table) -> Halves:
 class _Crossing:
     """What the reverse sweep takes from the forward sweep: `values`, and instructions that it runs `again`."""
 
-    def __init__(self, definition: dict[Value, Instr]) -> None:
-        self.definition = definition
+    def __init__(self, definition: dict[Value, Instr], ops: Table) -> None:
+        self.definition, self.ops = definition, ops
         self.values: dict[Value, None] = {}
         self.again: dict[Instr, None] = {}
 
     def need(self, value: Value) -> None:
         instr = self.definition.get(value)
-        if instr is not None and instr.op in ("const", "view", "transpose"):
+        source = self.ops.source(instr)
+        in_list = source is not None and isinstance(source.type, ListType)
+        if instr is not None and (instr.op == "const" or (source is not None and not in_list)):
             for operand in instr.operands:
                 self.need(operand)
             self.again[instr] = None
             return
-        array = instr.operands[0] if instr is not None and instr.op == "item" else value
+        array = source if source is not None else value
         if isinstance(array.type, ListType):
             raise NotSplit(array.hint)
         self.values[value] = None
@@ -90,7 +103,7 @@ def _forward(
     for instr in first:
         builder.append(instr)
     builder.span = function.span
-    made = {i.result for i in first if i.op == "alloc"}
+    made = {i.result for i in first if i.op in ops.allocs}
     handed = [
         _copied(builder, value) if isinstance(value.type, ArrayType) and value not in made else value
         for value in crossing.values

@@ -12,11 +12,10 @@ passes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from adcore.analysis.affine.dependence import ACCESSES
-from adcore.analysis.affine.forms import Affine, known, plus
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.forms import affine_of, known, plus
+from adcore.analysis.structure import structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import I64, ArrayType
@@ -35,7 +34,7 @@ def tile_bits(function: Function, ops: Table) -> Function:
     operands = (v for instr in walk(function.region) for v in instr.operands)
     if not any(isinstance(v.type, ArrayType) and v.type.layout == "P" for v in operands):
         return function
-    return replace(function, region=_Tiler(structure(function), ops).region(function.region))
+    return function.with_region(_Tiler(function, ops).region(function.region))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +47,9 @@ class _Row:
 
 
 class _Tiler:
-    def __init__(self, facts: Structure, ops: Table) -> None:
-        self.structure, self.ops, self.affine = facts, ops, Affine(facts)
+    def __init__(self, function: Function, ops: Table) -> None:
+        self.structure, self.affine = structure_of(function, ops), affine_of(function, ops)
+        self.ops = ops
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
@@ -59,8 +59,8 @@ class _Tiler:
             elif rows := self.rows(instr):
                 body += self.tiled(instr, rows)
             else:
-                body.append(replace(instr, regions=tuple(self.region(r) for r in instr.regions)))
-        return replace(region, body=tuple(body))
+                body.append(instr.with_regions(tuple(self.region(r) for r in instr.regions)))
+        return region.with_body(body)
 
     def rows(self, loop: Instr) -> list[_Row]:
         """The packed rows along which an innermost `for` runs from their start, one turn a truth value; none if it
@@ -69,15 +69,16 @@ class _Tiler:
             return []
         found: dict[Value, _Row] = {}
         for instr in walk(loop.regions[0]):
-            if instr.op in ("for", "while", "push", "pop"):
+            effects = self.ops.effects[instr.op]
+            if instr.op in ("for", "while") or effects.ordered:
                 return []
-            at = ACCESSES.get(instr.op)
-            array = None if at is None else instr.operands[at]
-            if array is None or not isinstance(array.type, ArrayType) or array.type.layout != "P":
+            packed = any(isinstance(v.type, ArrayType) and v.type.layout == "P" for v in instr.operands)
+            if not packed:
                 continue
-            assert at is not None
-            *outer, last = instr.operands[at + 1 :]
-            row = _Row(array, tuple(outer), instr.op == "store")
+            if instr.op not in self.ops.elements:
+                return []
+            array, (*outer, last) = self.ops.array(instr), self.ops.subscripts(instr)
+            row = _Row(array, tuple(outer), instr.op in self.ops.stores)
             before = found.setdefault(array, row)
             same = before.subscripts == row.subscripts and before.stored == row.stored
             if not same or not self.counts(last, loop) or not all(self.is_fixed(v, loop) for v in outer):
@@ -149,16 +150,15 @@ class _Tiler:
         b.span = loop.span
         place = b.emit("sub", body.params[0], first, exact=True)
         opened = self.replaced(body, buffers, place)
-        return replace(opened, body=(*b.finish((), ()).body, *opened.body))
+        return opened.with_body((*b.finish((), ()).body, *opened.body))
 
     def replaced(self, region: Region, buffers: dict[Value, Value], place: Value) -> Region:
         body = []
         for instr in region.body:
-            at = ACCESSES.get(instr.op)
-            if at is not None and instr.operands[at] in buffers:
-                tile = buffers[instr.operands[at]]
-                instr = replace(instr, operands=(*instr.operands[:at], tile, place))
+            tile = buffers.get(self.ops.array(instr)) if instr.op in self.ops.elements else None
+            if tile is not None:
+                instr = self.ops.redirected(instr, tile, (place,))
             elif instr.regions:
-                instr = replace(instr, regions=tuple(self.replaced(r, buffers, place) for r in instr.regions))
+                instr = instr.with_regions(tuple(self.replaced(r, buffers, place) for r in instr.regions))
             body.append(instr)
-        return replace(region, body=tuple(body))
+        return region.with_body(body)

@@ -1,15 +1,27 @@
 """Checks of floating-point values wait until their loop has ended, so that the loop can run in vectors.
 
-    for %lo, %hi, %s [step=1] {                   %t: f64, %bad: bool = for %lo, %hi, %s, %false [step=1] {
-    (%i: i64, %acc: f64):                         (%i: i64, %acc: f64, %failed: bool):
-      %y: f64 = exp %x                              %y: f64 = exp %x
-      check %ok [error='OverflowError', ...]  ->    %fails: bool = not %ok
-      %n: f64 = add %acc, %y                        %n: f64 = add %acc, %y
-      yield %n                                      %next: bool = or %failed, %fails
-    }                                               yield %n, %next
-                                                  }
-                                                  %good: bool = not %bad
-                                                  check %good [error='OverflowError', ...]
+    %t: f64 = for 0, %n, %s [step=1] {
+    (%i: i64, %u: f64):
+      %v: f64 = load %x, %i
+      %ok: bool = ne %v, 0.0
+      check %ok [error='ValueError', message='zero']
+      %w: f64 = add %u, %v
+      yield %w
+    }
+    return %t
+->
+    %t: f64, %1: bool = for 0, %n, %s, false [step=1] {
+    (%i: i64, %u: f64, %2: bool):
+      %v: f64 = load %x, %i
+      %ok: bool = ne %v, 0.0
+      %3: bool = not %ok
+      %w: f64 = add %u, %v
+      %4: bool = or %2, %3
+      yield %w, %4
+    }
+    %5: bool = not %1
+    check %5 [error='ValueError', message='zero']
+    return %t
 
 Nothing traps in the meantime: floats go on as NaN or infinity, and a loop in which anything else can raise (an index
 taken from data, an integer that may overflow) is left as it is. Of several kinds of error the one that came first is
@@ -63,7 +75,7 @@ class _Deferral:
 
     def function(self, function: Function) -> Function:
         self.body(function.region, deferring=False)
-        return replace(function, region=self.builder.finish(function.params, function.results))
+        return function.with_region(self.builder.finish(function.params, function.results))
 
     # What may be deferred
 
@@ -121,7 +133,7 @@ class _Deferral:
                 self.body(region, deferring=False)
                 opened.yields = region.yields
             regions.append(opened.region)
-        return replace(instr, regions=tuple(regions))
+        return instr.with_regions(tuple(regions))
 
     def branch(self, instr: Instr) -> list[Pending]:
         """An `if` whose branches also yield what failed in them."""

@@ -1,22 +1,27 @@
 """Sums that a loop scatters over neighbouring elements are gathered: one element is touched once, from all sides.
 
-    for i in [lo, hi): d[i] += f(i); d[i + 1] += g(i); d[i + 2] += h(i)
-    ->
-    for e in [lo + 2, hi): d[e] += f(e) + g(e - 1) + h(e - 2)
+    for %lo, %hi [step=1] {                          for %lo + 2, %hi [step=1] {
+    (%i: i64):                                       (%e: i64):
+      accumulate f(%i), %d, %i                  ->     accumulate f(%e) + g(%e - 1) + h(%e - 2), %d, %e
+      accumulate g(%i), %d, %i + 1                     yield
+      accumulate h(%i), %d, %i + 2                   }
+      yield
+    }
 
-and what there is of it for the two elements at each end; loops too short for that scatter as before. The adjoint of a
-stencil is a stencil then, and runs in vector registers. What the loop does besides stays in a loop of its own, which
-comes after: so nothing that the sums read may have been written by an earlier iteration. Accumulation has no order that
-the user could see.
+and what there is of it for the two elements at each end; loops too short for that scatter as before (the whole text is
+in the tests of this module). The adjoint of a stencil is a stencil then, and runs in vector registers. What the loop
+does besides stays in a loop of its own, which comes after: so nothing that the sums read may have been written by an
+earlier iteration. Accumulation has no order that the user could see. (J. Hueckelheim et al., "Automatic differentiation
+for adjoint stencil loops", ICPP 2019, gather in the same way.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ops import Table
@@ -31,11 +36,10 @@ MOST_WORK = 2.0
 
 def gather_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with scattered sums gathered; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function)
     shared = frozenset(function.params[p] for group in groups for p in group)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    pass_ = _Gather(facts, Dependence(facts, classes), ops, shared)
-    return replace(function, region=pass_.region(function.region))
+    pass_ = _Gather(structure_of(function, ops), dependence_of(function, ops, classes), ops, shared)
+    return function.with_region(pass_.region(function.region))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +62,16 @@ class _Gather:
             for row in rows:
                 body += self.gathered(row)
             body.append(self.without(instr, rows))
-        return replace(region, body=tuple(body))
+        return region.with_body(body)
 
     def without(self, instr: Instr, rows: Sequence[_Row]) -> Instr:
         """`instr` without the sums that are gathered before it."""
         if rows:
             (body,) = instr.regions
             done = {total for row in rows for total in row.sums}
-            left = replace(body, body=tuple(i for i in body.body if i not in done))
-            return replace(instr, regions=(left,))
-        return replace(instr, regions=tuple(self.region(r) for r in instr.regions)) if instr.regions else instr
+            left = body.with_body(tuple(i for i in body.body if i not in done))
+            return instr.with_regions((left,))
+        return instr.with_regions(tuple(self.region(r) for r in instr.regions))
 
     # What can be gathered
 
@@ -95,7 +99,7 @@ class _Gather:
     def term(self, loop: Instr, total: Instr) -> tuple[Instr, ...] | None:
         """The instructions of the loop's body that `total` adds up, in order; None if they take a carried value."""
         (body,) = loop.regions
-        needed = {total.operands[0], *total.operands[1:]}
+        needed = set(total.operands)
         found: list[Instr] = []
         for instr in reversed(body.body):
             if not needed.isdisjoint(instr.results):
@@ -108,9 +112,9 @@ class _Gather:
     def may_come_first(self, loop: Instr, instrs: set[Instr]) -> bool:
         """Whether the loads among `instrs` read the same before the loop as in it."""
         (body,) = loop.regions
-        writes = [i for i in body.body if i.op in ("store", "accumulate")]
+        writes = [i for i in body.body if i.op in self.ops.writers]
         level = self.structure.depth(body)
-        loads = [i for i in instrs if i.op == "load"]
+        loads = [i for i in instrs if i.op in self.ops.readers]
         return not any({0, level} & set(self.dependence.levels(w, load)) for load in loads for w in writes)
 
     # The loops that gather
@@ -158,8 +162,10 @@ class _Gather:
             results = b.emit_many(instr.op, operands, instr.attrs, hints=[r.hint for r in instr.results])
             names.update(zip(instr.results, results, strict=True))
         b.span = outer
-        value, *target = (names.get(v, v) for v in row.sums[k].operands)
-        return value, target
+        total = row.sums[k]
+        place = (self.ops.array(total), *self.ops.subscripts(total))
+        value = self.ops.stored(total)
+        return names.get(value, value), [names.get(v, v) for v in place]
 
 
 def _moved(b: Builder, value: Value, by: int) -> Value:

@@ -1,4 +1,23 @@
-"""Reversed loops whose order does not matter run upwards: memory is read in the order that it lies in."""
+"""Reversed loops whose order does not matter run upwards: memory is read in the order that it lies in.
+
+    for 0, %n [reverse=True, step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      accumulate %v, %d, %i
+      yield
+    }
+->
+    for 0, %n [reverse=False, step=1] {
+    (%i: i64):
+      %v: f64 = load %x, %i
+      accumulate %v, %d, %i
+      yield
+    }
+
+The reverse sweep turns every loop round. Where no iteration depends on another one (`analysis.affine.parallel`) and the
+loop carries nothing but sums in no order that the user could see, that is undone: reversal as in M. Wolfe, "High
+Performance Compilers for Parallel Computing", 1996.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +27,17 @@ from dataclasses import replace
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.affine.parallel import parallel_loops
 from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ops import Table
 
 
-def ascend(function: Function, groups: Sequence[Sequence[int]] = ()) -> Function:
+def ascend(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with reversed parallel loops that carry nothing but sums turned round."""
     turned = [i for i in walk(function.region) if i.op == "for" and i.attrs.get("reverse")]
     if not turned:
         return function
-    parallel = parallel_loops(function, AliasClasses(tuple(tuple(group) for group in groups)))
+    parallel = parallel_loops(function, ops, AliasClasses(tuple(tuple(group) for group in groups)))
     free = frozenset(loop for loop in turned if loop in parallel and carries_only_sums(loop))
-    return replace(function, region=_ascending(function.region, free)) if free else function
+    return function.with_region(_ascending(function.region, free)) if free else function
 
 
 def carries_only_sums(loop: Instr) -> bool:
@@ -44,7 +64,7 @@ def _uses(body: Region, value: Value) -> int:
 def _ascending(region: Region, free: frozenset[Instr]) -> Region:
     body = []
     for instr in region.body:
-        attrs = {**instr.attrs, "reverse": False} if instr in free else instr.attrs
-        regions = tuple(_ascending(nested, free) for nested in instr.regions)
-        body.append(replace(instr, attrs=attrs, regions=regions) if instr.regions else instr)
-    return replace(region, body=tuple(body))
+        regions = tuple([_ascending(nested, free) for nested in instr.regions])
+        upwards = replace(instr, attrs={**instr.attrs, "reverse": False}) if instr in free else instr
+        body.append(upwards.with_regions(regions))
+    return region.with_body(body)

@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.affine.forms import known, plus
 from adcore.analysis.products import MARK, product_of
-from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
 from adcore.ir.products import Product
@@ -43,14 +42,14 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
         return function
     aliases = AliasClasses(tuple(tuple(group) for group in groups))
     reloading = Reloading(function, ops)
-    draft = replace(function, region=reloading.region(function.region))
+    draft = function.with_region(reloading.region(function.region))
     pass_ = Distribution(draft, ops, aliases)
     plans = {loop: plan for loop in reloading.nests if (plan := pass_.plan(loop)) is not None}
     if not plans:
         return function
     # What each group does is seen best where it stands alone.
     trial = _Rebuild(ops, plans, {}, {}).function(draft)
-    alone = _Found(eliminate_dead_code(trial, ops), aliases)
+    alone = _Found(eliminate_dead_code(trial, ops), ops, aliases)
     useful = {loop: joined for loop, plan in plans.items() if (joined := _joined(plan, alone))}
     if not useful:
         return function
@@ -61,8 +60,8 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
 class _Found:
     """The products of a function in which every group stands alone, by the group's number."""
 
-    def __init__(self, function: Function, aliases: AliasClasses) -> None:
-        dependence = Dependence(structure(function), aliases)
+    def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
+        dependence = dependence_of(function, ops, aliases)
         marked = [i for i in walk(function.region) if i.op == "for" and MARK in i.attrs]
         self.affine = dependence.affine
         self.products = {i.attrs[MARK]: p for i in marked if (p := product_of(dependence, i)) and self.is_long(p)}
@@ -120,7 +119,7 @@ class _Rebuild:
         self.new = {i for instrs in made.values() for i in instrs}
 
     def function(self, function: Function) -> Function:
-        return replace(function, region=self.region(function.region))
+        return function.with_region(self.region(function.region))
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []
@@ -134,19 +133,19 @@ class _Rebuild:
                 body.append(self.originals[instr])
             else:
                 regions = tuple(map(self.region, instr.regions))
-                body.append(replace(instr, regions=regions) if instr.regions else instr)
-        return replace(region, body=tuple(body))
+                body.append(instr.with_regions(regions))
+        return region.with_body(body)
 
     def chosen(self, loop: Instr, plan: Plan) -> list[Instr]:
         """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
         was."""
-        arrays = [i for i in self.made[loop] if i.op == "alloc"]
+        arrays = [i for i in self.made[loop] if i.op in self.ops.allocs]
         if plan.conditions == ((),) and not arrays:
             return self.apart(loop, plan, loop.results)
         b = Builder(self.ops)
         b.span = loop.span
         for instr in self.made[loop]:
-            if instr.op != "alloc":
+            if instr.op not in self.ops.allocs:
                 b.append(instr)
         enough = {bounds: self.enough(b, bounds) for bounds in plan.conditions}
         some, *others = enough.values()
@@ -204,18 +203,20 @@ class _Rebuild:
         """The loop with nothing but what `group` does."""
         values = tuple(v if k in group.results else Value(v.type, v.hint) for k, v in enumerate(results))
         attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
-        return replace(loop, results=values, attrs=attrs, regions=(substitute(_only(loop.regions[0], group), {}),))
+        return replace(
+            loop, results=values, attrs=attrs, regions=(substitute(_only(loop.regions[0], group, self.ops), {}),)
+        )
 
 
-def _only(region: Region, group: Group) -> Region:
+def _only(region: Region, group: Group, ops: Table) -> Region:
     """The region without what other groups do; what nothing needs any more is not removed."""
     body = []
     for instr in region.body:
-        if instr.op in ("store", "accumulate") and instr not in group.effects:
+        if instr.op in ops.puts and instr not in group.effects:
             continue
-        if instr.op == "if" and instr not in group.effects and acts(instr):
+        if instr.op == "if" and instr not in group.effects and acts(instr, ops):
             continue
         body.append(
-            replace(instr, regions=tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr
+            instr.with_regions(tuple(_only(r, group, ops) for r in instr.regions)) if instr.op == "for" else instr
         )
-    return replace(region, body=tuple(body))
+    return region.with_body(body)

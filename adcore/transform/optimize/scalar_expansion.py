@@ -1,9 +1,58 @@
-"""Nests that may hold products of matrices, and how their parts come to hand each other everything through memory."""
+"""Nests that may hold products of matrices, and how their parts come to hand each other everything through memory.
+
+    for 0, %n [step=1] {
+    (%i: i64):
+      for 0, %n [step=1] {
+      (%j: i64):
+        %z: f64 = load %c, %i, %j
+        %e: f64 = exp %z
+        for 0, %n [step=1] {
+        (%h: i64):
+          %v: f64 = load %a, %i, %h
+          %w: f64 = mul %v, %e
+          accumulate %w, %b, %h, %j
+          yield
+        }
+        yield
+      }
+      yield
+    }
+->
+    %0: i64 = sub %n, 0 [exact=True]
+    %2: i64 = maximum %0, 0
+    %3: i64 = sub %n, 0 [exact=True]
+    %4: i64 = maximum %3, 0
+    %each_e: array<f64,2,C> = alloc %2, %4 [element='f64', role='scratch', zero=False]
+    for 0, %n [step=1] {
+    (%i: i64):
+      for 0, %n [step=1] {
+      (%j: i64):
+        %z: f64 = load %c, %i, %j
+        %e: f64 = exp %z
+        %5: i64 = sub %i, 0 [exact=True]
+        %6: i64 = sub %j, 0 [exact=True]
+        store %e, %each_e, %5, %6
+        %e.1: f64 = load %each_e, %5, %6
+        for 0, %n [step=1] {
+        (%h: i64):
+          %v: f64 = load %a, %i, %h
+          %w: f64 = mul %v, %e.1
+          accumulate %w, %b, %h, %j
+          yield
+        }
+        yield
+      }
+      yield
+    }
+
+Each part then stands on its own and can have a nest of its own. It is scalar expansion (D. Padua and M. Wolfe,
+"Advanced compiler optimizations for supercomputers", CACM 29, 1986) of those scalars that one part computes and another
+one takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from adcore.analysis.affine.ordering import is_size
 from adcore.ir.builder import Builder
@@ -59,14 +108,14 @@ class Reloading:
 
     def region(self, region: Region) -> Region:
         """The region with its innermost candidates changed."""
-        return replace(region, body=tuple(new for i in region.body for new in self.instr(i)))
+        return region.with_body(tuple(new for i in region.body for new in self.instr(i)))
 
     def instr(self, instr: Instr) -> list[Instr]:
         """What takes the place of `instr`: new arrays stand before a nest."""
         if not instr.regions:
             return [instr]
         if any(may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for"):
-            return [replace(instr, regions=tuple(map(self.region, instr.regions)))]
+            return [instr.with_regions(tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and may_hold_products(instr):
             made = Reloaded(self.function, self.ops, instr)
             self.nests[made.loop], self.made[made.loop] = instr, made.before
@@ -83,7 +132,7 @@ class Reloaded:
         self.params = {p for i in (loop, *walk(loop.regions[0])) for r in i.regions for p in r.params}
         self.outside = Builder(ops)
         self.outside.span = loop.span
-        self.loop = replace(loop, regions=(self.region(loop.regions[0], [loop]),))
+        self.loop = loop.with_regions((self.region(loop.regions[0], [loop]),))
         self.before = self.outside.finish((), ()).body
 
     def region(self, region: Region, loops: list[Instr]) -> Region:
@@ -93,16 +142,16 @@ class Reloaded:
         for position, original in enumerate(region.body):
             instr = renamed(Region((), (original,), ()), names).body[0] if names else original
             b.span = instr.span
-            if instr.op == "alloc" and self.is_spread(instr, loops):
+            if instr.op in self.ops.allocs and self.is_spread(instr, loops):
                 names[original.result] = self.spread(b, instr, loops)
                 continue
             if instr.op == "for":
-                instr = replace(instr, regions=(self.region(instr.regions[0], [*loops, instr]),))
+                instr = instr.with_regions((self.region(instr.regions[0], [*loops, instr]),))
             b.append(instr)
             rest = Region((), region.body[position + 1 :], region.yields)
-            value = original.operands[0] if instr.op == "store" else None
+            value = self.ops.stored(original) if instr.op in self.ops.stores else None
             if value is not None and value not in names and self.crosses(value, rest):
-                names[value] = b.emit("load", *instr.operands[1:], hint=value.hint)
+                names[value] = b.emit("load", self.ops.array(instr), *self.ops.subscripts(instr), hint=value.hint)
             for value in instr.results if self.is_counted(loops) else ():
                 if self.crosses(value, rest) and not self.is_kept(value, rest):
                     names[value] = self.stored(b, value, loops)
@@ -157,17 +206,17 @@ class Reloaded:
     def is_kept(self, value: Value, rest: Region) -> bool:
         """Whether `value` goes to memory anyway before it is used for anything else, or at last."""
         first = next((i for i in rest.body if _is_used(value, Region((), (i,), ()))), None)
-        if first is None or first.op not in ("store", "accumulate") or first.operands[0] is not value:
+        if first is None or first.op not in self.ops.puts or self.ops.stored(first) is not value:
             return False
         later = Region((), rest.body[rest.body.index(first) + 1 :], rest.yields)
-        return first.op == "store" or not _is_used(value, later)
+        return first.op in self.ops.stores or not _is_used(value, later)
 
     def is_factor(self, value: Value) -> bool:
         """Whether `value` is as good an operand as what is read from memory."""
         instr = self.definition.get(value)
         if instr is None:
             return value not in self.params
-        if instr.op in ("load", "const"):
+        if instr.op in self.ops.loads or instr.op == "const":
             return True
         twice = instr.op == "add" and instr.operands[0] is instr.operands[1]
         return (instr.op in ("mul", "neg") or twice) and all(map(self.is_factor, instr.operands))

@@ -41,6 +41,7 @@ def limited(seeds: range) -> Iterator[tuple[Planner, Problem, int, float | None]
             yield planner, problem, limit, min((cost for cost, bytes_ in plans if bytes_ <= limit), default=None)
 
 
+@pytest.mark.slow
 def test_limits_are_met_and_nearly_always_at_the_least_cost(record_property: Callable[[str, object], None]) -> None:
     """The bounds are those of the planning study, which met the optimum in 92% with a mean excess of 4%."""
     tried = met = refused = 0

@@ -13,9 +13,12 @@ import adcore as ad
 from adcore.errors import CompileError
 from tests.frontend.numpy.programs import START, write
 from tests.frontend.numpy.test_elementwise import from_text
+from tests.samples import sample
 
-COUNT = int(os.environ.get("ADALLOC_TEST_FUZZ_COUNT", "48")) // 4
+GIVEN = os.environ.get("ADALLOC_TEST_FUZZ_COUNT")
+COUNT = int(GIVEN or "48") // 4
 SEED = int(os.environ.get("ADALLOC_TEST_FUZZ_SEED", "0"))
+SEEDS = sample(range(SEED, SEED + COUNT), quick=COUNT if GIVEN else 4)
 
 REFUSED = "an array is changed in place that is another one on another path"
 
@@ -25,7 +28,7 @@ def arguments(seed):
     return [random.standard_normal(shape) for shape in START.values()]
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + COUNT))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_program(seed, tmp_path):
     text = write(Random(seed))
     f = from_text(text, tmp_path)
@@ -47,19 +50,19 @@ def test_random_program(seed, tmp_path):
     np.testing.assert_allclose(reverse, forward, rtol=1e-8, atol=1e-8, err_msg=text)
 
 
-def test_stores_are_those_of_numpy(tmp_path):
-    for seed in range(SEED, SEED + COUNT):
-        text = write(Random(seed))
-        f = from_text(text, tmp_path)
-        theirs, ours = arguments(seed), arguments(seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            f(*theirs)
-        try:
-            ad.autodiff(ad.Forward, f, *map(ad.Const, ours))
-        except CompileError as error:
-            if REFUSED not in str(error):
-                raise AssertionError(text) from error
-            continue
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=text)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_stores_are_those_of_numpy(seed, tmp_path):
+    text = write(Random(seed))
+    f = from_text(text, tmp_path)
+    theirs, ours = arguments(seed), arguments(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        f(*theirs)
+    try:
+        ad.autodiff(ad.Forward, f, *map(ad.Const, ours))
+    except CompileError as error:
+        if REFUSED in str(error):
+            pytest.skip("stores into an array that two names know")
+        raise AssertionError(text) from error
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9, err_msg=text)

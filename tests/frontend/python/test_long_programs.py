@@ -109,11 +109,13 @@ def depth(region: Region) -> int:
     return 1 + max((depth(inner) for instr in region.body for inner in instr.regions), default=0)
 
 
-LONG = (statements, early_returns, elifs, terms, conjunction, array_terms)
-CASES = [*((make, size) for make in PROGRAMS for size in SIZES), *((make, LONGEST) for make in LONG)]
+CASES = [
+    *(pytest.param(make, size, id=f"{make.__name__}-{size}") for make in PROGRAMS for size in SIZES),
+    *(pytest.param(make, LONGEST, id=make.__name__, marks=pytest.mark.slow) for make in PROGRAMS),
+]
 
 
-@pytest.mark.parametrize(("make", "size"), CASES, ids=[f"{make.__name__}-{size}" for make, size in CASES])
+@pytest.mark.parametrize(("make", "size"), CASES)
 def test_long_programs(make: Callable[[int], str], size: int, tmp_path: Path) -> None:
     function = written(tmp_path, make(size))
     program = compiled(function, np.zeros(5))

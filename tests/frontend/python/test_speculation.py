@@ -92,7 +92,7 @@ PROGRAMS = (lists, stored, derived, of_unknown_length, widened, mixed, kinds, re
 def test_compilations_do_not_grow_with_the_program(
     make: Callable[[int], str], compilations: list[object], tmp_path: Path
 ) -> None:
-    needed = []
+    needed: list[int] = []
     for size in SIZES:
         compilations.clear()
         agrees(written(tmp_path, make(size)), np.array([1.0, 2.0]), 4)

@@ -17,18 +17,21 @@ from hypothesis import strategies as st
 import adcore as ad
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
-from adcore.driver.pipeline import Request, Sweep, compile_request
+from adcore.driver.pipeline import GRADIENT, SIMPLIFIED, compile_request
+from adcore.driver.request import Request, Sweep
 from adcore.ir import ArrayType, Function, interpret, verify
 from adcore.ir.core import walk
 from adcore.ir.printer import print_function
 from adcore.ops import TABLE
 from adcore.runtime.arguments import signature
+from adcore.transform.arrays import producer_fusion
 from adcore.transform.arrays.producer_fusion import merge
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.forward import forward
 from adcore.transform.diff.reverse import emit_reverse
 from tests.transform.array_programs import array_program
 from tests.transform.test_random_programs import Problem
+from tests.transform.texts import check_docstring, check_unchanged
 
 Groups = tuple[tuple[int, ...], ...]
 SIZE = 6
@@ -39,7 +42,7 @@ SIZE = 6
 
 def simplified(f: Callable[..., Any], arguments: Sequence[Any]) -> Function:
     given = signature(list(inspect.signature(f).parameters), arguments)
-    function: Function = compile_request(Request(f, given), until="simplified").products["simplified"]
+    function: Function = compile_request(Request(f, given), until=SIMPLIFIED).product(SIMPLIFIED)
     return function
 
 
@@ -113,7 +116,7 @@ def workspace(f: Callable[..., Any], *arguments: Any) -> int:
     given = signature(list(inspect.signature(f).parameters), arguments)
     kinds = tuple("duplicated" if isinstance(a, np.ndarray) else "const" for a in arguments)
     request = Request(f, given, (Sweep("reverse", kinds, ()),))
-    gradient = compile_request(request, until="gradient").products["gradient"]
+    gradient = compile_request(request, until=GRADIENT).product(GRADIENT)
     live = Live()
     shadows = [np.ones_like(a) for a in arguments if isinstance(a, np.ndarray)]
     interpret(gradient, TABLE.changed("alloc", evaluate=live.evaluate), [*copies(arguments), *shadows])
@@ -717,3 +720,37 @@ def test_the_gradient_stays(seed: int, price: float) -> None:
     found = sum(float((s * d).sum()) for s, d in zip(shadows, directions, strict=True))
     scale = sum(float(np.abs(s * d).sum()) for s, d in zip(shadows, directions, strict=True))
     assert abs(found - expected) <= 1e-10 * max(1.0, scale)
+
+
+# Texts
+
+
+def run(function: Function) -> Function:
+    return merge(function, TABLE)
+
+
+def test_values_go_from_one_loop_to_the_next() -> None:
+    check_docstring(producer_fusion, run)
+
+
+def test_an_array_that_has_to_be_whole_stays() -> None:
+    check_unchanged(
+        run,
+        """
+        %t: array<f64,1,C> = alloc %n [element='f64']
+        %last: i64 = sub %n, 1 [exact=True]
+        for 0, %n [step=1] {
+        (%i: i64):
+          %v: f64 = load %x, %i
+          store %v, %t, %i
+          yield
+        }
+        for 0, %n [step=1] {
+        (%j: i64):
+          %back: i64 = sub %last, %j [exact=True]
+          %w: f64 = load %t, %back
+          store %w, %x, %j
+          yield
+        }
+        """,
+    )

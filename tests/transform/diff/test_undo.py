@@ -59,6 +59,7 @@ def kinds_of_stores(planner: Planner, plan: Plan) -> Counter[str]:
     return found
 
 
+@pytest.mark.slow
 def test_plans_that_roll_back_give_the_right_gradient_and_memory() -> None:
     found: Counter[str] = Counter()
     for seed in range(260):

@@ -9,8 +9,10 @@ import pytest
 
 from adcore.ir import Function, interpret, parse_function, print_function, verify, walk
 from adcore.ops import TABLE
+from adcore.transform.optimize import check_sinking
 from adcore.transform.optimize.check_sinking import defer_checks
 from tests.lower.native import Native, agree
+from tests.transform.texts import check_docstring, check_unchanged
 
 ONE_KIND = """
 func @f(%x: array<f64,1,C>) -> (f64) {
@@ -126,3 +128,26 @@ def test_loops_in_which_something_else_can_raise_stay_as_they_are() -> None:
 def test_checks_of_integers_stay_where_they_protect() -> None:
     text = ONE_KIND.replace("%ok: bool = ne %v, %zero", "%ok: bool = lt %i, %n")
     assert checks_inside(deferred(text)) == 1
+
+
+def run(function: Function) -> Function:
+    return defer_checks(function, TABLE)
+
+
+def test_one_kind_of_error_is_a_bool_that_the_loop_carries() -> None:
+    check_docstring(check_sinking, run)
+
+
+def test_a_check_of_integers_stays_where_it_is() -> None:
+    check_unchanged(
+        run,
+        """
+        for 0, %n [step=1] {
+        (%i: i64):
+          %ok: bool = lt %i, %k
+          check %ok [error='ValueError', message='too many']
+          store %s, %x, %i
+          yield
+        }
+        """,
+    )

@@ -12,8 +12,10 @@ from adcore.ir import Function, interpret, verify
 from adcore.ir.core import Instr, walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
+from adcore.transform.canonical.simplify import simplify
 from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.improve import improve
+from tests.transform.texts import check_pass, check_unchanged
 
 SIZE = 16
 
@@ -124,3 +126,97 @@ def test_terms_that_share_dear_work_stay_together() -> None:
     """
     function = verify(parse_function(text), TABLE)
     assert len(loops(gather_accumulations(function, TABLE))) == 1
+
+
+def gathered(function: Function) -> Function:
+    return simplify(gather_accumulations(function, TABLE), TABLE)
+
+
+def test_the_adjoint_of_a_stencil_is_a_stencil() -> None:
+    check_pass(
+        gathered,
+        """
+        for 0, %n [step=1] {
+        (%i: i64):
+          %i1: i64 = add %i, 1 [exact=True]
+          %i2: i64 = add %i, 2 [exact=True]
+          %v: f64 = load %x, %i
+          accumulate %v, %d, %i
+          accumulate %v, %d, %i1
+          accumulate %v, %d, %i2
+          yield
+        }
+        """,
+        """
+        %0: bool = ge %n, 2
+        if %0 {
+        ():
+          %v: f64 = load %x, 0
+          accumulate %v, %d, 0
+          %v.1: f64 = load %x, 1
+          %v.2: f64 = load %x, 0
+          %2: f64 = add %v.1, %v.2 [flags='adjoint']
+          accumulate %2, %d, 1
+          for 2, %n [step=1] {
+          (%i: i64):
+            %v.3: f64 = load %x, %i
+            %4: i64 = add %i, -1 [exact=True]
+            %v.4: f64 = load %x, %4
+            %5: i64 = add %i, -2 [exact=True]
+            %v.5: f64 = load %x, %5
+            %6: f64 = add %v.3, %v.4 [flags='adjoint']
+            %7: f64 = add %6, %v.5 [flags='adjoint']
+            accumulate %7, %d, %i
+            yield
+          }
+          %8: i64 = add %n, -1 [exact=True]
+          %i1: i64 = add %8, 1 [exact=True]
+          %v.6: f64 = load %x, %8
+          %9: i64 = add %n, -2 [exact=True]
+          %v.7: f64 = load %x, %9
+          %10: f64 = add %v.6, %v.7 [flags='adjoint']
+          accumulate %10, %d, %i1
+          %11: i64 = add %n, 1 [exact=True]
+          %12: i64 = add %11, -2 [exact=True]
+          %i2: i64 = add %12, 2 [exact=True]
+          %v.8: f64 = load %x, %12
+          accumulate %v.8, %d, %i2
+          yield
+        } {
+        ():
+          for 0, %n [step=1] {
+          (%i.1: i64):
+            %v.9: f64 = load %x, %i.1
+            accumulate %v.9, %d, %i.1
+            %15: i64 = add %i.1, 1 [exact=True]
+            %16: i64 = add %15, -1 [exact=True]
+            %i1.1: i64 = add %16, 1 [exact=True]
+            %v.10: f64 = load %x, %16
+            accumulate %v.10, %d, %i1.1
+            %17: i64 = add %i.1, 2 [exact=True]
+            %18: i64 = add %17, -2 [exact=True]
+            %i2.1: i64 = add %18, 2 [exact=True]
+            %v.11: f64 = load %x, %18
+            accumulate %v.11, %d, %i2.1
+            yield
+          }
+          yield
+        }
+        """,
+    )
+
+
+def test_two_neighbours_are_left_to_predictive_commoning() -> None:
+    check_unchanged(
+        gathered,
+        """
+        for 0, %n [step=1] {
+        (%i: i64):
+          %i1: i64 = add %i, 1 [exact=True]
+          %v: f64 = load %x, %i
+          accumulate %v, %d, %i
+          accumulate %v, %d, %i1
+          yield
+        }
+        """,
+    )

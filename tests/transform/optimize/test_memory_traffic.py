@@ -162,10 +162,10 @@ REVERSED = """
 def test_loops_whose_iterations_are_apart_run_upwards(read: str, added: str) -> None:
     before = program(REVERSED.replace("READ", read).replace("ADDED", added))
     (loop,) = (i for i in walk(before.region) if i.op == "for")
-    apart = parallel_loops(before)
+    apart = parallel_loops(before, TABLE)
     # A sum to d[k] is carried by every iteration, a load of d[k] by none.
     assert (loop in apart) is (added != "%k")
-    after = ascend(before)
+    after = ascend(before, TABLE)
     assert bool(re.search("reverse=True", print_function(after))) is (loop not in apart)
     agree(before, after)
 
@@ -182,7 +182,7 @@ def test_a_sum_that_is_looked_at_on_the_way_keeps_its_direction(seen: str) -> No
     yield %t
   }}"""
     )
-    after = ascend(before)
+    after = ascend(before, TABLE)
     assert "reverse=True" in print_function(after)
     agree(before, after)
 
@@ -199,21 +199,21 @@ def test_a_sum_that_is_looked_at_on_the_way_keeps_its_direction(seen: str) -> No
 )
 def test_which_loops_are_parallel(body: str, parallel: bool) -> None:
     function = program("for %0, %n [step=1] {\n(%i: i64):\n" + body + "\n yield\n}")
-    assert bool(parallel_loops(function)) is parallel
+    assert bool(parallel_loops(function, TABLE)) is parallel
 
 
 @pytest.mark.parametrize(("factor", "told"), [("%1", True), ("%3", False)])
 def test_llvm_is_told_where_neighbours_follow_each_other(factor: str, told: bool) -> None:
     body = f"%p: i64 = mul %i, {factor} [exact=True]\n %v: f64 = load %a, %p\n store %v, %d, %i\n yield\n}}"
     function = program("%3: i64 = const [type='i64', value=3]\nfor %0, %n [step=1] {\n(%i: i64):\n" + body)
-    assert parallel_loops(function)
-    assert bool(vector_loops(function)) is told
+    assert parallel_loops(function, TABLE)
+    assert bool(vector_loops(function, TABLE)) is told
 
 
 def test_arrays_that_may_overlap_are_not_apart() -> None:
     function = program("for %0, %n [step=1] {\n(%i: i64):\n %v: f64 = load %a, %i\n store %v, %d, %i\n yield\n}")
-    assert parallel_loops(function)
-    assert not parallel_loops(function, AliasClasses(((0, 1),)))
+    assert parallel_loops(function, TABLE)
+    assert not parallel_loops(function, TABLE, AliasClasses(((0, 1),)))
 
 
 def test_an_array_that_a_loop_chooses_is_not_known_to_be_another() -> None:
@@ -228,13 +228,13 @@ def test_an_array_that_a_loop_chooses_is_not_known_to_be_another() -> None:
     }
     yield %w, %u
   }""")
-    assert not parallel_loops(function)
+    assert not parallel_loops(function, TABLE)
 
 
 PASSES: list[Callable[[Function], Function]] = [
     lambda f: cancel_clears(f, TABLE),
     lambda f: promote_sums(f, TABLE),
-    ascend,
+    lambda f: ascend(f, TABLE),
 ]
 
 

@@ -21,6 +21,7 @@ from adcore.ops.define import Table
 from adcore.ops.memory import evaluate_alloc
 from adcore.transform.optimize import product_separation as products
 from adcore.transform.optimize.product_separation import ENOUGH, separate_products
+from tests.transform.texts import check_pass, check_unchanged
 
 HEAD = """
 func @f(%a: array<f64,2,C>, %b: array<f64,2,C>, %c: array<f64,2,C>, %d: array<f64,2,C>, %n: i64, %s: f64) -> (f64) {
@@ -175,7 +176,7 @@ def test_products_are_seen(name: str) -> None:
     before = program(PRODUCTS[name])
     after = separate_products(before, TABLE)
     assert marks(after) == 1
-    assert len(product_nests(after)) == 1
+    assert len(product_nests(after, TABLE)) == 1
     agree(before, after)
 
 
@@ -505,12 +506,12 @@ def test_the_mark_alone_makes_no_product() -> None:
         )
     )
     assert marks(marked) == 1
-    assert product_nests(marked) == {}
+    assert product_nests(marked, TABLE) == {}
     clear = program(
         PRODUCTS["accumulated"].replace("for %0, %n [step=1] {\n  (%i", "for %0, %n [product=True, step=1] {\n  (%i")
     )
-    assert len(product_nests(clear)) == 1
-    assert product_nests(clear, AliasClasses(((0, 2),))) == {}
+    assert len(product_nests(clear, TABLE)) == 1
+    assert product_nests(clear, TABLE, AliasClasses(((0, 2),))) == {}
 
 
 PLACES = ("%i, %j", "%i, %k", "%k, %j", "%j, %i", "%k, %i", "%j, %k", "%i, %0", "%n, %j", "%i1, %j", "%j, %i1")
@@ -583,3 +584,100 @@ def test_random_nests() -> None:
 
     compare()
     assert separated > 30
+
+
+def run(function: Function) -> Function:
+    return separate_products(function, TABLE)
+
+
+def test_two_products_of_one_nest_stand_alone() -> None:
+    check_pass(
+        run,
+        """
+        func @f(%a: array<f64,2,C>, %b: array<f64,2,C>, %c: array<f64,2,C>,
+                %da: array<f64,2,C>, %db: array<f64,2,C>) -> () {
+        for 0, 12 [step=1] {
+        (%i: i64):
+          for 0, 12 [step=1] {
+          (%j: i64):
+            %e: f64 = load %c, %i, %j
+            for 0, 12 [step=1] {
+            (%h: i64):
+              %v: f64 = load %a, %i, %h
+              %w: f64 = mul %v, %e
+              accumulate %w, %db, %h, %j
+              %y: f64 = load %b, %h, %j
+              %z: f64 = mul %y, %e
+              accumulate %z, %da, %i, %h
+              yield
+            }
+            yield
+          }
+          yield
+        }
+        return
+        }
+        """,
+        """
+        func @f(%a: array<f64,2,C>, %b: array<f64,2,C>, %c: array<f64,2,C>,
+                %da: array<f64,2,C>, %db: array<f64,2,C>) -> () {
+          for 0, 12 [product=True, step=1] {
+          (%i: i64):
+            for 0, 12 [step=1] {
+            (%j: i64):
+              %e: f64 = load %c, %i, %j
+              for 0, 12 [step=1] {
+              (%h: i64):
+                %v: f64 = load %a, %i, %h
+                %w: f64 = mul %v, %e
+                accumulate %w, %db, %h, %j
+                yield
+              }
+              yield
+            }
+            yield
+          }
+          for 0, 12 [product=True, step=1] {
+          (%i.1: i64):
+            for 0, 12 [step=1] {
+            (%j.1: i64):
+              %e.1: f64 = load %c, %i.1, %j.1
+              for 0, 12 [step=1] {
+              (%h.1: i64):
+                %y: f64 = load %b, %h.1, %j.1
+                %z: f64 = mul %y, %e.1
+                accumulate %z, %da, %i.1, %h.1
+                yield
+              }
+              yield
+            }
+            yield
+          }
+          return
+        }
+        """,
+    )
+
+
+def test_loops_that_are_known_to_be_short_stay() -> None:
+    check_unchanged(
+        run,
+        """
+        for 0, 8 [step=1] {
+        (%i: i64):
+          for 0, 8 [step=1] {
+          (%j: i64):
+            %e: f64 = load %c, %i, %j
+            for 0, 8 [step=1] {
+            (%h: i64):
+              %v: f64 = load %a, %i, %h
+              %w: f64 = mul %v, %e
+              accumulate %w, %b, %h, %j
+              yield
+            }
+            yield
+          }
+          yield
+        }
+        """,
+    )

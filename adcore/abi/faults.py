@@ -1,0 +1,23 @@
+"""Faults: what the status of a native entry means.
+
+An entry returns 0, or k > 0 for the k-th of the faults that its object came with. The kernel leaves two numbers in the
+frame, which the fault's message may show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adcore.source import Span
+
+RAN = 0
+"""The status of a call that ended well."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a kernel stopped: the name of the exception, its message with {0} and {1} for the details, and where."""
+
+    error: str
+    message: str
+    span: Span | None = None

@@ -38,11 +38,6 @@ FACE = {"__init__", "__main__", "activities", "api", "driver"}
 KNOWN_CIRCLES = (
     {"adcore.ops", "adcore.ops.custom"},
     {"adcore.lower.control_flow", "adcore.lower.lowering", "adcore.lower.product_calls"},
-    {"adcore.frontend.session", "adcore.frontend.values.abstract"},
-    {
-        "adcore.frontend.compile", "adcore.frontend.custom_derivatives", "adcore.frontend.python.calls",
-        "adcore.frontend.python.expressions", "adcore.frontend.python.statements",
-    },
 )  # fmt: skip
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")

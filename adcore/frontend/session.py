@@ -12,16 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from adcore.captures import unwrap
 from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
 from adcore.frontend.liveness import Liveness, bound_names, liveness
+from adcore.frontend.program import Program
 from adcore.frontend.reader import Source, read
 from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Const, ListRef, Poison
 from adcore.ir.builder import Builder, OpenRegion, OpTable
 from adcore.ir.core import Value
 from adcore.ir.types import Scalar
+from adcore.signature import Signature
 from adcore.source import Span
 
 
@@ -54,12 +58,13 @@ class State:
 
 @dataclass(frozen=True)
 class Syntax:
-    """The entry points of what compiles syntax: expressions, blocks, single statements. Modules between them go through
-    the session, so that they need not import each other."""
+    """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own. Modules
+    between them go through the session, so that they need not import each other."""
 
     evaluate: Callable[[Frame, ast.expr], Abstract]
     execute: Callable[[Frame, Sequence[ast.stmt]], None]
     perform: Callable[[Frame, ast.stmt], None]
+    compile: Callable[[Callable[..., Any], Signature], Program]
 
 
 class Session:
@@ -256,8 +261,6 @@ def name_value(value: Abstract, hint: str) -> None:
 
 def as_static_int(value: Abstract) -> int | None:
     """The integer that `value` is known to be."""
-    import numpy as np
-
     if isinstance(value, Const) and isinstance(value.value, (int, np.integer)):
         return int(value.value)
     return None

@@ -11,11 +11,12 @@ import numpy as np
 
 from adcore.captures import unwrap
 from adcore.errors import CompileError
-from adcore.frontend.custom_derivatives import call_ruled, find
+from adcore.frontend.custom_derivatives import find
 from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS, array_method
 from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.python.builtins import BUILTINS
 from adcore.frontend.python.comprehensions import generator
+from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.function_table import (
     MATH,
     MATH_SPECIAL,
@@ -89,8 +90,9 @@ def call(frame: Frame, node: ast.Call) -> Abstract:
         return POISON
     if isinstance(function, Closure):
         arguments = arguments.in_memory(frame, node)
-        source = function.frame.source
-        return inline(frame, node, source, function.node, function.frame, dict(function.defaults), arguments)
+        scope = function.scope
+        assert isinstance(scope, Frame)
+        return inline(frame, node, scope.source, function.node, scope, dict(function.defaults), arguments)
     if isinstance(function, Method):
         return call_method(frame, node, function, arguments)
     if not isinstance(function, Const):
@@ -136,7 +138,7 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
         if arguments.poisoned:
             return POISON
     if (rule := find(function)) is not None:
-        return call_ruled(frame, node, rule, arguments.positional, arguments.keywords)
+        return call_custom(frame, node, rule, arguments.positional, arguments.keywords)
     try:
         hash(function)
     except TypeError:

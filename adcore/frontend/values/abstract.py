@@ -9,15 +9,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import numpy as np
+
+from adcore.frontend.reader import Source
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, ArrayType, Scalar
 from adcore.signature import ArgType
 from adcore.source import Span
 
-if TYPE_CHECKING:
-    from adcore.frontend.session import Frame
+
+class Scope(Protocol):
+    """A function that is being compiled, as far as values know it: closures have one, in which their names live."""
+
+    @property
+    def source(self) -> Source: ...
 
 
 @dataclass(frozen=True)
@@ -236,10 +243,10 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """A function or lambda defined inside the compiled function; `frame` is where its free names live."""
+    """A function or lambda defined inside the compiled function; `scope` is where its free names live."""
 
     node: ast.FunctionDef | ast.Lambda
-    frame: Frame
+    scope: Scope
     defaults: tuple[tuple[str, Abstract], ...]
 
     @property
@@ -308,8 +315,6 @@ UNBOUND = Unbound()
 
 def is_number(value: Any) -> bool:
     """A Python or NumPy number (bool included, complex not)."""
-    import numpy as np
-
     return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
 
 

@@ -197,7 +197,7 @@ class Joiner:
                 "keep one name per array and copy elements instead: `u[:] = v`, or loop over them",
                 ("which buffer a name stands for must be known while compiling",),
             )
-        if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.frame is b.frame:
+        if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.scope is b.scope:
             return a
         if _is_list(a) and _is_list(b):
             return Conflict(

@@ -54,6 +54,12 @@ class Specialisation:
 
         return self.build.product(DERIVED).bytes(values)
 
+    def formula(self) -> str:
+        """Those bytes in the user's names."""
+        from adcore.driver.pipeline import DERIVED
+
+        return self.build.product(DERIVED).formula()
+
 
 @dataclass(frozen=True)
 class Interface:

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from adcore.errors import AdcoreError, ArgumentError, CompileError, WorkspaceError
+from adcore.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from adcore.api import (
@@ -56,8 +57,6 @@ _LAZY = frozenset({
     "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
     "vjp",
 })  # fmt: skip
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -85,4 +85,4 @@ ForwardWithPrimal = Mode("ForwardWithPrimal", "forward", True)
 Reverse = Mode("Reverse", "reverse")
 ReverseWithPrimal = Mode("ReverseWithPrimal", "reverse", True)
 ReverseSplit = SplitMode("ReverseSplit", "reverse", True)
-"""Forward and reverse sweep as two calls; see `adcore.driver.split`."""
+"""Forward and reverse sweep as two calls; see `adcore.driver.handles.split`."""

@@ -21,13 +21,15 @@ from adcore.activities import (
     ReverseWithPrimal,
     SplitMode,
 )
+from adcore.driver.calls.annotated import annotated_run
+from adcore.driver.calls.binding import bind, python_function
 from adcore.driver.functional import grad, jvp, value_and_grad, vjp
-from adcore.driver.handles import Bound, Handle
+from adcore.driver.handles.bound import Bound
+from adcore.driver.handles.handle import Handle
+from adcore.driver.handles.split import SplitHandle
 from adcore.driver.higher_order import hessian, hvp, jacobian
+from adcore.driver.request import Options
 from adcore.driver.rules import rule
-from adcore.driver.specialisations import Options, bind, python_function
-from adcore.driver.split import SplitHandle
-from adcore.driver.vector_forward import prepared_call
 from adcore.runtime.arguments import refuse
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,7 +65,7 @@ def autodiff(
     names, annotated = bind(python, args, kwargs)
     if mode is ReverseSplit:
         refuse("autodiff makes one call, ReverseSplit is for two", help="ad.compile(..., mode=ad.ReverseSplit)")
-    return prepared_call(_mode(mode), python, names, annotated, options).run()
+    return annotated_run(_mode(mode), python, names, annotated, options).run()
 
 
 @overload

@@ -13,7 +13,8 @@ import numpy as np
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Plan, Planner
-from adcore.driver.pipeline import Request, Sweep, compile_request
+from adcore.driver.pipeline import LOWERED, SIMPLIFIED, compile_request
+from adcore.driver.request import Request, Sweep
 from adcore.ir import Function
 from adcore.ir.core import walk
 from adcore.ops import TABLE
@@ -38,7 +39,7 @@ def _line(large: Large) -> str:
     kinds = tuple("duplicated" if np.asarray(a).dtype == float else "const" for a in large.args)
     request = Request(function, given, (Sweep("reverse", kinds, (True,)),))
     started = time.process_time()
-    program: Function = compile_request(request, until="llvm").products["simplified"]
+    program: Function = compile_request(request, until=LOWERED).product(SIMPLIFIED)
     compiler = time.process_time() - started
     seconds, (made, _) = _median(lambda: _planned(program, kinds))
     loads = [i for i in walk(program.region) if i.op == "load"]

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.dependence import Dependence
-from adcore.ir.core import Instr, Region, Value
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType, ListType, carries_derivative, is_float
 from adcore.ops import Table
 
@@ -37,14 +38,16 @@ def activity(
     )
 
 
-def active_in(dependence: Dependence, ops: Table, kinds: Sequence[str], seeds: Sequence[bool]) -> Activity:
+@kept
+def activity_of(
+    function: Function, ops: Table, aliases: AliasClasses, kinds: tuple[str, ...], seeds: tuple[bool, ...]
+) -> Activity:
     """Activity for reverse mode: `kinds` per parameter ("const", "active", "duplicated"), `seeds` per result (whether
     it is differentiated)."""
-    function = dependence.structure.function
     inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]
     visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
     outputs = [r for r, seeded in zip(function.results, seeds, strict=True) if seeded]
-    return activity(dependence, ops, inputs, outputs, visible)
+    return activity(dependence_of(function, ops, aliases), ops, inputs, outputs, visible)
 
 
 def depending_on(

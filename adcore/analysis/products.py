@@ -13,9 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.forms import Form
-from adcore.analysis.structure import structure
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.products import Matrix, Product, Subscript
 from adcore.ir.types import ArrayType, is_float
@@ -34,7 +33,7 @@ def product_nests(function: Function, ops: Table, aliases: AliasClasses | None =
     marked = [i for i in walk(function.region) if i.op == "for" and i.attrs.get(MARK)]
     if not marked:
         return {}
-    dependence = Dependence(structure(function, ops), aliases)
+    dependence = dependence_of(function, ops, aliases)
     found = ((loop, product_of(dependence, loop)) for loop in marked)
     return {loop: product for loop, product in found if product is not None}
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from weakref import ReferenceType, ref
 
 from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ir.facts import kept
 from adcore.ops import Table
+from adcore.source import Span
 
 LOOPS = ("for", "while")
 
@@ -23,7 +26,9 @@ class Structure:
     program order, nested ones after their holder; `end` is the number that follows the last one inside.
     """
 
-    function: Function
+    name: str
+    region: Region
+    span: Span | None
     ops: Table
     definition: dict[Value, Instr]
     home: dict[Value | Instr, Region]
@@ -32,9 +37,15 @@ class Structure:
     users: dict[Value, list[Instr]]
     number: dict[Instr, int]
     end: dict[Instr | Region, int]
+    _function: ReferenceType[Function] = field(repr=False)
     _chains: dict[Region, list[Region]] = field(default_factory=dict, repr=False)
     _loops: dict[Region, list[Instr]] = field(default_factory=dict, repr=False)
     _rest: dict[Region, Intervals] = field(default_factory=dict, repr=False)
+
+    @property
+    def function(self) -> Function:
+        """The function: not held on to, as this is kept for as long as that lives. An equal one, if it does not."""
+        return self._function() or Function(self.name, self.region, self.span)
 
     def parent(self, region: Region) -> Region | None:
         """The region around `region`."""
@@ -61,7 +72,7 @@ class Structure:
 
     def rectangular(self, region: Region) -> bool:
         """Whether all loops around `region` are `for` loops whose bounds are known before the whole nest."""
-        top = self.function.region
+        top = self.region
         loops = self.loops(region)
         return all(loop.op == "for" and all(self.home[v] is top for v in loop.operands[:2]) for loop in loops)
 
@@ -108,18 +119,20 @@ class Structure:
 
     def holder(self, instr: Instr) -> Instr:
         """The instruction of the function's own region that is or holds `instr`."""
-        holder = self.ancestor(instr, self.function.region)
+        holder = self.ancestor(instr, self.region)
         assert holder is not None
         return holder
 
     def instructions(self) -> list[Instr]:
         """Every instruction, in program order."""
-        return list(walk(self.function.region))
+        return list(walk(self.region))
 
 
-def structure(function: Function, ops: Table) -> Structure:
-    """Index `function`, whose instructions are those of `ops`."""
-    s = Structure(function, ops, {}, {}, {}, {function.region: None}, {}, {}, {})
+@kept
+def structure_of(function: Function, ops: Table) -> Structure:
+    """Where everything in `function` stands, whose instructions are those of `ops`."""
+    owner: dict[Region, Instr | None] = {function.region: None}
+    s = Structure(function.name, function.region, function.span, ops, {}, {}, {}, owner, {}, {}, {}, ref(function))
     _index(s, function.region)
     return s
 

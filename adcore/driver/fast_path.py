@@ -1,7 +1,7 @@
 """Gradients of calls like one before: the same native code, without looking at the arguments' structure again.
 
 The first call of a gradient function takes the general path (`adcore.driver.functional`). Where its arguments are plain
-numbers and contiguous arrays, it leaves a `Quick` behind, which serves later calls with arguments of the same kinds.
+numbers and contiguous arrays, it leaves a `FastPath` behind, which serves later calls with arguments of the same kinds.
 Whatever is not exactly as it was goes the general path again, so the answer never depends on which path it took.
 """
 
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from adcore.activities import Active, Activity, Const, Duplicated, ReverseWithPrimal
-from adcore.driver.handles import Handle
-from adcore.driver.specialisations import Options, Primal
-from adcore.frontend.custom_derivatives import generation
+from adcore.driver.calls.call import Call
+from adcore.driver.handles.handle import Handle
+from adcore.driver.request import Options
+from adcore.driver.rules import generation
+from adcore.driver.specialisations import Primal
 from adcore.ir.types import ArrayType
-
-if TYPE_CHECKING:
-    from adcore.driver.functional import Evaluation
 
 Kinds = tuple[Any, ...]
 Answer = tuple[Any, tuple[Any, ...]]
@@ -52,7 +51,7 @@ def kinds_of(args: Sequence[Any]) -> Kinds | None:
     return tuple(found)
 
 
-class Quick:
+class FastPath:
     """Value and gradient of one function for arguments of one kind."""
 
     def __init__(self, native: _Native, primal: Primal, chosen: tuple[int, ...], is_array: Sequence[bool]) -> None:
@@ -63,7 +62,7 @@ class Quick:
         actives = [k for k in sorted(chosen) if not is_array[k]]
         # Where the derivative of each chosen argument is: position among the shadows, or among the numbers returned.
         self._found = [(is_array[k], (self._shadowed if is_array[k] else actives).index(k)) for k in chosen]
-        self._bakes = bool(primal.program.captures)
+        self._bakes = bool(primal.interface.captures)
 
     @property
     def is_stale(self) -> bool:
@@ -105,24 +104,24 @@ class Quick:
         return True
 
 
-def quick(evaluation: Evaluation, options: Options) -> Quick | None:
-    """What serves later calls like `evaluation`, which has been run; None where only the general path can."""
-    primal, chosen = evaluation.primal, evaluation.chosen
-    plain = all(type(v) is np.ndarray or type(v) in NUMBERS for v in evaluation.arguments)
+def _fast_path(call: Call, options: Options) -> FastPath | None:
+    """What serves later calls like `call`, which has been run; None where only the general path can."""
+    primal, chosen = call.primal, call.chosen
+    plain = all(type(v) is np.ndarray or type(v) in NUMBERS for v in call.arguments)
     # A limit in bytes chooses its code by the shapes; arrays from outside and shared memory are looked at every time.
     fixed = options.workspace in ("auto", "heap", 0)
-    if not plain or not fixed or evaluation.groups or len(primal.leaves) != len(evaluation.arguments):
+    if not plain or not fixed or call.groups or len(primal.leaves) != len(call.arguments):
         return None
     is_array = [isinstance(leaf.type, ArrayType) for leaf in primal.leaves]
-    annotated: list[Activity] = [Const(value) for value in evaluation.arguments]
+    annotated: list[Activity] = [Const(value) for value in call.arguments]
     for k in chosen:
-        value = evaluation.arguments[k]
+        value = call.arguments[k]
         annotated[k] = Duplicated(value, np.zeros(value.shape, value.dtype)) if is_array[k] else Active(value)
-    native = _Native(ReverseWithPrimal, evaluation.function, annotated, {}, options)
-    return Quick(native, primal, chosen, is_array) if native.is_attached else None
+    native = _Native(ReverseWithPrimal, call.function, annotated, {}, options)
+    return FastPath(native, primal, chosen, is_array) if native.is_attached else None
 
 
-Served = dict[Kinds, Quick | None]
+Served = dict[Kinds, FastPath | None]
 
 MOST_FUNCTIONS = 256
 
@@ -139,8 +138,8 @@ def served(function: Callable[..., Any], wrt: Any, options: Options) -> Served:
     return _served[key]
 
 
-def remember(known: Served, kinds: Kinds | None, evaluation: Evaluation, options: Options) -> None:
-    """Keep what serves calls like `evaluation`, which has been run, unless that was tried before."""
+def remember(known: Served, kinds: Kinds | None, call: Call, options: Options) -> None:
+    """Keep what serves calls like `call`, which has been run, unless that was tried before."""
     if kinds is None:
         return
     earlier = known.get(kinds)
@@ -148,7 +147,7 @@ def remember(known: Served, kinds: Kinds | None, evaluation: Evaluation, options
         return
     if len(known) >= MOST_KINDS:
         known.pop(next(iter(known)))
-    known[kinds] = quick(evaluation, options)
+    known[kinds] = _fast_path(call, options)
 
 
-__all__ = ["MOST_KINDS", "Quick", "kinds_of", "quick", "remember", "served"]
+__all__ = ["MOST_KINDS", "FastPath", "kinds_of", "remember", "served"]

@@ -15,8 +15,12 @@ import numpy as np
 
 from adcore.analysis.planning.explain import Explanation
 from adcore.driver.batching import Cotangents, Tangents, lanes_for
-from adcore.driver.functional import Evaluation, Wrt, at, scalar_seeds
-from adcore.driver.specialisations import Options, is_differentiable
+from adcore.driver.calls.call import Call
+from adcore.driver.calls.sweeps import results, structured, tangent_leaves
+from adcore.driver.calls.wrt import Wrt, at
+from adcore.driver.functional import scalar_seeds
+from adcore.driver.request import Options
+from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, Scalar, Type
 from adcore.runtime.arguments import refuse
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
@@ -51,8 +55,8 @@ class Operator:
         extra = {"vector": kwargs.pop("vector")} if self._make is _Product and "vector" in kwargs else {}
         if self._make is _Product and not extra:
             raise TypeError(f"hvp({self.__name__}) is called without `vector=`")
-        evaluation = at(self._f, args, kwargs, self._wrt, Options())
-        return self._make(evaluation, isinstance(self._wrt, tuple), **extra)
+        call = at(self._f, args, kwargs, self._wrt, Options())
+        return self._make(call, isinstance(self._wrt, tuple), **extra)
 
     def explain(self, *args: Any, **kwargs: Any) -> Explanation:
         """Which sweeps run for these arguments, and what they keep."""
@@ -85,22 +89,21 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
 
 
 class _Product(Bound):
-    def __init__(self, evaluation: Evaluation, several: bool, vector: Any) -> None:
-        scalar_seeds(evaluation)
-        self.evaluation, self.several = evaluation, several
+    def __init__(self, call: Call, several: bool, vector: Any) -> None:
+        scalar_seeds(call)
+        self.call, self.several = call, several
         vectors = vector if several else (vector,)
-        if len(vectors) != len(evaluation.chosen):
-            refuse(f"hvp got {len(vectors)} vectors for {len(evaluation.chosen)} arguments")
-        given = {k: evaluation.tangent_leaves(k, v) for k, v in zip(evaluation.chosen, vectors, strict=True)}
-        self.tangents = evaluation.leaf_tangents(given)
-        self.sweeper = Tangents(evaluation, 1, second=True)
+        if len(vectors) != len(call.chosen):
+            refuse(f"hvp got {len(vectors)} vectors for {len(call.chosen)} arguments")
+        self.tangents = tangent_leaves(call, dict(zip(call.chosen, vectors, strict=True)))
+        self.sweeper = Tangents(call, 1, higher=True)
 
     def __call__(self) -> Any:
         self.sweeper.clear()
         self.sweeper.along(self.tangents)
         self.sweeper.run()
-        change = [self.sweeper.change(k, 0) for k in range(len(self.evaluation.kinds))]
-        found = tuple(self.evaluation.structured(change, k) for k in self.evaluation.chosen)
+        change = [self.sweeper.change(k, 0) for k in range(len(self.call.kinds))]
+        found = tuple(structured(self.call, change, k) for k in self.call.chosen)
         return found if self.several else found[0]
 
     def explain(self) -> Explanation:
@@ -108,12 +111,12 @@ class _Product(Bound):
 
 
 class _Hessian(Bound):
-    def __init__(self, evaluation: Evaluation, several: bool) -> None:
-        scalar_seeds(evaluation)
-        self.evaluation, self.several = evaluation, several
-        self.directions = _directions(evaluation)
-        self.sweeper = Tangents(evaluation, lanes_for(evaluation, len(self.directions), True), second=True)
-        kinds = [(_shape(evaluation, k), _dtype(evaluation, k)) for k in evaluation.chosen]
+    def __init__(self, call: Call, several: bool) -> None:
+        scalar_seeds(call)
+        self.call, self.several = call, several
+        self.directions = _directions(call)
+        self.sweeper = Tangents(call, lanes_for(call, len(self.directions), True), higher=True)
+        kinds = [(_shape(call, k), _dtype(call, k)) for k in call.chosen]
         self.blocks = [[np.zeros((_count(a), _count(b)), np.result_type(s, t)) for b, t in kinds] for a, s in kinds]
         self.shaped = [
             [block.reshape(a + b) for block, (b, _) in zip(row, kinds, strict=True)]
@@ -122,11 +125,11 @@ class _Hessian(Bound):
 
     def __call__(self) -> Any:
         sweeper, lanes = self.sweeper, self.sweeper.lanes
-        columns = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
+        columns = [self.call.spans[k][0] for k in self.call.chosen]
         for start in range(0, len(self.directions), lanes):
-            chunk = self.directions[start : start + lanes]
-            _sweep(sweeper, chunk)
-            for lane, d in enumerate(chunk):
+            batch = self.directions[start : start + lanes]
+            _sweep(sweeper, batch)
+            for lane, d in enumerate(batch):
                 for block, leaf in zip(self.blocks[d.number], columns, strict=True):
                     change = sweeper.change(leaf, lane)
                     block[d.element] = change.reshape(-1) if isinstance(change, np.ndarray) else change or 0.0
@@ -139,23 +142,23 @@ class _Hessian(Bound):
         return _noted(self.sweeper.explain(), how)
 
 
-def _jacobian(evaluation: Evaluation, several: bool) -> Bound:
-    outputs = evaluation.results()
-    directions = _directions(evaluation)
+def _jacobian(call: Call, several: bool) -> Bound:
+    outputs = results(call)
+    directions = _directions(call)
     rows = sum(int(np.size(o)) for o in outputs)
-    forward = -(-len(directions) // lanes_for(evaluation, len(directions), False)) <= rows
-    return (_ByColumns if forward else _ByRows)(evaluation, several, outputs)
+    forward = -(-len(directions) // lanes_for(call, len(directions), False)) <= rows
+    return (_ByColumns if forward else _ByRows)(call, several, outputs)
 
 
 class _Jacobian(Bound):
     """`blocks[output][argument]`: a matrix of elements of the output by elements of the argument."""
 
-    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
-        self.evaluation, self.several, self.outputs = evaluation, several, outputs
+    def __init__(self, call: Call, several: bool, outputs: Sequence[Any]) -> None:
+        self.call, self.several, self.outputs = call, several, outputs
         self.blocks, self.shaped = [], []
-        for output, type_ in zip(outputs, evaluation.primal.result_types, strict=True):
+        for output, type_ in zip(outputs, call.result_types, strict=True):
             own = _float_of(type_)
-            shapes = [(_shape(evaluation, k), np.result_type(own, _dtype(evaluation, k))) for k in evaluation.chosen]
+            shapes = [(_shape(call, k), np.result_type(own, _dtype(call, k))) for k in call.chosen]
             self.blocks.append([np.zeros((int(np.size(output)), _count(shape)), dtype) for shape, dtype in shapes])
             self.shaped.append([
                 block.reshape(np.shape(output) + shape)
@@ -164,22 +167,22 @@ class _Jacobian(Bound):
 
     def found(self) -> Any:
         lines = [tuple(map(_plain, line)) if self.several else _plain(line[0]) for line in self.shaped]
-        return lines[0] if self.evaluation.primal.is_single else tuple(lines)
+        return lines[0] if self.call.primal.is_single else tuple(lines)
 
 
 class _ByColumns(_Jacobian):
-    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
-        super().__init__(evaluation, several, outputs)
-        self.directions = _directions(evaluation)
-        self.sweeper = Tangents(evaluation, lanes_for(evaluation, len(self.directions), False), second=False)
+    def __init__(self, call: Call, several: bool, outputs: Sequence[Any]) -> None:
+        super().__init__(call, several, outputs)
+        self.directions = _directions(call)
+        self.sweeper = Tangents(call, lanes_for(call, len(self.directions), False), higher=False)
         self.columns = [np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(outputs, self.blocks, strict=True)]
 
     def __call__(self) -> Any:
         sweeper, lanes = self.sweeper, self.sweeper.lanes
         for start in range(0, len(self.directions), lanes):
-            chunk = self.directions[start : start + lanes]
-            _sweep(sweeper, chunk)
-            for lane, d in enumerate(chunk):
+            batch = self.directions[start : start + lanes]
+            _sweep(sweeper, batch)
+            for lane, d in enumerate(batch):
                 for result, line in enumerate(self.blocks):
                     sweeper.tangent(result, lane, self.columns[result])
                     line[d.number][:, d.element] = self.columns[result]
@@ -192,16 +195,16 @@ class _ByColumns(_Jacobian):
 
 
 class _ByRows(_Jacobian):
-    def __init__(self, evaluation: Evaluation, several: bool, outputs: Sequence[Any]) -> None:
-        super().__init__(evaluation, several, outputs)
+    def __init__(self, call: Call, several: bool, outputs: Sequence[Any]) -> None:
+        super().__init__(call, several, outputs)
         self.sweepers = {
-            result: Cotangents(evaluation, result, output)
-            for result, (type_, output) in enumerate(zip(evaluation.primal.result_types, outputs, strict=True))
+            result: Cotangents(call, result, output)
+            for result, (type_, output) in enumerate(zip(call.result_types, outputs, strict=True))
             if is_differentiable(type_)
         }
 
     def __call__(self) -> Any:
-        leaves = [self.evaluation.spans[k][0] for k in self.evaluation.chosen]
+        leaves = [self.call.spans[k][0] for k in self.call.chosen]
         for result, sweeper in self.sweepers.items():
             for row in range(len(self.blocks[result][0])):
                 sweeper.aim(row)
@@ -215,15 +218,15 @@ class _ByRows(_Jacobian):
         rows = sum(len(self.blocks[k][0]) for k in self.sweepers)
         how = f"Reverse mode, the outputs being fewer: {rows} sweep{'s' * (rows != 1)} for {rows} rows."
         first = next(iter(self.sweepers.values()), None)
-        function = self.evaluation.primal.function
+        function = self.call.primal.function
         empty = Explanation(function.name, function.span, (), "0", 0)
         return _noted(first.explain() if first is not None else empty, how)
 
 
-def _sweep(sweeper: Tangents, chunk: Sequence[_Direction]) -> None:
+def _sweep(sweeper: Tangents, batch: Sequence[_Direction]) -> None:
     """Run along these directions, one a lane."""
     sweeper.clear()
-    for lane, d in enumerate(chunk):
+    for lane, d in enumerate(batch):
         sweeper.aim(lane, d.leaf, d.index)
     sweeper.run()
 
@@ -243,9 +246,9 @@ def _noted(explained: Explanation, note: str) -> Explanation:
     return replace(explained, notes=(*explained.notes, note))
 
 
-def _shape(evaluation: Evaluation, position: int) -> tuple[int, ...]:
+def _shape(call: Call, position: int) -> tuple[int, ...]:
     """Shape of an argument: numbers, arrays and lists of numbers have one."""
-    arg, value = evaluation.signature.args[position], evaluation.arguments[position]
+    arg, value = call.signature.args[position], call.arguments[position]
     if isinstance(arg, ScalarArg):
         return ()
     if isinstance(arg, ArrayArg):
@@ -253,7 +256,7 @@ def _shape(evaluation: Evaluation, position: int) -> tuple[int, ...]:
     if isinstance(arg, UniformArg) and isinstance(arg.item, ScalarArg):
         return (len(value),)
     return refuse(
-        f"`{evaluation.names[position]}` has no one shape: its second derivatives and Jacobians are no arrays",
+        f"`{call.names[position]}` has no one shape: its second derivatives and Jacobians are no arrays",
         help="pass one array, or use ad.hvp, ad.jvp and ad.vjp, which keep structures",
     )
 
@@ -262,8 +265,8 @@ def _count(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
 
 
-def _dtype(evaluation: Evaluation, position: int) -> str:
-    return _float_of(evaluation.primal.leaves[evaluation.spans[position][0]].type)
+def _dtype(call: Call, position: int) -> str:
+    return _float_of(call.primal.leaves[call.spans[position][0]].type)
 
 
 def _float_of(type_: Type) -> str:
@@ -282,11 +285,11 @@ class _Direction:
     index: tuple[int, ...]
 
 
-def _directions(evaluation: Evaluation) -> list[_Direction]:
+def _directions(call: Call) -> list[_Direction]:
     return [
-        _Direction(number, evaluation.spans[position][0], element, index)
-        for number, position in enumerate(evaluation.chosen)
-        for element, index in enumerate(np.ndindex(_shape(evaluation, position)))
+        _Direction(number, call.spans[position][0], element, index)
+        for number, position in enumerate(call.chosen)
+        for element, index in enumerate(np.ndindex(_shape(call, position)))
     ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import weakref
 
-from adcore.driver.pipeline import Build
+from adcore.driver.pipeline import ARTIFACT, LOWERED, Build
 from adcore.runtime import allocator
 from adcore.runtime.linker import Loaded
 from adcore.source import Span
@@ -22,7 +22,7 @@ def rows_of(build: Build, name: str, span: Span | None, code: Loaded) -> list[Ad
     """Rows for the entry of loaded code and for what calls malloc in it; they stay known as long as the code."""
     if code in _code:
         return _code[code]
-    lowered, sizes = build.lowered, build.artifact.symbols
+    lowered, sizes = build.product(LOWERED), build.product(ARTIFACT).symbols
     sweep = build.request.sweeps[-1].sweep if build.request.sweeps else "primal"
     whole = {"primal": "primal", "forward": "forward mode", "reverse": "gradient"}[sweep]
     places = {lowered.name: (span, whole)}

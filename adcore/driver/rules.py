@@ -30,13 +30,17 @@ import ctypes
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adcore.captures import unwrap
-from adcore.frontend.custom_derivatives import Rule, register
-from adcore.ops.define import Native
 from adcore.runtime.arguments import refuse
 from adcore.signature import ScalarArg
+
+if TYPE_CHECKING:
+    from adcore.frontend.custom_derivatives import Rule
+    from adcore.ops.define import Native
+
+# The frontend is imported where a rule is given to it: asking for the `generation` needs none of it.
 
 C_TYPES: dict[Any, str] = {
     ctypes.c_double: "f64", ctypes.c_float: "f32", ctypes.c_int8: "i8", ctypes.c_int16: "i16", ctypes.c_int32: "i32",
@@ -44,6 +48,12 @@ C_TYPES: dict[Any, str] = {
     float: "f64", int: "i64",
 }  # fmt: skip
 _symbols: dict[str, int] = {}
+_generation = [0]
+
+
+def generation() -> int:
+    """Changes with every rule: code compiled before may call a function that has a rule by now."""
+    return _generation[0]
 
 
 def rule(
@@ -65,6 +75,8 @@ def rule(
     The certificate calls native code not proven unless `allocates=False` is declared with a `reason`.
     Raises ArgumentError for rules that do not fit.
     """
+    from adcore.frontend.custom_derivatives import Rule, register
+
     if tangent is None and adjoint is None:
         how = {"primal": primal, "argtypes": argtypes, "restype": restype, "allocates": allocates, "reason": reason}
         return _decorator(function, how)
@@ -89,6 +101,7 @@ def rule(
     for what, given, least, most in (("tangent", tangent, 1, count), ("adjoint", adjoint, 1, 1)):
         _check(what, given, name, count, count + 1 + least, count + 1 + most)
     register(made)
+    _generation[0] += 1
     return made
 
 
@@ -128,6 +141,8 @@ def _native(name: str, body: Any, types: tuple[ScalarArg, ...], allocates: bool 
     address = body if isinstance(body, int) else ctypes.cast(body, ctypes.c_void_p).value
     if not address:
         refuse(f"{name} has no address")
+    from adcore.ops.define import Native
+
     # One name for one address: functions of the same name may meet in one object.
     number = _symbols[name] = _symbols.get(name, 0) + 1
     call = body
@@ -161,4 +176,4 @@ def _check(what: str, given: Callable[..., Any] | None, name: str, count: int, l
         )
 
 
-__all__ = ["Rule", "rule"]
+__all__ = ["generation", "rule"]

@@ -72,19 +72,12 @@ class _Compiled:
 
 # By identity: ctypes functions have no hash. The rule keeps its function, so that the number stays taken.
 _registered: dict[int, Rule] = {}
-_generation = [0]
 
 
 def register(rule: Rule) -> None:
     """Use `rule` wherever its function is called in code that is compiled from now on."""
     for function in (rule.function, unwrap(rule.function)):
         _registered[id(function)] = rule
-    _generation[0] += 1
-
-
-def generation() -> int:
-    """Changes with every rule: code compiled before may call a function that has a rule by now."""
-    return _generation[0]
 
 
 def find(function: Any) -> Rule | None:
@@ -305,4 +298,4 @@ def _refused(title: str, span: Span | None, help: str = "") -> CompileError:
     return CompileError([Diagnostic(title, span, help=help)])
 
 
-__all__ = ["Rule", "call_ruled", "find", "generation", "register"]
+__all__ = ["Rule", "call_ruled", "find", "register"]

@@ -12,8 +12,8 @@ import pytest
 import adcore as ad
 import pytest_adalloc
 from adcore import api
-from adcore.driver import pipeline
-from adcore.driver.specialisations import Options
+from adcore.driver import stages
+from adcore.driver.request import Options
 from adcore.ops import TABLE
 from adcore.ops.expr import Expr
 from pytest_adalloc import hooks
@@ -84,7 +84,7 @@ def planted_malloc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every kernel asks for 24 bytes at its start."""
     from dataclasses import replace
 
-    genuine = pipeline.lower
+    genuine = stages.lower
 
     def lower(*args: Any, **options: Any) -> Any:
         lowered = genuine(*args, **options)
@@ -94,7 +94,7 @@ def planted_malloc(monkeypatch: pytest.MonkeyPatch) -> None:
         declared = [f"declare {t} @{n}({a})" for t, n, a in (("ptr", "malloc", "i64"), ("void", "free", "ptr"))]
         return replace(lowered, text="\n".join([text, *(d for d in declared if d not in text)]))
 
-    monkeypatch.setattr(pipeline, "lower", lower)
+    monkeypatch.setattr(stages, "lower", lower)
 
 
 @pytest.mark.usefixtures("planted_malloc")

@@ -13,12 +13,12 @@ PROGRAM = """
 import sys
 import numpy as np
 import adcore as ad
-from adcore.driver import pipeline
+from adcore.driver import stages
 from tests.driver import programs
 
 emitted = []
-emit = pipeline.emit
-pipeline.emit = lambda *args: emitted.append(1) or emit(*args)
+emit = stages.emit
+stages.emit = lambda *args: emitted.append(1) or emit(*args)
 x = np.array([1.0, 2.0, 3.0])
 print(ad.grad(programs.rosenbrock)(x).tolist(), ad.compile(programs.squares, x, mode=ad.Primal).certificate.proven)
 print(len(emitted))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from adcore.driver.functional import Wrt
+from adcore.driver.calls.wrt import Wrt
 
 
 def filled_from_another(x: Any, a: Any) -> float:

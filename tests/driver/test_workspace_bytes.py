@@ -155,13 +155,13 @@ def test_a_smaller_arena_is_used_to_its_last_byte(f: Callable[..., Any], dtype: 
     x = shapes(dtype)[-1]
     handle, shadow = compiled(f, x)
     bound = handle.bind(ad.Duplicated(x.copy(), shadow))
-    frame, needed = bound._call.frame, handle.workspace_bytes
+    frame, needed = bound._run.frame, handle.workspace_bytes
     base = frame.workspace.base
     frame.set_workspace(base, base + needed, frame.workspace)
-    bound._call.version.kernel.run(frame)
+    bound._run.specialisation.kernel.run(frame)
     frame.set_workspace(base, base + needed - 1, frame.workspace)
     with pytest.raises(ad.WorkspaceError, match=f"at least {needed} bytes and has {needed - 1}"):
-        bound._call.version.kernel.run(frame)
+        bound._run.specialisation.kernel.run(frame)
 
 
 def test_what_only_a_run_can_tell_is_told_after_it() -> None:

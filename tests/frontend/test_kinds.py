@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
+from adcore.driver.pipeline import GRADIENT, SIMPLIFIED
 from adcore.errors import CompileError
 from adcore.ir.core import walk
 from tests.frontend.support import agrees, compiled, outcome, run
@@ -686,7 +687,7 @@ def test_a_flag_that_is_asked_before_is_not_kept_for_the_reverse_sweep():
     kept = [ad.compile(function, ad.Duplicated(x, dx), ad.Active(0.5), mode=ad.Reverse) for function in (norm, inverse)]
     assert kept[0].workspace_bytes == kept[1].workspace_bytes == 0
     for handle in kept:
-        gradient = handle._call.version.build.products["gradient"]
+        gradient = handle._run.specialisation.build.product(GRADIENT)
         assert not any(i.op == "push" or i.attrs.get("role") == "stored" for i in walk(gradient.region))
     gradient, own = ad.grad(inverse, (0, 1))(x, 0.5)
     np.testing.assert_allclose(gradient, 0.5 * x + np.array([0.0, -0.5 * (x @ x) / 4.0, 0.0]), rtol=1e-14)
@@ -723,7 +724,7 @@ def test_the_plan_is_that_of_the_program_without_flags():
     x, dx = np.array([0.5, 0.3, 1.2, 0.9]), np.zeros(4)
     # For a NumPy `w` nothing has to be asked.
     handles = [ad.compile(quotients, ad.Duplicated(x, dx), ad.Active(w)) for w in (0.7, np.float64(0.7))]
-    programs = [h._call.version.build.products["simplified"] for h in handles]
+    programs = [h._run.specialisation.build.product(SIMPLIFIED) for h in handles]
     asked = [any(i.attrs.get("error") == "ZeroDivisionError" for i in walk(p.region)) for p in programs]
     assert asked == [True, False]
     assert str(handles[0].explain()) == str(handles[1].explain())

@@ -12,10 +12,12 @@ import numpy as np
 
 import adcore as ad
 from adcore.analysis.affine.dependence import AliasClasses
-from adcore.driver.specialisations import Options, Prepared, bind, prepare
+from adcore.driver.calls.binding import bind
+from adcore.driver.calls.call import Call
+from adcore.driver.pipeline import PROGRAM, SIMPLIFIED
+from adcore.driver.request import Options
 from adcore.ir import interpret
 from adcore.ops import TABLE
-from adcore.runtime.arguments import signature
 from adcore.transform.arrays.producer_fusion import merge
 from tests.fuzz.cases import Case, Outcome, Point, alike
 from tests.fuzz.features import features
@@ -125,10 +127,10 @@ def agree(kind: str, got: Outcome, expected: Outcome, rounding: Rounding, exactl
     expect(holds, f"{kind} differs", first_difference(got, expected))
 
 
-def described(case: Case, at: Point) -> Prepared:
+def described(case: Case, at: Point) -> Call:
     """A call of the function, with what its compilation made of it so far."""
     names, values = bind(case.function, case.arguments(at), {})
-    return prepare(case.function, signature(names, values), values, Options())
+    return Call(case.function, names, values, Options())
 
 
 def interpreted(case: Case, expected: Outcome, rounding: Rounding, report: Report) -> None:
@@ -139,11 +141,11 @@ def interpreted(case: Case, expected: Outcome, rounding: Rounding, report: Repor
 
         def run(at: Point, stage: str = stage) -> Any:
             call = described(case, at)
-            products = call.primal.products
+            build = call.primal.build
             if stage == "merged":
-                program = merge(products["simplified"], TABLE, AliasClasses(call.groups))
+                program = merge(build.product(SIMPLIFIED), TABLE, AliasClasses(call.groups))
             else:
-                program = products["ir"].module if stage == "ir" else products[stage]
+                program = build.product(PROGRAM).module if stage == "ir" else build.product(SIMPLIFIED)
             results = interpret(program, TABLE, call.values)
             for packed in call.flattened.packed:
                 if packed.leaf in call.primal.written:

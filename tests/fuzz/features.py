@@ -6,6 +6,7 @@ import ast
 import re
 from typing import Any
 
+from adcore.driver.pipeline import DERIVED, GRADIENT
 from adcore.ir.core import Function, walk
 from adcore.transform.checkpointing.checkpoint import Checkpointing
 from adcore.transform.checkpointing.rewind import Rewinding
@@ -100,12 +101,11 @@ def _of_call(node: ast.Call, loops: int, function: str) -> set[str]:
 
 def plan_features(handle: Any, found: set[str]) -> None:
     """Of a compiled gradient's plan and code, added to `found`."""
-    call = handle._call
-    products = call.version.build.products
-    derived = products["derived"]
+    build = handle._run.specialisation.build
+    derived = build.product(DERIVED)
     plan, choices = derived.plan, derived.plan.choices
     demanded = [choices[node] for node in plan.demanded if node in choices and node not in plan.stored]
-    function: Function = products["gradient"]
+    function: Function = build.product(GRADIENT)
     ops = list(walk(function.region))
     known = {
         "undo": bool(plan.undone), "logged stores": bool(plan.logged), "row": bool(plan.rows),
@@ -115,7 +115,7 @@ def plan_features(handle: Any, found: set[str]) -> None:
         "stored array": any(i.op == "alloc" and i.attrs.get("role") == "stored" for i in ops),
     }  # fmt: skip
     found |= {name for name, holds in known.items() if holds}
-    if call.prepared.groups:
+    if handle._run.call.groups:
         found.add("aliased and written")
-    elif call.version.build.request.aliases:
+    elif build.request.aliases:
         found.add("aliased and read")

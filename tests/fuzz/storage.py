@@ -9,6 +9,7 @@ from typing import Any
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.budget import TooLarge
 from adcore.analysis.planning.plan import Impossible
+from adcore.driver.pipeline import DERIVED, GRADIENT
 from adcore.ir.core import Function, Instr, Region, Value, meaning
 from adcore.ir.interpreter import Environment, _Interpreter
 from adcore.ir.printer import print_function
@@ -70,23 +71,23 @@ def _bits(values: Sequence[Value]) -> int:
 
 def metered(handle: Any, annotated: list[Any]) -> Meter:
     """Run the gradient's IR on these arguments, which it changes as machine code would."""
-    call = handle._prepared(annotated, {})
-    function: Function = call.version.build.products["gradient"]
+    run = handle._prepared(annotated, {})
+    function: Function = run.specialisation.build.product(GRADIENT)
     meter = Meter()
-    meter.call(function, call.values)
+    meter.call(function, run.values)
     return meter
 
 
 def known_bytes(handle: Any) -> int | None:
     """Bytes that are kept, as the plan says; None where only a run can tell."""
-    call = handle._call
-    size: int | None = call.version.bytes(call.prepared.values)
+    run = handle._run
+    size: int | None = run.specialisation.bytes(run.call.values)
     return size
 
 
 def keeps_in_loops(handle: Any) -> bool:
     """Whether the plan keeps anything that may take memory, however often it is run."""
-    derived = handle._call.version.build.products["derived"]
+    derived = handle._run.specialisation.build.product(DERIVED)
     structure, plan = derived.planner.structure, derived.plan
     nodes = (*plan.stored, *plan.logged, *plan.rows)
     return derived.apart is not None or any(structure.depth(structure.home[node]) for node in nodes)
@@ -96,11 +97,12 @@ def planned(handle: Any, limit: int | None) -> Function | Impossible | TooLarge:
     """The gradient that planning makes under a limit for the call that `handle` was compiled for, or its refusal.
 
     (`ad.compile` words a refusal as a WorkspaceError, and tries out what to advise.)"""
-    call = handle._call
-    request = call.version.build.request
+    run = handle._run
+    build = run.specialisation.build
+    request = build.request
     (sweep,) = request.sweeps
-    how = (request.ops, AliasClasses(sweep.aliases), limit, tuple(call.prepared.values))
-    planner = call.version.build.products["derived"].planner
+    how = (request.ops, AliasClasses(sweep.aliases), limit, tuple(run.call.values))
+    planner = build.product(DERIVED).planner
     try:
         return reverse(planner.structure.function, sweep.kinds, sweep.seeds, *how).function
     except (Impossible, TooLarge) as refusal:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from adcore import api
-from adcore.driver.specialisations import Options
+from adcore.driver.request import Options
 from adcore.ops import TABLE
 from adcore.ops.expr import Expr
 from tests.fuzz import storage

@@ -53,10 +53,15 @@ def check_pass(
 ) -> None:
     """`run` makes `after` of `before`, and both do the same to `arguments` (whole numbers, unless they are given)."""
     function = parse(before, parameters)
-    result = verify(run(function), TABLE)
-    expected = text(parse(after, parameters))
-    assert numbered(text(result)) == numbered(expected), difference(expected, text(result))
+    result = run(function)
+    check_text(result, after, parameters=parameters)
     check_same(function, result, arguments)
+
+
+def check_text(function: Function, expected: str, *, parameters: str = PARAMETERS) -> None:
+    """`function` is valid and, up to the names of values, what `expected` says."""
+    found, wanted = text(verify(function, TABLE)), text(parse(expected, parameters))
+    assert numbered(found) == numbered(wanted), difference(wanted, found)
 
 
 def check_unchanged(run: Pass, program: str, *, parameters: str = PARAMETERS) -> None:

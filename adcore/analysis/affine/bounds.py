@@ -5,10 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from adcore.analysis.affine.forms import Affine, Atom, Form, constant, known, plus, scaled
+from adcore.analysis.affine.forms import Affine, Atom, Form, affine_of, constant, known, plus, scaled
 from adcore.analysis.affine.systems import Row
-from adcore.analysis.structure import Structure
-from adcore.ir.core import Instr, Region, Value
+from adcore.analysis.structure import Structure, structure_of
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
+from adcore.ops import Table
+
+
+@kept
+def bounds_of(function: Function, ops: Table) -> Bounds:
+    """What is known about integers at the places of `function`."""
+    return Bounds(structure_of(function, ops), affine_of(function, ops))
 
 
 class Bounds:

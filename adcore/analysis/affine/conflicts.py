@@ -14,11 +14,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from adcore.analysis.affine.bounds import Bounds
-from adcore.analysis.affine.forms import Affine, Atom, Form, plus
+from adcore.analysis.affine.bounds import Bounds, bounds_of
+from adcore.analysis.affine.forms import Atom, Form, plus
 from adcore.analysis.affine.systems import Row, connected, feasible, project, some_solutions
-from adcore.analysis.structure import Structure
-from adcore.ir.core import Region, Value
+from adcore.ir.core import Function, Region, Value
+from adcore.ir.facts import kept
+from adcore.ops import Table
 
 Subscripts = tuple["Form | None", ...]
 """Of a root; None: not affine."""
@@ -69,11 +70,17 @@ def _mirror(form: Form) -> Form:
     return {_other(atom): c for atom, c in form.items()}
 
 
+@kept
+def conflicts_of(function: Function, ops: Table) -> Conflicts:
+    """Which accesses of `function` to one root may touch one element."""
+    return Conflicts(bounds_of(function, ops))
+
+
 class Conflicts:
     """Shapes and decisions of one function, memoised."""
 
-    def __init__(self, structure: Structure, affine: Affine, bounds: Bounds) -> None:
-        self.structure, self.affine, self.bounds = structure, affine, bounds
+    def __init__(self, bounds: Bounds) -> None:
+        self.structure, self.affine, self.bounds = bounds.structure, bounds.affine, bounds
         self.tests = 0
         """How many pairs of shapes it took Fourier-Motzkin to decide."""
         self._depths: dict[Atom, int] = {}

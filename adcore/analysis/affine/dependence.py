@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.bounds import Bounds
-from adcore.analysis.affine.conflicts import Conflicts, Order, Shape, Subscripts
-from adcore.analysis.affine.forms import Affine, Form, known, plus
-from adcore.analysis.structure import Structure, contains
-from adcore.ir.core import Instr, Region, Value
+from adcore.analysis.affine.conflicts import Conflicts, Order, Shape, Subscripts, conflicts_of
+from adcore.analysis.affine.forms import Form, known, plus
+from adcore.analysis.structure import contains
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import ListType
+from adcore.ops import Table
 
 MOST_COMPARED = 2
 """Inside more common loops than this, accesses are taken to look alike only if they have the same subscripts in one
@@ -68,20 +69,27 @@ class AliasClasses:
         return frozenset(params[p] for p in (*folded, *lists))
 
 
-class Dependence:
-    """Memoised dependence tests over one function."""
+def dependence_of(function: Function, ops: Table, aliases: AliasClasses | None = None) -> Dependence:
+    """Which accesses of `function` may meet in memory; its parameters overlap as `aliases` says (None: nowhere)."""
+    return _dependence(function, ops, aliases or AliasClasses())
 
-    def __init__(self, structure: Structure, aliases: AliasClasses | None = None) -> None:
-        self.structure = structure
-        self.affine = Affine(structure)
-        aliases = aliases or AliasClasses()
-        params = structure.function.params
+
+@kept
+def _dependence(function: Function, ops: Table, aliases: AliasClasses) -> Dependence:
+    return Dependence(conflicts_of(function, ops), aliases)
+
+
+class Dependence:
+    """Memoised dependence tests over one function. What does not hang on `aliases`, it shares with others."""
+
+    def __init__(self, conflicts: Conflicts, aliases: AliasClasses) -> None:
+        self.conflicts, self.bounds, self.affine = conflicts, conflicts.bounds, conflicts.affine
+        self.structure = conflicts.structure
+        params = self.structure.region.params
         self.aliases = aliases
         self.classes = aliases.classes(params)
         self.self_overlapping = aliases.self_overlapping(params)
         self._accesses: dict[Instr, Access] = {}
-        self.bounds = Bounds(structure, self.affine)
-        self.conflicts = Conflicts(structure, self.affine, self.bounds)
         self._sides: dict[tuple[Instr, int], Side] = {}
         self._alike: dict[Hashable, Side] = {}
         self._places: dict[Hashable, list[Instr]] = {}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
-from adcore.analysis.structure import Structure
-from adcore.ir.core import Value
+from adcore.analysis.structure import Structure, structure_of
+from adcore.ir.core import Function, Value
+from adcore.ir.facts import kept
+from adcore.ops import Table
 
 Atom = Hashable
 Form = dict[Atom, int]
@@ -38,6 +40,12 @@ def scaled(form: Mapping[Atom, int], factor: int) -> Form:
 def known(form: Mapping[Atom, int]) -> int | None:
     """The number that a form without atoms stands for."""
     return form.get(1, 0) if all(atom == 1 for atom in form) else None
+
+
+@kept
+def affine_of(function: Function, ops: Table) -> Affine:
+    """The affine forms of the integers of `function`."""
+    return Affine(structure_of(function, ops))
 
 
 class Affine:

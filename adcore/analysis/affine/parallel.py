@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure
 from adcore.ir.core import Function, Instr, Value, walk
+from adcore.ir.facts import kept
 from adcore.ops import Table
 
 MOST_ACCESSES = 32
@@ -22,7 +23,7 @@ MOST_ACCESSES = 32
 
 def parallel_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
     """The innermost `for` loops without a dependence that is carried from one iteration to another."""
-    return _found(function, Dependence(structure(function, ops), aliases))
+    return _parallel(function, ops, aliases or AliasClasses())
 
 
 def vector_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
@@ -31,12 +32,14 @@ def vector_loops(function: Function, ops: Table, aliases: AliasClasses | None = 
     Where elements are apart, vectors are put together from single loads. Without the comparison of addresses LLVM takes
     that for cheaper than it is: the energy of 100 bodies (rows of three) took half as long again.
     """
-    dependence = Dependence(structure(function, ops), aliases)
-    found = _found(function, dependence)
+    dependence = dependence_of(function, ops, aliases)
+    found = parallel_loops(function, ops, aliases)
     return frozenset(loop for loop in found if all(_moves_by_one(dependence, loop, i) for i in walk(loop.regions[0])))
 
 
-def _found(function: Function, dependence: Dependence) -> frozenset[Instr]:
+@kept
+def _parallel(function: Function, ops: Table, aliases: AliasClasses) -> frozenset[Instr]:
+    dependence = dependence_of(function, ops, aliases)
     return frozenset(i for i in _innermost(function) if _is_parallel(dependence.structure, dependence, i))
 
 

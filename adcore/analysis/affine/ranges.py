@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adcore.analysis.affine.bounds import Bounds
-from adcore.analysis.affine.forms import Affine, Atom, Form, plus, scaled
+from adcore.analysis.affine.bounds import Bounds, bounds_of
+from adcore.analysis.affine.forms import Atom, Form, plus, scaled
 from adcore.analysis.affine.systems import feasible
-from adcore.analysis.structure import Structure
-from adcore.ir.core import Instr, Region, Value
+from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import BOOL, Scalar
+from adcore.ops import Table
 
 Interval = tuple[int, int]
 
@@ -33,13 +34,17 @@ def fits(interval: Interval) -> bool:
     return LIMITS[0] <= interval[0] and interval[1] <= LIMITS[1]
 
 
+@kept
+def ranges_of(function: Function, ops: Table) -> Ranges:
+    """How large the integers of `function` can be."""
+    return Ranges(bounds_of(function, ops))
+
+
 class Ranges:
     """Intervals and proofs over one function, memoised."""
 
-    def __init__(self, structure: Structure) -> None:
-        self.structure = structure
-        self.affine = Affine(structure)
-        self.bounds = Bounds(structure, self.affine)
+    def __init__(self, bounds: Bounds) -> None:
+        self.structure, self.affine, self.bounds = bounds.structure, bounds.affine, bounds
         self._intervals: dict[Value, Interval] = {}
 
     def form(self, value: Value) -> Form:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from adcore.analysis.activity import active_in
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.activity import activity_of
+from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.planning.plan import Planner
 from adcore.analysis.planning.record import needs
-from adcore.analysis.structure import structure
 from adcore.ir.core import Function, Instr
 from adcore.ops import Table
 
@@ -26,6 +25,6 @@ def analyse(
     `kinds` and `seeds` are those of the differentiation (see `transform.reverse`); `apart` are loops that are
     reversed by running them again.
     """
-    dependence = Dependence(structure(function, ops), aliases)
-    active = active_in(dependence, ops, kinds, seeds)
+    dependence = dependence_of(function, ops, aliases)
+    active = activity_of(function, ops, aliases, tuple(kinds), tuple(seeds))
     return Planner(dependence, active, needs(dependence, active, ops, apart), ops, apart=apart)

@@ -79,6 +79,7 @@ class Planner:
         """`apart`: loops whose steps run again; their stores cannot be rolled back one by one."""
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
+        self.function = self.structure.function  # what is known about it is kept for as long as the planner
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
         self.stores = [i for i in instrs if i.op in ("store", "accumulate")]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.dependence import ACCESSES
-from adcore.analysis.structure import Structure
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
 
@@ -33,8 +34,10 @@ class OwnArray:
         return [i for i in self.accesses if i.op != "load"]
 
 
-def own_arrays(facts: Structure) -> list[OwnArray]:
+@kept
+def own_arrays(function: Function, ops: Table) -> list[OwnArray]:
     """In the order in which they are made."""
+    facts = structure_of(function, ops)
     allocs = (i for i in facts.instructions() if i.op == "alloc" and not i.attrs.get("role"))
     found = (_seen_through(facts, alloc) for alloc in allocs)
     return [own for own in found if own is not None]

@@ -36,10 +36,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.ordering import Known, Ordering
 from adcore.analysis.affine.parallel import independent_iterations
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Region
 from adcore.ops import Table
 from adcore.transform.arrays.local_arrays import OwnArray, own_arrays, rebuilt
@@ -58,17 +58,17 @@ class Program:
     def changed(self, function: Function) -> Program:
         return replace(self, function=function)
 
-    @cached_property
+    @property
     def facts(self) -> Structure:
-        return structure(self.function, self.ops)
+        return structure_of(self.function, self.ops)
 
-    @cached_property
+    @property
     def own(self) -> list[OwnArray]:
-        return own_arrays(self.facts)
+        return own_arrays(self.function, self.ops)
 
-    @cached_property
+    @property
     def dependence(self) -> Dependence:
-        return Dependence(self.facts, self.aliases)
+        return dependence_of(self.function, self.ops, self.aliases)
 
     @cached_property
     def ordering(self) -> Ordering:

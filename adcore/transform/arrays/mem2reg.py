@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from adcore.analysis.structure import LOOPS, structure
+from adcore.analysis.structure import LOOPS
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import ArrayType
@@ -46,7 +46,7 @@ def to_values(function: Function, ops: Table) -> Function:
     `while` hands on nothing, so what is stored there stays in memory.)"""
     tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
     tested = {i.operands[1] for test in tests for i in walk(test) if i.op in ("store", "accumulate")}
-    found = [own for own in own_arrays(structure(function, ops)) if not own.alloc.operands and own.root not in tested]
+    found = [own for own in own_arrays(function, ops) if not own.alloc.operands and own.root not in tested]
     if not found:
         return function
     stores = (i for own in found for i in own.writes if own.root.hint and i.op == "store" and not i.operands[0].hint)

@@ -36,7 +36,6 @@ arrays with shadows. A program that no array gets smaller by is left as it is.
 from __future__ import annotations
 
 from adcore.analysis.affine.dependence import AliasClasses
-from adcore.analysis.structure import structure
 from adcore.ir.core import Function
 from adcore.ops import Table
 from adcore.transform.arrays.contraction import contract
@@ -50,7 +49,7 @@ from adcore.transform.canonical.simplify import simplify
 
 def merge(function: Function, ops: Table, aliases: AliasClasses | None = None) -> Function:
     """An equivalent function with less in memory; `aliases` says which of its parameters may overlap."""
-    if not own_arrays(structure(function, ops)):
+    if not own_arrays(function, ops):
         return function
     start = Program(use_checks(function, ops), ops, aliases or AliasClasses())
     contracted, small = contract(start)

@@ -45,7 +45,7 @@ from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.forms import Atom, Form, plus, scaled
 from adcore.analysis.affine.ordering import may_stop
-from adcore.analysis.affine.ranges import Ranges
+from adcore.analysis.affine.ranges import Ranges, ranges_of
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited, renamed
@@ -96,7 +96,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
     found = _definition(program, own)
     if found is None or not _is_cheap(program, own, found, most_work):
         return None
-    ranges = Ranges(program.facts)
+    ranges = ranges_of(program.function, program.ops)
     if not all(_is_stored(program, ranges, found, load) for load in own.loads):
         return None
     if not _reads_the_same(program, own, found):

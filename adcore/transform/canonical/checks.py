@@ -18,8 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from adcore.analysis.affine.forms import Form, plus, scaled
-from adcore.analysis.affine.ranges import Ranges
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.ranges import Ranges, ranges_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import I64, is_float
@@ -37,8 +37,7 @@ HARMLESS = frozenset({"alloc", "push"})
 def simplify_checks(function: Function, ops: Table) -> Function:
     """An equivalent function with fewer checks, and with them outside of loops where possible."""
     function = flatten_conditions(function, ops)
-    where = structure(function, ops)
-    findings = Findings(where, Ranges(where), ops)
+    findings = Findings(structure_of(function, ops), ranges_of(function, ops), ops)
     findings.visit(function.region, ())
     return Rewriter(findings, ops).function(function)
 

@@ -11,8 +11,8 @@ so that dependence is decided and sizes are formulas.
 from __future__ import annotations
 
 from adcore.analysis.affine.forms import plus
-from adcore.analysis.affine.ranges import Ranges
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.ranges import Ranges, ranges_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Value, edited, renamed, walk
 from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
@@ -29,8 +29,7 @@ def decide(function: Function, ops: Table) -> Function:
     for _ in range(ROUNDS):
         if not any(i.op in (*EXTREMES, "select") and i.result.type == I64 for i in walk(function.region)):
             break
-        where = structure(function, ops)
-        found = _decided(where, Ranges(where))
+        found = _decided(structure_of(function, ops), ranges_of(function, ops))
         if not found:
             break
         constants = {value: known for value, known in found.items() if isinstance(known, bool)}

@@ -1,8 +1,29 @@
 """Arrays as they are between the sweeps: copied before the reverse sweep rolls them back, put back after it.
 
-    final = alloc len(x); for i: final[i] = x[i]   ... reverse sweep ...   for i: x[i] = final[i]
+    %v: f64 = load %x, %k
+    return %v
+->
+    %0: i64 = dim %x [axis=0]
+    %final_x: array<f64,1,C> = alloc %0 [element='f64', role='stored', zero=False]
+    %2: i64 = dim %x [axis=0]
+    for 0, %2 [step=1] {
+    (%3: i64):
+      %4: f64 = load %x, %3
+      store %4, %final_x, %3
+      yield
+    }
+    %v: f64 = load %x, %k
+    %5: i64 = dim %final_x [axis=0]
+    for 0, %5 [step=1] {
+    (%6: i64):
+      %7: f64 = load %final_x, %6
+      store %7, %x, %6
+      yield
+    }
+    return %v
 
-The arrays of a list have sizes of their own, so their elements follow each other in one piece of room.
+(In the text nothing rolls the array back in between.) The arrays of a list have sizes of their own, so their elements
+follow each other in one piece of room.
 """
 
 from __future__ import annotations

@@ -1,6 +1,21 @@
 """Forward mode: every instruction on active values is followed by its tangent.
 
-    y = mul a, b      ->      y = mul a, b;  dy = a * db + b * da
+    func @f(%x: f64, %y: f64) -> (f64) {
+      %z: f64 = mul %x, %y
+      %w: f64 = sin %z
+      return %w
+    }
+->
+    func @f_forward(%x: f64, %y: f64, %d_x: f64, %d_y: f64) -> (f64, f64) {
+      %z: f64 = mul %x, %y
+      %0: f64 = mul %y, %d_x
+      %1: f64 = mul %x, %d_y
+      %2: f64 = add %0, %1
+      %w: f64 = sin %z
+      %3: f64 = cos %z
+      %4: f64 = mul %3, %2
+      return %w, %4
+    }
 
 Nothing is stored and nothing is allocated beyond the shadows of the program's own local arrays.
 Several tangents (`width`) share one primal evaluation and the partial derivatives, which simplification finds equal:
@@ -12,8 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adcore.analysis.activity import Activity, activity, record_kind
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, Scalar, is_float
@@ -38,7 +52,7 @@ def forward(
     `width` of the same type per parameter that is not constant. Results: those of `function`, then `width` tangents per
     float result (scalars and arrays), zero where it does not depend on anything that varies.
     """
-    dependence = Dependence(structure(function, ops), aliases or AliasClasses())
+    dependence = dependence_of(function, ops, aliases or AliasClasses())
     varied = [p for p, kind in zip(function.params, kinds, strict=True) if kind != "const"]
     outputs = [r for r in function.results if is_float(r.type)]
     arrays = [r for r in function.results if not is_float(r.type)]

@@ -1,8 +1,30 @@
 """The forward sweep: the primal program with the values kept that the plan asks for.
 
-    for i: p = p * x[i]      ->      for i: kept[i] = p; p = p * x[i]
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      %p: f64 = for 0, %n, 1.0 [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %w: f64 = mul %u, %v
+        yield %w
+      }
+      return %p
+    }
+->
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      %0: i64 = maximum %n, 0
+      %kept_u: array<f64,1,C> = alloc %0 [element='f64', role='stored', zero=False]
+      %p: f64 = for 0, %n, 1.0 [step=1] {
+      (%i: i64, %u: f64):
+        store %u, %kept_u, %i
+        %v: f64 = load %x, %i
+        %w: f64 = mul %u, %v
+        yield %w
+      }
+      return %p
+    }
 
 Outside all loops a value needs no keeping: it is still in scope in the reverse sweep (branches hand it out).
+`record_storage` says where each value is kept.
 """
 
 from __future__ import annotations

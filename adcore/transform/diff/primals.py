@@ -1,6 +1,48 @@
 """Primal values in the reverse sweep: each is brought back once per reverse image of its region, as the plan says.
 
-still in scope | read from its buffer or row | loaded again | reloaded | shifted | run again | computed again
+    func @f(%x: array<f64,1,C>, %y: array<f64,1,C>, %n: i64) -> (f64) {
+      %t: f64 = for 0, %n, 0.0 [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %e: f64 = exp %v
+        store %e, %y, %i
+        %s: f64 = mul %e, %v
+        %w: f64 = add %u, %s
+        yield %w
+      }
+      return %t
+    }
+->
+    func @f_reverse(%x: array<f64,1,C>, %y: array<f64,1,C>, %n: i64,
+                   %d_x: array<f64,1,C>, %d_y: array<f64,1,C>, %seed_t: f64) -> (f64) {
+      %t: f64 = for 0, %n, 0.0 [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %e: f64 = exp %v
+        store %e, %y, %i
+        %s: f64 = mul %e, %v
+        %w: f64 = add %u, %s
+        yield %w
+      }
+      for 0, %n [reverse=True, step=1] {
+      (%i.1: i64):
+        %0: f64 = load %y, %i.1
+        %v.1: f64 = load %x, %i.1
+        %1: f64 = mul %v.1, %seed_t [flags='adjoint']
+        %2: f64 = mul %0, %seed_t [flags='adjoint']
+        %3: f64 = load %d_y, %i.1
+        store 0.0, %d_y, %i.1
+        %4: f64 = add %1, %3 [flags='adjoint']
+        %5: f64 = mul %0, %4 [flags='adjoint']
+        %6: f64 = add %2, %5 [flags='adjoint']
+        accumulate %6, %d_x, %i.1
+        yield
+      }
+      return %t
+    }
+
+A value may be still in scope, read from its buffer or row, popped, loaded again from where the program put it (%e
+above), reloaded from where it was read (%v), shifted (the next iteration's copy), run again, or computed again.
 """
 
 from __future__ import annotations

@@ -1,9 +1,36 @@
 """Where the stored values of a plan live.
 
+    func @f(%x: f64) -> (f64) {
+      %p: f64, %trips: i64 = while %x {
+      (%k: i64, %u: f64):
+        %c: bool = lt %u, 9.0
+        yield %c
+      } {
+      (%k: i64, %u: f64):
+        %w: f64 = exp %u
+        yield %w
+      }
+      return %p
+    }
+->
+    func @f(%x: f64) -> (f64) {
+      %p: f64, %trips: i64 = while %x {
+      (%k: i64, %u: f64):
+        %c: bool = lt %u, 9.0
+        yield %c
+      } {
+      (%k.1: i64, %u.1: f64):
+        %w: f64 = exp %u.1
+        push %w
+        yield %w
+      }
+      return %p
+    }
+
 Outside all loops a value stays an SSA value: it is in scope in the reverse sweep, handed out of branches where it
 stands in one. Inside a nest of `for` loops whose trip counts are known before the nest, a buffer with one dimension per
-loop (it vectorises). Otherwise the values of a region are pushed together at its end and popped at the start of its
-reverse image: forward and reverse sweep mirror each other, so one stack serves all.
+loop (it vectorises). Otherwise, as here, the values of a region are pushed together at its end and popped at the start
+of its reverse image: forward and reverse sweep mirror each other, so one stack serves all.
 """
 
 from __future__ import annotations

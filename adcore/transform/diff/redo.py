@@ -1,9 +1,81 @@
 """After a sweep that rolled memory back, the undone stores are done again: the caller finds the primal's result.
 
-    for i in range(n): x[i] = kept[i]
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      for 0, %n [step=1] {
+      (%t: i64):
+        for 1, 4 [step=1] {
+        (%i: i64):
+          %j: i64 = sub %i, 1 [exact=True]
+          %v: f64 = load %x, %i
+          %u: f64 = load %x, %j
+          %w: f64 = mul %v, %u
+          store %w, %x, %i
+          yield
+        }
+        yield
+      }
+      %r: f64 = load %x, 3
+      return %r
+    }
+->
+    func @f_reverse(%x: array<f64,1,C>, %n: i64, %d_x: array<f64,1,C>, %seed_r: f64) -> (f64) {
+      %0: i64 = maximum %n, 0
+      %kept_v: array<f64,2,C> = alloc %0, 3 [element='f64', role='stored', zero=False]
+      for 0, %n [step=1] {
+      (%t: i64):
+        for 1, 4 [step=1] {
+        (%i: i64):
+          %j: i64 = sub %i, 1 [exact=True]
+          %v: f64 = load %x, %i
+          store %v, %kept_v, %t, %j
+          %u: f64 = load %x, %j
+          %w: f64 = mul %v, %u
+          store %w, %x, %i
+          yield
+        }
+        yield
+      }
+      %r: f64 = load %x, 3
+      accumulate %seed_r, %d_x, 3
+      for 0, %n [reverse=True, step=1] {
+      (%t.1: i64):
+        for 1, 4 [reverse=True, step=1] {
+        (%i.1: i64):
+          %2: i64 = sub %i.1, 1 [exact=True]
+          %3: f64 = load %kept_v, %t.1, %2
+          %4: f64 = load %x, %i.1
+          store %4, %kept_v, %t.1, %2
+          store %3, %x, %i.1
+          %5: f64 = load %d_x, %i.1
+          store 0.0, %d_x, %i.1
+          %u.1: f64 = load %x, %2
+          %6: f64 = mul %u.1, %5 [flags='adjoint']
+          %7: f64 = mul %3, %5 [flags='adjoint']
+          accumulate %7, %d_x, %2
+          accumulate %6, %d_x, %i.1
+          yield
+        }
+        yield
+      }
+      %8: i64 = sub %n, 1 [exact=True]
+      %9: i64 = maximum 0, %8
+      for %9, %n [step=1] {
+      (%t.2: i64):
+        for 1, 4 [step=1] {
+        (%i.2: i64):
+          %10: i64 = sub %i.2, 1 [exact=True]
+          %11: f64 = load %kept_v, %t.2, %10
+          store %11, %x, %i.2
+          yield
+        }
+        yield
+      }
+      return %r
+    }
 
 The loops of the program run forward once more, with nothing in them but the subscripts and the stores. Of a loop that
-overwrites the same elements in each iteration (a time loop over a grid), only the last one is run: it alone shows.
+overwrites the same elements in each iteration (a time loop over a grid, as above), only the last one is run: it alone
+shows.
 """
 
 from __future__ import annotations

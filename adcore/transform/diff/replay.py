@@ -1,5 +1,59 @@
 """Emitting a part of the forward sweep once more: a loop or branch without what it does to memory, or all that fills an
-array that lives inside a loop."""
+array that lives inside a loop.
+
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      %t: f64 = for 0, %n, 0.0 [step=1] {
+      (%i: i64, %u: f64):
+        %a: f64 = load %x, %i
+        %p: f64 = for 0, 3, %a [step=1] {
+        (%j: i64, %q: f64):
+          %r: f64 = add %q, %a
+          yield %r
+        }
+        %s: f64 = mul %p, %p
+        %w: f64 = add %u, %s
+        yield %w
+      }
+      return %t
+    }
+->
+    func @f_reverse(%x: array<f64,1,C>, %n: i64, %d_x: array<f64,1,C>, %seed_t: f64) -> (f64) {
+      %t: f64 = for 0, %n, 0.0 [step=1] {
+      (%i: i64, %u: f64):
+        %a: f64 = load %x, %i
+        %p: f64 = for 0, 3, %a [step=1] {
+        (%j: i64, %q: f64):
+          %r: f64 = add %q, %a
+          yield %r
+        }
+        %s: f64 = mul %p, %p
+        %w: f64 = add %u, %s
+        yield %w
+      }
+      for 0, %n [reverse=True, step=1] {
+      (%i.1: i64):
+        %a.1: f64 = load %x, %i.1
+        %0: f64 = for 0, 3, %a.1 [step=1] {
+        (%j.1: i64, %q.1: f64):
+          %r.1: f64 = add %q.1, %a.1 [exact=True]
+          yield %r.1
+        }
+        %1: f64 = mul %0, %seed_t [flags='adjoint']
+        %2: f64 = add %1, %1 [flags='adjoint']
+        %3: f64 = for 0, 3, 0.0 [reverse=True, step=1] {
+        (%j.2: i64, %d_: f64):
+          %4: f64 = add %d_, %2 [flags='adjoint']
+          yield %4
+        }
+        %5: f64 = add %3, %2 [flags='adjoint']
+        accumulate %5, %d_x, %i.1
+        yield
+      }
+      return %t
+    }
+
+What is run again is a slice (`analysis.planning.replay`): what the wanted values depend on, and nothing else.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,34 @@
 """Reverse mode: the forward sweep with the stores that the plan asks for, then new code that runs backwards.
 
-    for i: y = x[i] * x[i]; s += y      ->      forward, then    for i reversed: dx[i] += 2 * x[i] * ds
+    func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+      %t: f64 = for 0, %n, 0.0 [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %w: f64 = mul %v, %v
+        %r: f64 = add %u, %w
+        yield %r
+      }
+      return %t
+    }
+->
+    func @f_reverse(%x: array<f64,1,C>, %n: i64, %d_x: array<f64,1,C>, %seed_t: f64) -> (f64) {
+      %t: f64 = for 0, %n, 0.0 [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %w: f64 = mul %v, %v
+        %r: f64 = add %u, %w
+        yield %r
+      }
+      for 0, %n [reverse=True, step=1] {
+      (%i.1: i64):
+        %v.1: f64 = load %x, %i.1
+        %0: f64 = mul %v.1, %seed_t [flags='adjoint']
+        %1: f64 = add %0, %0 [flags='adjoint']
+        accumulate %1, %d_x, %i.1
+        yield
+      }
+      return %t
+    }
 
 No tape. The reverse image of a region runs at the same iteration; a primal value is materialised there once, at first
 need, as the plan says: it is still in scope (outside all loops), or read from its buffer, or computed again.

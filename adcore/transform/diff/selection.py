@@ -1,18 +1,51 @@
-"""A carried value that is chosen from values of single turns: remembering the turn replaces reversing the loop.
+"""A carried value that is chosen from values of single iterations: remembering which replaces reversing the loop.
 
-    for i in range(n):                       for i in range(n):
-        if x[i] > m: m = x[i]        ->          if x[i] > m: m = x[i]; turn = 2 * i + 1
-                                             m = attach(m, x[turn // 2] if turn % 2 == 1 else m0)
+    func @f(%x: array<f64,1,C>, %n: i64, %s: f64) -> (f64) {
+      %m: f64 = for 0, %n, %s [step=1] {
+      (%i: i64, %u: f64):
+        %v: f64 = load %x, %i
+        %c: bool = gt %v, %u
+        %w: f64 = select %c, %v, %u
+        yield %w
+      }
+      return %m
+    }
+->
+    func @f(%x: array<f64,1,C>, %n: i64, %s: f64) -> (f64) {
+      %m: f64, %turn_of_u: i64 = for 0, %n, %s, 0 [step=1] {
+      (%i: i64, %u: f64, %turn_of_u.1: i64):
+        %v: f64 = load %x, %i
+        %c: bool = gt %v, %u
+        %w: f64 = select %c, %v, %u
+        %2: i64 = mul %i, 2 [exact=True]
+        %3: i64 = add %2, 1 [exact=True]
+        %4: i64 = select %c, %3, %turn_of_u.1
+        yield %w, %4
+      }
+      %5: i64 = shr %turn_of_u, 1 [exact=True]
+      %6: i64 = bitand %turn_of_u, 1
+      %7: bool = eq %6, 1
+      %8: f64 = if %7 {
+      ():
+        %v.1: f64 = load %x, %5
+        yield %v.1
+      } {
+      ():
+        yield %s
+      }
+      %m.1: f64 = attach %m, %8
+      return %m.1
+    }
 
 A running maximum ends as the element at which it was last replaced, so its derivative is that of this one element. The
-turn is an integer and has no derivative; the carried value itself passes none on any more (`attach` takes the value of
-its first operand and the derivative of its second), so the reverse sweep does not enter the loop at all. Which turn it
-is follows the same conditions as the value: ties, NaN and empty loops are treated as the program treats them.
+iteration is an integer and has no derivative; the carried value itself passes none on any more (`attach` takes the
+value of its first operand and the derivative of its second), so the reverse sweep does not enter the loop at all. Which
+iteration it is follows the same conditions as the value: ties, NaN and empty loops are treated as the program does.
 
 This holds for every choice (`if`, `select`, `minimum`, `maximum`, in any combination) between carried values of the
-loop and values that one turn computes from memory which the loop leaves alone; several values may be chosen together,
-and one may pass to another (the two largest elements). What a turn computes with integers that only its own past can
-tell is remembered with it. Only derivatives run through this pass: it serves the plan, not the primal.
+loop and values that one iteration computes from memory which the loop leaves alone; several values may be chosen
+together, and one may pass to another (the two largest elements). What an iteration computes with integers that only its
+own past can tell is remembered with it. Only derivatives run through this pass: it serves the plan, not the primal.
 """
 
 from __future__ import annotations
@@ -20,9 +53,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from adcore.analysis.activity import Activity, active_in, depending_on
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.activity import Activity, activity_of, depending_on
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute, walk
 from adcore.ir.types import BOOL, I64, Scalar, Type, is_float
@@ -57,8 +89,8 @@ def track_selections(
     """An equivalent function whose selections the reverse sweep need not enter; see `reverse` for `kinds` and
     `seeds`. `function` itself if there are none."""
     while True:
-        dependence = Dependence(structure(function, ops), aliases)
-        found = next_selection(dependence, active_in(dependence, ops, kinds, seeds), ops)
+        active = activity_of(function, ops, aliases or AliasClasses(), tuple(kinds), tuple(seeds))
+        found = next_selection(dependence_of(function, ops, aliases), active, ops)
         if found is None:
             return function
         function = found

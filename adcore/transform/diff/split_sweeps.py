@@ -1,7 +1,18 @@
 """The two sweeps of a reverse function as two functions, with what the second needs of the first in between.
 
-    f_reverse(x, dx, seed):  y = x * x; | dx += 2 * x * seed; return y
-        ->  forward(x):  y = x * x; return y, x            reverse(x, dx, seed):  dx += 2 * x * seed
+    func @f(%x: f64) -> (f64) {
+      %y: f64 = exp %x
+      return %y
+    }
+->
+    func @f_forward(%x: f64) -> (f64, f64) {
+      %y: f64 = exp %x
+      return %y, %y
+    }
+    func @f_reverse(%y: f64, %seed: f64) -> (f64) {
+      %0: f64 = mul %y, %seed [flags='adjoint']
+      return %0
+    }
 
 What crosses the cut becomes a result of the first and a parameter of the second: scalars, and arrays that the first one
 makes. Memory of the caller may have changed by the time of the second, so what it reads there is copied at the cut.

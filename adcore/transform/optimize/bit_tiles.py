@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.dependence import ACCESSES
-from adcore.analysis.affine.forms import Affine, known, plus
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.forms import affine_of, known, plus
+from adcore.analysis.structure import structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import I64, ArrayType
@@ -35,7 +35,7 @@ def tile_bits(function: Function, ops: Table) -> Function:
     operands = (v for instr in walk(function.region) for v in instr.operands)
     if not any(isinstance(v.type, ArrayType) and v.type.layout == "P" for v in operands):
         return function
-    return function.with_region(_Tiler(structure(function, ops), ops).region(function.region))
+    return function.with_region(_Tiler(function, ops).region(function.region))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +48,9 @@ class _Row:
 
 
 class _Tiler:
-    def __init__(self, facts: Structure, ops: Table) -> None:
-        self.structure, self.ops, self.affine = facts, ops, Affine(facts)
+    def __init__(self, function: Function, ops: Table) -> None:
+        self.structure, self.affine = structure_of(function, ops), affine_of(function, ops)
+        self.ops = ops
 
     def region(self, region: Region) -> Region:
         body: list[Instr] = []

@@ -18,17 +18,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
 
 
 def cancel_clears(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """An equivalent function without such clears; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function, ops)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    return function.with_region(_Clears(facts, Dependence(facts, classes)).region(function.region))
+    pass_ = _Clears(structure_of(function, ops), dependence_of(function, ops, classes))
+    return function.with_region(pass_.region(function.region))
 
 
 class _Clears:

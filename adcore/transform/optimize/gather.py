@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ops import Table
@@ -36,10 +36,9 @@ MOST_WORK = 2.0
 
 def gather_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with scattered sums gathered; `groups` are the positions of parameters that may share memory."""
-    facts = structure(function, ops)
     shared = frozenset(function.params[p] for group in groups for p in group)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    pass_ = _Gather(facts, Dependence(facts, classes), ops, shared)
+    pass_ = _Gather(structure_of(function, ops), dependence_of(function, ops, classes), ops, shared)
     return function.with_region(pass_.region(function.region))
 
 

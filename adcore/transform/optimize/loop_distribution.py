@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.structure import structure
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, dependence_of
+from adcore.analysis.structure import structure_of
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
 
@@ -53,8 +53,8 @@ class Statement:
 
 class Distribution:
     def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
-        self.structure, self.ops = structure(function, ops), ops
-        self.dependence = Dependence(self.structure, aliases)
+        self.structure, self.ops = structure_of(function, ops), ops
+        self.dependence = dependence_of(function, ops, aliases)
 
     def plan(self, loop: Instr) -> Plan | None:
         """The groups of a nest, as small as they can be; None if it does what cannot be distributed."""

@@ -39,8 +39,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import Scalar
@@ -51,9 +51,8 @@ from adcore.transform.optimize.accumulation_chains import Chain, find_chains
 def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
     parameters that may share memory."""
-    facts = structure(function, ops)
     shared = frozenset(function.params[p] for group in groups for p in group)
-    pass_ = _Carry(facts, Dependence(facts), ops, shared)
+    pass_ = _Carry(structure_of(function, ops), dependence_of(function, ops), ops, shared)
     return function.with_region(pass_.region(function.region))
 
 

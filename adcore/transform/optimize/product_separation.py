@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.affine.forms import known, plus
 from adcore.analysis.products import MARK, product_of
-from adcore.analysis.structure import structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
 from adcore.ir.products import Product
@@ -62,7 +61,7 @@ class _Found:
     """The products of a function in which every group stands alone, by the group's number."""
 
     def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
-        dependence = Dependence(structure(function, ops), aliases)
+        dependence = dependence_of(function, ops, aliases)
         marked = [i for i in walk(function.region) if i.op == "for" and MARK in i.attrs]
         self.affine = dependence.affine
         self.products = {i.attrs[MARK]: p for i in marked if (p := product_of(dependence, i)) and self.is_long(p)}

@@ -33,8 +33,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
-from adcore.analysis.structure import Structure, structure
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import Scalar
@@ -48,8 +48,7 @@ def promote_sums(function: Function, ops: Table, groups: Sequence[Sequence[int]]
     """The function with such sums in registers; `groups` are the positions of parameters that may share memory."""
     classes = AliasClasses(tuple(tuple(group) for group in groups))
     while True:  # what leaves an inner loop may leave the one around it, too
-        facts = structure(function, ops)
-        pass_ = _Promotion(facts, Dependence(facts, classes), ops)
+        pass_ = _Promotion(structure_of(function, ops), dependence_of(function, ops, classes), ops)
         region = pass_.region(function.region)
         if not pass_.changed:
             return function

@@ -33,8 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.forms import Affine
-from adcore.analysis.structure import structure
+from adcore.analysis.affine.forms import affine_of
 from adcore.ir.core import Function, Instr, Region, Value, free_values, renamed, walk
 from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
@@ -54,7 +53,7 @@ class _Fusion:
     def __init__(self, function: Function, ops: Table, groups: Sequence[Sequence[int]]) -> None:
         self.function, self.ops = function, ops
         self.definition = {r: i for i in walk(function.region) for r in i.results}
-        self.affine = Affine(structure(function, ops))
+        self.affine = affine_of(function, ops)
         self.shared = {function.params[p] for group in groups for p in group}
         self._touched: dict[Instr, dict[str, set[Value]]] = {}
         self._sums: dict[Instr, bool] = {}

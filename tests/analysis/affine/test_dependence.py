@@ -12,11 +12,11 @@ import pytest
 
 from adcore.analysis.affine import conflicts
 from adcore.analysis.affine.conflicts import SAMPLE_SIZES
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence
+from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.forms import Form
 from adcore.analysis.affine.systems import Row, feasible, project, some_solutions
 from adcore.analysis.planning.mincut import FlowNetwork
-from adcore.analysis.structure import Structure, contains, structure
+from adcore.analysis.structure import Structure, contains, structure_of
 from adcore.ir import Function, Instr, Value, interpret
 from adcore.ir.core import Region, walk
 from adcore.ops import TABLE
@@ -129,7 +129,7 @@ def test_minimum_cuts_are_minimal(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(80))
 def test_what_follows_agrees_with_the_definition(seed: int) -> None:
     """Intervals of numbers against walking up to the region that two instructions share."""
-    s = structure(simplify(random_program(seed), TABLE), TABLE)
+    s = structure_of(simplify(random_program(seed), TABLE), TABLE)
     instrs = s.instructions()
     for first, second in itertools.product([i for i in instrs if not i.regions], instrs):
         assert contains(s.following(first), s.number[second]) == follows(s, first, second)
@@ -158,7 +158,7 @@ class Traced:
 
     def __init__(self, function: Function, arguments: list[Any]) -> None:
         self.function = function
-        self.structure = structure(function, TABLE)
+        self.structure = structure_of(function, TABLE)
         self.touched: list[Touch] = []
         self.region(function.region, dict(zip(function.params, arguments, strict=True)), ())
 
@@ -235,7 +235,7 @@ def test_every_overwrite_that_happens_is_reported(shared: bool) -> None:
     hits = 0
     for seed in range(60):
         traced = trace(seed, shared)
-        dependence = Dependence(traced.structure, AliasClasses(((0, 1),) if shared else ()))
+        dependence = dependence_of(traced.function, TABLE, AliasClasses(((0, 1),) if shared else ()))
         earlier: dict[int, list[Touch]] = {}
         for instr, place, turns in traced.touched:
             for before, _, then in earlier.get(place, ()) if instr.op != "load" else ():
@@ -268,6 +268,6 @@ def test_examples_only_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def all_levels(function: Function) -> list[tuple[int, ...]]:
-    dependence = Dependence(structure(function, TABLE))
+    dependence = dependence_of(function, TABLE)
     accesses = [i for i in walk(function.region) if i.op in ACCESSES]
     return [dependence.levels(a, b) for a in accesses for b in accesses if b.op != "load"]

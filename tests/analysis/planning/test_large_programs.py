@@ -13,7 +13,8 @@ from adcore.analysis.affine import ranges
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Planner
-from adcore.driver.pipeline import Request, compile_request
+from adcore.driver.pipeline import SIMPLIFIED, compile_request
+from adcore.driver.request import Request
 from adcore.ir import Function
 from adcore.ir.core import walk
 from adcore.ops import TABLE
@@ -25,7 +26,7 @@ from benchmarks.large_programs import Large, branches, nests, pairs, scattered
 def simplified(large: Large) -> Function:
     function = large.function()
     given = signature(list(inspect.signature(function).parameters), large.args)
-    found: Function = compile_request(Request(function, given), until="simplified").products["simplified"]
+    found: Function = compile_request(Request(function, given), until=SIMPLIFIED).product(SIMPLIFIED)
     return found
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 import adcore as ad
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
-from adcore.driver.pipeline import Request, Sweep, compile_request
+from adcore.driver.pipeline import GRADIENT, SIMPLIFIED, compile_request
+from adcore.driver.request import Request, Sweep
 from adcore.ir import ArrayType, Function, interpret, verify
 from adcore.ir.core import walk
 from adcore.ir.printer import print_function
@@ -41,7 +42,7 @@ SIZE = 6
 
 def simplified(f: Callable[..., Any], arguments: Sequence[Any]) -> Function:
     given = signature(list(inspect.signature(f).parameters), arguments)
-    function: Function = compile_request(Request(f, given), until="simplified").products["simplified"]
+    function: Function = compile_request(Request(f, given), until=SIMPLIFIED).product(SIMPLIFIED)
     return function
 
 
@@ -115,7 +116,7 @@ def workspace(f: Callable[..., Any], *arguments: Any) -> int:
     given = signature(list(inspect.signature(f).parameters), arguments)
     kinds = tuple("duplicated" if isinstance(a, np.ndarray) else "const" for a in arguments)
     request = Request(f, given, (Sweep("reverse", kinds, ()),))
-    gradient = compile_request(request, until="gradient").products["gradient"]
+    gradient = compile_request(request, until=GRADIENT).product(GRADIENT)
     live = Live()
     shadows = [np.ones_like(a) for a in arguments if isinstance(a, np.ndarray)]
     interpret(gradient, TABLE.changed("alloc", evaluate=live.evaluate), [*copies(arguments), *shadows])

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import adcore as ad
+from adcore.transform.diff import redo
+from tests.transform.derivative_texts import check_docstring_of_gradient, check_gradient, gradient
 
 
 def stepped(u, steps):
@@ -62,3 +64,50 @@ def test_only_the_last_iteration_is_done_again_where_each_overwrites_the_same(f,
     handle = ad.compile(f, ad.Duplicated(np.ones(8), np.zeros(8)), ad.Const(3))
     sweep = handle.stage("derived").split("reverse=True", 1)[1]
     assert re.search(bounds, sweep), sweep
+
+
+def test_a_time_loop_by_its_text() -> None:
+    check_docstring_of_gradient(redo, gradient)
+
+
+def test_what_is_only_overwritten_is_not_rolled_back() -> None:
+    check_gradient(
+        gradient,
+        """
+        func @f(%x: array<f64,1,C>, %n: i64) -> () {
+          for 0, %n [step=1] {
+          (%i: i64):
+            %v: f64 = load %x, %i
+            %w: f64 = mul %v, %v
+            store %w, %x, %i
+            yield
+          }
+          return
+        }
+        """,
+        """
+        func @f_reverse(%x: array<f64,1,C>, %n: i64, %d_x: array<f64,1,C>) -> () {
+          %0: i64 = maximum %n, 0
+          %kept_v: array<f64,1,C> = alloc %0 [element='f64', role='stored', zero=False]
+          for 0, %n [step=1] {
+          (%i: i64):
+            %v: f64 = load %x, %i
+            store %v, %kept_v, %i
+            %w: f64 = mul %v, %v
+            store %w, %x, %i
+            yield
+          }
+          for 0, %n [reverse=True, step=1] {
+          (%i.1: i64):
+            %2: f64 = load %d_x, %i.1
+            store 0.0, %d_x, %i.1
+            %3: f64 = load %kept_v, %i.1
+            %4: f64 = mul %3, %2 [flags='adjoint']
+            %5: f64 = add %4, %4 [flags='adjoint']
+            accumulate %5, %d_x, %i.1
+            yield
+          }
+          return
+        }
+        """,
+    )

@@ -12,19 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adcore as ad
-from adcore.analysis.activity import active_in
-from adcore.analysis.affine.dependence import AliasClasses, Dependence
+from adcore.analysis.activity import activity_of
+from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
-from adcore.analysis.structure import structure
 from adcore.ir import BOOL, F64, I64, ArrayType, Builder, Function, Value, interpret, verify
 from adcore.ir.core import walk
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
+from adcore.transform.diff import selection
 from adcore.transform.diff.reverse import emit_reverse
 from adcore.transform.diff.selection import settle, track_selections
 from adcore.transform.optimize.improve import improve
+from tests.transform.derivative_texts import kinds_of
 from tests.transform.random_programs import Generator
 from tests.transform.test_random_programs import KINDS, Problem, close
+from tests.transform.texts import check_docstring, check_unchanged
 
 
 class Selections(Generator):
@@ -182,8 +184,7 @@ def test_the_sample_has_selections_of_every_form() -> None:
 def remaining(program: Function, kinds: tuple[str, ...]) -> int:
     """Loops that still carry something active after tracking."""
     after = track_selections(program, kinds, [True], TABLE)
-    dependence = Dependence(structure(after, TABLE))
-    active = active_in(dependence, TABLE, kinds, [True])
+    active = activity_of(after, TABLE, AliasClasses(), tuple(kinds), (True,))
     loops = [i for i in walk(after.region) if i.op in ("for", "while")]
     return sum(any(p in active.values for p in loop.regions[-1].params) for loop in loops)
 
@@ -398,3 +399,28 @@ def test_second_derivatives() -> None:
     exponentials = np.exp(VECTOR - VECTOR.max())
     p = exponentials / exponentials.sum()
     np.testing.assert_allclose(ad.hessian(logsumexp)(VECTOR), np.diag(p) - np.outer(p, p), atol=1e-12)
+
+
+def remembering(function: Function) -> Function:
+    return simplify(track_selections(function, kinds_of(function), [True], TABLE), TABLE)
+
+
+def test_a_running_maximum_by_its_text() -> None:
+    check_docstring(selection, remembering)
+
+
+def test_a_recurrence_is_no_selection() -> None:
+    check_unchanged(
+        remembering,
+        """
+        func @f(%x: array<f64,1,C>, %n: i64) -> (f64) {
+          %p: f64 = for 0, %n, 1.0 [step=1] {
+          (%i: i64, %u: f64):
+            %v: f64 = load %x, %i
+            %w: f64 = mul %u, %v
+            yield %w
+          }
+          return %p
+        }
+        """,
+    )

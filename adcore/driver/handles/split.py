@@ -21,11 +21,12 @@ from typing import Any
 from adcore.abi import frame as words
 from adcore.activities import ReverseSplit
 from adcore.analysis.planning.explain import Explanation
-from adcore.driver.handles import Handle
-from adcore.driver.inplace import AnnotatedCall
-from adcore.driver.specialisations import Options, is_differentiable
-from adcore.driver.split_calls import Held, SplitCall
-from adcore.ir.core import Function
+from adcore.driver.calls.in_place import InPlaceRun
+from adcore.driver.calls.split_run import Held, SplitRun
+from adcore.driver.handles.handle import Handle
+from adcore.driver.pipeline import ARTIFACT, DERIVED
+from adcore.driver.request import Options
+from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import ArrayType
 from adcore.lower.objects.certificate import Certificate
 from adcore.runtime.arena import Arena
@@ -40,10 +41,10 @@ class Step:
 
     value: Any
     _slot: _Slot
-    _turn: int
+    _use: int
 
     def __repr__(self) -> str:
-        state = "pending" if self._slot.turn == self._turn else "reversed"
+        state = "pending" if self._slot.use == self._use else "reversed"
         return f"<{state} forward call: {self.value!r}>"
 
 
@@ -100,8 +101,8 @@ class SplitHandle(Handle):
 
     def bind(self, *args: Any, **kwargs: Any) -> BoundSplit:  # type: ignore[override]
         """Both sweeps over these very buffers (default: those of the compilation)."""
-        call = self._prepared(args, kwargs) if args or kwargs else self._again(self._call)
-        return BoundSplit(self, call)
+        run = self._prepared(args, kwargs) if args or kwargs else self._run.again(self._run.activities)
+        return BoundSplit(self, run)
 
     frame = bind  # type: ignore[assignment]
 
@@ -116,8 +117,8 @@ class SplitHandle(Handle):
     def export(self, directory: str | Path) -> tuple[Path, Path]:
         raise AssertionError(self.address)
 
-    def _forward(self, call: AnnotatedCall) -> Step:
-        assert isinstance(call, SplitCall)
+    def _forward(self, run: InPlaceRun) -> Step:
+        assert isinstance(run, SplitRun)
         if not self._free:
             refuse(
                 f"{len(self._waiting)} forward calls of {self.__qualname__} are pending, for which the workspace was "
@@ -125,19 +126,19 @@ class SplitHandle(Handle):
                 help=f"reverse or discard one, or compile with pending={2 * len(self._slots)}",
             )
         slot = self._free[-1]
-        value = slot.forwards(call)
+        value = slot.forwards(run)
         self._free.pop()
         self._waiting.append(slot)
-        return Step(value, slot, slot.turn)
+        return Step(value, slot, slot.use)
 
     def _claimed(self, step: Step | None) -> _Slot:
         """The record of `step`, no longer pending."""
         slot = self._waiting[-1] if step is None else step._slot
         if slot not in self._slots:
             refuse(f"this forward call is not one of {self.__qualname__}'s", help="reverse it by its own handle")
-        if step is not None and slot.turn != step._turn:
+        if step is not None and slot.use != step._use:
             refuse("this forward call was reversed already: its record is used up", help="call .forward(...) again")
-        slot.turn += 1
+        slot.use += 1
         self._waiting.remove(slot)
         self._free.append(slot)
         return slot
@@ -155,15 +156,15 @@ class SplitHandle(Handle):
         return tuple(name for name, _ in self._copies())
 
     def _copies(self) -> list[tuple[str, ArrayType]]:
-        derived: Function = self._split.version.build.products["derived"].function
-        results = derived.results[len(self._split.prepared.primal.result_types) :]
+        derived = self._build.product(DERIVED).function
+        results = derived.results[len(self._split.call.result_types) :]
         return [(v.hint.removeprefix(COPY), v.type) for v in results
                 if v.hint.startswith(COPY) and isinstance(v.type, ArrayType)]  # fmt: skip
 
     @property
-    def _split(self) -> SplitCall:
-        assert isinstance(self._call, SplitCall)
-        return self._call
+    def _split(self) -> SplitRun:
+        assert isinstance(self._run, SplitRun)
+        return self._run
 
     def explain(self) -> Explanation:
         """What a record keeps, and which arguments it copies."""
@@ -177,7 +178,7 @@ class SplitHandle(Handle):
     @property
     def certificate(self) -> Certificate:
         """The proof for both sweeps."""
-        both = [v.build.artifact.certificate for v in (self._split.version, self._split.back)]
+        both = [s.build.product(ARTIFACT).certificate for s in (self._split.specialisation, self._split.back)]
         symbols = dict.fromkeys(s for c in both for s in c.external_symbols)
         return Certificate(
             all(c.proven for c in both),
@@ -191,20 +192,20 @@ class SplitHandle(Handle):
         """A stage of the pipeline as text, of both sweeps where they differ."""
         if name == "plan":
             return str(self.explain())
-        both = [v.build.stage(name) for v in (self._split.version, self._split.back)]
+        both = [s.build.stage(name) for s in (self._split.specialisation, self._split.back)]
         return both[0] if both[0] == both[1] else "\n".join(both)
 
 
 class BoundSplit:
     """Both sweeps over fixed buffers: `forward()` and `reverse()`."""
 
-    def __init__(self, handle: SplitHandle, call: AnnotatedCall) -> None:
-        self._handle, self._call = handle, call
-        self.buffers = call.buffers
+    def __init__(self, handle: SplitHandle, run: InPlaceRun) -> None:
+        self._handle, self._run = handle, run
+        self.buffers = run.buffers
 
     def forward(self) -> Step:
         """Run the function on the buffers as they are now."""
-        return self._handle._forward(self._call)
+        return self._handle._forward(self._run)
 
     def reverse(self, step: Step | None = None, cotangent: Any = None) -> tuple[Any, ...] | None:
         """See `SplitHandle.reverse`."""
@@ -215,19 +216,19 @@ PAGE = 4096
 
 
 class _Slot:
-    """One record: a part of the workspace, and a frame for either sweep. `turn` counts its uses."""
+    """One record: a part of the workspace, and a frame for either sweep. `use` counts how often it was used up."""
 
     def __init__(self, base: int, end: int) -> None:
-        self.base, self.end, self.turn, self.used = base, end, 0, 0
-        self.call: SplitCall | None = None
+        self.base, self.end, self.use, self.used = base, end, 0, 0
+        self.run: SplitRun | None = None
         self.there: Frame
         self.back: Frame
 
-    def forwards(self, call: SplitCall) -> Any:
-        _check(call.held)
-        if self.call is not call:
-            self._load(call)
-        kernel, primal = call.version.kernel, call.prepared.primal
+    def forwards(self, run: SplitRun) -> Any:
+        _check(run.held)
+        if self.run is not run:
+            self._load(run)
+        kernel, primal = run.specialisation.kernel, run.call.primal
         kernel.run(self.there)
         count = len(primal.result_types)
         there, back = self.there.layout, self.back.layout
@@ -239,31 +240,28 @@ class _Slot:
         _grant(self.back, self.base, free_end)
         self.back.words[words.RECORDS] = records
         self.used = max(self.used, self.there.used)
-        for packed in call.prepared.flattened.packed:
-            if packed.leaf in primal.written:
-                packed.write_back()
+        run.write_back_primal()
         return primal.rebuild([self.there.result(k) for k in range(count)])
 
-    def _load(self, call: SplitCall) -> None:
-        self.call, self.there, self.back = call, _copied(call.frame), _copied(call.back_frame)
+    def _load(self, run: SplitRun) -> None:
+        self.run, self.there, self.back = run, _copied(run.frame), _copied(run.back_frame)
         _grant(self.there, self.base, self.end)
 
     def backwards(self, cotangent: Any) -> tuple[Any, ...] | None:
-        call = self.call
-        assert call is not None
-        _check(call.held_shadows)
-        seeds = self._seeds(call, cotangent)
+        run = self.run
+        assert run is not None
+        _check(run.held_shadows)
+        seeds = self._seeds(run, cotangent)
         for k, seed in enumerate(seeds, len(self.back.layout.params) - len(seeds)):
             self.back.set_param(k, seed)
-        kernel = call.back.kernel
+        kernel = run.back.kernel
         kernel.run(self.back)
         self.used = max(self.used, self.end - int(self.back.words[words.WORKSPACE_END]) + self.back.used)
-        for packed in call._shadows.packed:
-            packed.write_back()
-        return call._derivatives(iter([self.back.result(k) for k in range(len(self.back.layout.results))]))
+        run.write_back_shadows()
+        return run.derivatives(iter([self.back.result(k) for k in range(len(self.back.layout.results))]))
 
-    def _seeds(self, call: SplitCall, cotangent: Any) -> list[float]:
-        primal = call.prepared.primal
+    def _seeds(self, run: SplitRun, cotangent: Any) -> list[float]:
+        primal = run.call.primal
         floats = [is_differentiable(t) for t in primal.result_types]
         if cotangent is None:
             return [1.0] * sum(floats)
@@ -291,4 +289,4 @@ def _check(held: Sequence[Held]) -> None:
             refuse(f"`{name}` was resized, moved or reshaped since it was given", help="call .forward(...) again")
 
 
-__all__ = ["BoundSplit", "SplitCall", "SplitHandle", "Step"]
+__all__ = ["BoundSplit", "SplitHandle", "Step"]

@@ -53,7 +53,7 @@ def with_default(x, k=2.0):
 
 
 @pytest.fixture
-def only_quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+def only_fast(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """After this is called, the general path is an error."""
 
     def forbid() -> None:
@@ -68,11 +68,11 @@ def only_quick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 2.0])
 
 
-def test_it_gives_value_and_gradients_in_the_order_asked_for(only_quick):
+def test_it_gives_value_and_gradients_in_the_order_asked_for(only_fast):
     both = ad.value_and_grad(weighted, wrt=("k", 0, "y"))
     general = both(x=X, y=Y, k=1.5)
     both(X, Y, 1.5)
-    only_quick()
+    only_fast()
     value, gradients = both(X, Y, 1.5)
     assert value == general[0]
     assert type(gradients[0]) is float
@@ -80,34 +80,34 @@ def test_it_gives_value_and_gradients_in_the_order_asked_for(only_quick):
         np.testing.assert_array_equal(got, expected)
 
 
-def test_other_values_and_shapes_of_the_same_kind_are_served(only_quick):
+def test_other_values_and_shapes_of_the_same_kind_are_served(only_fast):
     gradient = ad.grad(weighted, wrt=1)
     gradient(X, Y, 1.5)
-    only_quick()
+    only_fast()
     x, y = np.arange(5.0), np.ones(5)
     np.testing.assert_array_equal(gradient(x, y, 2.0), 4.0 * x * y)
 
 
-def test_every_result_is_a_new_array(only_quick):
+def test_every_result_is_a_new_array(only_fast):
     gradient = ad.grad(weighted)
     gradient(X, Y, 1.0)
-    only_quick()
+    only_fast()
     first, second = gradient(X, Y, 1.0), gradient(X, Y, 2.0)
     np.testing.assert_array_equal(2.0 * first, second)
 
 
-def test_gradients_made_again_share_what_is_known(only_quick):
+def test_gradients_made_again_share_what_is_known(only_fast):
     ad.grad(weighted)(X, Y, 1.0)
-    only_quick()
+    only_fast()
     np.testing.assert_array_equal(ad.grad(weighted)(X, Y, 1.0), Y * Y)
 
 
-def test_what_is_written_is_copied_first(only_quick):
+def test_what_is_written_is_copied_first(only_fast):
     gradient = ad.grad(overwriting, wrt=(0, 1))
     x, y = X.copy(), Y.copy()
     general = gradient(x=x, y=y)
     gradient(x, y)
-    only_quick()
+    only_fast()
     for got, expected in zip(gradient(x, y), general, strict=True):
         np.testing.assert_array_equal(got, expected)
     np.testing.assert_array_equal(x, X)
@@ -142,7 +142,7 @@ def test_a_read_only_array_that_is_written_is_refused_as_before():
 def test_numbers_from_outside_are_looked_up_again(monkeypatch):
     gradient = ad.grad(scaled)
     gradient(X), gradient(X)
-    monkeypatch.setattr("tests.driver.test_quick.scale", 5.0)
+    monkeypatch.setattr("tests.driver.test_fast_path.scale", 5.0)
     np.testing.assert_array_equal(gradient(X), 10.0 * X)
     np.testing.assert_array_equal(gradient(X), 10.0 * X)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from adcore.abi.frame import FIRST
-from adcore.driver.inplace import AnnotatedCall
+from adcore.driver.calls.in_place import InPlaceRun
+from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
 from adcore.lower import lower
 from adcore.lower.objects.object_code import Options, emit
@@ -17,39 +18,40 @@ from adcore.runtime.arena import arena
 from adcore.runtime.arguments import refuse
 
 
-def export(call: AnnotatedCall, directory: Path) -> tuple[Path, Path]:
+def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     """`NAME.o` and `NAME.h` in `directory`; the object's entry carries the function's name."""
-    name = re.sub(r"\W", "_", call.function.__name__)
-    request = call.version.build.request
+    name = re.sub(r"\W", "_", run.call.function.__name__)
+    build = run.specialisation.build
+    request = build.request
     lowered = lower(
-        call.version.build.products["gradient"], name=name, alias_groups=request.aliases,
+        build.product(GRADIENT), name=name, alias_groups=request.aliases,
         workspace="heap" if request.heap else "arena", fastmath=request.fastmath, ops=request.ops,
     )  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
     code, header = directory / f"{name}.o", directory / f"{name}.h"
     code.write_bytes(emit(lowered, Options()).object_code)
-    header.write_text(c_header(call, name))
+    header.write_text(c_header(run, name))
     return code, header
 
 
-def c_header(call: AnnotatedCall, name: str) -> str:
+def c_header(run: InPlaceRun, name: str) -> str:
     """The declaration of the entry, and where in the frame everything stands."""
-    layout = call.frame.layout
+    layout = run.frame.layout
     lines = ["  [0], [1]  details of a fault\n *   [2], [3]  workspace: first address, end\n *   [4]       "
              "workspace bytes used (written)\n *   [5]       reserved"]  # fmt: skip
     for names, types, starts in (
-        (parameter_names(call), layout.params, layout.param_words),
-        (result_names(call), layout.results, layout.result_words),
+        (parameter_names(run), layout.params, layout.param_words),
+        (result_names(run), layout.results, layout.result_words),
     ):
         slots = zip(names, types, starts, strict=True)
         lines += [f"  [{at}]  {name}: {_words(type_)}" for name, type_, at in slots]
-    faults = [f"  {k}: {fault.error}: {fault.message}" for k, fault in enumerate(call.version.kernel.faults, 1)]
+    faults = [f"  {k}: {fault.error}: {fault.message}" for k, fault in enumerate(run.specialisation.kernel.faults, 1)]
     guard, body = name.upper() + "_H", "\n * ".join(lines)
     statuses = "\n * ".join(faults) or "  none"
     return f"""#ifndef {guard}
 #define {guard}
 #include <stdint.h>
-/* {name}({", ".join(call.names)}), {call.mode.name}. Words of the frame (8 bytes each):
+/* {name}({", ".join(run.call.names)}), {run.mode.name}. Words of the frame (8 bytes each):
  * {body}
  * Returns 0, or the number of a fault:
  * {statuses}
@@ -64,24 +66,22 @@ int32_t {name}(int64_t *frame);
 """
 
 
-def parameter_names(call: AnnotatedCall) -> list[str]:
+def parameter_names(run: InPlaceRun) -> list[str]:
     """What each parameter of the native entry is."""
-    names = call.prepared.names
-    reverse = call.mode.sweep == "reverse"
-    kinds = zip(names, call.kinds, strict=True)
-    varied = [name for name, kind in kinds if kind == "duplicated" or (kind == "active" and not reverse)]
-    made = [*names, *(f"{'shadow' if reverse else 'tangent'} of {name}" for name in varied)]
-    return made + [f"seed of the result: {call.values[k]}" for k in range(len(made), len(call.frame.layout.params))]
+    call, reverse = run.call, run.mode.sweep == "reverse"
+    varied = [call.paths[k] for k in (call.duplicated if reverse else call.varied)]
+    made = [*call.paths, *(f"{'shadow' if reverse else 'tangent'} of {path}" for path in varied)]
+    return made + [f"seed of the result: {run.values[k]}" for k in range(len(made), len(run.frame.layout.params))]
 
 
-def result_names(call: AnnotatedCall) -> list[str]:
+def result_names(run: InPlaceRun) -> list[str]:
     """What each result of the native entry is."""
-    count = len(call.prepared.primal.result_types)
-    made = [f"result {k}" for k in range(count)]
-    if call.mode.sweep == "reverse":
-        kinds = zip(call.prepared.names, call.kinds, strict=True)
-        made += [f"derivative by {name}" for name, kind in kinds if kind == "active"]
-    rest = len(call.frame.layout.results) - len(made)
+    call = run.call
+    made = [f"result {k}" for k in range(len(call.result_types))]
+    if run.mode.sweep == "reverse":
+        kinds = zip(call.paths, call.kinds, strict=True)
+        made += [f"derivative by {path}" for path, kind in kinds if kind == "active"]
+    rest = len(run.frame.layout.results) - len(made)
     return made + [f"tangent {k} of the results" for k in range(rest)]
 
 
@@ -97,10 +97,10 @@ def _words(type_: Any) -> str:
     )
 
 
-def low_level_callable(call: AnnotatedCall, keep: Any) -> Any:
+def low_level_callable(run: InPlaceRun, keep: Any) -> Any:
     """`scipy.LowLevelCallable` of a function of floats with one float result: `double (double, ...)`, and for two or
     more arguments `double (int, double *)`, as SciPy's integrators want it. The adapter is native, too."""
-    layout = call.frame.layout
+    layout = run.frame.layout
     scalar = all(str(t) == "f64" for t in (*layout.params, *layout.results))
     if not scalar or len(layout.results) != 1 or not layout.params:
         refuse("a low-level callable takes floats and returns one float", help="use .ctypes or .address with a frame")
@@ -109,7 +109,7 @@ def low_level_callable(call: AnnotatedCall, keep: Any) -> Any:
     own = arena()
     loaded = jit.load(
         emit(_adapter(len(layout.params), layout.size, own.base, own.end)).object_code,
-        ["adapter"], {"kernel": call.version.kernel.address},
+        ["adapter"], {"kernel": run.specialisation.kernel.address},
     )  # fmt: skip
     single = len(layout.params) == 1
     signature = [ctypes.c_double] if single else [ctypes.c_int, ctypes.POINTER(ctypes.c_double)]

@@ -1,0 +1,165 @@
+"""One call: a function at arguments, seen by its compiled form.
+
+Parameters and results of a derivative stand in a fixed order, which is known here and nowhere else:
+
+    reverse   primal leaves | shadows of "duplicated" leaves | a seed per differentiated result
+              primal results | adjoints of "active" leaves
+    forward   primal leaves | the tangents (one per lane) of each leaf that is not "const"
+              primal results | the tangents (one per lane) of each result that has any
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+from adcore.driver.calls.mismatch import differences
+from adcore.driver.request import Groups, Options, Sweep
+from adcore.driver.specialisations import Primal, Specialisation, is_differentiable, primal_of
+from adcore.errors import ArgumentError
+from adcore.ir.types import ListType, Scalar, Type
+from adcore.runtime.alias_guard import alias_groups, detach, mirror
+from adcore.runtime.arguments import signature
+from adcore.runtime.leaves import LeafValue, flatten
+from adcore.signature import Signature, leaves
+
+
+class Call:
+    """`function` at `arguments`, which of them are differentiated, and the code for any sweeps there.
+
+    `values` has one entry per leaf of the primal, `groups` are those of them that share memory that is written, `kinds`
+    says how each is differentiated: "active" (a number), "duplicated" (arrays, with a shadow) or "const". `spans` are
+    the leaves of each argument. `base` is the primal for arguments that are disjoint.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        names: Sequence[str],
+        arguments: Sequence[Any],
+        options: Options,
+        chosen: Sequence[int] | None = None,
+        described: Signature | None = None,
+        expected: Primal | None = None,
+    ) -> None:
+        """`chosen`: numbers of the arguments by which derivatives are taken; None for a call without derivatives.
+
+        `expected` is used as it is, with what it took from outside when it was compiled; ArgumentError where this call
+        does not fit it.
+        """
+        self.function, self.names, self.arguments = function, names, arguments
+        self.chosen = tuple(chosen or ())
+        self.signature = described or signature(names, arguments)
+        if expected is not None and self.signature != expected.signature:
+            raise ArgumentError(differences(expected.signature, self.signature))
+        self.base = self.primal = expected or primal_of(function, self.signature, options)
+        self.flattened = flatten(self.signature.args, arguments)
+        self.values: list[LeafValue] = [*self.flattened.values, *self.primal.captured()]
+        self.groups: Groups = self.primal.relevant(alias_groups(self.values), self.primal.written)
+        self._settle(options)
+        self.spans = _spans(self.signature)
+        self.kinds = self._kinds() if chosen is not None else ("const",) * len(self.primal.leaves)
+
+    def _settle(self, options: Options) -> None:
+        """The primal for how these arguments lie in memory: what it writes, and what stretches, is known only now."""
+        signature = self.signature
+        if self.groups:
+            # With overlapping arguments its statements may mean something else.
+            count = len(self.flattened.values)
+            own = tuple(tuple(k for k in group if k < count) for group in self.groups)
+            signature = replace(signature, aliases=tuple(group for group in own if group))
+            self.primal = primal_of(self.function, signature, options)
+        while (ones := self.primal.stretched(self.values)) > set(self.primal.signature.ones):
+            self.primal = primal_of(self.function, replace(signature, ones=tuple(sorted(ones))), options)
+
+    def _kinds(self) -> tuple[str, ...]:
+        wanted = {k for position in self.chosen for k in self.spans[position]}
+        kinds = []
+        for k, leaf in enumerate(self.primal.leaves):
+            # Lists of arrays that the function uses for scratch need shadows from outside, and what shares memory with
+            # something written shares its derivative, whoever asks for it. Any other array gets its own inside.
+            scratch = isinstance(leaf.type, ListType) and k in self.primal.written
+            shared = any(k in group for group in self.groups)
+            if not is_differentiable(leaf.type) or not (k in wanted or scratch or shared):
+                kinds.append("const")
+            else:
+                kinds.append("active" if isinstance(leaf.type, Scalar) else "duplicated")
+        return tuple(kinds)
+
+    @property
+    def paths(self) -> list[str]:
+        """A name per leaf: `x`, `p.mass`, `ms[]`."""
+        return [leaf.path for leaf in self.primal.leaves]
+
+    @property
+    def result_types(self) -> tuple[Type, ...]:
+        return self.primal.result_types
+
+    @property
+    def varied(self) -> list[int]:
+        """The leaves that are differentiated."""
+        return [k for k, kind in enumerate(self.kinds) if kind != "const"]
+
+    @property
+    def duplicated(self) -> list[int]:
+        """The leaves that have a shadow."""
+        return [k for k, kind in enumerate(self.kinds) if kind == "duplicated"]
+
+    # Buffers beside the arguments
+
+    def copies(self) -> list[LeafValue]:
+        """The primal leaves, with copies of what the function writes into."""
+        return detach(self.values, self.primal.written, self.groups)
+
+    def shadows(self) -> list[LeafValue | None]:
+        """Fresh zeros for the leaves that have a shadow, sharing memory as the leaves do."""
+        return mirror(self.values, frozenset(self.duplicated), self.groups)
+
+    # Sweeps
+
+    def reverse(self, seeds: Sequence[bool]) -> Sweep:
+        """The reverse sweep from the results that have a seed."""
+        return Sweep("reverse", self.kinds, tuple(seeds), self.groups)
+
+    def forward(self, lanes: int = 1) -> Sweep:
+        """The forward sweep along that many directions at once."""
+        return Sweep("forward", self.kinds, (), self.groups, lanes)
+
+    def specialised(
+        self, sweeps: tuple[Sweep, ...], given: Sequence[LeafValue], written: Collection[int] | None = None
+    ) -> Specialisation:
+        """Code for these sweeps over `given`, one value per parameter of it. `written`: those behind the primal's that
+        it writes into (default: all)."""
+        behind = range(len(self.values), len(given)) if written is None else written
+        aliases = self.primal.relevant(alias_groups(given), self.primal.written | frozenset(behind))
+        return self.primal.specialisation(sweeps, aliases, self.values)
+
+    # Results of sweeps
+
+    def tangents(self, results: Sequence[Any], lane: int = 0, lanes: int = 1) -> list[Any]:
+        """One tangent per result of the primal, None for what has no derivative, from the results of forward mode."""
+        given = iter(results[len(self.result_types) + lane :: lanes])
+        # Forward mode gives none for integers, and one that means nothing for arrays of them.
+        listed = [next(given) if has_tangent(t) else None for t in self.result_types]
+        return [value if is_differentiable(t) else None for t, value in zip(self.result_types, listed, strict=True)]
+
+    def adjoint_result(self, leaf: int) -> int:
+        """The result of reverse mode that is the adjoint of an active leaf."""
+        return len(self.result_types) + self.kinds[:leaf].count("active")
+
+
+def has_tangent(type_: Type) -> bool:
+    """Whether forward mode gives a tangent for a result of this type."""
+    return not isinstance(type_, Scalar) or is_differentiable(type_)
+
+
+def _spans(described: Signature) -> list[range]:
+    spans: list[range] = []
+    start = 0
+    for name, arg in zip(described.names, described.args, strict=True):
+        spans.append(range(start, start := start + len(list(leaves(arg, name)))))
+    return spans
+
+
+__all__ = ["Call", "has_tangent"]

@@ -1,0 +1,1 @@
+"""What `ad.compile` returns: handles, handles over fixed buffers, split sweeps, and code for other callers."""

@@ -1,0 +1,223 @@
+"""Compiled handles: one version of a function's derivative, called natively, bound to buffers, inspected, exported."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adcore.activities import Activity, Mode
+from adcore.driver.calls.annotated import annotated_run
+from adcore.driver.calls.binding import bind
+from adcore.driver.calls.in_place import InPlaceRun
+from adcore.driver.handles.bound import Bound
+from adcore.driver.handles.given import Order, annotated, native_order
+from adcore.driver.request import Options
+from adcore.runtime import native_types as native
+from adcore.runtime.arguments import refuse
+from adcore.runtime.calls import called_block
+
+if TYPE_CHECKING:
+    from adcore.analysis.planning.explain import Explanation
+    from adcore.driver.pipeline import Build
+    from adcore.lower.objects.certificate import Certificate
+    from adcore.source import Span
+
+
+class Handle(native.NativeCallable):
+    """A compiled derivative (or, in mode `Primal`, the compiled function itself).
+
+    Call it with annotated arguments, as it was compiled, or with their plain values and shadows in a row:
+    `g(ad.Duplicated(x, dx), ad.Const(k))` or `g(x, dx, k)`. The second form runs without any Python in between when
+    the arguments are numbers and C-contiguous arrays. Numbers that the function takes from outside stay what they were
+    when it was compiled; arrays from outside are looked up at each call.
+    """
+
+    def __init__(
+        self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
+    ) -> None:
+        self._mode, self._function, self._options = mode, function, options
+        self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
+        self._last = self._run.frame
+        self._relinked: list[Any] = []
+        self.__name__ = self.__qualname__ = function.__name__
+        self.__doc__ = function.__doc__
+        if mode.sweep == "primal":
+            self.__wrapped__ = function
+        else:
+            self.__adcore_derivative__ = "compiled derivative"
+        order = native_order(self._run)
+        if native.supported() and order is not None:
+            self._go_native(order)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._general(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self._mode!r} of {self.__qualname__}{', '.join(self._run.call.names).join('()')}>"
+
+    def bind(self, *args: Any, **kwargs: Any) -> Bound:
+        """A callable without arguments over these very buffers (default: those of the compilation).
+
+        It checks at each call that they are where and how they were: a resized, reshaped or read-only array raises.
+        """
+        return Bound(self._prepared(args, kwargs) if args or kwargs else self._run.again(self._run.activities))
+
+    frame = bind
+
+    # What is known about it
+
+    @property
+    def workspace_bytes(self) -> int | None:
+        """Bytes kept for the reverse sweep at the shapes it was compiled for.
+
+        Where only a run can tell (`while` loops), what the last call used; None before the first."""
+        known = self._run.specialisation.bytes(self._run.call.values)
+        return known if known is not None or not self._last.ran else self.high_water
+
+    @property
+    def workspace_formula(self) -> str:
+        """Those bytes as a formula in the user's names."""
+        return self.explain().formula
+
+    @property
+    def high_water(self) -> int:
+        """The most bytes that the last call kept for its reverse sweep at any moment; never more than
+        `workspace_bytes`. Small fixed sizes are on the stack and not counted here."""
+        return self._last.used
+
+    def explain(self) -> Explanation:
+        """What is kept, where, why, how many bytes, and what would avoid it."""
+        return self._run.explain()
+
+    @property
+    def certificate(self) -> Certificate:
+        """The proof that the object code cannot allocate, or the reasons why there is none."""
+        from adcore.driver.pipeline import ARTIFACT
+
+        return self._build.product(ARTIFACT).certificate
+
+    def stage(self, name: str) -> str:
+        """A stage of the pipeline as text; `adcore.driver.pipeline.STAGES` lists them."""
+        return str(self.explain()) if name == "plan" else self._build.stage(name)
+
+    @property
+    def llvm_ir(self) -> str:
+        """LLVM IR after optimisation."""
+        return self.stage("optimised")
+
+    @property
+    def assembly(self) -> str:
+        """The machine code as text."""
+        return self.stage("assembly")
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The arguments (`x`, `p.mass`, `ms[]`) that the function itself writes into."""
+        call = self._run.call
+        return tuple(call.paths[k] for k in sorted(call.primal.written))
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """How long each stage took."""
+        return self._build.seconds
+
+    # Other callers
+
+    @property
+    def address(self) -> int:
+        """Address of the native entry `int32_t kernel(int64_t *frame)`."""
+        return self._run.specialisation.kernel.address
+
+    @property
+    def ctypes(self) -> Any:
+        """The native entry as a ctypes function of a frame's address; it keeps the GIL, and the handle alive."""
+        function: Any = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)(self.address)
+        function.handle = self
+        return function
+
+    def low_level_callable(self) -> Any:
+        """`scipy.LowLevelCallable` of type `double (double, ...)` or `double (int, double *)`; see `handles.export`."""
+        from adcore.driver.handles.export import low_level_callable
+
+        return low_level_callable(self._run, self)
+
+    def export(self, directory: str | Path) -> tuple[Path, Path]:
+        """Write an object file and a C header for it into `directory`; their paths."""
+        from adcore.driver.handles.export import export
+
+        return export(self._run, Path(directory))
+
+    def relink(self, imports: Mapping[str, int]) -> int:
+        """Load the very same object code once more, with `imports` (malloc, say) at the given addresses; its entry."""
+        from adcore.driver.inspection import rows_of
+        from adcore.driver.linking import load
+        from adcore.driver.pipeline import LOWERED
+
+        loaded = load(self._build, dict(imports))
+        self._relinked.append(loaded)
+        rows_of(self._build, self.__name__, self._span, loaded)
+        return int(loaded[self._build.product(LOWERED).name])
+
+    @property
+    def address_table(self) -> list[tuple[int, int, str, str, int, str]]:
+        """First address, end, function, file, line and phase of the code, in every copy that was loaded.
+
+        What an allocation report (or a debugger) needs to name the user's line."""
+        from adcore.driver.inspection import rows_of
+
+        copies = (self._run.specialisation.kernel.code, *self._relinked)
+        return [row for code in copies for row in rows_of(self._build, self.__name__, self._span, code)]
+
+    @property
+    def _build(self) -> Build:
+        return self._run.specialisation.build
+
+    @property
+    def _span(self) -> Span | None:
+        return self._run.call.primal.function.span
+
+    # The two ways to call
+
+    def _general(self, *args: Any, **kwargs: Any) -> Any:
+        run = self._prepared(args, kwargs)
+        self._last = run.frame
+        return run.run()
+
+    def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
+        """The run for a call, whose arguments are given in either way."""
+        made = self._made(annotated(self._run, self.__qualname__, args, kwargs))
+        if made.call.kinds != self._run.call.kinds:
+            refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
+        return made
+
+    def _made(self, activities: Sequence[Activity]) -> InPlaceRun:
+        call = self._run.call
+        return annotated_run(self._mode, self._function, call.names, activities, self._options, call.base)
+
+    def _go_native(self, order: Order) -> None:
+        if any(self._build.request.aliases) or self._run.call.primal.signature.ones:
+            return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
+        run = self._run.over_own_frame()
+        kernel = run.specialisation.kernel
+        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish)
+        if made is not None:
+            self._last = run.frame
+            self._attach(*made)
+
+    def _fallback(self) -> Callable[..., Any]:
+        # A bound method would do on 3.11+; what 3.10's wrapper calls must be a plain function.
+        import weakref
+
+        own = weakref.ref(self)
+
+        def fallback(*args: Any, **kwargs: Any) -> Any:
+            handle = own()
+            assert handle is not None
+            return handle._general(*args, **kwargs)
+
+        return fallback
+
+
+__all__ = ["Bound", "Handle"]

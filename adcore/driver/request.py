@@ -1,0 +1,89 @@
+"""What is asked of the compiler: the user's `Options`, and the `Request` for one specialisation that follows from them.
+
+Data only: nothing here loads a stage of the compiler, so that a call whose code is known already needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from adcore.runtime.arguments import refuse
+from adcore.signature import Signature
+
+if TYPE_CHECKING:
+    from adcore.lower import Part
+    from adcore.ops import Table
+
+Groups = tuple[tuple[int, ...], ...]
+"""Alias classes: the numbers of parameters whose memory overlaps."""
+
+Workspace = int | Literal["auto", "heap"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compile; `ops`: a table of ops other than the language's own."""
+
+    workspace: Workspace = "auto"
+    fastmath: bool = False
+    boundscheck: bool = True
+    ops: Table | None = field(default=None, repr=False, hash=False, compare=False)
+
+    def __post_init__(self) -> None:
+        valid = self.workspace in ("auto", "heap") or (
+            isinstance(self.workspace, int) and not isinstance(self.workspace, bool) and self.workspace >= 0
+        )
+        if not valid:
+            refuse(f'workspace={self.workspace!r}: give "auto", "heap", or a number of bytes')
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One differentiation: `kinds` per parameter ("const", "active", "duplicated"); for reverse, `seeds` per result:
+    whether it is differentiated; for forward, `width` tangents at once. `aliases` groups the parameters whose memory
+    overlaps."""
+
+    sweep: Literal["forward", "reverse"]
+    kinds: tuple[str, ...]
+    seeds: tuple[bool, ...] = ()
+    aliases: Groups = ()
+    width: int = 1
+
+
+def standard_ops() -> Table:
+    """The language's own ops."""
+    from adcore.ops import TABLE
+
+    return TABLE
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to compile.
+
+    `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the parameters of
+    the last one. `limit`: bytes that the last reverse sweep may keep for `values`, the primal leaves of a call (None:
+    no limit; 0: nothing may be kept, whatever the shapes). `part`: one half of the only sweep, a reverse one.
+    """
+
+    function: Callable[..., Any]
+    signature: Signature
+    sweeps: tuple[Sweep, ...] = ()
+    aliases: Groups = ()
+    limit: int | None = None
+    values: tuple[Any, ...] | None = field(default=None, compare=False)
+    heap: bool = False
+    fastmath: bool = False
+    boundscheck: bool = True
+    ops: Table = field(default_factory=standard_ops, compare=False)
+    part: Part = "whole"
+
+    @property
+    def primal_aliases(self) -> Groups:
+        """The alias classes among the primal's own parameters."""
+        return self.sweeps[0].aliases if self.sweeps else self.aliases
+
+
+__all__ = ["Groups", "Options", "Request", "Sweep", "Workspace"]

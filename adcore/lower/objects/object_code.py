@@ -9,8 +9,9 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from adcore.abi import elf
+from adcore.abi.certificate import Certificate
 from adcore.lower.lowering import Lowered
-from adcore.lower.objects.certificate import Certificate, certify
+from adcore.lower.objects.certificate import certify
 
 
 @dataclass(frozen=True)

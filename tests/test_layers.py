@@ -37,19 +37,6 @@ FACE = {"__init__", "__main__", "activities", "api", "driver"}
 KNOWN_CIRCLES = (
     {"adcore.ops", "adcore.ops.custom"},
     {"adcore.lower.control_flow", "adcore.lower.lowering", "adcore.lower.product_calls"},
-    {"adcore.frontend.session", "adcore.frontend.values.abstract"},
-    {
-        "adcore.frontend.compile", "adcore.frontend.custom_derivatives", "adcore.frontend.python.calls",
-        "adcore.frontend.python.expressions", "adcore.frontend.python.statements",
-    },
-    {
-        "pytest_adalloc.hooks.attribute.lines", "pytest_adalloc.hooks.attribute.sites",
-        "pytest_adalloc.hooks.count.jitted", "pytest_adalloc.hooks.count.observe",
-        "pytest_adalloc.hooks.count.pointers", "pytest_adalloc.hooks.count.python_domains",
-        "pytest_adalloc.hooks.count.window", "pytest_adalloc.hooks.install.install",
-        "pytest_adalloc.hooks.witness.breakpoints", "pytest_adalloc.hooks.witness.preloaded",
-    },
-    {"pytest_adalloc.checks.compiled", "pytest_adalloc.checks.subject"},
 )  # fmt: skip
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")

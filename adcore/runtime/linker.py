@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import os
-import sys
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from adcore.abi import elf
+from adcore.abi.llvm_lock import LOCK
 from adcore.runtime import loader
 
 LIBRARIES = ("libm.so.6", "libmvec.so.1", "libc.so.6")
@@ -54,7 +52,7 @@ def load(
     try:
         return Loaded(*loader.load(object_code, exports, addresses))
     except loader.Unsupported:
-        with _lock:
+        with LOCK:
             return _link(object_code, exports, addresses)
     except elf.ObjectError as error:
         raise LinkError(f"cannot load object code: {error}") from error
@@ -108,7 +106,6 @@ def undefined_symbols(object_code: bytes) -> tuple[str, ...]:
         raise LinkError(f"cannot load object code: {error}") from error
 
 
-_lock = threading.RLock()
 _numbers = itertools.count()
 
 
@@ -132,24 +129,3 @@ def target_machine() -> Any:
     return binding.Target.from_default_triple().create_target_machine(
         cpu=binding.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small", jit=True
     )
-
-
-_held_for_fork: list[Any] = []
-
-
-def _before_fork() -> None:
-    """Wait until no thread is inside LLVM: its state, and llvmlite's lock, would be copied half-way into the child."""
-    ffi = sys.modules.get("llvmlite.binding.ffi")
-    theirs = getattr(getattr(getattr(ffi, "lib", None), "_lock", None), "_lock", None)
-    locks = [_lock] if theirs is None else [_lock, theirs]
-    for lock in locks:
-        lock.acquire()
-    _held_for_fork.extend(locks)
-
-
-def _after_fork() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop().release()
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -219,7 +219,7 @@ def room(planner: Planner, node: Node, reused: bool = False) -> Polynomial:
     """Bytes for all instances of a node; `reused`: for those of one run of its own loop."""
     if in_register(planner, node):
         return Polynomial()
-    type_ = node.type if isinstance(node, Value) else node.operands[0].type
+    type_ = node.type if isinstance(node, Value) else planner.ops.stored(node).type
     if not isinstance(type_, Scalar) and isinstance(node, Value):
         return planner.sizes.array(node) if planner.is_lasting(node) else planner.temporaries.instances(node)
     if reused:
@@ -300,7 +300,7 @@ def described(planner: Planner, value: Node) -> str:
     instr = planner.structure.definition.get(value)
     if instr is not None and instr.op == "while" and value is instr.results[-1]:
         return TRIPS
-    named = instr is not None and instr.op in ("for", "while", "if", "alloc") and value.hint
+    named = instr is not None and (instr.regions or instr.op in planner.ops.allocs) and value.hint
     text = _on_one_line(instr.span) if instr is not None and instr.span is not None and not named else ""
     if text and len(text) <= LONGEST_TEXT:
         return text
@@ -459,8 +459,8 @@ def _result_of(planner: Planner, value: Value, name: str, choice: Choice) -> str
 def aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
     """The arrays that share memory in this call, where that is why `value` is overwritten."""
     load = planner.structure.definition[value]
-    root = planner.dependence.root(load.operands[0])
-    roots = [planner.dependence.root(s.operands[1]) for s in planner.killers(value)]
+    root = planner.dependence.root(planner.ops.array(load))
+    roots = [planner.dependence.root(planner.ops.array(s)) for s in planner.killers(value)]
     others = dict.fromkeys(r for r in roots if r is not root)
     return [array_name(v) for v in (root, *others)] if others else []
 
@@ -468,10 +468,10 @@ def aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
 def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
     """What was assumed about overlap, where it mattered: a read array next to a written one."""
     dependence = planner.dependence
-    roots = {dependence.root(s.operands[1]) for s in planner.stores}
+    roots = {dependence.root(planner.ops.array(s)) for s in planner.stores}
     written = [p for p in planner.structure.function.params if p in roots]
     instrs = planner.structure.instructions()
-    loaded = {dependence.root(i.operands[0]) for i in instrs if i.op == "load"}
+    loaded = {dependence.root(planner.ops.array(i)) for i in instrs if i.op in planner.ops.loads}
     read = [p for p in planner.structure.function.params if p in loaded]
     pairs = [(w, r) for w in written for r in read if w is not r and not dependence.may_overlap(w, r)]
     unordered = {frozenset(pair): pair for pair in reversed(pairs)}

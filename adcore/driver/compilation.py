@@ -24,6 +24,7 @@ from adcore.signature import Signature
 if TYPE_CHECKING:
     from adcore.analysis.planning.explain import Explanation
     from adcore.driver.pipeline import Build
+    from adcore.transform.diff.reverse import Derivative
 
 Key = tuple[Any, ...]
 
@@ -81,16 +82,27 @@ class Specialisation:
 
     def bytes(self, values: Sequence[LeafValue] | None) -> int | None:
         """What is kept for the reverse sweep, for the primal leaf `values`; None where only a run can tell."""
+        size: int | None = self._fact("bytes", values, lambda derivative: derivative.bytes(values))
+        return size
+
+    def formula(self) -> str:
+        """Those bytes in the user's names."""
+        return str(self._fact("formula", None, lambda derivative: derivative.formula()))
+
+    def _fact(
+        self, what: str, values: Sequence[LeafValue] | None, told: Callable[[Derivative], str | int | None]
+    ) -> Any:
+        """What a plan says, from the plan if it is there, or as it was told to an earlier process."""
         door, key = self._origin.door, self._wanted.key
-        known = door.bytes(key, values) if door and "build" not in self.__dict__ else None
+        known = door.fact(what, key, values) if door and "build" not in self.__dict__ else None
         if known is not None:
             return known[0]
         from adcore.driver.pipeline import DERIVED
 
-        size = self.build.product(DERIVED).bytes(values)
+        found = told(self.build.product(DERIVED))
         if door:
-            door.keep_bytes(key, values, size)
-        return size
+            door.keep_fact(what, key, values, found)
+        return found
 
 
 class Compilation:

@@ -31,6 +31,11 @@ from adcore.runtime.native_code import NativeCode
 from adcore.runtime.source_text import says_the_same
 from adcore.signature import ArgType, RecordArg, SequenceArg, Signature, StaticArg, UniformArg
 
+Key = tuple[Any, ...]
+
+MOST_FACTS = 32
+"""A program that asks for the bytes of ever new shapes must not fill the disk."""
+
 DAMAGE = (NotPlain, ValueError, TypeError, KeyError, IndexError, EOFError)
 """What reading an entry of another form raises."""
 
@@ -55,6 +60,7 @@ class Door:
         kinds = (signature.names, described, signature.aliases, signature.ones, options.boundscheck)
         self._name = cache.key("interface", self._reached.digest, kinds)
         self._closed = False
+        self._facts = 0
 
     def _reach(self) -> Reached:
         statics = [value for arg in self._signature.args for value in _statics(arg)]
@@ -108,14 +114,14 @@ class Door:
 
     # Its specialisations
 
-    def code(self, key: tuple[Any, ...]) -> NativeCode | None:
+    def code(self, key: Key) -> NativeCode | None:
         entry = cache.fetch(self._entry("kernel", key))
         try:
             return unpacked_code(entry) if entry is not None else None
         except DAMAGE:
             return None
 
-    def keep_code(self, key: tuple[Any, ...], code: NativeCode) -> None:
+    def keep_code(self, key: Key, code: NativeCode) -> None:
         if not self._may_keep:
             return
         try:
@@ -123,17 +129,18 @@ class Door:
         except NotPlain:
             return
 
-    def bytes(self, key: tuple[Any, ...], values: Sequence[LeafValue] | None) -> tuple[int | None] | None:
-        """What a plan needs for these values, in a tuple; None where nobody has asked that yet."""
-        entry = cache.fetch(self._entry("bytes", key, _sizes(values)))
+    def fact(self, what: str, key: Key, values: Sequence[LeafValue] | None) -> tuple[str | int | None] | None:
+        """What a plan says, in a tuple; None where nobody has asked that yet."""
+        entry = cache.fetch(self._entry(what, key, _sizes(values)))
         try:
             return unpacked(entry, {})[0] if entry is not None else None
         except DAMAGE:
             return None
 
-    def keep_bytes(self, key: tuple[Any, ...], values: Sequence[LeafValue] | None, size: int | None) -> None:
-        if self._may_keep:
-            cache.store(self._entry("bytes", key, _sizes(values)), packed((size,)))
+    def keep_fact(self, what: str, key: Key, values: Sequence[LeafValue] | None, told: str | int | None) -> None:
+        if self._may_keep and self._facts < MOST_FACTS:
+            self._facts += 1
+            cache.store(self._entry(what, key, _sizes(values)), packed((told,)))
 
     def _entry(self, what: str, *key: Any) -> str:
         return cache.key(what, self._name, key)

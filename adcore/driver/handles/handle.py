@@ -79,7 +79,7 @@ class Handle(native.NativeCallable):
     @property
     def workspace_formula(self) -> str:
         """Those bytes as a formula in the user's names."""
-        return self.explain().formula
+        return self._run.specialisation.formula()
 
     @property
     def high_water(self) -> int:

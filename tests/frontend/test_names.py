@@ -154,8 +154,8 @@ SUPPORTED = {
         floor floor_divide fmod full full_like greater greater_equal hstack hypot identity inner int64 isfinite
         isinf isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or
         logical_xor matmul max maximum mean min minimum multiply ndim ndarray negative norm not_equal ones ones_like
-        outer positive power prod rad2deg ravel reciprocal remainder reshape rint roll round shape sign sin sinh size sqrt square
-        squeeze stack std subtract sum swapaxes tan tanh trace transpose tril triu trunc var vdot vstack where zeros
+        outer positive power prod rad2deg ravel reciprocal remainder reshape rint roll round shape sign sin sinh size sqrt
+        square squeeze stack std subtract sum swapaxes tan tanh trace transpose tril triu trunc var vdot vstack where zeros
         zeros_like""",
 }
 

@@ -10,8 +10,11 @@ import numpy as np
 
 from adcore.frontend.numpy.broadcasting import fits, product
 from adcore.frontend.numpy.constructors import CONSTRUCTORS, ArrayFunction, copied, element_type, parameters, sizes
+from adcore.frontend.numpy.elements import fill, load
 from adcore.frontend.numpy.elementwise import absolute, apply, cast, operand, operation
-from adcore.frontend.numpy.integer_indexing import scatter
+from adcore.frontend.numpy.indexing.integer_arrays import scatter
+from adcore.frontend.numpy.indexing.integers import integer
+from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.joining import (
     as_view,
     constant,
@@ -27,8 +30,6 @@ from adcore.frontend.numpy.materialise import in_memory, put_array
 from adcore.frontend.numpy.products import dot, matmul, outer
 from adcore.frontend.numpy.reductions import REDUCTIONS, axes_of, reduced, running, source_of
 from adcore.frontend.numpy.reshaping import reshaped, squeezed
-from adcore.frontend.numpy.subscripts import fill, integer, load
-from adcore.frontend.numpy.views import WHOLE, view
 from adcore.frontend.python.math_calls import call_formula
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
@@ -47,7 +48,8 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.types import F64
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from adcore.frontend.numpy.elements import fill, store
 from adcore.frontend.numpy.elementwise import cast, joint_type, operand
+from adcore.frontend.numpy.indexing.integers import integer
 from adcore.frontend.numpy.joining import joined
 from adcore.frontend.numpy.materialise import allocate, computed, in_memory
-from adcore.frontend.numpy.subscripts import fill, integer, store
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -31,8 +32,9 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import stream_of
-from adcore.frontend.values.joins import describe, materialise, scalar_type
+from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value

@@ -6,10 +6,11 @@ import ast
 from collections.abc import Sequence
 
 from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import chosen_type, operand, operation
+from adcore.frontend.numpy.indexing.slices import element_or_view
+from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
-from adcore.frontend.numpy.subscripts import element_or_view, store
-from adcore.frontend.numpy.views import WHOLE, view
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -25,7 +26,8 @@ from adcore.frontend.values.abstract import (
     Reshaped,
     Slice,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

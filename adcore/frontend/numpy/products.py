@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, broadcast, described, position, same_length
+from adcore.frontend.numpy.elements import load, nest, store
 from adcore.frontend.numpy.elementwise import ir_type, operand, operation
 from adcore.frontend.numpy.materialise import allocate, computed
 from adcore.frontend.numpy.reductions import Source, total
-from adcore.frontend.numpy.subscripts import load, nest, store
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import NUMPY, POISON, Abstract, Array, Const, Lazy, Num, Poison, is_scalar
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
 

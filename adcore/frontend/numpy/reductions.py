@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adcore.frontend.numpy.broadcasting import Shape, product
+from adcore.frontend.numpy.elements import accumulate, load, nest, store
 from adcore.frontend.numpy.elementwise import joint_type, operand
 from adcore.frontend.numpy.materialise import allocate, computed, note_order
-from adcore.frontend.numpy.subscripts import accumulate, load, nest, store
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NUMPY,
@@ -31,9 +31,10 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import stream_of
-from adcore.frontend.values.joins import describe, materialise, scalar_type
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F64, I64, ListType, Scalar

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from adcore.frontend.numpy.elements import accumulate, dim, load
 from adcore.frontend.numpy.elementwise import absolute
-from adcore.frontend.numpy.subscripts import accumulate, dim, load
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     NONE,
@@ -34,9 +34,10 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import consume, enumerated, reverse, reversed_range, stream_of, zipped
-from adcore.frontend.values.joins import describe, kind_of, materialise, scalar_type
 from adcore.frontend.values.lists import list_literal
+from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import (
     binary,
     compare,

@@ -56,7 +56,7 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
-from adcore.frontend.values.joins import describe
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import append
 from adcore.frontend.values.sequences import static_items
 

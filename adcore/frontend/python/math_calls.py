@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from adcore.frontend.numpy.elements import load
 from adcore.frontend.numpy.elementwise import COMPARISONS, apply, cast, operand, where
-from adcore.frontend.numpy.subscripts import load
 from adcore.frontend.python.function_table import (
     ARITY,
     MATH,
@@ -26,7 +26,8 @@ from adcore.frontend.python.function_table import (
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import NUMPY as NUMPYS
 from adcore.frontend.values.abstract import POISON, Abstract, Array, Const, Num, Poison, is_array, is_scalar
-from adcore.frontend.values.joins import describe, kind_of, materialise, scalar_type
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import (
     binary,
     compare,

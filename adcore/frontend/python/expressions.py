@@ -12,11 +12,11 @@ from typing import Any
 
 from adcore.frontend.numpy.elements import is_list
 from adcore.frontend.numpy.elementwise import comparison, operation, unary
+from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.indexing.arrays import is_special, selected
 from adcore.frontend.numpy.indexing.integers import integer, normalised
 from adcore.frontend.numpy.indexing.slices import element_or_view, subscripts
 from adcore.frontend.numpy.materialise import in_memory, settled
-from adcore.frontend.numpy.products import matmul
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
 from adcore.frontend.python.comprehensions import comprehension

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.numpy.elements import is_list, load, store, writeable
+from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.indexing.arrays import is_special, update_selected
 from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import Target, in_memory, put_array, update
-from adcore.frontend.numpy.products import matmul
 from adcore.frontend.python.expressions import closure, combine, subscript
 from adcore.frontend.python.loops import for_loop, while_loop
 from adcore.frontend.python.raising import assert_statement, raise_statement

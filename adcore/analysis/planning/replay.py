@@ -48,7 +48,8 @@ def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> S
             todo += carried_sources(*params[value])
         elif value in inside or value in owner.results:
             instr = inside.get(value, owner)
-            if instr.op in ("while", "alloc", "pop"):
+            effects = dependence.ops.effects[instr.op]
+            if effects.allocates or effects.ordered or not effects.terminates:
                 return None
             if instr is not owner:
                 instrs[instr] = None
@@ -59,7 +60,7 @@ def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> S
     scalars = [v for v in outside if isinstance(v.type, Scalar)]
     for array in (v for v in outside if not isinstance(v.type, Scalar)):
         scalars += address(dependence, array)
-    loads = tuple(i for i in instrs if i.op == "load")
+    loads = tuple(i for i in instrs if i.op in dependence.ops.readers)
     return Slice(frozenset(seen - set(outside)), tuple(instrs), tuple(dict.fromkeys(scalars)), loads)
 
 

@@ -117,7 +117,7 @@ class Sizes:
     def dimension(self, root: Value, axis: int) -> Polynomial:
         """The size of a parameter or of an array of the function's own region along `axis`."""
         instr = self.structure.definition.get(root)
-        if instr is not None and instr.op == "alloc":
+        if instr is not None and instr.op in self.structure.ops.allocs:
             return self.polynomial(self.affine.form(instr.operands[axis]))
         for user in self.structure.users.get(root, ()):
             if user.op == "dim" and user.attrs["axis"] == axis:

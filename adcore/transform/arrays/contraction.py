@@ -37,13 +37,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES
 from adcore.analysis.affine.forms import Atom
 from adcore.analysis.affine.ordering import is_size
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited
 from adcore.ir.types import ArrayType
+from adcore.ops import Table
 from adcore.transform.arrays.local_arrays import OwnArray, rebuilt, without_views
 from adcore.transform.arrays.loop_fusion import Program, join_all
 
@@ -127,7 +127,7 @@ def _starts_afresh(program: Program, own: OwnArray, region: Region) -> bool:
     def comes_from_elsewhere(load: Instr) -> bool:
         return any(dependence.carried(store, load, level) for store in own.writes for level in levels)
 
-    reads = [i for i in own.accesses if i.op != "store"]
+    reads = [i for i in own.accesses if i.op not in program.ops.stores]
     return not levels or all(stored_before(program, own, load) or not comes_from_elsewhere(load) for load in reads)
 
 
@@ -135,7 +135,7 @@ def stored_before(program: Program, own: OwnArray, load: Instr) -> bool:
     """Whether a store to the very element always runs before `load`, later than any loop that both stand in."""
     facts, dependence = program.facts, program.dependence
     around = facts.chain(facts.home[load])
-    earlier = (i for i in own.writes if i.op == "store" and facts.number[i] < facts.number[load])
+    earlier = (i for i in own.writes if i.op in program.ops.stores and facts.number[i] < facts.number[load])
     return any(facts.home[i] in around and dependence.certainly_same(i, load) for i in earlier)
 
 
@@ -147,7 +147,7 @@ def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: l
     kept = [n for axis, n in enumerate(own.alloc.operands) if axis not in gone]
     alloc = replace(own.alloc, operands=tuple(kept), results=(small,))
     checks = size_checks(program, own.alloc, gone)
-    changed = {i: _smaller(i, small, gone) for i in own.accesses}
+    changed = {i: _smaller(program.ops, i, small, gone) for i in own.accesses}
     if region is program.facts.home[own.root]:
         changed[own.alloc], placed = [*checks, alloc], program.function
     else:
@@ -155,10 +155,9 @@ def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: l
     return program.changed(placed.with_region(edited(placed.region, lambda i: changed.get(i, [i])))), small
 
 
-def _smaller(access: Instr, array: Value, gone: list[int]) -> list[Instr]:
-    at = ACCESSES[access.op]
-    kept = [v for axis, v in enumerate(access.operands[at + 1 :]) if axis not in gone]
-    return [replace(access, operands=(*access.operands[:at], array, *kept))]
+def _smaller(ops: Table, access: Instr, array: Value, gone: list[int]) -> list[Instr]:
+    kept = [v for axis, v in enumerate(ops.subscripts(access)) if axis not in gone]
+    return [ops.redirected(access, array, kept)]
 
 
 def size_checks(program: Program, alloc: Instr, axes: Iterable[int]) -> list[Instr]:

@@ -45,12 +45,12 @@ def to_values(function: Function, ops: Table) -> Function:
     """The function with what is stored in such arrays as values that loops and branches hand on. (The test of a
     `while` hands on nothing, so what is stored there stays in memory.)"""
     tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
-    tested = {i.operands[1] for test in tests for i in walk(test) if i.op in ("store", "accumulate")}
+    tested = {array for test in tests for array in ops.writes_in(test)}
     found = [own for own in own_arrays(function, ops) if not own.alloc.operands and own.root not in tested]
     if not found:
         return function
-    stores = (i for own in found for i in own.writes if own.root.hint and i.op == "store" and not i.operands[0].hint)
-    hints = {i.operands[0]: i.operands[1].hint for i in stores}
+    stores = (i for own in found for i in own.writes if own.root.hint and i.op in ops.stores)
+    hints = {ops.stored(i): ops.array(i).hint for i in stores if not ops.stored(i).hint}
     for loop in walk(function.region):  # what a loop hands on from turn to turn is called like its result
         carried = zip(loop.results, *(region.params[1:] for region in loop.regions), strict=False)
         for result, *params in carried if loop.op in LOOPS else ():
@@ -90,16 +90,16 @@ class _Registers:
     def instr(self, b: Builder, instr: Instr) -> None:
         b.span = instr.span
         operands = self.renamed(instr.operands)
-        if instr.op == "alloc" and instr.result in self.cells:
+        cell = self.ops.array(instr) if instr.op in self.ops.elements else None
+        if instr.op in self.ops.allocs and instr.result in self.cells:
             assert isinstance(instr.result.type, ArrayType)
             element = instr.result.type.element
             self.held[instr.result] = b.const(ZEROS.get(element.kind, 0), element)
-        elif instr.op == "load" and operands[0] in self.cells:
-            self.names[instr.result] = self.held[operands[0]]
-        elif instr.op == "store" and operands[1] in self.cells:
-            self.held[operands[1]] = operands[0]
-        elif instr.op == "accumulate" and operands[1] in self.cells:
-            self.held[operands[1]] = b.emit("add", self.held[operands[1]], operands[0])
+        elif cell in self.cells and instr.op in self.ops.loads:
+            self.names[instr.result] = self.held[cell]
+        elif cell in self.cells:
+            (value,) = self.renamed([self.ops.stored(instr)])
+            self.held[cell] = value if instr.op in self.ops.stores else b.emit("add", self.held[cell], value)
         elif instr.regions:
             self.structured(b, replace(instr, operands=operands))
         else:
@@ -131,6 +131,5 @@ class _Registers:
 
     def stored(self, instr: Instr) -> list[Value]:
         """Cells made outside of `instr` that it stores to."""
-        inside = (i for region in instr.regions for i in walk(region))
-        targets = dict.fromkeys(i.operands[1] for i in inside if i.op in ("store", "accumulate"))
+        targets = dict.fromkeys(array for region in instr.regions for array in self.ops.writes_in(region))
         return [cell for cell in targets if cell in self.held]

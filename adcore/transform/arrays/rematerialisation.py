@@ -117,7 +117,7 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
 def _definition(program: Program, own: OwnArray) -> Definition | None:
     """How the elements are computed; None if there is more to it than one expression of loads and counters."""
     facts = program.facts
-    if len(own.writes) != 1 or own.writes[0].op != "store" or not own.loads or not own.alloc.operands:
+    if len(own.writes) != 1 or own.writes[0].op not in program.ops.stores or not own.loads or not own.alloc.operands:
         return None
     (store,) = own.writes
     region = region_of_all(facts, own.accesses)
@@ -156,8 +156,8 @@ def _places(program: Program, store: Instr, loops: Sequence[Instr]) -> tuple[tup
 
 def _expression(program: Program, store: Instr, region: Region) -> tuple[Instr, ...] | None:
     """What computes the stored value inside `region`, in order; None if it takes more than loads and loop variables."""
-    facts, around = program.facts, program.facts.chain(region)
-    needed, found = [store.operands[0]], dict[Instr, None]()
+    facts, around, ops = program.facts, program.facts.chain(region), program.ops
+    needed, found = [ops.stored(store)], dict[Instr, None]()
     for value in needed:
         if facts.home[value] in around:
             continue
@@ -167,9 +167,9 @@ def _expression(program: Program, store: Instr, region: Region) -> tuple[Instr, 
             if owner is None or owner.op != "for" or value is not owner.regions[0].params[0]:
                 return None
         elif instr not in found:
-            if not program.ops[instr.op].pure or may_stop(instr, program.ops, facts.definition):
+            if not ops[instr.op].pure or instr.op in ops.bulk or may_stop(instr, ops, facts.definition):
                 return None
-            if instr.op == "load" and program.dependence.root(instr.operands[0]) is store.operands[1]:
+            if instr.op in ops.loads and program.dependence.root(ops.array(instr)) is ops.array(store):
                 return None
             found[instr] = None
             needed += instr.operands
@@ -265,8 +265,8 @@ def _reads_the_same(program: Program, own: OwnArray, found: Definition) -> bool:
     if any(effects.opaque for effects in between):
         return False
     outside = facts.depth(found.region)
-    writes = [i for effects in between for i in effects.accesses if i.op != "load"]
-    pairs = program.ordering.conflicting([i for i in found.instrs if i.op == "load"], writes)
+    writes = [i for effects in between for i in effects.accesses if i.op in program.ops.writers]
+    pairs = program.ordering.conflicting([i for i in found.instrs if i.op in program.ops.loads], writes)
     return not any(level == 0 or level > outside for a, b in pairs for level in dependence.levels(a, b))
 
 
@@ -307,7 +307,7 @@ class _Writer:
             result = names[instr.result] = Value(instr.result.type, instr.result.hint)
             b.append(replace(instr, operands=operands, results=(result,)))
         b.span = load.span
-        result = named(self.found.store.operands[0])
+        result = named(self.program.ops.stored(self.found.store))
         return list(b.finish((), ()).body), result
 
     def is_affine(self, instr: Instr, at: Mapping[Atom, Form]) -> bool:

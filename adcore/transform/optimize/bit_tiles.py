@@ -12,9 +12,8 @@ passes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from adcore.analysis.affine.dependence import ACCESSES
 from adcore.analysis.affine.forms import affine_of, known, plus
 from adcore.analysis.structure import structure_of
 from adcore.ir.builder import Builder
@@ -70,15 +69,16 @@ class _Tiler:
             return []
         found: dict[Value, _Row] = {}
         for instr in walk(loop.regions[0]):
-            if instr.op in ("for", "while", "push", "pop"):
+            effects = self.ops.effects[instr.op]
+            if instr.op in ("for", "while") or effects.ordered:
                 return []
-            at = ACCESSES.get(instr.op)
-            array = None if at is None else instr.operands[at]
-            if array is None or not isinstance(array.type, ArrayType) or array.type.layout != "P":
+            packed = any(isinstance(v.type, ArrayType) and v.type.layout == "P" for v in instr.operands)
+            if not packed:
                 continue
-            assert at is not None
-            *outer, last = instr.operands[at + 1 :]
-            row = _Row(array, tuple(outer), instr.op == "store")
+            if instr.op not in self.ops.elements:
+                return []
+            array, (*outer, last) = self.ops.array(instr), self.ops.subscripts(instr)
+            row = _Row(array, tuple(outer), instr.op in self.ops.stores)
             before = found.setdefault(array, row)
             same = before.subscripts == row.subscripts and before.stored == row.stored
             if not same or not self.counts(last, loop) or not all(self.is_fixed(v, loop) for v in outer):
@@ -155,10 +155,9 @@ class _Tiler:
     def replaced(self, region: Region, buffers: dict[Value, Value], place: Value) -> Region:
         body = []
         for instr in region.body:
-            at = ACCESSES.get(instr.op)
-            if at is not None and instr.operands[at] in buffers:
-                tile = buffers[instr.operands[at]]
-                instr = replace(instr, operands=(*instr.operands[:at], tile, place))
+            tile = buffers.get(self.ops.array(instr)) if instr.op in self.ops.elements else None
+            if tile is not None:
+                instr = self.ops.redirected(instr, tile, (place,))
             elif instr.regions:
                 instr = instr.with_regions(tuple(self.replaced(r, buffers, place) for r in instr.regions))
             body.append(instr)

@@ -99,7 +99,7 @@ class _Gather:
     def term(self, loop: Instr, total: Instr) -> tuple[Instr, ...] | None:
         """The instructions of the loop's body that `total` adds up, in order; None if they take a carried value."""
         (body,) = loop.regions
-        needed = {total.operands[0], *total.operands[1:]}
+        needed = set(total.operands)
         found: list[Instr] = []
         for instr in reversed(body.body):
             if not needed.isdisjoint(instr.results):
@@ -112,9 +112,9 @@ class _Gather:
     def may_come_first(self, loop: Instr, instrs: set[Instr]) -> bool:
         """Whether the loads among `instrs` read the same before the loop as in it."""
         (body,) = loop.regions
-        writes = [i for i in body.body if i.op in ("store", "accumulate")]
+        writes = [i for i in body.body if i.op in self.ops.writers]
         level = self.structure.depth(body)
-        loads = [i for i in instrs if i.op == "load"]
+        loads = [i for i in instrs if i.op in self.ops.readers]
         return not any({0, level} & set(self.dependence.levels(w, load)) for load in loads for w in writes)
 
     # The loops that gather
@@ -162,8 +162,10 @@ class _Gather:
             results = b.emit_many(instr.op, operands, instr.attrs, hints=[r.hint for r in instr.results])
             names.update(zip(instr.results, results, strict=True))
         b.span = outer
-        value, *target = (names.get(v, v) for v in row.sums[k].operands)
-        return value, target
+        total = row.sums[k]
+        place = (self.ops.array(total), *self.ops.subscripts(total))
+        value = self.ops.stored(total)
+        return names.get(value, value), [names.get(v, v) for v in place]
 
 
 def _moved(b: Builder, value: Value, by: int) -> Value:

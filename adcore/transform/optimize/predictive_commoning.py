@@ -37,7 +37,6 @@ loads. Accumulation has no order that the user could see.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from adcore.analysis.affine.dependence import Dependence, dependence_of
 from adcore.analysis.structure import Structure, structure_of
@@ -75,26 +74,27 @@ class _Carry:
     def rewrite(self, chain: Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
         """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""
         first, *rest = chain.sums
-        type_ = first.operands[0].type
+        type_ = self.ops.stored(first).type
         assert isinstance(type_, Scalar)
         outside = Builder(self.ops)
         outside.span = loop.span
         zero = outside.const(0.0, type_)
         (body,) = loop.regions
-        hint = f"{first.operands[1].hint}_next"
+        hint = f"{self.ops.array(first).hint}_next"
         partial = [Value(type_, hint) for _ in rest]
         inside = Builder(self.ops)
         for instr in body.body:
             inside.span = instr.span
             if instr is first:
-                total = inside.emit("add", instr.operands[0], partial[0], flags="adjoint")
-                inside.append(replace(instr, operands=(total, *instr.operands[1:])))
+                total = inside.emit("add", self.ops.stored(instr), partial[0], flags="adjoint")
+                place = (self.ops.array(instr), *self.ops.subscripts(instr))
+                inside.emit_many("accumulate", (total, *place), instr.attrs)
             elif instr not in rest:
                 inside.append(instr)
         following = [
-            inside.emit("add", partial[k + 1], term.operands[0], flags="adjoint")
+            inside.emit("add", partial[k + 1], self.ops.stored(term), flags="adjoint")
             if k + 1 < len(rest)
-            else term.operands[0]
+            else self.ops.stored(term)
             for k, term in enumerate(rest)
         ]
         region = inside.finish((*body.params, *partial), (*body.yields, *following))
@@ -111,13 +111,13 @@ class _Carry:
         ran = b.emit("lt", lo, hi) if loop.attrs["step"] > 0 else b.emit("gt", lo, hi)
         with b.region() as then:
             counter = self.final_counter(b, loop)
-            base = self.evaluate(b, chain.sums[0].operands[2:], {loop.regions[0].params[0]: counter})
+            base = self.evaluate(b, self.ops.subscripts(chain.sums[0]), {loop.regions[0].params[0]: counter})
             for k, value in enumerate(left, start=1):
                 index = [
                     b.emit("add", v, b.const(k * a), exact=True) if a else v
                     for v, a in zip(base, chain.advance, strict=True)
                 ]
-                b.emit_many("accumulate", (value, chain.sums[0].operands[1], *index), {})
+                b.emit_many("accumulate", (value, self.ops.array(chain.sums[0]), *index), {})
         with b.region() as otherwise:
             pass
         b.emit_many("if", (ran,), {}, (then.region, otherwise.region), ())

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
@@ -73,13 +73,16 @@ class _Promotion:
         (body,) = loop.regions
         sums: dict[Target, list[Instr]] = {}
         for instr in body.body:
-            if instr.op == "accumulate" and all(self.structure.home[v] is not body for v in instr.operands[1:]):
-                sums.setdefault(instr.operands[1:], []).append(instr)
+            if instr.op in self.ops.sums and all(self.structure.home[v] is not body for v in self.target(instr)):
+                sums.setdefault(self.target(instr), []).append(instr)
         if not sums:
             return {}
-        others = [i for i in walk(body) if i.op in ACCESSES and i.op != "accumulate"]
+        others = [i for i in walk(body) if i.op in self.ops.touching and i.op not in self.ops.sums]
         level = self.structure.depth(body)
         return {target: found for target, found in sums.items() if not self.meets(found[0], others, level)}
+
+    def target(self, access: Instr) -> Target:
+        return self.ops.array(access), *self.ops.subscripts(access)
 
     def meets(self, total: Instr, others: Sequence[Instr], level: int) -> bool:
         """Whether one of `others` may touch the element of `total`, in the same iteration of the loop or in another."""
@@ -92,22 +95,22 @@ class _Promotion:
         outside = Builder(self.ops)
         outside.span = loop.span
         (body,) = loop.regions
-        carried = [Value(found[0].operands[0].type, f"{target[0].hint}_sum") for target, found in sums.items()]
+        carried = [Value(self.ops.stored(found[0]).type, f"{target[0].hint}_sum") for target, found in sums.items()]
         zeros = [outside.const(0.0, c.type) for c in carried if isinstance(c.type, Scalar)]
         inside = Builder(self.ops)
         totals = dict(zip(sums, carried, strict=True))
         for instr in body.body:
             inside.span = instr.span
             if any(instr in found for found in sums.values()):
-                target = instr.operands[1:]
-                totals[target] = inside.emit("add", totals[target], instr.operands[0], flags="adjoint")
+                target = self.target(instr)
+                totals[target] = inside.emit("add", totals[target], self.ops.stored(instr), flags="adjoint")
             else:
                 inside.append(instr)
         region = inside.finish((*body.params, *carried), (*body.yields, *totals.values()))
         results = [Value(c.type, c.hint) for c in carried]
         operands = (*loop.operands, *zeros)
         outside.append(replace(loop, operands=operands, results=(*loop.results, *results), regions=(region,)))
-        safe = {i.operands[ACCESSES[i.op] :] for i in around.body if i.op in ACCESSES}
+        safe = {self.target(i) for i in around.body if i.op in self.ops.elements}
         for target, result in zip(sums, results, strict=True):
             self.add(outside, loop, target, result, guarded=target not in safe)
         return list(outside.finish((), ()).body)

@@ -133,9 +133,8 @@ def test_alias_lists_name_what_a_piece_uses() -> None:
     parameters = ", ".join(f"%a{k}: array<f64,1,C>" for k in range(count))
     loops = [f"  for %i0, %two [step=1] {{\n  (%i{k}: i64):\n  {line}\n  yield\n  }}" for k, line in enumerate(lines)]
     head = "  %i0: i64 = const [type='i64', value=0]\n  %two: i64 = const [type='i64', value=2]\n"
-    function = verify(
-        parse_function(f"func @f({parameters}) -> () {{\n{head}" + "\n".join(loops) + "\n  return\n}\n"), TABLE
-    )
+    body = head + "\n".join(loops) + "\n  return\n"
+    function = verify(parse_function(f"func @f({parameters}) -> () {{\n{body}}}\n"), TABLE)
 
     def longest(text: str) -> int:
         nodes = (line.split(" = ")[1] for line in text.splitlines() if line.startswith("!"))

@@ -46,6 +46,11 @@ class Artifact:
         return {s.name: s.size for s in elf.read(self.object_code).symbols if s.defined and s.binding != elf.LOCAL}
 
     @cached_property
+    def functions(self) -> dict[str, elf.Symbol]:
+        """Every function that the object defines, its own ones included."""
+        return {s.name: s for s in elf.read(self.object_code).symbols if s.defined and s.kind == elf.FUNCTION}
+
+    @cached_property
     def assembly(self) -> str:
         """The machine code as assembly text."""
         binding = _llvm()

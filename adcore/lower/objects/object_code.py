@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from adcore.abi import elf
+from adcore.abi import elf, object_file
 from adcore.abi.certificate import Certificate
 from adcore.abi.llvm_lock import LOCK
 from adcore.lower.lowering import Lowered
@@ -43,7 +43,9 @@ class Artifact:
     @cached_property
     def symbols(self) -> dict[str, int]:
         """Size in bytes of every function that the object defines and others can see."""
-        return {s.name: s.size for s in elf.read(self.object_code).symbols if s.defined and s.binding != elf.LOCAL}
+        return {
+            s.name: s.size for s in object_file.read(self.object_code).symbols if s.defined and s.binding != elf.LOCAL
+        }
 
     @cached_property
     def functions(self) -> dict[str, elf.Symbol]:

@@ -109,7 +109,7 @@ def examined(
             _count(trial, subject)
             _hold_to_limits(trial, subject, known)
     except Unmet as unmet:
-        return replace(trial.report, verdict=unmet.verdict, message=unmet.story)
+        return trial.report.learned(verdict=unmet.verdict, message=unmet.story)
     return trial.report
 
 
@@ -125,7 +125,7 @@ class _Trial:
     noise: float = 0.0
 
     def learn(self, **figures: Any) -> None:
-        self.report = replace(self.report, **figures)
+        self.report = self.report.learned(**figures)
 
     def note(self, text: str) -> None:
         self.learn(notes=(*self.report.notes, text))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_adalloc.checks.arguments import Vector
 from pytest_adalloc.checks.evaluation import Outcome, Weights
+from pytest_adalloc.report.later import Later
 from pytest_adalloc.report.reports import Verdict
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ class Unmet(Exception):
 
 @dataclass(frozen=True)
 class Storage:
-    """What a gradient keeps between its sweeps."""
+    """What a gradient keeps between its sweeps; the records and their explanation are made when they are read."""
 
     bytes: int | None = None
     formula: str = ""
-    stored: tuple[Any, ...] = ()
-    explanation: str = ""
+    stored: Later[tuple[Any, ...]] | tuple[Any, ...] = ()
+    explanation: Later[str] | str = ""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ OF_FLOATS: dict[np.ufunc, tuple[str, str]] = {
     np.hypot: ("hypot", "the length of a vector of two"),
     np.copysign: ("copysign", "a magnitude with the sign of another number"),
     np.fmod: ("fmod", "remainder with the sign of the first number"),
+    np.logaddexp: ("logaddexp", "log(exp(x) + exp(y)), without overflow"),
 }
 """NumPy functions of floats, their ops; integers become float64 first."""
 

@@ -47,7 +47,7 @@ above), reloaded from where it was read (%v), shifted (the next iteration's copy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from adcore.analysis.affine.dependence import ACCESSES, Dependence
 from adcore.analysis.planning.plan import Plan
@@ -83,9 +83,53 @@ class Primals:
         if value in self.sweep.exported:
             return self.sweep.exported[value]
         if value not in self.known:
-            with self.builder.at(self.opened[home]):
-                self.known[value] = self.materialise(value, instr)
+            for operand in self.leading_to(value):
+                self.brought(operand)
         return self.known[value]
+
+    def brought(self, value: Value) -> Value:
+        """`value`, whose operands are at hand."""
+        if not isinstance(value.type, Scalar):
+            return self.array(value)
+        if value not in self.known:
+            with self.builder.at(self.opened[self.sweep.storage.home(value)]):
+                self.known[value] = self.materialise(value, self.structure.definition.get(value))
+        return self.known[value]
+
+    def leading_to(self, value: Value) -> Iterator[Value]:
+        """What `value` is computed again from and is not at hand, in the order of the program that computes it; `value`
+        is the last. Such chains are as long as the program: without recursion."""
+        path = [(value, iter(self.computed_from(value)))]
+        begun = {value}
+        while path:
+            current, operands = path[-1]
+            for operand in operands:
+                if operand in begun or not self.is_missing(operand):
+                    continue
+                begun.add(operand)
+                path.append((operand, iter(self.computed_from(operand))))
+                break
+            else:
+                path.pop()
+                yield current
+
+    def is_missing(self, value: Value) -> bool:
+        """Whether something has to be emitted before `value` is at hand."""
+        if not isinstance(value.type, Scalar):
+            return True
+        instr = self.structure.definition.get(value)
+        constant = instr is not None and instr.op == "const"
+        outside = self.sweep.storage.home(value) is self.top or value in self.sweep.exported
+        return not (constant or outside or value in self.known)
+
+    def computed_from(self, value: Value) -> tuple[Value, ...]:
+        """The operands of a value that is computed again; none of one that comes from elsewhere."""
+        instr, choice = self.structure.definition.get(value), self.plan.choices.get(value)
+        kept = value in self.sweep.buffers or value in self.sweep.rows
+        if instr is None or kept or not isinstance(value.type, Scalar):
+            return ()
+        elsewhere = choice is not None and (choice.source or choice.shift or choice.replay)
+        return () if elsewhere else instr.operands
 
     def materialise(self, value: Value, instr: Instr | None) -> Value:
         if value in self.sweep.buffers:

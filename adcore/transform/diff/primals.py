@@ -51,12 +51,13 @@ from collections.abc import Iterator, Sequence
 
 from adcore.analysis.affine.dependence import ACCESSES, Dependence
 from adcore.analysis.planning.plan import Plan
-from adcore.analysis.planning.replay import slice_of
+from adcore.analysis.planning.replay import Slice, slice_of
+from adcore.analysis.structure import operands_first
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.transform.diff.forward_sweep import ForwardSweep
-from adcore.transform.diff.replay import Row, refill, replay
+from adcore.transform.diff.replay import Row, asked_for, refill, replay
 from adcore.transform.loop_building import iteration_number, trip_count
 
 
@@ -71,6 +72,7 @@ class Primals:
         self.known: dict[Value, Value] = {}
         self.shadows = sweep.shadows
         self.opened: dict[Region, int] = {self.top: 0}
+        self._slices: dict[Instr, tuple[list[Value], Slice]] = {}
 
     def value(self, value: Value) -> Value:
         """`value` of the forward sweep, in the reverse image of its own region."""
@@ -99,19 +101,7 @@ class Primals:
     def leading_to(self, value: Value) -> Iterator[Value]:
         """What `value` is computed again from and is not at hand, in the order of the program that computes it; `value`
         is the last. Such chains are as long as the program: without recursion."""
-        path = [(value, iter(self.computed_from(value)))]
-        begun = {value}
-        while path:
-            current, operands = path[-1]
-            for operand in operands:
-                if operand in begun or not self.is_missing(operand):
-                    continue
-                begun.add(operand)
-                path.append((operand, iter(self.computed_from(operand))))
-                break
-            else:
-                path.pop()
-                yield current
+        return operands_first(value, lambda v: [o for o in self.computed_from(v) if self.is_missing(o)])
 
     def is_missing(self, value: Value) -> bool:
         """Whether something has to be emitted before `value` is at hand."""
@@ -128,8 +118,16 @@ class Primals:
         kept = value in self.sweep.buffers or value in self.sweep.rows
         if instr is None or kept or not isinstance(value.type, Scalar):
             return ()
-        elsewhere = choice is not None and (choice.source or choice.shift or choice.replay)
+        if choice is not None and choice.replay is not None:
+            return self.replayed_from(choice.replay)
+        elsewhere = choice is not None and (choice.source is not None or choice.shift is not None)
         return () if elsewhere else instr.operands
+
+    def replayed_from(self, owner: Instr) -> tuple[Value, ...]:
+        """What running `owner` again takes from outside, if results of others that run again are among it."""
+        _, part = self.slice(owner)
+        chained = [v for v in part.outside if (c := self.plan.choices.get(v)) is not None and c.replay is not None]
+        return asked_for(self.builder, owner, part.values) if any(map(self.is_missing, chained)) else ()
 
     def materialise(self, value: Value, instr: Instr | None) -> Value:
         if value in self.sweep.buffers:
@@ -169,13 +167,20 @@ class Primals:
 
     def replayed(self, owner: Instr) -> dict[Value, Value]:
         """Run `owner` again for all of its results that follow that rule."""
-        wanted = [r for r in owner.results if r in self.plan.demanded and r not in self.plan.stored]
-        wanted = [r for r in wanted if self.plan.choices[r].replay is owner]
-        part = slice_of(self.dependence, owner, wanted)
-        assert part is not None
+        wanted, part = self.slice(owner)
         names = replay(self.builder, owner, self.outside, part.values)
         self.known.update({r: names[r] for r in wanted})
         return names
+
+    def slice(self, owner: Instr) -> tuple[list[Value], Slice]:
+        """The results of `owner` for which it runs again, and what of it does."""
+        if owner not in self._slices:
+            wanted = [r for r in owner.results if r in self.plan.demanded and r not in self.plan.stored]
+            wanted = [r for r in wanted if self.plan.choices[r].replay is owner]
+            part = slice_of(self.dependence, owner, wanted)
+            assert part is not None
+            self._slices[owner] = wanted, part
+        return self._slices[owner]
 
     def outside(self, value: Value) -> Value:
         """A scalar or array of the primal, for a replay."""

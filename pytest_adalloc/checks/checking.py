@@ -58,7 +58,7 @@ def examined(
             count_calls(trial, subject)
             hold_to_limits(trial, subject, known)
     except Unmet as unmet:
-        return replace(trial.report, verdict=unmet.verdict, message=unmet.diagnostic)
+        return trial.report.learned(verdict=unmet.verdict, message=unmet.diagnostic)
     return trial.report
 
 

@@ -17,6 +17,7 @@ import adcore as ad
 from pytest_adalloc.checks.arguments import Moved, Point, Replica, Vector, bounds, walk
 from pytest_adalloc.checks.diagnostics import diagnostic
 from pytest_adalloc.checks.evaluation import Outcome, Weights
+from pytest_adalloc.checks.later import Later
 from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
 from pytest_adalloc.options import CheckOptions, Scope
 
@@ -61,8 +62,9 @@ class CompiledGradient:
     def storage(self) -> WorkspaceUse:
         """What the gradient keeps, as its plan says."""
         handle = self._handles()[0]
-        explained = handle.explain()
-        return WorkspaceUse(handle.workspace_bytes, handle.workspace_formula, tuple(explained.stored), str(explained))
+        stored = Later(lambda: tuple(handle.explain().stored))
+        explanation = Later(lambda: str(handle.explain()))
+        return WorkspaceUse(handle.workspace_bytes, handle.workspace_formula, stored, explanation)
 
     @property
     def certificate(self) -> Any:

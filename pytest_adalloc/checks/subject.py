@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_adalloc.checks.arguments import Vector
 from pytest_adalloc.checks.evaluation import Outcome, Weights
 from pytest_adalloc.checks.grad_report import Verdict
+from pytest_adalloc.checks.later import Later
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
@@ -26,12 +27,12 @@ class Unmet(Exception):
 
 @dataclass(frozen=True)
 class WorkspaceUse:
-    """What a gradient keeps between its sweeps."""
+    """What a gradient keeps between its sweeps; the records and their explanation are made when they are read."""
 
     bytes: int | None = None
     formula: str = ""
-    stored: tuple[Any, ...] = ()
-    explanation: str = ""
+    stored: Later[tuple[Any, ...]] | tuple[Any, ...] = ()
+    explanation: Later[str] | str = ""
 
 
 @dataclass(frozen=True)

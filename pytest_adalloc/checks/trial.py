@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class Trial:
     noise: float = 0.0
 
     def learn(self, **figures: Any) -> None:
-        self.report = replace(self.report, **figures)
+        self.report = self.report.learned(**figures)
 
     def note(self, text: str) -> None:
         self.learn(notes=(*self.report.notes, text))

@@ -43,6 +43,8 @@ def attach(report: pytest.TestReport, call: pytest.CallInfo[None], recorder: Rec
             if recorder.settings.explain:
                 lines += [*found["details"], found["explanation"]]
             report.sections.append(("adalloc", "\n".join(filter(None, lines))))
+    if call.when == "teardown":
+        recorder.reports.clear()  # nobody asks any more, and what they could still explain holds on to its code
     failure = call.excinfo
     if by_mark and failure is not None and isinstance(failure.value, CheckFailed) and not report.skipped:
         # Nothing of the user's is on the stack: the diagnostic alone.

@@ -19,7 +19,7 @@ def settings_of(config: pytest.Config) -> Settings:
     given = {flag.name: value for flag in FLAGS if (value := _given(config, flag)) is not None}
     reports = {name: value for name, value in given.items() if name in OF_REPORTS}
     values = {name or "policy": value for name, value in given.items() if name not in OF_REPORTS}
-    settings = Settings(**values, reports=reports)
+    settings = Settings(**values, reports=reports, properties=bool(config.getoption("xmlpath", None)))
     if settings.calls < 1:
         raise pytest.UsageError("--adalloc-calls: at least one call has to be counted")
     if settings.seed < 0:

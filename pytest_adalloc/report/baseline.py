@@ -30,6 +30,10 @@ class Baseline(Report):
             return "--adalloc-update-baseline: name the file with --adalloc-baseline=FILE"
         return ""
 
+    def reads_plans(self, asked: Mapping[str, Any]) -> bool:
+        """It keeps how many values are stored."""
+        return bool(asked.get("update_baseline"))
+
     def at_end(self, findings: Sequence[Finding], run: Run) -> list[str]:
         """Write it, or say what is missing from it."""
         path = run.settings.reports["baseline"]

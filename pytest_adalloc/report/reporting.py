@@ -31,6 +31,10 @@ class Report:
         """What is wrong about the flags, so that the run need not begin; empty where nothing is."""
         return ""
 
+    def reads_plans(self, asked: Mapping[str, Any]) -> bool:
+        """Whether it tells what gradients store and why, which takes longer to find out than to check them."""
+        return False
+
     def after_check(self, recorder: Recorder, report: GradReport, found: Finding) -> None:
         """In the process that has checked, while its libraries are loaded; may add to the finding."""
 
@@ -43,6 +47,10 @@ class Document(Report):
     """A report that is one file of text: `name` is the flag that holds its path."""
 
     name: str
+
+    def reads_plans(self, asked: Mapping[str, Any]) -> bool:
+        """Findings are in it as they are."""
+        return True
 
     def text(self, findings: Sequence[Finding], run: Run) -> str:
         """The whole file."""

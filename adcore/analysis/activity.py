@@ -98,11 +98,9 @@ class _Flow:
 
     def flows(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
         """(source, target) pairs: the derivative of the target depends on that of the source."""
-        if instr.op in ("store", "accumulate"):
-            return [(instr.operands[0], instr.operands[1])]
-        if instr.op == "load":
-            return [(instr.operands[0], instr.result)]
-        if instr.op in ("for", "while", "if"):
+        if instr.op in self.ops.touching:
+            return self._through_memory(instr)
+        if instr.regions:
             return self._structured(instr)
         if instr.op == "push":
             return [(v, self.slot(instr, k)) for k, v in enumerate(instr.operands)]
@@ -117,6 +115,14 @@ class _Flow:
         """What stands for field `k` of all records that are made as this one is: any pop may meet any such push."""
         value = (instr.operands or instr.results)[k]
         return self.slots.setdefault((record_kind(instr), k), Value(value.type))
+
+    def _through_memory(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
+        """From what is read, and from the numbers that are given, to what is written and to the results."""
+        effects = self.ops.effects[instr.op]
+        given = (v for v in instr.operands if is_float(v.type))
+        sources = [*given, *(instr.operands[k] for k in effects.read)]
+        targets = [*(instr.operands[k] for k in effects.written), *instr.results]
+        return [(source, target) for source in sources for target in targets]
 
     def _structured(self, instr: Instr) -> Iterable[tuple[Value, Value]]:
         flows: list[tuple[Value, Value]] = []

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.forms import Form
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.products import Matrix, Product, Subscript
@@ -24,8 +24,6 @@ MARK = "product"
 """The attribute of an outermost loop that is worth its faster code: see `transform.optimize.product_separation`."""
 
 FREE = ("adjoint", "sum")
-PURE = frozenset({"const", "mul", "neg", "add", "sub", "load", "view", "transpose", "dim", "lt", "gt"})
-"""What may stand in a nest beside its loops and the one effect that it has."""
 
 
 def product_nests(function: Function, ops: Table, aliases: AliasClasses | None = None) -> dict[Instr, Product]:
@@ -91,7 +89,7 @@ class _Factors:
 class _Nest:
     def __init__(self, dependence: Dependence, loops: Loops) -> None:
         self.dependence, self.structure, self.loops = dependence, dependence.structure, loops
-        self.definition = self.structure.definition
+        self.definition, self.ops = self.structure.definition, dependence.ops
         self.body = loops[0].regions[0]
         self.level = self.structure.depth(self.body)
 
@@ -121,8 +119,8 @@ class _Nest:
             return self.carried(effect)
         if self.structure.home[effect] is not self.loops[2].regions[0]:
             return None
-        if effect.op == "accumulate":
-            return _Sum(effect, effect.operands[0], negative=False, free=True)
+        if effect.op in self.ops.sums:
+            return _Sum(effect, self.ops.stored(effect), negative=False, free=True)
         return self.updated(effect)
 
     def effects(self, region: Region) -> Iterator[Instr]:
@@ -132,22 +130,28 @@ class _Nest:
                 yield from self.effects(instr.regions[0])
             elif instr.op == "if":
                 yield self.guarded(instr)
-            elif instr.op not in PURE or (instr.results and _may_raise(instr)):
+            elif not self.is_harmless(instr):
                 yield instr
+
+    def is_harmless(self, instr: Instr) -> bool:
+        """Whether an instruction may stand in a nest beside the one effect that it has."""
+        effects = self.ops.effects[instr.op]
+        raises = effects.can_raise([v.type for v in instr.operands]) and not instr.attrs.get("exact")
+        return effects.pure and not raises and instr.op not in self.ops.bulk
 
     def guarded(self, instr: Instr) -> Instr:
         """The accumulation of a sum if the loop of its terms has run: without terms it would add nothing."""
         ran, (then, otherwise) = self.definition.get(instr.operands[0]), instr.regions
         loop = self.loops[2]
         known = ran is not None and ran.op == "lt" and ran.operands == loop.operands[:2]
-        alone = len(then.body) == 1 and then.body[0].op == "accumulate" and not otherwise.body
+        alone = len(then.body) == 1 and then.body[0].op in self.ops.sums and not otherwise.body
         return then.body[0] if known and alone and not instr.results else instr
 
     def updated(self, store: Instr) -> _Sum | None:
         """`store (load a[...] + term), a[...]` in the innermost loop."""
-        if store.op != "store":
+        if store.op not in self.ops.stores:
             return None
-        addition = self.definition.get(store.operands[0])
+        addition = self.definition.get(self.ops.stored(store))
         if addition is None or addition.op not in ("add", "sub") or not self.only_here(addition):
             return None
         old, term = addition.operands
@@ -167,7 +171,7 @@ class _Nest:
     def is_old(self, value: Value, store: Instr) -> bool:
         """Whether `value` is what the element had before."""
         load = self.definition.get(value)
-        return load is not None and load.op == "load" and self.dependence.certainly_same(load, store)
+        return load is not None and load.op in self.ops.loads and self.dependence.certainly_same(load, store)
 
     def carried(self, effect: Instr) -> _Sum | None:
         """A sum that the innermost loop carries and that goes to memory after it."""
@@ -182,13 +186,13 @@ class _Nest:
             return None
         found = _Sum(effect, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
         initial = loop.operands[2]
-        if effect.op == "accumulate":
-            return found if found.free and effect.operands[0] is total and self.is_zero(initial) else None
-        if effect.op != "store" or self.structure.home[effect] is not self.loops[1].regions[0]:
+        if effect.op in self.ops.sums:
+            return found if found.free and self.ops.stored(effect) is total and self.is_zero(initial) else None
+        if effect.op not in self.ops.stores or self.structure.home[effect] is not self.loops[1].regions[0]:
             return None
         if len(self.structure.users[total]) != 1:
             return None
-        if effect.operands[0] is total:
+        if self.ops.stored(effect) is total:
             if self.is_old(initial, effect) and self.structure.home[initial] is self.loops[1].regions[0]:
                 return found if self.structure.users[initial] == [loop] else None
             return replace(found, initial=initial) if self.is_outside(initial) else None
@@ -196,7 +200,7 @@ class _Nest:
 
     def is_added(self, total: Value, store: Instr) -> bool:
         """`store (load a[...] + total), a[...]` after the innermost loop."""
-        addition = self.definition.get(store.operands[0])
+        addition = self.definition.get(self.ops.stored(store))
         if addition is None or addition.op != "add" or addition.attrs.get("flags") not in FREE:
             return False
         old = [v for v in addition.operands if v is not total]
@@ -240,7 +244,7 @@ class _Nest:
         instr = self.definition.get(value)
         if instr is None:
             return None
-        if instr.op == "load":
+        if instr.op in self.ops.loads:
             return _Factors((instr,))
         if instr.op == "const":
             return _Factors((), (float(instr.attrs["value"]),))
@@ -255,11 +259,10 @@ class _Nest:
 
     def matrix(self, access: Instr) -> Matrix | None:
         """Array and subscripts of an access, as far out as they have to be seen from."""
-        at = ACCESSES[access.op]
-        array = access.operands[at]
+        array = self.ops.array(access)
         forms: tuple[Form | None, ...]
         if self.is_outside(array):
-            forms = tuple(self.dependence.affine.form(v) for v in access.operands[at + 1 :])
+            forms = tuple(self.dependence.affine.form(v) for v in self.ops.subscripts(access))
         else:
             seen = self.dependence.access(access)
             array, forms = seen.root, seen.subscripts
@@ -300,9 +303,3 @@ class _Nest:
 
 def _depends(matrix: Matrix, loop: Instr) -> bool:
     return any(loop.regions[0].params[0] in form for form in matrix.subscripts)
-
-
-def _may_raise(instr: Instr) -> bool:
-    """Integer arithmetic may leave its range, unless it is known not to."""
-    integers = any(str(r.type)[0] in "iu" for r in instr.results)
-    return instr.op in ("add", "sub", "mul", "neg") and integers and not instr.attrs.get("exact")

@@ -6,12 +6,12 @@ reverse rules, the set of primal values that the reverse sweep needs, lowering, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from adcore.ir.core import Attributes
+from adcore.ir.core import Attributes, Instr, Region, Value, walk
 from adcore.ir.types import BOOL, ArrayType, Scalar, Type, is_float, is_integer
 from adcore.ops.effects import Access, Effects, EffectsTable
 from adcore.ops.expr import Expr
@@ -113,8 +113,9 @@ class Table(Mapping[str, Op]):
     """An immutable set of op definitions.
 
     `effects`: what each op does, for the inner loops of passes. `elements`: the access of those ops that only touch
-    one element. `loads`, `stores` and `sums` are the names of such ops by what they do to it; `writers` are all ops
-    that change memory, `readers` all that read it; `views` and `allocs` those that give arrays.
+    one element. `loads`, `stores` and `sums` are the names of such ops by what they do to it, `puts` the last two
+    together; `writers` are all ops that change memory, `readers` all that read it, `touching` all of both; `bulk` are
+    those of them that do more than touch one element; `views` and `allocs` give arrays.
     """
 
     def __init__(self, ops: Mapping[str, Op]) -> None:
@@ -125,8 +126,11 @@ class Table(Mapping[str, Op]):
         self.loads = frozenset(name for name, access in self.elements.items() if access.kind == "read")
         self.stores = frozenset(name for name, access in self.elements.items() if access.kind == "write")
         self.sums = frozenset(name for name, access in self.elements.items() if access.kind == "add")
+        self.puts = self.stores | self.sums
         self.writers = frozenset(name for name, e in declared if e.written)
         self.readers = frozenset(name for name, e in declared if e.read)
+        self.touching = self.writers | self.readers
+        self.bulk = self.touching - self.elements.keys()
         self.views = {name: e.view for name, e in declared if e.view is not None}
         self.allocs = frozenset(name for name, e in declared if e.allocates)
 
@@ -144,6 +148,50 @@ class Table(Mapping[str, Op]):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+    def array(self, instr: Instr) -> Value:
+        """The array of which `instr`, a plain load, store or sum, touches an element."""
+        return instr.operands[self.elements[instr.op].array]
+
+    def subscripts(self, instr: Instr) -> tuple[Value, ...]:
+        """The subscripts of that element."""
+        return instr.operands[self.elements[instr.op].at :]
+
+    def stored(self, instr: Instr) -> Value:
+        """The value that `instr`, a plain store or sum, writes or adds."""
+        value = self.elements[instr.op].value
+        assert value is not None
+        return instr.operands[value]
+
+    def redirected(self, instr: Instr, array: Value, subscripts: Sequence[Value]) -> Instr:
+        """The same load, store or sum of another element."""
+        access = self.elements[instr.op]
+        operands = [*instr.operands[: access.at], *subscripts]
+        operands[access.array] = array
+        return replace(instr, operands=tuple(operands))
+
+    def writes_in(self, region: Region) -> Iterator[Value]:
+        """The arrays into which the instructions of `region` write, as they are called there."""
+        for instr in walk(region):
+            if instr.op in self.writers:
+                yield from (instr.operands[k] for k in self.effects[instr.op].written)
+
+    def source(self, instr: Instr | None) -> Value | None:
+        """The array (or list) that the result of `instr` is a view of; None if it is no view."""
+        view = self.views.get(instr.op) if instr is not None else None
+        return None if instr is None or view is None else instr.operands[view.source]
+
+    def root(self, array: Value, definition: Mapping[Value, Instr]) -> Value:
+        """The parameter, list or allocation that `array` is a view of."""
+        views = self.views
+        while (instr := definition.get(array)) is not None and (view := views.get(instr.op)) is not None:
+            array = instr.operands[view.source]
+        return array
+
+    def view_of(self, view: Instr, source: Value) -> tuple[Value, ...]:
+        """The operands of the same view of another array."""
+        at = self.views[view.op].source
+        return (*view.operands[:at], source, *view.operands[at + 1 :])
 
     def changed(self, name: str, **fields: Any) -> Table:
         """A copy in which the definition of `name` differs in `fields`."""

@@ -104,6 +104,8 @@ class Effects:
     """Operands whose memory is read (a sum that nobody sees the old value of reads nothing)."""
     written: tuple[int, ...] = field(init=False, repr=False, compare=False)
     """Operands whose memory changes, by writes or sums."""
+    silent: bool = field(init=False, repr=False, compare=False)
+    """Nothing but its accesses to memory can be told of it (and an error)."""
     pure: bool = field(init=False, repr=False, compare=False)
     """Changes nothing: may be repeated, and merged with its equal while the memory that it reads is the same."""
     movable: bool = field(init=False, repr=False, compare=False)
@@ -113,16 +115,17 @@ class Effects:
 
     def __post_init__(self) -> None:
         changes = tuple(dict.fromkeys(a.array for a in self.accesses if a.kind != "read"))
-        acts = changes or self.allocates or self.recursive or self.ordered or self.asserts
+        acts = self.allocates or self.recursive or self.ordered or self.asserts
         silent = not acts and self.terminates
-        alone = len(self.accesses) == 1 and self.raises == "never" and (silent or bool(changes))
-        plain = alone and self.accesses[0].at is not None
+        pure = silent and not changes
+        plain = len(self.accesses) == 1 and self.accesses[0].at is not None and silent and self.raises == "never"
         derived = {
             "read": tuple(dict.fromkeys(a.array for a in self.accesses if a.kind == "read")),
             "written": changes,
-            "pure": silent,
-            "movable": silent and not self.accesses,
-            "element": self.accesses[0] if plain and (silent or self.accesses[0].value is not None) else None,
+            "silent": silent,
+            "pure": pure,
+            "movable": pure and not self.accesses,
+            "element": self.accesses[0] if plain and (pure or self.accesses[0].value is not None) else None,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)

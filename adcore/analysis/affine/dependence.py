@@ -6,7 +6,10 @@
             a[i, k] = a[i, k] / a[k, k]    # this load of a[k, k] is never killed: later stores have row or column > k
 
 Arrays are seen through their root: the subscripts of a view are mapped to subscripts of the parameter, list or
-allocation that it is a view of.
+allocation that it is a view of. Levels are those of R. Allen and K. Kennedy (1987): the loop that carries a dependence,
+or none. Asking which iterations of a store meet those of a load is U. Banerjee's test ("Dependence Analysis for
+Supercomputing", 1988) made exact with the bounds of the loops, as in P. Feautrier, "Dataflow analysis of array and
+scalar references", IJPP 20, 1991; which store is the last one is not asked: one that may come later is enough.
 """
 
 from __future__ import annotations
@@ -14,27 +17,27 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.conflicts import Conflicts, Order, Shape, Subscripts, conflicts_of
+from adcore.analysis.affine.conflicts import AccessShape, Conflicts, IterationOrder, Subscripts, conflicts_of
 from adcore.analysis.affine.forms import Form, known, plus
 from adcore.analysis.structure import contains
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.facts import kept
-from adcore.ir.types import ListType
+from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
+from adcore.ops.effects import Access, Axis
 
 MOST_COMPARED = 2
 """Inside more common loops than this, accesses are taken to look alike only if they have the same subscripts in one
 nest: few pairs share so many loops, and finding out more would take a shape for each of them."""
 
-ACCESSES = {"load": 0, "store": 1, "accumulate": 1}
-"""Position of the array among the operands; subscripts follow it."""
-
 
 @dataclass(frozen=True, eq=False)
-class Access:
-    """One load or store, with subscripts of its root (None: not affine); `key` stands for them in tables."""
+class ArrayAccess:
+    """One way in which an instruction touches memory, with subscripts of the root (None: not affine, or any); `key`
+    stands for them in tables."""
 
     instr: Instr
+    writes: bool
     root: Value
     subscripts: Subscripts
     key: Hashable
@@ -42,14 +45,14 @@ class Access:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class AccessSide:
     """One side of a test: an access seen from inside the `depth` loops that it shares with the other. It stands for
     all accesses that look like it from there; `meets` are the answers found, by the other side and the level."""
 
-    access: Access
+    access: ArrayAccess
     depth: int
     levels: range
-    meets: dict[tuple[Side, int], bool] = field(default_factory=dict, repr=False)
+    meets: dict[tuple[AccessSide, int], bool] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,67 +87,74 @@ class Dependence:
 
     def __init__(self, conflicts: Conflicts, aliases: AliasClasses) -> None:
         self.conflicts, self.bounds, self.affine = conflicts, conflicts.bounds, conflicts.affine
-        self.structure = conflicts.structure
+        self.structure, self.ops = conflicts.structure, conflicts.structure.ops
         params = self.structure.region.params
         self.aliases = aliases
         self.classes = aliases.classes(params)
         self.self_overlapping = aliases.self_overlapping(params)
-        self._accesses: dict[Instr, Access] = {}
-        self._sides: dict[tuple[Instr, int], Side] = {}
-        self._alike: dict[Hashable, Side] = {}
+        self._accesses: dict[Instr, tuple[ArrayAccess, ...]] = {}
+        self._sides: dict[tuple[ArrayAccess, int], AccessSide] = {}
+        self._alike: dict[Hashable, AccessSide] = {}
         self._places: dict[Hashable, list[Instr]] = {}
 
     def root(self, array: Value) -> Value:
         """The parameter, list or allocation that `array` is a view of."""
-        while (instr := self.structure.definition.get(array)) is not None and instr.op in ("view", "transpose", "item"):
-            array = instr.operands[0]
-        return array
+        return self.ops.root(array, self.structure.definition)
+
+    def roots(self, instr: Instr) -> list[Value]:
+        """The roots that `instr` touches."""
+        return [self.root(instr.operands[access.array]) for access in self.ops.effects[instr.op].accesses]
 
     def may_overlap(self, a: Value, b: Value) -> bool:
         """Whether two roots can share memory."""
         return a is b or (a in self.classes and self.classes[a] == self.classes.get(b))
 
-    def access(self, instr: Instr) -> Access:
-        """`instr` (load, store or accumulate) by root and subscripts."""
-        if instr not in self._accesses:
-            at = ACCESSES[instr.op]
-            subscripts: Subscripts = tuple(self.affine.form(v) for v in instr.operands[at + 1 :])
-            root, subscripts = self._through_views(instr.operands[at], subscripts)
-            loops = tuple(self.structure.loops(self.structure.home[instr]))
-            key = tuple(None if form is None else frozenset(form.items()) for form in subscripts)
-            self._accesses[instr] = Access(instr, root, subscripts, key, loops)
-        return self._accesses[instr]
+    def access(self, instr: Instr) -> ArrayAccess:
+        """`instr`, a plain load, store or sum, by root and subscripts."""
+        (access,) = self.accesses(instr)
+        return access
+
+    def accesses(self, instr: Instr) -> tuple[ArrayAccess, ...]:
+        """All ways in which `instr` touches memory."""
+        found = self._accesses.get(instr)
+        if found is None:
+            declared = self.ops.effects[instr.op].accesses
+            found = self._accesses[instr] = tuple(self._access(instr, access) for access in declared)
+        return found
+
+    def _access(self, instr: Instr, declared: Access) -> ArrayAccess:
+        array = instr.operands[declared.array]
+        if declared.at is None:
+            subscripts: Subscripts = (None,) * _rank(array)
+        else:
+            subscripts = tuple(self.affine.form(v) for v in instr.operands[declared.at :])
+        root, subscripts = self._through_views(array, subscripts)
+        loops = tuple(self.structure.loops(self.structure.home[instr]))
+        key = tuple(None if form is None else frozenset(form.items()) for form in subscripts)
+        return ArrayAccess(instr, declared.kind != "read", root, subscripts, key, loops)
 
     def _through_views(self, array: Value, subscripts: Subscripts) -> tuple[Value, Subscripts]:
-        instr = self.structure.definition.get(array)
-        if instr is None or instr.op not in ("view", "transpose", "item"):
-            return array, subscripts
-        if instr.op == "item":
-            subscripts = (self.affine.form(instr.operands[1]), *subscripts)
-        elif instr.op == "transpose":
-            permuted: list[Form | None] = [None] * len(subscripts)
-            for new, old in enumerate(instr.attrs["permutation"]):
-                permuted[old] = subscripts[new]
-            subscripts = tuple(permuted)
-        else:
-            subscripts = self._through_slices(instr, subscripts)
-        return self._through_views(instr.operands[0], subscripts)
+        views, definition = self.ops.views, self.structure.definition
+        while (instr := definition.get(array)) is not None and (view := views.get(instr.op)) is not None:
+            subscripts = tuple(self._through(axis, subscripts) for axis in view.axes(instr))
+            array = instr.operands[view.source]
+        return array, subscripts
 
-    def _through_slices(self, instr: Instr, subscripts: Subscripts) -> Subscripts:
-        given, operands = iter(subscripts), iter(instr.operands[1:])
-        mapped: list[Form | None] = []
-        for axis in instr.attrs["axes"]:
-            start = self.affine.form(next(operands))
-            if axis == "i":
-                mapped.append(start)
-                continue
-            next(operands)
-            step, inner = known(self.affine.form(next(operands))), next(given)
-            mapped.append(None if step is None or inner is None else plus(start, inner, step))
-        return tuple(mapped)
+    def _through(self, axis: Axis, subscripts: Subscripts) -> Form | None:
+        """The subscript of the source that `subscripts` of a view amount to along `axis`."""
+        if axis.given is not None and axis.start is None and axis.step is None:
+            return subscripts[axis.given]
+        start = {} if axis.start is None else self.affine.form(axis.start)
+        if axis.given is None:
+            return start
+        inner = subscripts[axis.given]
+        step = 1 if axis.step is None else known(self.affine.form(axis.step))
+        return None if step is None or inner is None else plus(start, inner, step)
 
     def certainly_same(self, a: Instr, b: Instr) -> bool:
-        """Whether two accesses of one iteration touch the same element for sure."""
+        """Whether two accesses of one iteration touch the same element, and nothing else, for sure."""
+        if not (a.op in self.ops.elements and b.op in self.ops.elements):
+            return False
         x, y = self.access(a), self.access(b)
         return x.root is y.root and None not in x.subscripts and x.key == y.key
 
@@ -152,7 +162,7 @@ class Dependence:
         """The accesses of `region` that touch the same element as `access` for sure in each iteration, in program
         order; none if the subscripts of `access` are not affine."""
         if not self._places:
-            accesses = (i for i in self.structure.instructions() if i.op in ACCESSES)
+            accesses = (i for i in self.structure.instructions() if i.op in self.ops.elements)
             for instr in accesses:
                 self._places.setdefault(self._place(instr, self.structure.home[instr]), []).append(instr)
         return () if None in self.access(access).subscripts else self._places.get(self._place(access, region), ())
@@ -164,22 +174,27 @@ class Dependence:
     def levels(self, load: Instr, store: Instr) -> tuple[int, ...]:
         """The levels at which `store` may later overwrite what `load` read: l > 0, carried by the l-th common loop
         (counted from outside); 0, in the same iteration of all common loops, further down."""
-        x, y = self.sides(load, store)
-        carried = tuple(level for level in x.levels if self.meet(x, y, level))
-        return (*carried, 0) if self.follows(load, store) and self.meet(x, y, 0) else carried
+        found, follows = [], self.follows(load, store)
+        pairs = self.sides(load, store)
+        for x, y in pairs:
+            found += [level for level in x.levels if self.meet(x, y, level)]
+            if follows and self.meet(x, y, 0):
+                found.append(0)
+        return tuple(found) if len(pairs) == 1 else tuple(dict.fromkeys(found))
 
     def overwrites(self, load: Instr, store: Instr) -> bool:
         """Whether `store` may later overwrite what `load` read."""
-        x, y = self.sides(load, store)
-        return self.carries(x, y, 0, x.depth) or (self.follows(load, store) and self.meet(x, y, 0))
+        follows = self.follows(load, store)
+        pairs = self.sides(load, store)
+        return any(self.carries(x, y, 0, x.depth) or (follows and self.meet(x, y, 0)) for x, y in pairs)
 
     def here(self, load: Instr, store: Instr) -> bool:
         """Whether `store` may overwrite what `load` read later in the same iteration of all their common loops."""
-        return self.follows(load, store) and self.meet(*self.sides(load, store), 0)
+        return self.follows(load, store) and any(self.meet(x, y, 0) for x, y in self.sides(load, store))
 
     def common_loops(self, a: Instr, b: Instr) -> tuple[Instr, ...]:
         """The loops around both accesses, outermost first."""
-        x, y = self.access(a).loops, self.access(b).loops
+        x, y = self.accesses(a)[0].loops, self.accesses(b)[0].loops
         common = 0
         while common < min(len(x), len(y)) and x[common] is y[common]:
             common += 1
@@ -187,29 +202,37 @@ class Dependence:
 
     def carried(self, first: Instr, second: Instr, level: int) -> bool:
         """Whether `second` may touch what `first` did, in a later iteration of the `level`-th of their common loops."""
-        return self.meet(*self.sides(first, second), level)
+        return any(self.meet(x, y, level) for x, y in self.sides(first, second))
 
     def in_next_iteration(self, load: Instr, store: Instr, level: int) -> bool:
         """Whether `store` may overwrite what `load` read as soon as in the next iteration of their `level`-th loop."""
         stride = abs(self.access(load).loops[level - 1].attrs.get("step", 1))
-        return self._meet(*self.sides(load, store), level, stride)
+        return any(self._meet(x, y, level, stride) for x, y in self.sides(load, store))
 
-    def sides(self, load: Instr, store: Instr) -> tuple[Side, Side]:
-        """Both, seen from inside their common loops."""
-        common = len(self.common_loops(load, store))
-        return self.side(load, common), self.side(store, common)
+    def sides(self, first: Instr, second: Instr) -> list[tuple[AccessSide, AccessSide]]:
+        """Both, seen from inside their common loops: a pair for each two of their accesses of which one writes (for
+        all of them, where both only read)."""
+        common = len(self.common_loops(first, second))
+        mine, theirs = self.accesses(first), self.accesses(second)
+        if len(mine) == len(theirs) == 1:
+            return [(self._side(mine[0], common), self._side(theirs[0], common))]
+        some = any(a.writes for a in (*mine, *theirs))
+        pairs = ((a, b) for a in mine for b in theirs if a.writes or b.writes or not some)
+        return [(self._side(a, common), self._side(b, common)) for a, b in pairs]
 
-    def side(self, instr: Instr, depth: int) -> Side:
-        """`instr` as seen from inside the `depth` outermost loops around it."""
-        found = self._sides.get((instr, depth))
+    def side(self, instr: Instr, depth: int) -> AccessSide:
+        """`instr`, a plain load, store or sum, as seen from inside the `depth` outermost loops around it."""
+        return self._side(self.access(instr), depth)
+
+    def _side(self, access: ArrayAccess, depth: int) -> AccessSide:
+        found = self._sides.get((access, depth))
         if found is None:
-            access = self.access(instr)
             scope = self.structure.depth(self.structure.home[access.root])
-            side = Side(access, depth, range(scope + 1, depth + 1))
-            found = self._sides[instr, depth] = self._alike.setdefault(self._looks(side), side)
+            side = AccessSide(access, depth, range(scope + 1, depth + 1))
+            found = self._sides[access, depth] = self._alike.setdefault(self._looks(side), side)
         return found
 
-    def _looks(self, side: Side) -> Hashable:
+    def _looks(self, side: AccessSide) -> Hashable:
         """What two accesses have in common if no test from inside the loops of `side` can tell them apart."""
         access = side.access
         if side.depth > MOST_COMPARED:
@@ -218,11 +241,11 @@ class Dependence:
         levels = (0, *side.levels)
         return access.root, access.loops[: side.depth], *(self._shape(side, level) for level in levels)
 
-    def carries(self, x: Side, y: Side, above: int, depth: int) -> bool:
+    def carries(self, x: AccessSide, y: AccessSide, above: int, depth: int) -> bool:
         """Whether a later iteration of one of the loops number `above` + 1 to `depth` may touch the element again."""
         return any(self.meet(x, y, level) for level in x.levels if above < level <= depth)
 
-    def meet(self, x: Side, y: Side, level: int) -> bool:
+    def meet(self, x: AccessSide, y: AccessSide, level: int) -> bool:
         """Whether `y` may touch an element that `x` touches, in a later iteration of loop number `level`, or in the
         same iteration of all loops around both (0)."""
         key = (y, level)
@@ -231,14 +254,14 @@ class Dependence:
             found = x.meets[key] = self._meet(x, y, level)
         return found
 
-    def _meet(self, x: Side, y: Side, level: int, distance: int | None = None) -> bool:
+    def _meet(self, x: AccessSide, y: AccessSide, level: int, distance: int | None = None) -> bool:
         a, b = x.access.root, y.access.root
         if a is not b or a in self.self_overlapping:
             return self.may_overlap(a, b)
         order = _direction(x.access.loops[level - 1]) if level else 0
         return self.conflicts.meet(self._shape(x, level), self._shape(y, level), order, distance)
 
-    def _shape(self, side: Side, level: int) -> Shape:
+    def _shape(self, side: AccessSide, level: int) -> AccessShape:
         access = side.access
         home, (subscripts, key) = self.structure.home[access.instr], (access.subscripts, access.key)
         if level == 0:
@@ -251,6 +274,12 @@ class Dependence:
         return contains(self.structure.following(first), self.structure.number[second])
 
 
-def _direction(loop: Instr) -> Order:
+def _rank(array: Value) -> int:
+    """How many subscripts an element has."""
+    assert isinstance(array.type, (ArrayType, ListType))
+    return array.type.rank + isinstance(array.type, ListType)
+
+
+def _direction(loop: Instr) -> IterationOrder:
     """Whether the counter grows from one iteration to the next."""
     return 1 if loop.op == "while" or (loop.attrs["step"] > 0) != bool(loop.attrs.get("reverse")) else -1

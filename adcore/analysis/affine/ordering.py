@@ -11,29 +11,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.dependence import ACCESSES, Dependence
+from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Value, free_values, walk
 from adcore.ir.types import BOOL, is_float
 from adcore.ops import Table
 
-PLAIN = frozenset({"store", "accumulate", "for", "if", "check", "alloc"})
-"""Impure ops of which everything is known."""
-
-VISIBLE = frozenset({"store", "accumulate"})
-
 
 @dataclass(frozen=True)
-class Effects:
-    """What an instruction, with all that it holds, does besides computing: loads and stores; whether it may `stop` the
-    program, is `visible` in an argument's memory, or `opaque`: not to be moved."""
+class Acts:
+    """What an instruction, with all that it holds, does besides computing: the accesses to memory; whether it may
+    `stop` the program, is `visible` in an argument's memory, or `opaque`: not to be moved."""
 
     accesses: tuple[Instr, ...]
     stops: bool
     visible: bool
     opaque: bool
 
-    def clash(self, other: Effects) -> bool:
+    def clash(self, other: Acts) -> bool:
         """Whether the order of two instructions shows even if they share no memory."""
         errors = (self.stops and (other.stops or other.visible)) or (self.visible and other.stops)
         return errors or (self.opaque and other.acts) or (other.opaque and self.acts)
@@ -47,7 +42,7 @@ class Effects:
 class Known:
     """Answers about single instructions: they hold as long as the same instruction stands anywhere in the function."""
 
-    effects: dict[Instr, Effects] = field(default_factory=dict)
+    effects: dict[Instr, Acts] = field(default_factory=dict)
     used: dict[Instr, frozenset[Value]] = field(default_factory=dict)
 
 
@@ -58,29 +53,30 @@ class Ordering:
         self.structure, self.dependence, self.ops = structure, dependence, ops
         self._effects, self._used = known.effects, known.used
 
-    def effects(self, instr: Instr) -> Effects:
+    def effects(self, instr: Instr) -> Acts:
         if instr not in self._effects:
             inside = [instr, *(i for region in instr.regions for i in walk(region))]
-            accesses = tuple(i for i in inside if i.op in ACCESSES)
-            roots = {i: self.dependence.root(i.operands[ACCESSES[i.op]]) for i in accesses}
-            self._effects[instr] = Effects(
+            accesses = tuple(i for i in inside if i.op in self.ops.touching)
+            every = [access for i in accesses for access in self.dependence.accesses(i)]
+            self._effects[instr] = Acts(
                 accesses,
                 stops=any(may_stop(i, self.ops, self.structure.definition) for i in inside),
-                visible=any(i.op in VISIBLE and not self._is_own(roots[i]) for i in accesses),
-                opaque=any(self._is_opaque(i) for i in inside) or not all(map(self._is_fixed, roots.values())),
+                visible=any(access.writes and not self._is_own(access.root) for access in every),
+                opaque=any(self._is_opaque(i) for i in inside) or not all(self._is_fixed(a.root) for a in every),
             )
         return self._effects[instr]
 
     def _is_own(self, root: Value) -> bool:
         instr = self.structure.definition.get(root)
-        return instr is not None and instr.op == "alloc"
+        return instr is not None and instr.op in self.ops.allocs
 
     def _is_fixed(self, root: Value) -> bool:
         """Whether a root is one array: an argument or an allocation, not what a loop or a branch chose."""
         return self._is_own(root) or root in self.structure.function.params
 
     def _is_opaque(self, instr: Instr) -> bool:
-        return not self.ops[instr.op].pure and instr.op not in PLAIN and instr.op != "while"
+        """Whether it does more than what is known of memory and of errors."""
+        return bool(self.ops.effects[instr.op].ordered)
 
     def precedes(self, first: Instr, second: Instr) -> bool:
         """Whether `first`, which stands before `second` in one region, has to stay there."""
@@ -91,11 +87,16 @@ class Ordering:
 
     def conflicting(self, some: Iterable[Instr], others: Sequence[Instr]) -> Iterable[tuple[Instr, Instr]]:
         """Pairs of accesses that may share memory, at least one of which writes."""
+        writers = self.ops.writers
         for x in some:
-            root = self.dependence.access(x).root
             for y in others:
-                if not x.op == y.op == "load" and self.dependence.may_overlap(root, self.dependence.access(y).root):
+                if (x.op in writers or y.op in writers) and self._share(x, y):
                     yield x, y
+
+    def _share(self, x: Instr, y: Instr) -> bool:
+        overlap = self.dependence.may_overlap
+        mine, theirs = self.dependence.accesses(x), self.dependence.accesses(y)
+        return any(overlap(a.root, b.root) for a in mine for b in theirs if a.writes or b.writes)
 
     def uses(self, instr: Instr) -> frozenset[Value]:
         """Values from outside that `instr`, or what it holds, takes."""
@@ -122,15 +123,16 @@ class Ordering:
 
 def may_stop(instr: Instr, ops: Table, definition: Mapping[Value, Instr]) -> bool:
     """Whether an instruction by itself may end the program, by an error or by never ending."""
-    if instr.op in ("while", "call"):
+    effects = ops.effects[instr.op]
+    if not effects.terminates:
         return True
-    if instr.op == "alloc":
+    if effects.allocates:
         return not all(is_size(v, definition) for v in instr.operands)
     types = tuple(v.type for v in instr.operands)
     if instr.op == "cast":
         return is_float(types[0]) and not is_float(instr.result.type) and instr.result.type != BOOL
-    harmless = instr.op == "push" or instr.attrs.get("exact")  # memory may run out: no error of the user's program
-    return not harmless and ops[instr.op].can_raise(types)
+    harmless = effects.raises == "memory" or instr.attrs.get("exact")  # without memory, it is no error of the program
+    return not harmless and effects.can_raise(types)
 
 
 def is_size(value: Value, definition: Mapping[Value, Instr]) -> bool:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.structure import Structure
-from adcore.ir.core import Function, Instr, Value, walk
+from adcore.ir.core import Function, Instr, walk
 from adcore.ir.facts import kept
 from adcore.ops import Table
 
@@ -45,8 +45,8 @@ def _parallel(function: Function, ops: Table, aliases: AliasClasses) -> frozense
 
 def _moves_by_one(dependence: Dependence, loop: Instr, instr: Instr) -> bool:
     """Whether an access stays where it is or goes on to the neighbour, in the last dimension, with each iteration."""
-    if instr.op not in ACCESSES:
-        return True
+    if instr.op not in dependence.ops.elements:
+        return instr.op not in dependence.ops.touching
     counter = loop.regions[0].params[0]
     *outer, last = [0 if f is None else f.get(counter, 0) for f in dependence.access(instr).subscripts] or [0]
     return not any(outer) and abs(last * loop.attrs["step"]) <= 1
@@ -60,9 +60,9 @@ def _innermost(function: Function) -> Iterator[Instr]:
 
 def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
     (body,) = loop.regions
-    if any(i.op in ("push", "pop") for i in walk(body)):
+    if any(facts.ops.effects[i.op].ordered for i in walk(body)):
         return False  # records come back in one order only
-    accesses = [i for i in walk(body) if i.op in ACCESSES]
+    accesses = [i for i in walk(body) if i.op in facts.ops.touching]
     if len(accesses) > MOST_ACCESSES or not all(_is_fixed(facts, dependence, i) for i in accesses):
         return False
     return independent_iterations(dependence, accesses, facts.depth(body))
@@ -70,12 +70,12 @@ def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
 
 def independent_iterations(dependence: Dependence, accesses: Sequence[Instr], level: int) -> bool:
     """Whether no iteration of the `level`-th loop around `accesses` touches what another one writes."""
-    pairs = [(a, b) for a, b in combinations_with_replacement(accesses, 2) if not a.op == b.op == "load"]
+    writers = dependence.ops.writers
+    pairs = [(a, b) for a, b in combinations_with_replacement(accesses, 2) if a.op in writers or b.op in writers]
     return not any(dependence.carried(a, b, level) or dependence.carried(b, a, level) for a, b in pairs)
 
 
 def _is_fixed(facts: Structure, dependence: Dependence, access: Instr) -> bool:
-    """Whether the array is always the same: a parameter or an allocation, not what a loop or a branch chose."""
-    root: Value = dependence.root(access.operands[ACCESSES[access.op]])
-    instr = facts.definition.get(root)
-    return root in facts.function.params if instr is None else instr.op == "alloc"
+    """Whether the arrays are always the same: parameters or allocations, not what a loop or a branch chose."""
+    made = ((root, facts.definition.get(root)) for root in dependence.roots(access))
+    return all(root in facts.function.params if i is None else i.op in facts.ops.allocs for root, i in made)

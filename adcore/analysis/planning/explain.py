@@ -17,8 +17,8 @@ from adcore.source import Span
 
 KeptAs = Literal["register", "store", "array", "log", "scratch", "copy", "checkpoint"]
 """Outside of loops a value stays in a register; otherwise it is stored for each iteration, or logged where it is
-overwritten, or put down in scratch memory that each turn of the outer loops uses again, or part of a kept state. Of an
-array that is rolled back without a way to do all stores again, a copy is kept."""
+overwritten, or put down in scratch memory that each iteration of the outer loops uses again, or part of a kept state.
+Of an array that is rolled back without a way to do all stores again, a copy is kept."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Checkpoints:
         return (own, *(note.replace("Of the", "In each of its steps, of the", 1) for note in inner))
 
 
-Remedy = Callable[[Node], str]
+RemedyText = Callable[[Node], str]
 """A change of the program that was tried and helps to keep less for a node; empty if none is known."""
 
 
@@ -163,7 +163,7 @@ def explain(
     plan: Plan,
     arguments: Sequence[Any] | None = None,
     apart: Sequence[ReversedApart] = (),
-    remedy: Remedy | None = None,
+    remedy: RemedyText | None = None,
 ) -> Explanation:
     """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes; `apart` are
     loops that are reversed by running them again."""
@@ -174,15 +174,24 @@ def explain(
         total = total + amount
         fix = remedy(node) if remedy is not None else ""
         records.append(_record(planner, plan, node, readers, amount, arguments, fix))
-    function = planner.structure.function
-    formula, size, notes = planner.sizes.text(total), _bytes(planner, total, arguments), _aliasing_notes(planner, plan)
-    for k, loop in enumerate(apart):
-        record = loop.record(arguments)
-        records.append(record)
-        formula = f"{formula} + {record.formula}" if total.terms or k else record.formula
+    function, again = planner.structure.function, [loop.record(arguments) for loop in apart]
+    formula = _formula(planner, total, again)
+    size = _bytes(planner, total, arguments)
+    for record in again:
         size = None if size is None or record.bytes is None else size + record.bytes
-    notes = (*(note for loop in apart for note in loop.notes()), *notes)
-    return Explanation(function.name, function.span, tuple(records), formula, size, notes)
+    notes = (*(note for loop in apart for note in loop.notes()), *_aliasing_notes(planner, plan))
+    return Explanation(function.name, function.span, (*records, *again), formula, size, notes)
+
+
+def _formula(planner: Planner, total: Polynomial, again: Sequence[Stored]) -> str:
+    """The bytes in the user's names: of the plan, and of loops that are run again."""
+    parts = [planner.sizes.text(total)] if total.terms or not again else []
+    return " + ".join((*parts, *(record.formula for record in again)))
+
+
+def explained_formula(planner: Planner, plan: Plan, apart: Sequence[ReversedApart] = ()) -> str:
+    """The formula of `explain`, without its reasons and remedies."""
+    return _formula(planner, workspace(planner, plan), [loop.record() for loop in apart])
 
 
 def explained_bytes(
@@ -199,7 +208,7 @@ def explained_bytes(
 def workspace(planner: Planner, plan: Plan) -> Polynomial:
     """Bytes that the plan keeps, as a polynomial."""
     total = Polynomial()
-    for node in kept(plan, planner):
+    for node in sorted(kept(plan, planner), key=lambda node: _order(planner, node)):
         total = total + amount_of(planner, plan, node)
     return total
 
@@ -211,7 +220,7 @@ def in_register(planner: Planner, node: Node) -> bool:
 
 
 def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
-    """Bytes that keeping one value (in a row: of one turn of its own loop), or logging one store, takes."""
+    """Bytes that keeping one value (in a row: of one iteration of its own loop), or logging one store, takes."""
     return room(planner, node, reused=node in plan.rows)
 
 
@@ -219,7 +228,7 @@ def room(planner: Planner, node: Node, reused: bool = False) -> Polynomial:
     """Bytes for all instances of a node; `reused`: for those of one run of its own loop."""
     if in_register(planner, node):
         return Polynomial()
-    type_ = node.type if isinstance(node, Value) else node.operands[0].type
+    type_ = node.type if isinstance(node, Value) else planner.ops.stored(node).type
     if not isinstance(type_, Scalar) and isinstance(node, Value):
         return planner.sizes.array(node) if planner.is_lasting(node) else planner.temporaries.instances(node)
     if reused:
@@ -300,7 +309,7 @@ def described(planner: Planner, value: Node) -> str:
     instr = planner.structure.definition.get(value)
     if instr is not None and instr.op == "while" and value is instr.results[-1]:
         return TRIPS
-    named = instr is not None and instr.op in ("for", "while", "if", "alloc") and value.hint
+    named = instr is not None and (instr.regions or instr.op in planner.ops.allocs) and value.hint
     text = _on_one_line(instr.span) if instr is not None and instr.span is not None and not named else ""
     if text and len(text) <= LONGEST_TEXT:
         return text
@@ -459,8 +468,8 @@ def _result_of(planner: Planner, value: Value, name: str, choice: Choice) -> str
 def aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
     """The arrays that share memory in this call, where that is why `value` is overwritten."""
     load = planner.structure.definition[value]
-    root = planner.dependence.root(load.operands[0])
-    roots = [planner.dependence.root(s.operands[1]) for s in planner.killers(value)]
+    root = planner.dependence.root(planner.ops.array(load))
+    roots = [planner.dependence.root(planner.ops.array(s)) for s in planner.killers(value)]
     others = dict.fromkeys(r for r in roots if r is not root)
     return [array_name(v) for v in (root, *others)] if others else []
 
@@ -468,10 +477,10 @@ def aliased_names(planner: Planner, value: Value, choice: Choice) -> list[str]:
 def _aliasing_notes(planner: Planner, plan: Plan) -> tuple[str, ...]:
     """What was assumed about overlap, where it mattered: a read array next to a written one."""
     dependence = planner.dependence
-    roots = {dependence.root(s.operands[1]) for s in planner.stores}
+    roots = {dependence.root(planner.ops.array(s)) for s in planner.stores}
     written = [p for p in planner.structure.function.params if p in roots]
     instrs = planner.structure.instructions()
-    loaded = {dependence.root(i.operands[0]) for i in instrs if i.op == "load"}
+    loaded = {dependence.root(planner.ops.array(i)) for i in instrs if i.op in planner.ops.loads}
     read = [p for p in planner.structure.function.params if p in loaded]
     pairs = [(w, r) for w in written for r in read if w is not r and not dependence.may_overlap(w, r)]
     unordered = {frozenset(pair): pair for pair in reversed(pairs)}
@@ -501,7 +510,7 @@ def _kill_lines(label: str, kills: Sequence[Kill]) -> list[str]:
     return list(dict.fromkeys(f"{label} line {k.span.line}: {k.span.text()} ({k.when})" for k in kills))
 
 
-def refusal(impossible: Impossible, budget: str, remedy: Remedy) -> list[Diagnostic]:
+def refusal(impossible: Impossible, budget: str, remedy: RemedyText) -> list[Diagnostic]:
     """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable. Several
     values of one expression, as in array code, are told of once."""
     planner = impossible.planner

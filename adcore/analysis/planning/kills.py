@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from adcore.analysis.affine.dependence import Dependence, Side
+from adcore.analysis.affine.dependence import AccessSide, Dependence
 from adcore.analysis.planning.record import address, runs_in
 from adcore.analysis.structure import contains
 from adcore.ir.core import Instr, Region, Value
@@ -25,7 +25,7 @@ class Kills:
     """
 
     def __init__(self, dependence: Dependence, stores: Sequence[Instr], apart: Collection[Instr] = ()) -> None:
-        self.apart = apart
+        self.apart, self.ops = apart, dependence.ops
         self.dependence, self.structure, self.stores = dependence, dependence.structure, frozenset(stores)
         self._of_root: dict[Value, list[Instr]] = {}
         for store in stores:
@@ -35,7 +35,7 @@ class Kills:
         self._undoable: dict[Instr, bool] = {}
         self.old: dict[Instr, Value] = {}
         for store in stores:
-            copied = store.op == "store" and self._can_be_copied(store)
+            copied = store.op in self.ops.stores and self._can_be_copied(store)
             if copied and (load := self._overwritten_load(store)) is not None:
                 self.old[store] = load.result
         self.overwriting = {self.structure.definition[v] for v in self.old.values()}
@@ -64,7 +64,7 @@ class Kills:
         that holds it in a branch, where that load must be kept anyway as the store stands before its last use."""
         structure = self.structure
         for region in structure.chain(structure.home[store]):
-            loads = [i for i in self.dependence.same_place(store, region) if i.op == "load"]
+            loads = [i for i in self.dependence.same_place(store, region) if i.op in self.ops.loads]
             before = bisect_left(loads, structure.number[store], key=structure.number.__getitem__)
             if before:
                 load = loads[before - 1]
@@ -82,7 +82,8 @@ class Kills:
             instr = self.structure.definition.get(value)
             if instr is None or value in self.shifts or self.structure.home[value] is not body:
                 continue
-            if instr.op not in ("load", "const", "for", "while", "if") and self._rests_on(value, body.params[k + 1]):
+            computed = not instr.regions and instr.op != "const" and instr.op not in self.ops.readers
+            if computed and self._rests_on(value, body.params[k + 1]):
                 self.shifts[value] = (loop, k)
 
     def _rests_on(self, value: Value, param: Value) -> bool:
@@ -94,7 +95,9 @@ class Kills:
             if current is param:
                 return True
             instr = self.structure.definition.get(current)
-            if current in seen or instr is None or self.structure.home[current] is not home or instr.op == "load":
+            if current in seen or instr is None or self.structure.home[current] is not home:
+                continue
+            if instr.op in self.ops.readers:
                 continue
             seen.add(current)
             todo += instr.operands
@@ -135,7 +138,7 @@ class Kills:
         return self._split(self._kills(load, self.structure.home[owner], when, None))
 
     def of_fill(self, load: Instr, region: Region) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
-        """(between, after) for a load that is repeated before anything in its turn of `region` is reversed."""
+        """(between, after) for a load that is repeated before anything in its iteration of `region` is reversed."""
         return self._split(self._kills(load, region, len(region.body), None))
 
     def to_undo(self, load: Instr) -> tuple[Instr, ...] | None:
@@ -166,7 +169,7 @@ class Kills:
             elif (cover is None or store is cover) and dependence.carries(x, y, 0, depth):
                 yield store, True
 
-    def _met(self, load: Instr) -> Iterator[tuple[Side, Instr, Side]]:
+    def _met(self, load: Instr) -> Iterator[tuple[AccessSide, Instr, AccessSide]]:
         """The stores to memory that `load` may read, and both as seen from inside their common loops."""
         stores = self.reaching(load)
         loops, side = self.dependence.access(load).loops, self.dependence.side
@@ -179,7 +182,7 @@ class Kills:
                 yield x, stores[k], side(stores[k], depth)
             inner = outer
 
-    def _met_until(self, load: Instr, cover: Instr) -> Iterator[tuple[Side, Instr, Side]]:
+    def _met_until(self, load: Instr, cover: Instr) -> Iterator[tuple[AccessSide, Instr, AccessSide]]:
         """The same up to the first certain overwrite, which hides every store after it: undoing that one brings the
         element back."""
         side, depth = self.dependence.side, len(self.dependence.access(load).loops)
@@ -205,7 +208,7 @@ class Kills:
         number = self.structure.number
         places = self.dependence.same_place(load, self.structure.home[load])
         later = places[bisect_right(places, number[load], key=number.__getitem__) :]
-        return next((i for i in later if i.op == "store" and i in self.stores), None)
+        return next((i for i in later if i.op in self.ops.stores and i in self.stores), None)
 
     def can_be_undone(self, store: Instr) -> bool:
         """Whether `store` may be rolled back: it writes an array that lives to the end, and a run of the reverse sweep
@@ -218,7 +221,7 @@ class Kills:
         top, structure = self.structure.function.region, self.structure
         if runs_in(structure, store, self.apart):
             return False
-        root = self.dependence.root(store.operands[1]) if store.op == "store" else None
+        root = self.dependence.root(self.ops.array(store)) if store.op in self.ops.stores else None
         if root is None or structure.home[root] is not top:
             return False
         pairs = [(structure.owner[r], r) for r in structure.chain(structure.home[store])]
@@ -237,7 +240,7 @@ class Kills:
         owners = [self.structure.owner[r] for r in self.structure.chain(home)]
         if not self.structure.rectangular(home) or any(o is not None and o.op == "if" for o in owners):
             return False
-        subscripts = (*store.operands[2:], *address(self.dependence, store.operands[1]))
+        subscripts = (*self.ops.subscripts(store), *address(self.dependence, self.ops.array(store)))
         return all(self.follows_from_counters(v) for v in subscripts)
 
     def controls(self, store: Instr) -> tuple[Value, ...]:
@@ -254,7 +257,7 @@ class Kills:
         function, dependence = self.structure.function, self.dependence
         returned = (dependence.root(r) for r in function.results if not isinstance(r.type, Scalar))
         arrays = (p for p in function.params if not isinstance(p.type, Scalar))
-        root = dependence.root(store.operands[1])
+        root = dependence.root(self.ops.array(store))
         return tuple(r for r in dict.fromkeys((*arrays, *returned)) if dependence.may_overlap(r, root))
 
     def follows_from_counters(self, value: Value) -> bool:

@@ -16,12 +16,12 @@ from math import inf
 from typing import TypeGuard
 
 from adcore.analysis.activity import Activity
-from adcore.analysis.affine.dependence import ACCESSES, Dependence
+from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.planning.choices import BYTE_COST, BYTE_PRICE, ROW_SHARE, STORE_AND_LOAD, Choice, Node, Why
 from adcore.analysis.planning.kills import Kills
 from adcore.analysis.planning.record import Needs, address
 from adcore.analysis.planning.replay import slice_of
-from adcore.analysis.planning.search import Found, cheapest
+from adcore.analysis.planning.search import Solution, cheapest
 from adcore.analysis.planning.sizes import Sizes, kept_width
 from adcore.analysis.planning.temporaries import Fill, Temporaries
 from adcore.analysis.structure import operands_first
@@ -84,7 +84,8 @@ class Planner:
         self.function = self.structure.function  # what is known about it is kept for as long as the planner
         self.sizes = Sizes(self.structure, dependence.affine)
         instrs = self.structure.instructions()
-        self.stores = [i for i in instrs if i.op in ("store", "accumulate")]
+        assert ops.bulk.isdisjoint(i.op for i in instrs), "bulk ops are expanded before anything is planned"
+        self.stores = [i for i in instrs if i.op in ops.puts]
         self.aliases = dependence.aliases
         self.kills = Kills(dependence, self.stores, apart)
         self.temporaries = Temporaries(dependence, self.kills, self.sizes, ops, self.is_exact)
@@ -132,11 +133,10 @@ class Planner:
         found: list[Choice] = []
         if self.structure.definition.get(value) is not None and own.why != "trip count":
             if (source := self.kept_by_program(value)) is not None:
-                at = ACCESSES[source.op]
-                array = source.operands[at]
+                array = self.ops.array(source)
                 root = self.dependence.root(array)
                 made = (root,) if self.temporaries.is_temporary(root) else ()
-                operands = (*source.operands[at + 1 :], *address(self.dependence, array), *made)
+                operands = (*self.ops.subscripts(source), *address(self.dependence, array), *made)
                 found.append(Choice(store, 2.0 * times, operands=operands, source=source, why=own.why))
             if (shift := self.kills.shifts.get(value)) is not None and not outside:
                 loop, k = shift
@@ -161,10 +161,10 @@ class Planner:
             return self.carried(value, store)
         if instr.op == "while" and value is instr.results[-1]:
             return Choice(store, why="trip count")
-        if instr.op in ("for", "while", "if"):
+        if instr.regions:
             when = max(self.kills.need_position(r) for r in instr.results)
             return self.replayed(instr, value, store, when, 0.0, "loop result")
-        if instr.op == "load":
+        if instr.op in self.ops.loads:
             return self.load(instr, store, times)
         if not is_float(value.type) and not self.is_exact(value):
             return Choice(store, why="decision")
@@ -174,7 +174,7 @@ class Planner:
 
     def carried(self, value: Value, store: float) -> Choice:
         """A carried value of an inner loop: that loop runs again before its reverse and puts its values down in a row,
-        which every turn of the outer loops uses anew."""
+        which every iteration of the outer loops uses anew."""
         loop = self.structure.owner[self.structure.home[value]]
         assert loop is not None
         inner = loop.op == "for" and self.structure.depth(self.structure.home[loop]) > 0
@@ -202,7 +202,7 @@ class Planner:
         return Choice(store, cost, scratch, (*part.outside, *memory), replay=owner, why=why)
 
     def load(self, instr: Instr, store: float, times: float) -> Choice:
-        array = instr.operands[0]
+        array = self.ops.array(instr)
         root = self.dependence.root(array)
         temporary = self.temporaries.is_temporary(root)
         if temporary and self.temporaries.choice(root) is None:
@@ -211,9 +211,9 @@ class Planner:
         memory = None if undone is None else self.memory_of(instr, (), undone)
         if memory is None:
             return Choice(store, why="overwritten")
-        operands: tuple[Node, ...] = (*instr.operands[1:], *address(self.dependence, array), *memory)
+        operands: tuple[Node, ...] = (*self.ops.subscripts(instr), *address(self.dependence, array), *memory)
         why: Why = "overwritten" if undone else "temporary" if temporary else "dearer"
-        return Choice(store, self.ops["load"].cost * times, operands=operands, why=why)
+        return Choice(store, self.ops[instr.op].cost * times, operands=operands, why=why)
 
     def killers(self, loaded: Value) -> tuple[Instr, ...]:
         """The stores that may overwrite what the load of this value read, first those that no log can help with."""
@@ -223,7 +223,7 @@ class Planner:
     def memory_of(self, load: Instr, between: Sequence[Instr], after: Sequence[Instr]) -> tuple[Node, ...] | None:
         """What makes the memory that `load` read be as it was, in spite of the stores `between` and `after`: those to
         roll back, and the array itself where it does not live to the end. None if nothing does."""
-        root = self.dependence.root(load.operands[0])
+        root = self.dependence.root(self.ops.array(load))
         if between or not all(self.kills.can_be_undone(s) for s in after):
             return None
         if not self.temporaries.is_temporary(root):
@@ -238,11 +238,11 @@ class Planner:
         # Done again, it takes its value from where the old one was kept: that must be a place of its own.
         elsewhere = old is not None and any(choice.operands is not None for choice in self.ways(old))
         if elsewhere or not self.kills.can_be_done_again(store):
-            place = (*store.operands[2:], *address(self.dependence, store.operands[1]))
+            place = (*self.ops.subscripts(store), *address(self.dependence, self.ops.array(store)))
             rest = (*place, *self.kills.controls(store), *self.kills.seen_afterwards(store))
         if old is not None:
             return Choice(inf, operands=(old, *rest), why="log")
-        value, home = store.operands[0], self.structure.home[store]
+        value, home = self.ops.stored(store), self.structure.home[store]
         assert isinstance(value.type, Scalar)
         # The log is written, read, and swapped back at the end. Outside of loops it is a value that stays in scope.
         if not self.structure.depth(home):
@@ -255,7 +255,9 @@ class Planner:
         be had (where it is filled again, a float may come out rounded in another way; nothing else may)."""
         home = self.structure.home[value]
         for user in self.structure.users.get(value, ()):
-            if user.op != "store" or user.operands[0] is not value or self.structure.home[user] is not home:
+            if user.op not in self.ops.stores or self.ops.stored(user) is not value:
+                continue
+            if self.structure.home[user] is not home:
                 continue
             access = self.dependence.access(user)
             lives = not self.temporaries.is_temporary(access.root)
@@ -267,7 +269,8 @@ class Planner:
 
     def _addressed_by(self, value: Value, store: Instr) -> bool:
         """Whether the place that `store` writes to is computed from `value`: it could not be found without it."""
-        todo: list[Value] = [*store.operands[1:], *address(self.dependence, store.operands[1])]
+        array = self.ops.array(store)
+        todo: list[Value] = [array, *self.ops.subscripts(store), *address(self.dependence, array)]
         seen: set[Value] = set()
         while todo:
             current = todo.pop()
@@ -287,7 +290,7 @@ class Planner:
         if value not in self._exact:
             for current in operands_first(value, self._assumed_exact):
                 instr = self.structure.definition.get(current)
-                if instr is not None and instr.op == "load":
+                if instr is not None and instr.op in self.ops.loads:
                     self._exact[current] = self.temporaries.is_exact_load(instr)
                 elif self._is_computed(instr):
                     inexact = is_float(current.type) and instr.op not in EXACT_FLOAT
@@ -303,13 +306,15 @@ class Planner:
     def _rounded(self, value: Value) -> Sequence[Value]:
         """The scalars that `value` is computed from, where their roundings count."""
         instr = self.structure.definition.get(value)
-        if not self._is_computed(instr) or instr.op == "load" or (is_float(value.type) and instr.op not in EXACT_FLOAT):
+        if not self._is_computed(instr) or instr.op in self.ops.loads:
+            return ()
+        if is_float(value.type) and instr.op not in EXACT_FLOAT:
             return ()
         return [v for v in instr.operands if isinstance(v.type, Scalar)]
 
     @staticmethod
     def _is_computed(instr: Instr | None) -> TypeGuard[Instr]:
-        return instr is not None and instr.op not in ("const", "for", "while", "if", "dim", "count")
+        return instr is not None and not instr.regions and instr.op not in ("const", "dim", "count")
 
     # The cut
 
@@ -322,7 +327,7 @@ class Planner:
             raise Impossible(self._chains(), self)
         return self.plan_keeping(found.kept, found.choices)
 
-    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Found:
+    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Solution:
         """The cheapest way to have everything that is needed; see `search.cheapest`."""
         return cheapest(self.options, self.needs.values, price, fixed, flips)
 

@@ -3,6 +3,9 @@
 y = x * k         with x active, k not:   the adjoint of x reads k; nothing reads x
 z = exp(y)        the adjoint of y reads z
 a[i] = z          the adjoint addresses the shadow of a with i
+
+(L. Hascoet, U. Naumann and V. Pascual, "'To be recorded' analysis in reverse-mode automatic differentiation", Future
+Generation Computer Systems 21, 2005. Which of these values are stored, the plan says.)
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from adcore.analysis.activity import Activity
-from adcore.analysis.affine.dependence import ACCESSES, Dependence
+from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value, free_values
 from adcore.ir.types import ArrayType, ListType, Scalar, is_float
@@ -92,19 +95,18 @@ def _order(structure: Structure, value: Value) -> tuple[int, int]:
 
 def has_adjoint(dependence: Dependence, active: Activity, instr: Instr) -> bool:
     """Whether the reverse sweep does anything for `instr` itself (not for what it holds)."""
-    if instr.op in ACCESSES:
-        array = instr.operands[ACCESSES[instr.op]]
-        if dependence.root(array) not in active.roots:
+    ops = dependence.ops
+    if instr.op in ops.elements:
+        if dependence.root(ops.array(instr)) not in active.roots:
             return False
-        return instr.op != "load" or instr.result in active.values
+        return instr.op not in ops.loads or instr.result in active.values
     return any(r in active.values for r in instr.results)
 
 
 def _reads(dependence: Dependence, active: Activity, ops: Table, instr: Instr) -> Iterator[Value]:
-    if instr.op in ACCESSES:
-        at = ACCESSES[instr.op]
-        yield from instr.operands[at + 1 :]
-        yield from address(dependence, instr.operands[at])
+    if instr.op in ops.elements:
+        yield from ops.subscripts(instr)
+        yield from address(dependence, ops.array(instr))
     elif instr.op == "if":
         yield instr.operands[0]
     elif instr.op == "for":
@@ -115,22 +117,23 @@ def _reads(dependence: Dependence, active: Activity, ops: Table, instr: Instr) -
         yield from adjoint_needs(ops, instr, [v in active.values for v in instr.operands])
     if instr.regions:
         for region in instr.regions:
-            yield from _sizes(active, region)
+            yield from _sizes(active, ops, region)
 
 
-def _sizes(active: Activity, region: Region) -> Iterator[Value]:
+def _sizes(active: Activity, ops: Table, region: Region) -> Iterator[Value]:
     """Sizes of the shadows of arrays that live inside `region`."""
     for instr in region.body:
-        if instr.op == "alloc" and instr.result in active.roots:
+        if instr.op in ops.allocs and instr.result in active.roots:
             yield from instr.operands
 
 
 def address(dependence: Dependence, array: Value) -> Iterator[Value]:
     """The integers that the views between a root and `array` are made with."""
     instr = dependence.structure.definition.get(array)
-    if instr is not None and instr.op in ("view", "transpose", "item"):
-        yield from instr.operands[1:]
-        yield from address(dependence, instr.operands[0])
+    source = dependence.ops.source(instr)
+    if instr is not None and source is not None:
+        yield from (v for v in instr.operands if v is not source)
+        yield from address(dependence, source)
 
 
 def is_array(value: Value) -> bool:

@@ -117,7 +117,7 @@ class Sizes:
     def dimension(self, root: Value, axis: int) -> Polynomial:
         """The size of a parameter or of an array of the function's own region along `axis`."""
         instr = self.structure.definition.get(root)
-        if instr is not None and instr.op == "alloc":
+        if instr is not None and instr.op in self.structure.ops.allocs:
             return self.polynomial(self.affine.form(instr.operands[axis]))
         for user in self.structure.users.get(root, ()):
             if user.op == "dim" and user.attrs["axis"] == axis:
@@ -277,11 +277,11 @@ class Sizes:
     def _summed(self, total: Sum, given: Mapping[Value, Any]) -> int:
         loop = total.loop
         assert isinstance(loop, Instr)
-        turns = self._range(loop, given)
-        if len(turns) > MOST_SUMMANDS:
+        iterations = self._range(loop, given)
+        if len(iterations) > MOST_SUMMANDS:
             raise Unknown(total)
         counter = loop.regions[0].params[0]
-        each = (total.amount.evaluate(lambda atom, k=k: self._number(atom, {**given, counter: k})) for k in turns)  # type: ignore[misc]
+        each = (total.amount.evaluate(lambda atom, k=k: self._number(atom, {**given, counter: k})) for k in iterations)  # type: ignore[misc]
         return ceil(sum(each))
 
 

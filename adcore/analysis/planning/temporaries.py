@@ -1,4 +1,4 @@
-"""Arrays that live in one turn of a loop (or in a branch): how the reverse sweep gets at them.
+"""Arrays that live in one iteration of a loop (or in a branch): how the reverse sweep gets at them.
 
     for i in range(n):
         t = np.zeros(m)                        backwards, iteration i has no t: either all n of them were kept,
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from adcore.analysis.affine.dependence import ACCESSES, Dependence
+from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.affine.forms import known
 from adcore.analysis.planning.choices import BYTE_COST, Choice, Node
 from adcore.analysis.planning.kills import Kills
@@ -29,8 +29,6 @@ from adcore.analysis.planning.sizes import GUESS, Sizes
 from adcore.ir.core import Instr, Region, Value, walk
 from adcore.ir.types import ArrayType, Scalar, is_float
 from adcore.ops import Table
-
-VIEWS = ("view", "transpose", "item")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,20 +49,21 @@ class Fill:
 def fill_of(dependence: Dependence, root: Value, given: frozenset[Value] = frozenset()) -> Fill | None:
     """What fills the array `root`, an allocation inside a loop or branch, where the arrays `given` are filled; None if
     it cannot be repeated: it takes a `while`, whose end may depend on rounding."""
-    return _Slice(dependence, root, given).run()
+    return _FillSlice(dependence, root, given).run()
 
 
-class _Slice:
+class _FillSlice:
     def __init__(self, dependence: Dependence, root: Value, given: frozenset[Value]) -> None:
         self.dependence, self.structure, self.given = dependence, dependence.structure, given
+        self.ops = dependence.ops
         self.region = dependence.structure.home[root]
         self.within = frozenset(walk(self.region))
         self.inside = {v: i for i in walk(self.region) for v in i.results}
         self.params = {p: (i, k) for i in walk(self.region) for r in i.regions for k, p in enumerate(r.params)}
         self.stores: dict[Value, list[Instr]] = {}
         for instr in walk(self.region):
-            if instr.op in ("store", "accumulate"):
-                self.stores.setdefault(dependence.root(instr.operands[1]), []).append(instr)
+            if instr.op in self.ops.puts:
+                self.stores.setdefault(dependence.root(self.ops.array(instr)), []).append(instr)
         self.instrs: dict[Instr, None] = {}
         self.values: dict[Value, None] = {}
         self.outside: dict[Value, None] = {}
@@ -80,7 +79,7 @@ class _Slice:
             seen.add(value)
             if not self.visit(value):
                 return None
-        read = {i: self.dependence.root(i.operands[0]) for i in self.instrs if i.op == "load"}
+        read = {i: self.dependence.root(self.ops.array(i)) for i in self.instrs if i.op in self.ops.loads}
         loads = tuple(i for i, root in read.items() if root not in self.inside or root in self.given)
         given = self.given.intersection(read.values())
         owners = (self.structure.owner[r] for i in self.instrs for r in self.structure.chain(self.structure.home[i]))
@@ -103,10 +102,12 @@ class _Slice:
                 self.todo += address(self.dependence, value)
             return True
         instr = self.inside[value]
-        if instr.op in ("while", "pop", "call") or (instr.regions and not isinstance(value.type, Scalar)):
+        effects = self.ops.effects[instr.op]
+        repeats = effects.terminates and not effects.ordered
+        if not repeats or (instr.regions and not isinstance(value.type, Scalar)):
             return False
         self.values[value] = None
-        if instr.op == "alloc":
+        if effects.allocates:
             for store in self.stores.get(value, ()):
                 self.add(store)
                 self.todo += store.operands
@@ -120,11 +121,11 @@ class _Slice:
         around = controls(self.dependence, instr, self.structure.owner[self.region])
         self.todo += around
         own: Sequence[Value] = ()
-        if instr.op in ACCESSES:
-            own = instr.operands[ACCESSES[instr.op] + 1 :]
+        if instr.op in self.ops.elements:
+            own = self.ops.subscripts(instr)
         elif instr.op in ("for", "if"):
             own = instr.operands[: 2 if instr.op == "for" else 1]
-        elif instr.op in (*VIEWS, "alloc"):
+        elif instr.op in self.ops.views or instr.op in self.ops.allocs:
             own = [v for v in instr.operands if isinstance(v.type, Scalar)]
         self.decisions.update(dict.fromkeys((*around, *own)))
 
@@ -140,14 +141,14 @@ class Temporaries:
         self.fills: dict[Value, Fill] = {}
         self.stores: dict[Value, list[Instr]] = {}
         for store in kills.stores:
-            self.stores.setdefault(dependence.root(store.operands[1]), []).append(store)
+            self.stores.setdefault(dependence.root(ops.array(store)), []).append(store)
         self._choices: dict[Value, Choice | None] = {}
         self._wandering = self._that_control_flow_carries()
 
     def _that_control_flow_carries(self) -> frozenset[Value]:
         found: set[Value] = set()
         for instr in self.structure.instructions():
-            carried = instr.operands if instr.regions or instr.op == "call" else ()
+            carried = instr.operands if instr.regions else ()
             for value in (*carried, *(y for region in instr.regions for y in region.yields)):
                 if not isinstance(value.type, Scalar):
                     found.add(self.dependence.root(value))
@@ -182,7 +183,7 @@ class Temporaries:
         """Arrays of the same region to which nothing is stored once the first store to `root` may run."""
         home = self.structure.home[root]
         first = min(self._positions(root, home), default=-1)
-        others = (i.result for i in home.body if i.op == "alloc" and i.result is not root)
+        others = (i.result for i in home.body if i.op in self.ops.allocs and i.result is not root)
         complete = (a for a in others if max(self._positions(a, home), default=first) < first)
         return frozenset(a for a in complete if self.choice(a) is not None)
 
@@ -195,17 +196,18 @@ class Temporaries:
         instr, home = self.structure.definition.get(root), self.structure.home[root]
         owner = self.structure.owner[home]
         tested = owner is not None and owner.op == "while" and home is owner.regions[0]
-        return instr is not None and instr.op == "alloc" and root not in self._wandering and not tested
+        return instr is not None and instr.op in self.ops.allocs and root not in self._wandering and not tested
 
     def is_exact_load(self, load: Instr) -> bool:
         """Whether `load` gives the identical bits if what it reads was filled again."""
-        root = self.dependence.root(load.operands[0])
+        root = self.dependence.root(self.ops.array(load))
         if not self.is_temporary(root) or not self._is_followed(root):
             return True  # the very memory, or a value that is kept
-        return not is_float(load.result.type) and all(self.is_exact(s.operands[0]) for s in self.stores.get(root, ()))
+        stored = (self.ops.stored(store) for store in self.stores.get(root, ()))
+        return not is_float(load.result.type) and all(map(self.is_exact, stored))
 
     def _keeping(self, alloc: Instr) -> float:
-        """The cost of keeping the arrays of all turns; infinite where their number or size is not known before."""
+        """The cost of keeping the arrays of all iterations; infinite where their number or size is not known before."""
         home = self.structure.home[alloc]
         if not self.structure.rectangular(home) or not all(self._is_known(n) for n in alloc.operands):
             return inf
@@ -229,7 +231,7 @@ class Temporaries:
         needed: dict[Node, None] = {}
         for load in fill.loads:
             between, after = self.kills.of_fill(load, fill.region)
-            root = self.dependence.root(load.operands[0])
+            root = self.dependence.root(self.ops.array(load))
             if between or not all(self.kills.can_be_undone(s) for s in after):
                 return None
             needed.update(dict.fromkeys(after))
@@ -240,7 +242,7 @@ class Temporaries:
         return tuple(needed)
 
     def instances(self, root: Value) -> Polynomial:
-        """Bytes of the arrays of all turns."""
+        """Bytes of the arrays of all iterations."""
         instr, home = self.structure.definition[root], self.structure.home[root]
         assert isinstance(root.type, ArrayType)
         amount = self.sizes.total(root.type.element.bytes, home)
@@ -264,8 +266,9 @@ class Temporaries:
                 assert owner is not None
                 todo += (v for v in owner.operands if isinstance(v.type, Scalar))
                 todo += (y for region in owner.regions for y in region.yields)
-            elif instr.op == "load":
-                todo += (s.operands[0] for s in self.stores.get(self.dependence.root(instr.operands[0]), ()))
+            elif instr.op in self.ops.loads:
+                root = self.dependence.root(self.ops.array(instr))
+                todo += (self.ops.stored(s) for s in self.stores.get(root, ()))
             else:
                 todo += (v for v in instr.operands if isinstance(v.type, Scalar))
         return True

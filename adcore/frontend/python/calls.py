@@ -11,32 +11,12 @@ import numpy as np
 
 from adcore.captures import unwrap
 from adcore.errors import CompileError
-from adcore.frontend.custom_derivatives import call_ruled, find
-from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS, array_method
+from adcore.frontend.custom_derivatives import find
+from adcore.frontend.functions import FUNCTIONS, METHODS
 from adcore.frontend.numpy.materialise import all_settled, in_memory
-from adcore.frontend.python.builtins import BUILTINS
 from adcore.frontend.python.comprehensions import generator
-from adcore.frontend.python.function_table import (
-    MATH,
-    MATH_SPECIAL,
-    NUMPY,
-    NUMPY_ANY,
-    NUMPY_FORMULAS,
-    NUMPY_LOGIC,
-    NUMPY_OPERATORS,
-    ROUNDING,
-)
-from adcore.frontend.python.math_calls import (
-    CLASSIFY,
-    SCALAR_TYPES,
-    call_formula,
-    call_logic,
-    call_math,
-    call_numpy,
-    classify,
-    convert,
-)
-from adcore.frontend.reader import Source, read
+from adcore.frontend.python.custom_calls import call_custom
+from adcore.frontend.reader import Source
 from adcore.frontend.session import Frame, body_of, new_frame
 from adcore.frontend.values.abstract import (
     NONE,
@@ -55,7 +35,7 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
-from adcore.frontend.values.joins import describe
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import append
 from adcore.frontend.values.sequences import static_items
 
@@ -81,7 +61,7 @@ class Arguments:
 
 def call(frame: Frame, node: ast.Call) -> Abstract:
     """`f(...)`."""
-    function = frame.evaluate(frame, node.func)
+    function = frame.evaluate(node.func)
     if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
         function = Method(in_memory(frame, node, function.owner), function.name)
     arguments = _arguments(frame, node)
@@ -89,8 +69,9 @@ def call(frame: Frame, node: ast.Call) -> Abstract:
         return POISON
     if isinstance(function, Closure):
         arguments = arguments.in_memory(frame, node)
-        source = function.frame.source
-        return inline(frame, node, source, function.node, function.frame, dict(function.defaults), arguments)
+        scope = function.scope
+        assert isinstance(scope, Frame)
+        return inline(frame, node, scope.source, function.node, scope, dict(function.defaults), arguments)
     if isinstance(function, Method):
         return call_method(frame, node, function, arguments)
     if not isinstance(function, Const):
@@ -103,7 +84,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
     positional: list[Abstract] = []
     for argument in node.args:
         if isinstance(argument, ast.Starred):
-            value = frame.evaluate(frame, argument.value)
+            value = frame.evaluate(argument.value)
             if isinstance(value, (Items, ListRef)):
                 positional += static_items(frame, value)
             elif isinstance(value, Poison):
@@ -126,7 +107,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
 
 
 def _after(frame: Frame, earlier: list[Abstract], argument: ast.expr) -> tuple[list[Abstract], Abstract]:
-    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(frame, argument))
+    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(argument))
 
 
 def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
@@ -136,7 +117,7 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
         if arguments.poisoned:
             return POISON
     if (rule := find(function)) is not None:
-        return call_ruled(frame, node, rule, arguments.positional, arguments.keywords)
+        return call_custom(frame, node, rule, arguments.positional, arguments.keywords)
     try:
         hash(function)
     except TypeError:
@@ -144,19 +125,8 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
         if isinstance(unwrap(function), types.FunctionType):
             return call_user(frame, node, function, arguments)
         return _unknown(frame, node, function)
-    if function in BUILTINS:
-        return BUILTINS[function](frame, node, arguments.positional, arguments.keywords)
-    if function in ARRAY_FUNCTIONS:
-        return ARRAY_FUNCTIONS[function](frame, node, arguments.positional, arguments.keywords)
-    tables = ((MATH, call_math), (ROUNDING, call_math), (MATH_SPECIAL, call_math), (NUMPY, call_numpy),
-              (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (NUMPY_FORMULAS, call_formula),
-              (NUMPY_LOGIC, call_logic), (CLASSIFY, classify), (SCALAR_TYPES, convert))  # fmt: skip
-    for table, apply in tables:
-        if function in table:
-            if arguments.keywords:
-                keyword = next(iter(arguments.keywords))
-                return frame.error(node, f"the argument `{keyword}=` is not supported here", "leave it out")
-            return apply(frame, node, function, arguments.positional)
+    if function in FUNCTIONS:
+        return FUNCTIONS[function].call(frame, node, arguments.positional, arguments.keywords)
     if isinstance(function, type):
         return construct(frame, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
@@ -190,7 +160,7 @@ def _unknown(frame: Frame, node: ast.Call, function: Any) -> Abstract:
 def call_user(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
     """A Python function from outside, compiled in place."""
     try:
-        source = read(function)
+        source = frame.session.source(function)
     except CompileError as error:
         (found,) = error.diagnostics
         return frame.error(node, found.title, found.help, notes=found.notes)
@@ -221,7 +191,7 @@ def inline(
 ) -> Abstract:
     """Compile the body of a function where it is called."""
     name = getattr(function, "name", "<lambda>")
-    key = function if parent is not None else source.function.__code__
+    key = (function, parent) if parent is not None else source.function.__code__
     if key in frame.session.active:
         return frame.error(node, f"{name} calls itself", "write the recursion as a loop", "recursive call")
     if len(frame.session.active) > DEEPEST_CALL:
@@ -253,7 +223,7 @@ def run_body(frame: Frame) -> Abstract:
     last = body[-1] if body else frame.node
     implicit = ast.copy_location(ast.Return(None), last)
     ast.fix_missing_locations(implicit)
-    frame.execute(frame, [*body, implicit])
+    frame.execute([*body, implicit])
     result = frame.state.result
     if isinstance(result, Conflict):
         return frame.error(frame.node if isinstance(frame.node, ast.Lambda) else last, result.title, result.help)
@@ -325,7 +295,7 @@ def construct(frame: Frame, node: ast.Call, cls: type, arguments: Arguments) -> 
 def call_method(frame: Frame, node: ast.Call, method: Method, arguments: Arguments) -> Abstract:
     owner = method.owner
     if isinstance(owner, Array) or is_array(owner):
-        return array_method(frame, node, owner, method.name, arguments.positional, arguments.keywords)
+        return METHODS[method.name].call(frame, node, [owner, *arguments.positional], arguments.keywords)
     if isinstance(owner, ListRef) and method.name == "append" and len(arguments.positional) == 1:
         return append(frame, node, owner, arguments.positional[0])
     if isinstance(owner, ListRef) and method.name == "copy":

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from adcore.abi import elf
+from adcore.abi.certificate import Certificate
+from adcore.abi.object_file import ObjectFile, read
 
 VECTOR = "libmvec: the same computation in vector registers; lanes outside its range call the scalar function"
 
@@ -58,31 +58,12 @@ def _scalar_reason(symbol: str) -> str:
     return next((reason for reason, names in ALLOWED.items() if symbol in names or single in names), "")
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """`proven`: nothing in the object can allocate. Otherwise `unproven` holds the reasons."""
-
-    proven: bool
-    external_symbols: tuple[str, ...]
-    unproven: tuple[str, ...] = ()
-    indirect_calls: int = 0
-    declared: tuple[str, ...] = ()
-    """Functions of a user's rules that the user declares not to allocate, each with the reason given."""
-
-    def __str__(self) -> str:
-        calls = ", ".join(self.external_symbols) or "nothing"
-        if self.proven:
-            trusting = f", trusting that {'; '.join(self.declared)}" if self.declared else ""
-            return f"proven not to allocate{trusting}; calls {calls}"
-        return "\n".join(["not proven:", *(f"  - {r}" for r in self.unproven), f"  calls {calls}"])
-
-
 def certify(object_code: bytes, llvm_ir: str, declared: Mapping[str, str] | None = None) -> Certificate:
     """The certificate of an object and the optimised LLVM IR that it was made from.
 
     `declared`: symbols that somebody vouches for, with the reason; the certificate repeats it.
     """
-    obj, declared = elf.read(object_code), declared or {}
+    obj, declared = read(object_code), declared or {}
     external = tuple(s for s in obj.undefined() if s != "_GLOBAL_OFFSET_TABLE_")
     unproven = [_refusal(symbol) for symbol in external if not (reason(symbol) or declared.get(symbol))]
     indirect = indirect_calls(llvm_ir)
@@ -97,7 +78,7 @@ def _refusal(symbol: str) -> str:
     return f"calls {symbol}, {'an allocator' if symbol in ALLOCATORS else 'which is not known not to allocate'}"
 
 
-def _address_uses(obj: elf.ObjectFile) -> list[str]:
+def _address_uses(obj: ObjectFile) -> list[str]:
     """Undefined symbols whose address the object takes rather than calls: it could call it later, unseen."""
     direct = DIRECT_CALLS.get(obj.machine)
     if direct is None:

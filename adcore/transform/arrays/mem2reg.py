@@ -35,31 +35,31 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
-from adcore.transform.arrays.local_arrays import own_arrays
+from adcore.transform.arrays.local_arrays import local_arrays
 
 ZEROS = {"f": 0.0, "b": False}
 """What a value holds before anything is stored, by the kind of its type: an integer holds 0."""
 
 
-def to_values(function: Function, ops: Table) -> Function:
+def mem2reg(function: Function, ops: Table) -> Function:
     """The function with what is stored in such arrays as values that loops and branches hand on. (The test of a
     `while` hands on nothing, so what is stored there stays in memory.)"""
     tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
-    tested = {i.operands[1] for test in tests for i in walk(test) if i.op in ("store", "accumulate")}
-    found = [own for own in own_arrays(function, ops) if not own.alloc.operands and own.root not in tested]
+    tested = {array for test in tests for array in ops.writes_in(test)}
+    found = [local for local in local_arrays(function, ops) if not local.alloc.operands and local.root not in tested]
     if not found:
         return function
-    stores = (i for own in found for i in own.writes if own.root.hint and i.op == "store" and not i.operands[0].hint)
-    hints = {i.operands[0]: i.operands[1].hint for i in stores}
-    for loop in walk(function.region):  # what a loop hands on from turn to turn is called like its result
+    stores = (i for local in found for i in local.writes if local.root.hint and i.op in ops.stores)
+    hints = {ops.stored(i): ops.array(i).hint for i in stores if not ops.stored(i).hint}
+    for loop in walk(function.region):  # what a loop hands on from iteration to iteration is called like its result
         carried = zip(loop.results, *(region.params[1:] for region in loop.regions), strict=False)
         for result, *params in carried if loop.op in LOOPS else ():
             hints.update({param: hints[result] for param in params if result in hints and not param.hint})
-    return _Registers(frozenset(own.root for own in found), hints, ops).function(function)
+    return _Mem2Reg(frozenset(local.root for local in found), hints, ops).function(function)
 
 
 @dataclass
-class _Registers:
+class _Mem2Reg:
     """`held` says what a cell holds where the pass has come to; `names`, what a value is replaced by. A value that was
     stored under the user's name for an array is called by that name (`hints`) in explanations."""
 
@@ -90,16 +90,16 @@ class _Registers:
     def instr(self, b: Builder, instr: Instr) -> None:
         b.span = instr.span
         operands = self.renamed(instr.operands)
-        if instr.op == "alloc" and instr.result in self.cells:
+        cell = self.ops.array(instr) if instr.op in self.ops.elements else None
+        if instr.op in self.ops.allocs and instr.result in self.cells:
             assert isinstance(instr.result.type, ArrayType)
             element = instr.result.type.element
             self.held[instr.result] = b.const(ZEROS.get(element.kind, 0), element)
-        elif instr.op == "load" and operands[0] in self.cells:
-            self.names[instr.result] = self.held[operands[0]]
-        elif instr.op == "store" and operands[1] in self.cells:
-            self.held[operands[1]] = operands[0]
-        elif instr.op == "accumulate" and operands[1] in self.cells:
-            self.held[operands[1]] = b.emit("add", self.held[operands[1]], operands[0])
+        elif cell in self.cells and instr.op in self.ops.loads:
+            self.names[instr.result] = self.held[cell]
+        elif cell in self.cells:
+            (value,) = self.renamed([self.ops.stored(instr)])
+            self.held[cell] = value if instr.op in self.ops.stores else b.emit("add", self.held[cell], value)
         elif instr.regions:
             self.structured(b, replace(instr, operands=operands))
         else:
@@ -131,6 +131,5 @@ class _Registers:
 
     def stored(self, instr: Instr) -> list[Value]:
         """Cells made outside of `instr` that it stores to."""
-        inside = (i for region in instr.regions for i in walk(region))
-        targets = dict.fromkeys(i.operands[1] for i in inside if i.op in ("store", "accumulate"))
+        targets = dict.fromkeys(array for region in instr.regions for array in self.ops.writes_in(region))
         return [cell for cell in targets if cell in self.held]

@@ -135,8 +135,9 @@ def state_of(planner: Planner, loop: Instr) -> tuple[Value, ...]:
     """Arrays that a step may find changed: written in the loop, or read in it and written after it."""
     dependence, structure = planner.dependence, planner.structure
     inside = tuple(i for region in loop.regions for i in walk(region))
-    written = dict.fromkeys(dependence.root(i.operands[1]) for i in inside if i.op in ("store", "accumulate"))
-    read = dict.fromkeys(dependence.root(i.operands[0]) for i in inside if i.op == "load")
+    accesses = [access for i in inside if i.op in dependence.ops.touching for access in dependence.accesses(i)]
+    written = dict.fromkeys(access.root for access in accesses if access.writes)
+    read = dict.fromkeys(access.root for access in accesses if not access.writes)
     later = stored_after(planner, loop)
     touched_later = [r for r in read if any(dependence.may_overlap(r, w) for w in later)]
     return tuple(r for r in dict.fromkeys([*written, *touched_later]) if structure.home[r] is structure.function.region)
@@ -145,7 +146,7 @@ def state_of(planner: Planner, loop: Instr) -> tuple[Value, ...]:
 def stored_after(planner: Planner, loop: Instr) -> frozenset[Value]:
     """Arrays that are written after a loop that stands in no other one."""
     later = (store for store in planner.stores if planner.dependence.follows(loop, store))
-    return frozenset(planner.dependence.root(store.operands[1]) for store in later)
+    return frozenset(planner.dependence.access(store).root for store in later)
 
 
 @dataclass(frozen=True, eq=False)

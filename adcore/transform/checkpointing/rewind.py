@@ -190,8 +190,9 @@ def sections_of(planner: Planner, loop: Instr) -> tuple[Section, ...] | None:
     """What a step may overwrite; None if the loop touches something that is overwritten after it, or writes through
     views. (At the end the steps are done again, which would bring back what later stores have replaced.)"""
     dependence = planner.dependence
-    stores = [i for i in walk(loop.regions[0]) if i.op in ("store", "accumulate")]
-    roots = dict.fromkeys(dependence.root(i.operands[1]) for i in stores)
+    ops = planner.ops
+    stores = [i for i in walk(loop.regions[0]) if i.op in ops.puts]
+    roots = dict.fromkeys(dependence.access(i).root for i in stores)
     home = planner.structure.home
     lasting = [r for r in roots if home[r] is planner.structure.function.region]
     if any(dependence.may_overlap(root, r) for root in stored_after(planner, loop) for r in lasting):
@@ -200,8 +201,8 @@ def sections_of(planner: Planner, loop: Instr) -> tuple[Section, ...] | None:
         return None
     sections = []
     for root in lasting:
-        mine = [i for i in stores if dependence.root(i.operands[1]) is root]
-        if not isinstance(root.type, ArrayType) or any(i.operands[1] is not root for i in mine):
+        mine = [i for i in stores if dependence.access(i).root is root]
+        if not isinstance(root.type, ArrayType) or any(ops.array(i) is not root for i in mine):
             return None
         sections.append(Section(root, _fixed(planner, loop, mine, root.type.rank)))
     return tuple(sections)
@@ -212,7 +213,7 @@ def _fixed(planner: Planner, loop: Instr, stores: Sequence[Instr], rank: int) ->
     (body,) = loop.regions
     fixed = {}
     for axis in range(rank):
-        values = [i.operands[2 + axis] for i in stores]
+        values = [planner.ops.subscripts(i)[axis] for i in stores]
         forms = [planner.dependence.affine.form(v) for v in values]
         first = values[0]
         same = all(form == forms[0] for form in forms)

@@ -188,7 +188,7 @@ def shared(loops: Sequence[Loop], limit: int) -> list[Checkpointing]:
 def can_run_again(planner: Planner, loop: Instr) -> bool:
     """Whether the state of `loop` consists of numbers and arrays, which no branch has made for itself, and its test
     leaves memory alone."""
-    quiet = loop.op == "for" or not any(i.op in ("store", "accumulate") for i in walk(loop.regions[0]))
+    quiet = loop.op == "for" or not any(planner.ops.writes_in(loop.regions[0]))
     plain = all(isinstance(p.type, Scalar) for p in loop.regions[-1].params)
     structure = planner.structure
     _, inputs = surroundings(structure, loop)
@@ -247,7 +247,7 @@ class Loop:
             if isinstance(value.type, Scalar):
                 return self.number(value) if value.type.kind == "i" else None
             instr = self.planner.structure.definition[value]
-            return Shape(tuple(map(self.number, instr.operands))) if instr.op == "alloc" else None
+            return Shape(tuple(map(self.number, instr.operands))) if instr.op in self.planner.ops.allocs else None
         except Unknown:
             return None
 

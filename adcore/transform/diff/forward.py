@@ -126,13 +126,13 @@ class _Forward:
         if array in self.tangents:
             return self.tangents[array]
         instr = self.dependence.structure.definition[array]
-        bases = self.shadow(instr.operands[0])
-        return tuple(self.builder.emit(instr.op, base, *instr.operands[1:], **instr.attrs) for base in bases)
+        bases = self.shadow(instr.operands[self.ops.views[instr.op].source])
+        return tuple(self.builder.emit(instr.op, *self.ops.view_of(instr, base), **instr.attrs) for base in bases)
 
     def region(self, region: Region) -> None:
         for instr in region.body:
             self.builder.span = instr.span
-            handle = {"for": self.structured, "while": self.structured, "if": self.structured}.get(instr.op)
+            handle = self.structured if instr.regions else None
             if instr.op in ("push", "pop"):
                 handle = self.record
             if handle is not None:
@@ -143,17 +143,18 @@ class _Forward:
 
     def instr(self, instr: Instr) -> None:
         """The tangents of an instruction that stands already."""
-        b = self.builder
-        if instr.op == "load":
-            if instr.result in self.active.values and self.dependence.root(instr.operands[0]) in self.active.roots:
-                shadows = self.shadow(instr.operands[0])
-                self.tangents[instr.result] = tuple(b.emit("load", s, *instr.operands[1:]) for s in shadows)
-        elif instr.op in ("store", "accumulate"):
-            value, array, *index = instr.operands
-            if self.dependence.root(array) in self.active.roots:
-                for term, shadow in zip(self.tangent(value), self.shadow(array), strict=True):
-                    b.emit_many(instr.op, (term, shadow, *index), {})
-        elif instr.op == "alloc":
+        b, ops = self.builder, self.ops
+        if instr.op in ops.elements:
+            array, index = ops.array(instr), ops.subscripts(instr)
+            if self.dependence.root(array) not in self.active.roots:
+                return
+            if instr.op in ops.puts:
+                what = "store" if instr.op in ops.stores else "accumulate"
+                for term, shadow in zip(self.tangent(ops.stored(instr)), self.shadow(array), strict=True):
+                    b.emit_many(what, (term, shadow, *index), {})
+            elif instr.result in self.active.values:
+                self.tangents[instr.result] = tuple(b.emit("load", s, *index) for s in self.shadow(array))
+        elif instr.op in ops.allocs:
             if instr.result in self.active.roots:
                 self.tangents[instr.result] = self.allocate(instr.result, instr.operands, instr.attrs["element"])
         elif instr.results and instr.result in self.active.values:

@@ -88,7 +88,7 @@ class ForwardSweep:
                 self.log(instr)
             if instr.regions:
                 self.structured(instr)
-            elif instr.op == "alloc" and instr.result in self.instances:
+            elif instr.results and instr.results[0] in self.instances:
                 self.instance(instr)
             else:
                 self.builder.append(instr)
@@ -99,7 +99,8 @@ class ForwardSweep:
             self.builder.emit_many("push", pushed, {})
 
     def shadow_of(self, instr: Instr, region: Region) -> None:
-        if instr.op == "alloc" and region is self.top and instr.result in self.active.roots:
+        allocates = instr.op in self.structure.ops.allocs
+        if allocates and region is self.top and instr.result in self.active.roots:
             self.shadows[instr.result] = self.allocate_shadow(instr, instr.operands)
 
     def allocate_shadow(self, instr: Instr, dims: Sequence[Value]) -> Value:
@@ -167,7 +168,8 @@ class ForwardSweep:
     def log(self, store: Instr) -> None:
         """Keep what `store` is about to overwrite."""
         old = self.storage.old[store]
-        self.builder.append(Instr("load", store.operands[1:], (old,), {}, (), store.span))
+        ops = self.structure.ops
+        self.builder.append(Instr("load", (ops.array(store), *ops.subscripts(store)), (old,), {}, (), store.span))
         self.keep(old)
 
     def here(self, value: Value) -> list[Value]:

@@ -49,7 +49,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from adcore.analysis.affine.dependence import ACCESSES, Dependence
+from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.planning.plan import Plan
 from adcore.analysis.planning.replay import Slice, slice_of
 from adcore.analysis.structure import operands_first
@@ -147,8 +147,8 @@ class Primals:
 
     def location(self, store: Instr) -> list[Value]:
         """Array and subscripts of a store, in the reverse sweep."""
-        at = ACCESSES[store.op]
-        return [self.array(store.operands[at]), *(self.value(v) for v in store.operands[at + 1 :])]
+        ops = self.dependence.ops
+        return [self.array(ops.array(store)), *map(self.value, ops.subscripts(store))]
 
     def shifted(self, loop: Instr, k: int) -> Value:
         """The k-th yield of `loop`: what was kept of the carried value for the next iteration, or the loop's result."""
@@ -236,14 +236,14 @@ class Primals:
         instr = self.structure.definition.get(array)
         if array in known:
             return known[array]
-        if instr is None or instr.op not in ("view", "transpose", "item"):
+        source = self.dependence.ops.source(instr)
+        if instr is None or source is None:
             assert root is not None, f"no shadow of {array!r}"
             return root
-        source = instr.operands[0]
         with self.builder.at(self.opened[self.structure.home[array]]):
             base = self.array(source) if known is self.known else self.shadow(source)
-            operands = [self.value(v) for v in instr.operands[1:]]
-            known[array] = self.builder.emit(instr.op, base, *operands, **instr.attrs)
+            operands = [base if v is source else self.value(v) for v in instr.operands]
+            known[array] = self.builder.emit(instr.op, *operands, **instr.attrs)
         return known[array]
 
 

@@ -56,7 +56,7 @@ class Storage:
         self._arrays: dict[Instr, list[Value]] = {}
         for node in plan.rows:
             self._rows.setdefault(self._outermost(structure.home[node]), []).append(node)
-        self.old = {store: Value(store.operands[0].type, "old") for store in plan.logged}
+        self.old = {store: Value(structure.ops.stored(store).type, "old") for store in plan.logged}
         self._stores = {value: store for store, value in self.old.items()}
         for value in (*plan.stored, *self.old.values()):
             home = self.home(value)

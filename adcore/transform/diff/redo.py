@@ -95,7 +95,7 @@ def redo(builder: Builder, structure: Structure, held: Mapping[Instr, Value]) ->
 
 class _Redo:
     def __init__(self, builder: Builder, structure: Structure, held: Mapping[Instr, Value]) -> None:
-        self.builder, self.structure, self.held = builder, structure, held
+        self.builder, self.structure, self.held, self.ops = builder, structure, held, structure.ops
         owners = [structure.owner[r] for store in held for r in structure.chain(structure.home[store])]
         self.loops = frozenset(o for o in owners if o is not None)
         self.names: dict[Value, Value] = {}
@@ -129,7 +129,8 @@ class _Redo:
         nested = [o for o in owners if o is not None and self.structure.inside(self.structure.home[o], body)]
         if abs(loop.attrs["step"]) != 1 or any(o.op != "for" for o in nested):
             return False
-        decisive = [v for s in inside for v in s.operands[1:]] + [v for o in nested for v in o.operands[:2]]
+        places = [(self.ops.array(store), *self.ops.subscripts(store)) for store in inside]
+        decisive = [v for place in places for v in place] + [v for o in nested for v in o.operands[:2]]
         return not any(self.rests_on(v, body) for v in decisive)
 
     def rests_on(self, value: Value, outer: Region) -> bool:
@@ -140,7 +141,7 @@ class _Redo:
         instr = self.structure.definition.get(value)
         if instr is None:  # counters of the loops inside take the same values every time
             return home is outer or value is not home.params[0]
-        same = instr.op not in ("load", "for", "while", "if")
+        same = instr.op not in self.ops.readers and not instr.regions
         return not same or any(self.rests_on(v, outer) for v in instr.operands)
 
     def store(self, store: Instr) -> None:
@@ -149,8 +150,8 @@ class _Redo:
         if loops:
             index = [iteration_number(self.builder, loop, self.names[loop.regions[0].params[0]]) for loop in loops]
             value = self.builder.emit("load", value, *index)
-        array = self.array(store.operands[1])
-        self.builder.emit_many("store", (value, array, *(self.value(v) for v in store.operands[2:])), {})
+        array = self.array(self.ops.array(store))
+        self.builder.emit_many("store", (value, array, *map(self.value, self.ops.subscripts(store))), {})
 
     def value(self, value: Value) -> Value:
         """A subscript, computed again from the loop variables."""
@@ -165,5 +166,6 @@ class _Redo:
         instr = self.structure.definition.get(array)
         if instr is None or self.structure.home[array] is self.structure.function.region:
             return array
-        base = self.array(instr.operands[0])
-        return self.builder.emit(instr.op, base, *(self.value(v) for v in instr.operands[1:]), **instr.attrs)
+        source = instr.operands[self.ops.views[instr.op].source]
+        operands = [self.array(v) if v is source else self.value(v) for v in instr.operands]
+        return self.builder.emit(instr.op, *operands, **instr.attrs)

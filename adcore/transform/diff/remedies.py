@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Protocol
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses
+from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.choices import Node
 from adcore.analysis.planning.explain import (
     Checkpoints,
@@ -245,25 +245,26 @@ def separate(
     same: a load that moves may see other stores, those move as well, and in the end everything may have moved.
     """
     dependence, structure = planner.dependence, planner.structure
-    roots = {dependence.root(s.operands[ACCESSES[s.op]]) for s in stores}
-    if len(roots) != 1 or any(s.op != "store" for s in stores):
+    ops = planner.ops
+    roots = {dependence.access(s).root for s in stores}
+    if len(roots) != 1 or any(s.op not in ops.stores for s in stores):
         return None
     (root,) = roots
     if structure.home[root] is not structure.function.region or root in dependence.classes:
         return None
-    accesses = [i for i in structure.instructions() if i.op in ACCESSES]
-    accesses = [i for i in accesses if dependence.root(i.operands[ACCESSES[i.op]]) is root]
+    accesses = [i for i in structure.instructions() if i.op in ops.elements]
+    accesses = [i for i in accesses if dependence.access(i).root is root]
     moved = dict.fromkeys(stores)
     readers: dict[Instr, None] = {}
     grew = True
     while grew:
         before = len(moved) + len(readers)
-        seen = [a for a in accesses if a.op != "store" and any(dependence.levels(s, a) for s in moved)]
+        seen = [a for a in accesses if a.op not in ops.stores and any(dependence.levels(s, a) for s in moved)]
         readers.update(dict.fromkeys(seen))
-        others = [a for a in accesses if a.op == "store" and any(dependence.levels(a, r) for r in readers)]
+        others = [a for a in accesses if a.op in ops.stores and any(dependence.levels(a, r) for r in readers)]
         moved.update(dict.fromkeys(others))
         grew = len(moved) + len(readers) > before
-    if any(r.op != "load" for r in readers) or all(a in readers for a in accesses if a.op == "load"):
+    if any(r.op not in ops.loads for r in readers) or all(a in readers for a in accesses if a.op in ops.loads):
         return None
     return _moved(planner, root, {*moved, *readers}), tuple(moved), tuple(readers), root
 
@@ -279,10 +280,9 @@ def _moved(planner: Planner, root: Value, accesses: set[Instr]) -> Function:
             return instr, replace(instr, results=(other,))
         if instr not in accesses:
             return (instr,)
-        at = ACCESSES[instr.op]
         views: list[Instr] = []
-        array = _viewed_again(planner, instr.operands[at], root, other, views)
-        return *views, replace(instr, operands=(*instr.operands[:at], array, *instr.operands[at + 1 :]))
+        array = _viewed_again(planner, planner.ops.array(instr), root, other, views)
+        return *views, planner.ops.redirected(instr, array, planner.ops.subscripts(instr))
 
     region = edited(function.region, edit)
     return function.with_region(region if made else replace(region, params=(*region.params, other)))
@@ -292,9 +292,9 @@ def _viewed_again(planner: Planner, array: Value, root: Value, other: Value, vie
     """`array`, a view of `root`, as a view of `other`; the instructions that make it are appended to `views`."""
     if array is root:
         return other
-    view = planner.structure.definition[array]
-    base = _viewed_again(planner, view.operands[0], root, other, views)
-    views.append(replace(view, operands=(base, *view.operands[1:]), results=(Value(array.type, array.hint),)))
+    view, ops = planner.structure.definition[array], planner.ops
+    base = _viewed_again(planner, view.operands[ops.views[view.op].source], root, other, views)
+    views.append(replace(view, operands=ops.view_of(view, base), results=(Value(array.type, array.hint),)))
     return views[-1].result
 
 

@@ -44,7 +44,7 @@ from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.budget import TooLarge, plan_within
-from adcore.analysis.planning.explain import Explanation, ReversedApart, explain, explained_bytes
+from adcore.analysis.planning.explain import Explanation, ReversedApart, explain, explained_bytes, explained_formula
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.record import active_free_values, has_adjoint, is_array
@@ -92,6 +92,12 @@ class Derivative:
         if self.planner is None or self.plan is None:
             return 0
         return explained_bytes(self.planner, self.plan, arguments, _summaries(self.apart))
+
+    def formula(self) -> str:
+        """What is kept, in the user's names, as `explain` says, without the reasons."""
+        if self.planner is None or self.plan is None:
+            return "0"
+        return explained_formula(self.planner, self.plan, _summaries(self.apart))
 
     def _within(self, arguments: Sequence[Any] | None) -> Within:
         planner = self.planner
@@ -279,9 +285,11 @@ class _Reverse:
             self.primals.known.update(zip(pushed, popped, strict=True))
         if region is not self.function.region:
             for instr in region.body:
-                if instr.op == "alloc" and self.plan.refilled(instr.result):
+                if instr.op not in self.ops.allocs:
+                    continue
+                if self.plan.refilled(instr.result):
                     self.primals.refill(instr.result)
-                if instr.op == "alloc" and instr.result in self.active.roots:
+                if instr.result in self.active.roots:
                     self.builder.span = instr.span
                     self.sweep.shadows[instr.result] = self.sweep.allocate_shadow(
                         instr, [self.primals.value(v) for v in instr.operands]
@@ -302,8 +310,9 @@ class _Reverse:
             if self.works(instr):
                 self.reverse_branch(instr, adjoints)
         elif has_adjoint(self.dependence, self.active, instr):
-            handle = {"load": self.reverse_load, "store": self.reverse_store, "accumulate": self.reverse_accumulate}
-            handle.get(instr.op, self.reverse_scalar)(instr, adjoints)
+            access = self.ops.elements.get(instr.op)
+            handle = {"read": self.reverse_load, "write": self.reverse_store, "add": self.reverse_sum}
+            (self.reverse_scalar if access is None else handle[access.kind])(instr, adjoints)
 
     def works(self, instr: Instr) -> bool:
         """Whether the reverse sweep has anything to do for a loop or branch."""
@@ -333,7 +342,7 @@ class _Reverse:
 
     def is_redone(self, store: Instr) -> bool:
         """Whether what `store` wrote is put back by itself: its memory outlives the call, and no copy of it is kept."""
-        root = self.dependence.root(store.operands[1])
+        root = self.dependence.access(store).root
         lasting = {*self.function.params, *(self.dependence.root(r) for r in self.function.results if is_array(r))}
         return root in lasting and not any(self.dependence.may_overlap(root, r) for r in self.plan.copied)
 
@@ -366,21 +375,22 @@ class _Reverse:
     def reverse_load(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         cotangent = adjoints.pop(instr.result, None)
         if cotangent is not None:
-            index = [self.primals.value(v) for v in instr.operands[1:]]
-            self.builder.emit_many("accumulate", (cotangent, self.primals.shadow(instr.operands[0]), *index), {})
+            self.builder.emit_many("accumulate", (cotangent, *self.place(instr)), {})
 
     def reverse_store(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
-        value, array, *subscripts = instr.operands
-        shadow, index = self.primals.shadow(array), [self.primals.value(v) for v in subscripts]
-        cotangent = self.builder.emit("load", shadow, *index)
-        self.builder.emit_many("store", (zero_of(self.builder, value), shadow, *index), {})
+        value, place = self.ops.stored(instr), self.place(instr)
+        cotangent = self.builder.emit("load", *place)
+        self.builder.emit_many("store", (zero_of(self.builder, value), *place), {})
         self.add(adjoints, value, cotangent)
 
-    def reverse_accumulate(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
-        value, array, *subscripts = instr.operands
+    def reverse_sum(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
+        value = self.ops.stored(instr)
         if value in self.active.values:
-            index = [self.primals.value(v) for v in subscripts]
-            self.add(adjoints, value, self.builder.emit("load", self.primals.shadow(array), *index))
+            self.add(adjoints, value, self.builder.emit("load", *self.place(instr)))
+
+    def place(self, access: Instr) -> list[Value]:
+        """The shadow of the array that `access` touches, and the subscripts of the element."""
+        return [self.primals.shadow(self.ops.array(access)), *map(self.primals.value, self.ops.subscripts(access))]
 
     def reverse_branch(self, instr: Instr, adjoints: dict[Value, Value]) -> None:
         condition = self.primals.value(instr.operands[0])

@@ -207,8 +207,7 @@ class _Search:
         self.body = self.choices.body
         self.inits = loop.operands[len(loop.operands) - len(self.body.yields) :]
         self._plain: dict[Value, bool] = {}
-        stores = [i for r in loop.regions for i in walk(r) if i.op in ("store", "accumulate")]
-        self.stores = stores
+        self.stores = [i for r in loop.regions for i in walk(r) if i.op in ops.writers]
 
     def families(self) -> list[_Family]:
         params = self.body.params[1:]
@@ -283,14 +282,17 @@ class _Search:
         return all(self._is_pure(i) for i in (instr, *(i for r in instr.regions for i in walk(r))))
 
     def _is_pure(self, instr: Instr) -> bool:
-        if instr.op in ("for", "if", "check"):
+        effects = self.ops.effects[instr.op]
+        if effects.terminates and (effects.recursive or effects.asserts):
             return True  # what is in them is looked at one by one; a check has passed before
-        if instr.op != "load":
-            return self.ops[instr.op].pure
-        root = self.dependence.root(instr.operands[0])
+        if not effects.read:
+            return effects.pure
+        if not effects.pure:
+            return False
         depth = self.structure.depth(self.body)
         later = (level for s in self.stores for level in self.dependence.levels(instr, s))
-        return not self.choices.inside(root) and not any(level == 0 or level >= depth for level in later)
+        made_inside = any(map(self.choices.inside, self.dependence.roots(instr)))
+        return not made_inside and not any(level == 0 or level >= depth for level in later)
 
     # Families
 

@@ -63,7 +63,7 @@ def split(function: Function, cut: int, primal: Function, ops: Table) -> Halves:
     draft = Function(f"{primal.name}_reverse", Region((*before, *given), second, adjoints), function.span)
     lean = eliminate_dead_code(draft, ops).region
     still = free_values(Region((), lean.body, lean.yields))
-    crossing = _Crossing({r: i for i in first for r in i.results})
+    crossing = _Crossing({r: i for i in first for r in i.results}, ops)
     for value in before:
         if value in still:
             crossing.need(value)
@@ -76,19 +76,21 @@ def split(function: Function, cut: int, primal: Function, ops: Table) -> Halves:
 class _Crossing:
     """What the reverse sweep takes from the forward sweep: `values`, and instructions that it runs `again`."""
 
-    def __init__(self, definition: dict[Value, Instr]) -> None:
-        self.definition = definition
+    def __init__(self, definition: dict[Value, Instr], ops: Table) -> None:
+        self.definition, self.ops = definition, ops
         self.values: dict[Value, None] = {}
         self.again: dict[Instr, None] = {}
 
     def need(self, value: Value) -> None:
         instr = self.definition.get(value)
-        if instr is not None and instr.op in ("const", "view", "transpose"):
+        source = self.ops.source(instr)
+        in_list = source is not None and isinstance(source.type, ListType)
+        if instr is not None and (instr.op == "const" or (source is not None and not in_list)):
             for operand in instr.operands:
                 self.need(operand)
             self.again[instr] = None
             return
-        array = instr.operands[0] if instr is not None and instr.op == "item" else value
+        array = source if source is not None else value
         if isinstance(array.type, ListType):
             raise NotSplit(array.hint)
         self.values[value] = None
@@ -101,7 +103,7 @@ def _forward(
     for instr in first:
         builder.append(instr)
     builder.span = function.span
-    made = {i.result for i in first if i.op == "alloc"}
+    made = {i.result for i in first if i.op in ops.allocs}
     handed = [
         _copied(builder, value) if isinstance(value.type, ArrayType) and value not in made else value
         for value in crossing.values

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.affine.forms import known, plus
 from adcore.ir.core import Instr, Value
+from adcore.ops import Effects
 
 WIDEST = 5
 """Neighbours that one loop may touch in one array; each one more is a register carried."""
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class AccumulationChain:
     """Accumulations of one iteration in the order of the elements that they touch: the k-th touches at iteration t what
     the first touches at iteration t + k; `advance` is how far the subscripts move in an iteration."""
 
@@ -23,17 +24,17 @@ class Chain:
     advance: tuple[int, ...]
 
 
-def find_chains(dependence: Dependence, shared: frozenset[Value], loop: Instr) -> list[Chain]:
+def find_chains(dependence: Dependence, shared: frozenset[Value], loop: Instr) -> list[AccumulationChain]:
     """The chains of an innermost loop; `shared` are parameters that may share memory."""
     (body,) = loop.regions
-    if any(i.regions or i.op in ("push", "pop", "check", "index", "alloc") for i in body.body):
+    ops = dependence.ops
+    if not all(_is_quiet(ops.effects[i.op]) for i in body.body):
         return []
     sums: dict[Value, list[Instr]] = {}
     for instr in body.body:
-        if instr.op == "accumulate":
-            sums.setdefault(dependence.root(instr.operands[1]), []).append(instr)
-    others = {dependence.root(i.operands[0 if i.op == "load" else 1]) for i in body.body
-              if i.op in ("load", "store")}  # fmt: skip
+        if instr.op in ops.sums:
+            sums.setdefault(dependence.access(instr).root, []).append(instr)
+    others = {r for i in body.body if i.op in ops.touching and i.op not in ops.sums for r in dependence.roots(i)}
     found = []
     for root, members in sums.items():
         if root not in others and not (root in shared and (others | set(sums)) & (shared - {root})):
@@ -41,7 +42,13 @@ def find_chains(dependence: Dependence, shared: frozenset[Value], loop: Instr) -
     return found
 
 
-def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list[Chain]:
+def _is_quiet(effects: Effects) -> bool:
+    """Whether an instruction only computes, or touches memory."""
+    acts = effects.recursive or effects.ordered or effects.allocates or effects.raises == "always"
+    return not acts and effects.terminates
+
+
+def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list[AccumulationChain]:
     """Accumulations to one array, those that touch one row of neighbours together."""
     found = []
     left = list(members)
@@ -52,7 +59,7 @@ def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list
         if 2 <= len(order) <= WIDEST and order == list(range(order[0], order[0] + len(order))):
             first = placed[order[0]]
             advance = _advance(dependence, loop, first)
-            found.append(Chain(loop, tuple(placed[k] for k in order), advance))
+            found.append(AccumulationChain(loop, tuple(placed[k] for k in order), advance))
     return found
 
 
@@ -62,12 +69,12 @@ def _placed(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> di
     advance = _advance(dependence, loop, base)
     if not any(advance):
         return {}
-    first = [dependence.affine.form(v) for v in base.operands[2:]]
+    first = [dependence.affine.form(v) for v in dependence.ops.subscripts(base)]
     placed: dict[int, Instr] = {}
     for instr in members:
-        if instr.operands[1] is not base.operands[1]:
+        if dependence.ops.array(instr) is not dependence.ops.array(base):
             continue
-        forms = [dependence.affine.form(v) for v in instr.operands[2:]]
+        forms = [dependence.affine.form(v) for v in dependence.ops.subscripts(instr)]
         distance = [known(plus(form, origin, -1)) for form, origin in zip(forms, first, strict=True)]
         place = _multiple(distance, advance)
         if place is not None:
@@ -79,7 +86,7 @@ def _advance(dependence: Dependence, loop: Instr, instr: Instr) -> tuple[int, ..
     """How far the subscripts of an accumulation move in an iteration."""
     counter = loop.regions[0].params[0]
     step = -loop.attrs["step"] if loop.attrs.get("reverse") else loop.attrs["step"]
-    return tuple(dependence.affine.form(v).get(counter, 0) * step for v in instr.operands[2:])
+    return tuple(dependence.affine.form(v).get(counter, 0) * step for v in dependence.ops.subscripts(instr))
 
 
 def _multiple(distance: Sequence[int | None], advance: Sequence[int]) -> int | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, dependence_of
+from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.structure import structure_of
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
@@ -61,7 +61,7 @@ class Distribution:
         (body,) = loop.regions
         if not all(self.is_plain(i) for i in walk(body)):
             return None
-        if sum(i.op in ACCESSES for i in walk(body)) > MOST_ACCESSES:
+        if sum(i.op in self.ops.elements for i in walk(body)) > MOST_ACCESSES:
             return None
         self.loop, self.level = loop, self.structure.depth(body)
         self.bounds = [v for i in walk(body) if i.op == "for" for v in i.operands[:2]]
@@ -72,12 +72,12 @@ class Distribution:
 
     def is_plain(self, instr: Instr) -> bool:
         if instr.op == "if":
-            return not (instr.results and acts(instr))
-        if instr.op in ("for", "store", "accumulate"):
+            return not (instr.results and acts(instr, self.ops))
+        if instr.op == "for" or instr.op in self.ops.elements:
             return True
         op = self.ops[instr.op]
         raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
-        return op.pure and not raises
+        return op.pure and not raises and instr.op not in self.ops.bulk
 
     def statements(self, body: Region) -> list[Statement]:
         """Everything that the nest does, in program order."""
@@ -91,7 +91,7 @@ class Distribution:
         for instr in region.body:
             if instr.op == "for":
                 found += self.effects(instr.regions[0])
-            elif instr.op in ("store", "accumulate") or (instr.op == "if" and acts(instr)):
+            elif instr.op in self.ops.puts or (instr.op == "if" and acts(instr, self.ops)):
                 found.append(instr)
         return found
 
@@ -103,7 +103,8 @@ class Distribution:
         """The slice of the nest that computes what is `needed`."""
         found, seen, left = Statement(group), set[Value](), [*needed, *self.bounds]
         for effect in group.effects:
-            found.accesses += [i for i in (effect, *(j for r in effect.regions for j in walk(r))) if i.op in ACCESSES]
+            inner = [j for r in effect.regions for j in walk(r)]
+            found.accesses += [i for i in (effect, *inner) if i.op in self.ops.elements]
         while left:
             value = left.pop()
             if value in seen or not self.structure.inside(self.structure.home[value], self.loop.regions[0]):
@@ -116,7 +117,7 @@ class Distribution:
                 left += self.total(instr, instr.results.index(value), found)
             else:
                 inner = [i for r in instr.regions for i in walk(r)]
-                found.accesses += [i for i in (instr, *inner) if i.op in ACCESSES]
+                found.accesses += [i for i in (instr, *inner) if i.op in self.ops.elements]
                 left += [v for i in (instr, *inner) for v in i.operands]
                 left += [v for i in (instr, *inner) for r in i.regions for v in r.yields]
         return found
@@ -156,7 +157,8 @@ class Distribution:
 
     def keeps_order(self, a: Instr, b: Instr) -> bool:
         """Whether `b` may touch what `a` touched before, and the order shows."""
-        if a is b or a.op == b.op == "load" or a.op == b.op == "accumulate":
+        kinds = {self.ops.elements[i.op].kind for i in (a, b)}
+        if a is b or kinds == {"read"} or kinds == {"add"}:
             return False
         first, second = (self.dependence.access(i).root for i in (a, b))
         if not self.dependence.may_overlap(first, second):
@@ -184,6 +186,6 @@ def _ordered(groups: list[Group], before: list[list[bool]]) -> list[Group]:
     return ordered
 
 
-def acts(branch: Instr) -> bool:
+def acts(branch: Instr, ops: Table) -> bool:
     """Whether a branch writes."""
-    return any(i.op in ("store", "accumulate") for region in branch.regions for i in walk(region))
+    return any(True for region in branch.regions for _ in ops.writes_in(region))

@@ -37,7 +37,6 @@ loads. Accumulation has no order that the user could see.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from adcore.analysis.affine.dependence import Dependence, dependence_of
 from adcore.analysis.structure import Structure, structure_of
@@ -45,18 +44,18 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.ops import Table
-from adcore.transform.optimize.accumulation_chains import Chain, find_chains
+from adcore.transform.optimize.accumulation_chains import AccumulationChain, find_chains
 
 
-def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+def common_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
     parameters that may share memory."""
     shared = frozenset(function.params[p] for group in groups for p in group)
-    pass_ = _Carry(structure_of(function, ops), dependence_of(function, ops), ops, shared)
+    pass_ = _Commoning(structure_of(function, ops), dependence_of(function, ops), ops, shared)
     return function.with_region(pass_.region(function.region))
 
 
-class _Carry:
+class _Commoning:
     def __init__(self, facts: Structure, dependence: Dependence, ops: Table, shared: frozenset[Value]) -> None:
         self.structure, self.dependence, self.ops, self.shared = facts, dependence, ops, shared
 
@@ -72,29 +71,30 @@ class _Carry:
             body += [nested, *ends]
         return region.with_body(body)
 
-    def rewrite(self, chain: Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
+    def rewrite(self, chain: AccumulationChain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
         """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""
         first, *rest = chain.sums
-        type_ = first.operands[0].type
+        type_ = self.ops.stored(first).type
         assert isinstance(type_, Scalar)
         outside = Builder(self.ops)
         outside.span = loop.span
         zero = outside.const(0.0, type_)
         (body,) = loop.regions
-        hint = f"{first.operands[1].hint}_next"
+        hint = f"{self.ops.array(first).hint}_next"
         partial = [Value(type_, hint) for _ in rest]
         inside = Builder(self.ops)
         for instr in body.body:
             inside.span = instr.span
             if instr is first:
-                total = inside.emit("add", instr.operands[0], partial[0], flags="adjoint")
-                inside.append(replace(instr, operands=(total, *instr.operands[1:])))
+                total = inside.emit("add", self.ops.stored(instr), partial[0], flags="adjoint")
+                place = (self.ops.array(instr), *self.ops.subscripts(instr))
+                inside.emit_many("accumulate", (total, *place), instr.attrs)
             elif instr not in rest:
                 inside.append(instr)
         following = [
-            inside.emit("add", partial[k + 1], term.operands[0], flags="adjoint")
+            inside.emit("add", partial[k + 1], self.ops.stored(term), flags="adjoint")
             if k + 1 < len(rest)
-            else term.operands[0]
+            else self.ops.stored(term)
             for k, term in enumerate(rest)
         ]
         region = inside.finish((*body.params, *partial), (*body.yields, *following))
@@ -103,7 +103,7 @@ class _Carry:
         carried = Instr("for", operands, results, loop.attrs, (region,), loop.span)
         return list(outside.finish((), ()).body), carried, self.last(chain, left)
 
-    def last(self, chain: Chain, left: Sequence[Value]) -> list[Instr]:
+    def last(self, chain: AccumulationChain, left: Sequence[Value]) -> list[Instr]:
         """`if the loop ran`: add what is left to the elements beyond the last iteration's first."""
         loop, b = chain.loop, Builder(self.ops)
         b.span = loop.span
@@ -111,13 +111,13 @@ class _Carry:
         ran = b.emit("lt", lo, hi) if loop.attrs["step"] > 0 else b.emit("gt", lo, hi)
         with b.region() as then:
             counter = self.final_counter(b, loop)
-            base = self.evaluate(b, chain.sums[0].operands[2:], {loop.regions[0].params[0]: counter})
+            base = self.evaluate(b, self.ops.subscripts(chain.sums[0]), {loop.regions[0].params[0]: counter})
             for k, value in enumerate(left, start=1):
                 index = [
                     b.emit("add", v, b.const(k * a), exact=True) if a else v
                     for v, a in zip(base, chain.advance, strict=True)
                 ]
-                b.emit_many("accumulate", (value, chain.sums[0].operands[1], *index), {})
+                b.emit_many("accumulate", (value, self.ops.array(chain.sums[0]), *index), {})
         with b.region() as otherwise:
             pass
         b.emit_many("if", (ran,), {}, (then.region, otherwise.region), ())
@@ -131,8 +131,8 @@ class _Carry:
             return lo
         towards = b.const(1 if step > 0 else -1)
         distance = b.emit("sub", b.emit("sub", hi, towards, exact=True), lo, exact=True)
-        turns = b.emit("floordiv", distance, b.const(step), exact=True)
-        return b.emit("add", lo, b.emit("mul", turns, b.const(step), exact=True), exact=True)
+        iterations = b.emit("floordiv", distance, b.const(step), exact=True)
+        return b.emit("add", lo, b.emit("mul", iterations, b.const(step), exact=True), exact=True)
 
     def evaluate(self, b: Builder, values: Sequence[Value], names: dict[Value, Value]) -> list[Value]:
         """Values of the loop's body, computed again for the counter in `names`."""

@@ -139,13 +139,13 @@ class _Rebuild:
     def chosen(self, loop: Instr, plan: Plan) -> list[Instr]:
         """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
         was."""
-        arrays = [i for i in self.made[loop] if i.op == "alloc"]
+        arrays = [i for i in self.made[loop] if i.op in self.ops.allocs]
         if plan.conditions == ((),) and not arrays:
             return self.apart(loop, plan, loop.results)
         b = Builder(self.ops)
         b.span = loop.span
         for instr in self.made[loop]:
-            if instr.op != "alloc":
+            if instr.op not in self.ops.allocs:
                 b.append(instr)
         enough = {bounds: self.enough(b, bounds) for bounds in plan.conditions}
         some, *others = enough.values()
@@ -203,16 +203,20 @@ class _Rebuild:
         """The loop with nothing but what `group` does."""
         values = tuple(v if k in group.results else Value(v.type, v.hint) for k, v in enumerate(results))
         attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
-        return replace(loop, results=values, attrs=attrs, regions=(substitute(_only(loop.regions[0], group), {}),))
+        return replace(
+            loop, results=values, attrs=attrs, regions=(substitute(_only(loop.regions[0], group, self.ops), {}),)
+        )
 
 
-def _only(region: Region, group: Group) -> Region:
+def _only(region: Region, group: Group, ops: Table) -> Region:
     """The region without what other groups do; what nothing needs any more is not removed."""
     body = []
     for instr in region.body:
-        if instr.op in ("store", "accumulate") and instr not in group.effects:
+        if instr.op in ops.puts and instr not in group.effects:
             continue
-        if instr.op == "if" and instr not in group.effects and acts(instr):
+        if instr.op == "if" and instr not in group.effects and acts(instr, ops):
             continue
-        body.append(instr.with_regions(tuple(_only(r, group) for r in instr.regions)) if instr.op == "for" else instr)
+        body.append(
+            instr.with_regions(tuple(_only(r, group, ops) for r in instr.regions)) if instr.op == "for" else instr
+        )
     return region.with_body(body)

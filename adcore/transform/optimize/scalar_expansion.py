@@ -142,16 +142,16 @@ class Reloaded:
         for position, original in enumerate(region.body):
             instr = renamed(Region((), (original,), ()), names).body[0] if names else original
             b.span = instr.span
-            if instr.op == "alloc" and self.is_spread(instr, loops):
+            if instr.op in self.ops.allocs and self.is_spread(instr, loops):
                 names[original.result] = self.spread(b, instr, loops)
                 continue
             if instr.op == "for":
                 instr = instr.with_regions((self.region(instr.regions[0], [*loops, instr]),))
             b.append(instr)
             rest = Region((), region.body[position + 1 :], region.yields)
-            value = original.operands[0] if instr.op == "store" else None
+            value = self.ops.stored(original) if instr.op in self.ops.stores else None
             if value is not None and value not in names and self.crosses(value, rest):
-                names[value] = b.emit("load", *instr.operands[1:], hint=value.hint)
+                names[value] = b.emit("load", self.ops.array(instr), *self.ops.subscripts(instr), hint=value.hint)
             for value in instr.results if self.is_counted(loops) else ():
                 if self.crosses(value, rest) and not self.is_kept(value, rest):
                     names[value] = self.stored(b, value, loops)
@@ -206,17 +206,17 @@ class Reloaded:
     def is_kept(self, value: Value, rest: Region) -> bool:
         """Whether `value` goes to memory anyway before it is used for anything else, or at last."""
         first = next((i for i in rest.body if _is_used(value, Region((), (i,), ()))), None)
-        if first is None or first.op not in ("store", "accumulate") or first.operands[0] is not value:
+        if first is None or first.op not in self.ops.puts or self.ops.stored(first) is not value:
             return False
         later = Region((), rest.body[rest.body.index(first) + 1 :], rest.yields)
-        return first.op == "store" or not _is_used(value, later)
+        return first.op in self.ops.stores or not _is_used(value, later)
 
     def is_factor(self, value: Value) -> bool:
         """Whether `value` is as good an operand as what is read from memory."""
         instr = self.definition.get(value)
         if instr is None:
             return value not in self.params
-        if instr.op in ("load", "const"):
+        if instr.op in self.ops.loads or instr.op == "const":
             return True
         twice = instr.op == "add" and instr.operands[0] is instr.operands[1]
         return (instr.op in ("mul", "neg") or twice) and all(map(self.is_factor, instr.operands))

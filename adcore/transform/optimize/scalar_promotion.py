@@ -33,14 +33,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import Scalar
 from adcore.ops import Table
 
-Target = tuple[Value, ...]
+Element = tuple[Value, ...]
 """Array and subscripts of an accumulation."""
 
 
@@ -68,51 +68,54 @@ class _Promotion:
             body += self.rewritten(nested, sums, region) if sums else [nested]
         return region.with_body(body)
 
-    def find(self, loop: Instr) -> dict[Target, list[Instr]]:
+    def find(self, loop: Instr) -> dict[Element, list[Instr]]:
         """Accumulations to elements that stay the same while the loop runs, and that it neither reads nor stores to."""
         (body,) = loop.regions
-        sums: dict[Target, list[Instr]] = {}
+        sums: dict[Element, list[Instr]] = {}
         for instr in body.body:
-            if instr.op == "accumulate" and all(self.structure.home[v] is not body for v in instr.operands[1:]):
-                sums.setdefault(instr.operands[1:], []).append(instr)
+            if instr.op in self.ops.sums and all(self.structure.home[v] is not body for v in self.target(instr)):
+                sums.setdefault(self.target(instr), []).append(instr)
         if not sums:
             return {}
-        others = [i for i in walk(body) if i.op in ACCESSES and i.op != "accumulate"]
+        others = [i for i in walk(body) if i.op in self.ops.touching and i.op not in self.ops.sums]
         level = self.structure.depth(body)
         return {target: found for target, found in sums.items() if not self.meets(found[0], others, level)}
+
+    def target(self, access: Instr) -> Element:
+        return self.ops.array(access), *self.ops.subscripts(access)
 
     def meets(self, total: Instr, others: Sequence[Instr], level: int) -> bool:
         """Whether one of `others` may touch the element of `total`, in the same iteration of the loop or in another."""
         pairs = ((a, b) for other in others for a, b in ((total, other), (other, total)))
         return any({0, level} & set(self.dependence.levels(a, b)) for a, b in pairs)
 
-    def rewritten(self, loop: Instr, sums: dict[Target, list[Instr]], around: Region) -> list[Instr]:
+    def rewritten(self, loop: Instr, sums: dict[Element, list[Instr]], around: Region) -> list[Instr]:
         """The loop with its sums carried, between their zeros and their accumulation."""
         self.changed = True
         outside = Builder(self.ops)
         outside.span = loop.span
         (body,) = loop.regions
-        carried = [Value(found[0].operands[0].type, f"{target[0].hint}_sum") for target, found in sums.items()]
+        carried = [Value(self.ops.stored(found[0]).type, f"{target[0].hint}_sum") for target, found in sums.items()]
         zeros = [outside.const(0.0, c.type) for c in carried if isinstance(c.type, Scalar)]
         inside = Builder(self.ops)
         totals = dict(zip(sums, carried, strict=True))
         for instr in body.body:
             inside.span = instr.span
             if any(instr in found for found in sums.values()):
-                target = instr.operands[1:]
-                totals[target] = inside.emit("add", totals[target], instr.operands[0], flags="adjoint")
+                target = self.target(instr)
+                totals[target] = inside.emit("add", totals[target], self.ops.stored(instr), flags="adjoint")
             else:
                 inside.append(instr)
         region = inside.finish((*body.params, *carried), (*body.yields, *totals.values()))
         results = [Value(c.type, c.hint) for c in carried]
         operands = (*loop.operands, *zeros)
         outside.append(replace(loop, operands=operands, results=(*loop.results, *results), regions=(region,)))
-        safe = {i.operands[ACCESSES[i.op] :] for i in around.body if i.op in ACCESSES}
+        safe = {self.target(i) for i in around.body if i.op in self.ops.elements}
         for target, result in zip(sums, results, strict=True):
             self.add(outside, loop, target, result, guarded=target not in safe)
         return list(outside.finish((), ()).body)
 
-    def add(self, b: Builder, loop: Instr, target: Target, total: Value, guarded: bool) -> None:
+    def add(self, b: Builder, loop: Instr, target: Element, total: Value, guarded: bool) -> None:
         """Accumulate after the loop; `guarded`: only if it ran, as the element may not exist otherwise."""
         if not guarded:
             b.emit_many("accumulate", (total, *target), {})

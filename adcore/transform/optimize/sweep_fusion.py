@@ -30,17 +30,13 @@ and accumulation has no order that the user could see. What the plan keeps stays
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from adcore.analysis.affine.forms import affine_of
 from adcore.ir.core import Function, Instr, Region, Value, free_values, renamed, walk
-from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
 from adcore.transform.optimize.loop_reversal import carries_only_sums
-
-VIEWS = ("view", "transpose", "item")
-KINDS = ("load", "store", "accumulate")
 
 
 def fuse(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
@@ -64,9 +60,9 @@ class _Fusion:
     def region(self, region: Region) -> Region:
         body = self.fuse_body(list(region.body))
         nested = [i.with_regions(tuple(self.region(r) for r in i.regions)) for i in body]
-        return region.with_body(tuple(self.ascending(i) for i in nested))
+        return region.with_body(tuple(self.upwards(i) for i in nested))
 
-    def ascending(self, loop: Instr) -> Instr:
+    def upwards(self, loop: Instr) -> Instr:
         """A reversed loop whose order does not matter runs upwards: memory is read in the order that it lies in."""
         if loop.op != "for" or not loop.attrs.get("reverse") or not self.only_accumulates(loop):
             return loop
@@ -106,11 +102,14 @@ class _Fusion:
     def _only_accumulates(self, loop: Instr) -> bool:
         if not carries_only_sums(loop):
             return False
-        read = self.touched(loop, ("load",))
-        added = self.touched(loop, ("accumulate",))
-        plain = {"accumulate", "for", "if"}
-        allowed = all(i.op in plain or self.ops[i.op].pure for i in walk(loop.regions[0]))
-        return allowed and not self.overlap(read, added)
+        read, added = self.touched(loop, ("read",)), self.touched(loop, ("add",))
+        return all(map(self.only_adds, walk(loop.regions[0]))) and not self.overlap(read, added)
+
+    def only_adds(self, instr: Instr) -> bool:
+        """Whether `instr` by itself changes nothing, or only adds to memory."""
+        effects = self.ops.effects[instr.op]
+        sums = effects.silent and all(a.kind != "write" for a in effects.accesses)
+        return sums or (effects.recursive and effects.terminates)
 
     def prerequisites(self, early: Instr, late: Instr, between: Sequence[Instr]) -> list[Instr] | None:
         """What of `between` the late loop needs, if it can stand before the early loop; None if it cannot."""
@@ -123,7 +122,7 @@ class _Fusion:
             if (
                 instr.regions
                 or not self.ops[instr.op].pure
-                or (instr.op == "load" and not self.may_rise(instr, passed))
+                or (instr.op in self.ops.readers and not self.may_rise(instr, passed))
             ):
                 return None
             moved.insert(0, instr)
@@ -132,29 +131,31 @@ class _Fusion:
 
     def may_rise(self, load: Instr, passed: Sequence[Instr]) -> bool:
         """Whether nothing that `load` would be moved across writes what it reads."""
-        written = {r for i in passed for r in self.touched(i, ("store", "accumulate"))}
-        return not self.overlap({self.root(load.operands[0])}, written)
+        written = {r for i in passed for r in self.touched(i, ("write", "add"))}
+        return not self.overlap(self.touched(load, ("read",)), written)
 
     def independent(self, early: Instr, late: Instr, between: Sequence[Instr]) -> bool:
         """Whether the late loop neither reads what runs before it writes, nor writes what that reads."""
         passed = [early, *between]
-        written = {r for i in passed for r in self.touched(i, ("store", "accumulate"))}
-        fixed = {r for i in passed for r in self.touched(i, ("load", "store"))}  # sums commute with sums
-        added = self.touched(late, ("accumulate",))
-        needed = {r for r in self.touched(late, ("load",)) if not self.kept_in_step(r, early, late, between)}
+        written = {r for i in passed for r in self.touched(i, ("write", "add"))}
+        fixed = {r for i in passed for r in self.touched(i, ("read", "write"))}  # sums commute with sums
+        added = self.touched(late, ("add",))
+        needed = {r for r in self.touched(late, ("read",)) if not self.kept_in_step(r, early, late, between)}
         clear = not self.overlap(needed, written) and not self.overlap(added, fixed)
-        return clear and not any(i.op in ("push", "pop", "alloc") for i in between)
+        effects = (self.ops.effects[i.op] for i in between)
+        return clear and not any(e.ordered or e.allocates for e in effects)
 
     def kept_in_step(self, root: Value, early: Instr, late: Instr, between: Sequence[Instr]) -> bool:
         """Whether `root` is a buffer in which iteration i of the late loop finds only what iteration i of the early
         one put there."""
         source = self.definition.get(root)
-        if source is None or source.op != "alloc" or source.attrs.get("role") != "stored":
+        if source is None or source.op not in self.ops.allocs or source.attrs.get("role") != "stored":
             return False
-        if any(root in self.touched(i, ("store", "accumulate", "load")) for i in between):
+        if any(root in self.touched(i, ("write", "add", "read")) for i in between):
             return False
-        stores = [i for i in walk(early.regions[0]) if i.op == "store" and self.root(i.operands[1]) is root]
-        loads = [i for i in walk(late.regions[0]) if i.op == "load" and self.root(i.operands[0]) is root]
+        stores, loads = self.accesses(early, root, "write"), self.accesses(late, root, "read")
+        if stores is None or loads is None:
+            return False
         mine, theirs = early.regions[0].params[0], late.regions[0].params[0]
 
         def place(subscripts: Sequence[Value], counter: Value) -> set[tuple[int, frozenset[tuple[object, int]]]]:
@@ -162,25 +163,33 @@ class _Fusion:
             renamed = [{mine if a is counter else a: c for a, c in form.items()} for form in forms]
             return {(d, frozenset(form.items())) for d, form in enumerate(renamed) if mine in form}
 
-        put = [place(i.operands[2:], mine) for i in stores]
-        got = [place(i.operands[1:], theirs) for i in loads]
+        put = [place(self.ops.subscripts(i), mine) for i in stores]
+        got = [place(self.ops.subscripts(i), theirs) for i in loads]
         return bool(put) and all(p == put[0] and p for p in (*put, *got))
 
-    def touched(self, instr: Instr, kinds: Iterable[str]) -> set[Value]:
-        """Roots that `instr` (or what it holds) reads or writes."""
+    def accesses(self, loop: Instr, root: Value, kind: str) -> list[Instr] | None:
+        """The plain accesses of one kind by which `loop` touches `root`; None if some instruction does so otherwise."""
+        found = []
+        for instr in walk(loop.regions[0]):
+            kinds = {a.kind for a in self.ops.effects[instr.op].accesses if self.root(instr.operands[a.array]) is root}
+            if kinds and instr.op not in self.ops.elements:
+                return None
+            if kind in kinds:
+                found.append(instr)
+        return found
+
+    def touched(self, instr: Instr, kinds: Collection[str]) -> set[Value]:
+        """Roots that `instr` (or what it holds) reads, writes or adds to."""
         found = self._touched.get(instr)
         if found is None:
-            found = self._touched[instr] = {kind: set() for kind in KINDS}
+            found = self._touched[instr] = {"read": set(), "write": set(), "add": set()}
             for i in (instr, *(i for region in instr.regions for i in walk(region))):
-                if i.op in KINDS:
-                    found[i.op].add(self.root(i.operands[0 if i.op == "load" else 1]))
+                for access in self.ops.effects[i.op].accesses:
+                    found[access.kind].add(self.root(i.operands[access.array]))
         return set().union(*(found[kind] for kind in kinds))
 
     def root(self, array: Value) -> Value:
-        while (instr := self.definition.get(array)) is not None and instr.op in VIEWS:
-            array = instr.operands[0]
-        assert isinstance(array.type, (ArrayType, ListType))
-        return array
+        return self.ops.root(array, self.definition)
 
     def overlap(self, some: set[Value], others: set[Value]) -> bool:
         return bool(some & others) or bool(some & self.shared and others & self.shared)

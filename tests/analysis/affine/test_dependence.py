@@ -12,9 +12,9 @@ import pytest
 
 from adcore.analysis.affine import conflicts
 from adcore.analysis.affine.conflicts import SAMPLE_SIZES
-from adcore.analysis.affine.dependence import ACCESSES, AliasClasses, Dependence, dependence_of
+from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.forms import Form
-from adcore.analysis.affine.systems import Row, feasible, project, some_solutions
+from adcore.analysis.affine.systems import Constraint, feasible, project, some_solutions
 from adcore.analysis.planning.mincut import FlowNetwork
 from adcore.analysis.structure import Structure, contains, structure_of
 from adcore.ir import Function, Instr, Value, interpret
@@ -32,7 +32,7 @@ def random_form(draw: random.Random, atoms: str, largest: int = 3) -> Form:
     return {atom: c for atom, c in form.items() if c}
 
 
-def box(atoms: str, size: int) -> list[Row]:
+def box(atoms: str, size: int) -> list[Constraint]:
     """0 <= atom < size, for each."""
     return [row for a in atoms for row in (({a: 1}, False), ({a: -1, 1: size - 1}, False))]
 
@@ -41,11 +41,11 @@ def value(form: Form, at: Mapping[Any, int]) -> int:
     return sum(c * (1 if atom == 1 else at[atom]) for atom, c in form.items())
 
 
-def satisfied(rows: list[Row], at: Mapping[Any, int]) -> bool:
+def satisfied(rows: list[Constraint], at: Mapping[Any, int]) -> bool:
     return all(value(form, at) == 0 if is_equality else value(form, at) >= 0 for form, is_equality in rows)
 
 
-def random_rows(draw: random.Random, atoms: str) -> list[Row]:
+def random_rows(draw: random.Random, atoms: str) -> list[Constraint]:
     return [(random_form(draw, atoms), draw.random() < 0.3) for _ in range(draw.randint(1, 4))]
 
 
@@ -177,7 +177,7 @@ class Traced:
             self.region(taken, env, turns)
             env.update(zip(instr.results, [env[v] for v in taken.yields], strict=True))
         else:
-            if instr.op in ACCESSES:
+            if instr.op in TABLE.elements:
                 self.note(instr, env, turns)
             values = single(instr, given)
             env.update(zip(instr.results, values, strict=True))
@@ -204,8 +204,7 @@ class Traced:
         raise AssertionError
 
     def note(self, instr: Instr, env: dict[Value, Any], turns: tuple[int, ...]) -> None:
-        at = ACCESSES[instr.op]
-        array, index = env[instr.operands[at]], [env[v] for v in instr.operands[at + 1 :]]
+        array, index = env[TABLE.array(instr)], [env[v] for v in TABLE.subscripts(instr)]
         address = array.ctypes.data + sum(i * stride for i, stride in zip(index, array.strides, strict=True))
         self.touched.append((instr, address, turns))
 
@@ -269,5 +268,5 @@ def test_examples_only_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def all_levels(function: Function) -> list[tuple[int, ...]]:
     dependence = dependence_of(function, TABLE)
-    accesses = [i for i in walk(function.region) if i.op in ACCESSES]
+    accesses = [i for i in walk(function.region) if i.op in TABLE.elements]
     return [dependence.levels(a, b) for a in accesses for b in accesses if b.op != "load"]

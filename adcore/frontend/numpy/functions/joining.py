@@ -1,0 +1,347 @@
+"""Arrays made of parts of others: np.concatenate, np.stack, np.roll, np.flip, np.diff and the like."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.elements import store
+from adcore.frontend.numpy.elementwise import chosen_type, operand, operation
+from adcore.frontend.numpy.functions.dtypes import constant
+from adcore.frontend.numpy.indexing.integer_arrays import scatter
+from adcore.frontend.numpy.indexing.integers import integer
+from adcore.frontend.numpy.indexing.slices import element_or_view
+from adcore.frontend.numpy.indexing.views import WHOLE, view
+from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
+from adcore.frontend.numpy.reductions import axes_of, reduced
+from adcore.frontend.registry import Found, numpy_function
+from adcore.frontend.session import Frame
+from adcore.frontend.values.abstract import (
+    NONE,
+    NUMPY,
+    POISON,
+    Abstract,
+    Array,
+    Const,
+    Expanded,
+    Items,
+    Lazy,
+    ListRef,
+    Num,
+    Poison,
+    Reshaped,
+    Slice,
+)
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.sequences import static_items
+from adcore.ir.core import Value
+from adcore.ir.types import I64
+
+View = Array | Expanded | Reshaped
+
+
+def as_view(frame: Frame, node: ast.AST, value: Abstract) -> View | None:
+    """`value` as something in memory that has views; reports what is no array."""
+    if isinstance(value, (Array, Expanded, Reshaped)):
+        return value
+    part = operand(frame, value)
+    if part is not None and part.shape:
+        return computed(frame, node, part)
+    if not isinstance(value, Poison):
+        frame.error(node, f"{describe(value)} is no array", "pass an array")
+    return None
+
+
+def shape_of(view: View, frame: Frame) -> Shape:
+    part = operand(frame, view)
+    assert part is not None
+    return part.shape
+
+
+def at_axis(rank: int, axis: int, part: Abstract) -> list[Abstract]:
+    """Subscripts that select `part` along one axis and everything along the others."""
+    return [part if k == axis else WHOLE for k in range(rank)]
+
+
+def added(frame: Frame, a: Abstract, b: Abstract) -> Abstract:
+    """The sum of two lengths."""
+    if isinstance(a, Const) and isinstance(b, Const):
+        return Const(a.value + b.value)
+    return Num(frame.emit("add", materialise(frame, a, I64), materialise(frame, b, I64), exact=True))
+
+
+def joined(frame: Frame, node: ast.AST, values: Sequence[Abstract], axis: int, new_axis: bool = False) -> Abstract:
+    """np.concatenate along `axis`; np.stack along a new one."""
+    parts = [operand(frame, v) for v in values]
+    known = [p for p in parts if p is not None]
+    if len(known) < len(parts) or not known:
+        return frame.error(node, "only arrays can be joined", "pass a tuple or list of arrays")
+    rank = known[0].rank + new_axis
+    if any(p.rank != known[0].rank for p in known) or not (new_axis or rank):
+        return frame.error(node, "all the input array dimensions except for the concatenation axis must match exactly")
+    if not -rank <= axis < rank:
+        return frame.error(node, f"axis {axis} is out of bounds for array of dimension {rank}")
+    axis %= rank
+    element = chosen_type(frame, node, values, known)
+    if element is None:
+        return POISON
+    shapes = [(*p.shape[:axis], Const(1), *p.shape[axis:]) if new_axis else p.shape for p in known]
+    _others_agree(frame, shapes, axis, new_axis)
+    length: Abstract = Const(0)
+    starts: list[Abstract] = []
+    for shape in shapes:
+        starts.append(length)
+        length = added(frame, length, shape[axis])
+    result = allocate(frame, [length if k == axis else n for k, n in enumerate(shapes[0])], element)
+    note_order(frame, result, *known)
+    for start, shape, part in zip(starts, shapes, known, strict=True):
+        where = start if new_axis else Slice(start, added(frame, start, shape[axis]), NONE)
+        place = element_or_view_of(frame, node, result, at_axis(rank, axis, where))
+        if isinstance(place, Array):
+            put_array(frame, node, place, part)
+        else:
+            # Numbers side by side.
+            store(frame, node, part.at([]), result, [materialise(frame, start, I64)])
+    return result
+
+
+def element_or_view_of(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> Abstract:
+    if array.rank == 1 and not isinstance(parts[0], Slice):
+        return NONE
+    return element_or_view(frame, node, array, parts)
+
+
+def _others_agree(frame: Frame, shapes: Sequence[Shape], axis: int, new_axis: bool) -> None:
+    first = shapes[0]
+    for number, shape in enumerate(shapes[1:], 1):
+        for k, (a, b) in enumerate(zip(first, shape, strict=True)):
+            if k == axis or same_length(a, b):
+                continue
+            x, y = materialise(frame, a, I64), materialise(frame, b, I64)
+            text = "all input arrays must have the same shape"
+            if not new_axis:
+                text = "all the input array dimensions except for the concatenation axis must match exactly, but along "
+                text += (
+                    f"dimension {k}, the array at index 0 has size {{0}} and the array at index {number} has size {{1}}"
+                )
+            frame.check(frame.emit("eq", x, y), "ValueError", text, *(() if new_axis else (x, y)))
+
+
+def flipped(frame: Frame, node: ast.AST, value: Abstract, axes: Sequence[int]) -> Abstract:
+    """np.flip: a view."""
+    source = as_view(frame, node, value)
+    if source is None:
+        return POISON
+    back = Slice(NONE, NONE, Const(-1))
+    return view(frame, node, source, [back if k in axes else WHOLE for k in range(source.rank)])
+
+
+def rolled(frame: Frame, node: ast.AST, value: Abstract, shift: Value, axis: int) -> Abstract:
+    """np.roll along one axis: two parts change places."""
+    source = as_view(frame, node, value)
+    if source is None:
+        return POISON
+    shape = shape_of(source, frame)
+    result = allocate(frame, shape, source.element)
+    own = operand(frame, source)
+    assert own is not None
+    note_order(frame, result, own)
+    n = materialise(frame, shape[axis], I64)
+    # Of an empty axis nothing is moved; `mod` needs a divisor all the same.
+    back = frame.emit("mod", shift, frame.emit("maximum", n, frame.const(1)))
+    kept = Num(frame.emit("sub", n, back, exact=True))
+    moved = Num(back)
+    for there, here in (
+        (Slice(moved, NONE, NONE), Slice(NONE, kept, NONE)),
+        (Slice(NONE, moved, NONE), Slice(kept, NONE, NONE)),
+    ):
+        target = element_or_view(frame, node, result, at_axis(source.rank, axis, there))
+        part = view(frame, node, source, at_axis(source.rank, axis, here))
+        if isinstance(target, Array):
+            put_array(frame, node, target, part)
+    return result
+
+
+def differences(frame: Frame, node: ast.AST, value: Abstract, times: int, axis: int) -> Abstract:
+    """np.diff."""
+    for _ in range(times):
+        source = as_view(frame, node, value)
+        if source is None:
+            return POISON
+        upper = view(frame, node, source, at_axis(source.rank, axis, Slice(Const(1), NONE, NONE)))
+        lower = view(frame, node, source, at_axis(source.rank, axis, Slice(NONE, Const(-1), NONE)))
+        value = operation(frame, node, ast.Sub, upper, lower)
+    return value
+
+
+def permuted(frame: Frame, value: View, order: Sequence[int]) -> View:
+    """The view with axis k of the result being axis `order[k]`."""
+    if tuple(order) == tuple(range(value.rank)):
+        return value
+    if isinstance(value, Expanded):
+        return Expanded(
+            value.base, tuple(value.axes[k] for k in order), tuple(value.shape[k] for k in order), value.writeable
+        )
+    if isinstance(value, Reshaped):
+        view, back = value, [list(order).index(k) for k in range(value.rank)]
+        lengths = tuple(value.shape[k] for k in order)
+        through = lambda index: view.through([index[k] for k in back])  # noqa: E731
+        return Reshaped(value.base, lengths, through, value.writeable, whole=False)
+    turned = frame.emit("transpose", value.value, permutation=tuple(order))
+    shape = None if value.shape is None else tuple(value.shape[k] for k in order)
+    return Array(turned, value.root, value.writeable, value.kind, None, shape, value.local)
+
+
+def triangle(frame: Frame, node: ast.AST, value: Abstract, k: int, upper: bool) -> Abstract:
+    """np.triu and np.tril: zero outside."""
+    part = operand(frame, value)
+    if part is None or part.rank < 2:
+        return frame.error(node, f"np.tri{'u' if upper else 'l'} takes a matrix, not {describe(value)}")
+    source = part
+
+    def at(index: Sequence[Value]) -> Abstract:
+        row = frame.emit("add", index[-2], frame.const(k), exact=True)
+        inside = frame.emit("le" if upper else "ge", row, index[-1])
+        found = materialise(frame, source.at(index))
+        zero = frame.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
+        return Num(frame.emit("select", inside, found, zero), NUMPY)
+
+    return Lazy(source.shape, source.element, at, source.reads)
+
+
+def diagonal(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+    """np.diag: the matrix with this diagonal, or the diagonal of a matrix."""
+    part = operand(frame, value)
+    if part is None or part.rank not in (1, 2):
+        return frame.error(node, f"np.diag takes a vector or a matrix, not {describe(value)}")
+    source = part
+    if source.rank == 2:
+        length = source.shape[0]
+        if not same_length(*source.shape):
+            both = (materialise(frame, n, I64) for n in source.shape)
+            length = Num(frame.emit("minimum", *both))
+        reads = source.reads
+        return computed(frame, node, Lazy((length,), source.element, lambda i: source.at([i[0], i[0]]), reads))
+
+    def at(index: Sequence[Value]) -> Abstract:
+        found = materialise(frame, source.at([index[0]]))
+        zero = frame.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
+        return Num(frame.emit("select", frame.emit("eq", index[0], index[1]), found, zero), NUMPY)
+
+    return computed(frame, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
+
+
+# Functions ------------------------------------------------------------------------------------------------------------
+
+
+@numpy_function(
+    np.roll,
+    takes="a shift axis",
+    least=2,
+    samples=("x, 1", "A, -2, 1", "A, k, axis=0"),
+    about="elements moved along one axis, around its end",
+)
+def _roll(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    source = as_view(frame, node, found["a"])
+    shift = integer(frame, node, found["shift"])
+    if source is None or shift is None:
+        return POISON
+    axes = axes_of(frame, node, found.get("axis"), source.rank)
+    if axes is None:
+        return POISON
+    if len(axes) != 1:
+        return frame.error(node, "np.roll is supported along one axis", "write `axis=`")
+    return rolled(frame, node, source, shift, axes[0])
+
+
+@numpy_function(np.diff, takes="a n axis", samples=("x", "A, 1, 0", "A, 2"), about="differences of neighbours")
+def _diff(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    source = as_view(frame, node, found["a"])
+    if source is None:
+        return POISON
+    times = constant(frame, node, found.get("n"), 1, "n")
+    axes = axes_of(frame, node, found.get("axis", Const(-1)), source.rank)
+    if times is None or axes is None:
+        return POISON
+    return differences(frame, node, source, times, axes[0])
+
+
+def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[Frame, ast.Call, Found], Abstract]:
+    """np.concatenate, np.stack and their relatives with a fixed axis."""
+
+    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+        axis = fixed if fixed is not None else constant(frame, node, found.get("axis"), 0, "axis")
+        arrays = found["arrays"]
+        if axis is None or not isinstance(arrays, (Items, ListRef)):
+            return POISON if axis is None else frame.error(node, "only a tuple or list of arrays can be joined")
+        return joined(frame, node, static_items(frame, arrays), axis, new_axis)
+
+    return rule
+
+
+numpy_function(
+    np.concatenate,
+    takes="arrays axis",
+    samples=("(x, y)", "[A, A], 1"),
+    about="arrays one after the other along an axis",
+)(_joins(False))
+numpy_function(
+    np.stack, takes="arrays axis", samples=("(x, y)", "[x, y], 1"), about="arrays side by side along a new axis"
+)(_joins(True))
+numpy_function(np.vstack, takes="arrays", samples=("(A, A)",), about="arrays one after the other along the first axis")(
+    _joins(False, 0)
+)
+
+
+@numpy_function(
+    np.hstack,
+    takes="tup",
+    samples=("(x, y)", "(A, A)"),
+    about="arrays one after the other along the second axis, vectors along their only one",
+)
+def _beside(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    """np.hstack: along the second axis, vectors along their only one."""
+    if not isinstance(found["tup"], (Items, ListRef)):
+        return frame.error(node, "np.hstack takes a tuple or list of arrays")
+    values = static_items(frame, found["tup"])
+    parts = [operand(frame, v) for v in values]
+    return joined(frame, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
+
+
+def _triangle(upper: bool) -> Callable[[Frame, ast.Call, Found], Abstract]:
+    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+        k = constant(frame, node, found.get("k"), 0, "k")
+        return POISON if k is None else triangle(frame, node, found["m"], k, upper)
+
+    return rule
+
+
+numpy_function(np.triu, takes="m k", samples=("S", "A, 1"), about="a matrix, zero below a diagonal")(_triangle(True))
+numpy_function(np.tril, takes="m k", samples=("S", "A, -1"), about="a matrix, zero above a diagonal")(_triangle(False))
+
+
+@numpy_function(
+    np.diag, takes="a", samples=("x", "S"), about="the matrix with this diagonal, or the diagonal of a matrix"
+)
+def _diag(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    return diagonal(frame, node, found["a"])
+
+
+@numpy_function(np.trace, takes="a", samples=("S",), about="the sum of the diagonal", method="trace")
+def _trace(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    return reduced(frame, node, "sum", diagonal(frame, node, found["a"]), {}, "np.trace")
+
+
+@numpy_function(np.add.at, takes="a indices b", least=3, samples=(), about="adds at each index, equal ones included")
+def _add_at(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    """np.add.at: adds for each position, equal ones included."""
+    target, where = found["a"], found["indices"]
+    if not isinstance(target, (Array, Expanded, Reshaped)):
+        return frame.error(node, f"np.add.at takes an array, not {describe(target)}")
+    parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
+    scatter(frame, node, target, parts, found["b"], adding=True)
+    return NONE

@@ -1,0 +1,208 @@
+"""Products of vectors and matrices, as loops."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from adcore.frontend.numpy.broadcasting import Shape, broadcast, described, position, same_length
+from adcore.frontend.numpy.elements import load, nest, store
+from adcore.frontend.numpy.elementwise import ir_type, operand, operation
+from adcore.frontend.numpy.materialise import allocate, computed
+from adcore.frontend.numpy.reductions import Source, total
+from adcore.frontend.registry import Found, numpy_function
+from adcore.frontend.session import Frame
+from adcore.frontend.values.abstract import (
+    NUMPY,
+    POISON,
+    Abstract,
+    Array,
+    Const,
+    Lazy,
+    Num,
+    Poison,
+    is_array,
+    is_scalar,
+)
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
+from adcore.ir.core import Value
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
+
+MISMATCH = (
+    "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->(n?,m?) "
+    "(size {1} is different from {0})"
+)
+
+
+def matmul(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """`a @ b`."""
+    pair = _factors(frame, node, "`@`", a, b)
+    if pair is None:
+        return POISON
+    left, right = pair
+    if not left.rank or not right.rank:
+        return frame.error(node, "`@` takes arrays, not numbers", "multiply with `*`")
+    if (left.rank > 2 and right.rank == 1) or (right.rank > 2 and left.rank == 1):
+        return frame.error(node, "`@` of a vector and an array of more than two axes is not supported", "write a loop")
+    return _product(frame, node, left, right, MISMATCH, None)
+
+
+def dot(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """np.dot of vectors, matrices and numbers."""
+    if is_scalar(a) or is_scalar(b):
+        return operation(frame, node, ast.Mult, _as_array(frame, a), _as_array(frame, b))
+    pair = _factors(frame, node, "np.dot", a, b)
+    if pair is None:
+        return POISON
+    left, right = pair
+    if left.rank > 2 or right.rank > 2:
+        return frame.error(node, "np.dot is supported for vectors and matrices", "use np.matmul for stacks of matrices")
+    axes = left.rank - 1, max(right.rank - 2, 0)
+    template = f"shapes {{}} and {{}} not aligned: {{}} (dim {axes[0]}) != {{}} (dim {axes[1]})"
+    lengths = (left.shape[-1], right.shape[axes[1]])
+    found = described(template, (left.shape, right.shape), lengths)
+    short = f"shapes not aligned: {{0}} (dim {axes[0]}) != {{1}} (dim {axes[1]})"
+    return _product(frame, node, left, right, *(found or (short, None)))
+
+
+def _as_array(frame: Frame, value: Abstract) -> Abstract:
+    """A number as the array that np.dot makes of it: it no longer adapts to other types."""
+    return Num(materialise(frame, value), NUMPY) if is_scalar(value) else value
+
+
+def outer(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """np.outer of two vectors."""
+    pair = _factors(frame, node, "np.outer", a, b)
+    if pair is None:
+        return POISON
+    left, right = pair
+    if left.rank != 1 or right.rank != 1:
+        return frame.error(node, "np.outer is supported for vectors", "use x.ravel() first")
+    column = Lazy((left.shape[0], Const(1)), left.element, lambda i: left.at(i[:1]), left.reads)
+    row = Lazy((Const(1), right.shape[0]), right.element, lambda i: right.at(i[1:]), right.reads)
+    return operation(frame, node, ast.Mult, column, row)
+
+
+def _factors(frame: Frame, node: ast.AST, what: str, a: Abstract, b: Abstract) -> tuple[Lazy, Lazy] | None:
+    """Both factors, in memory if they have to be computed: each element is read many times."""
+    found: list[Lazy] = []
+    for value in (a, b):
+        part = operand(frame, computed(frame, node, value) if isinstance(value, Lazy) else value)
+        if part is None:
+            if not isinstance(value, Poison):
+                frame.error(node, f"{what} does not take {describe(value)}")
+            return None
+        found.append(part)
+    return found[0], found[1]
+
+
+def _product(
+    frame: Frame, node: ast.AST, left: Lazy, right: Lazy, text: str, details: Sequence[Value] | None
+) -> Abstract:
+    """Sums of products over the last axis of `left` and the last but one of `right` (the only one of a vector)."""
+    type_ = _type(frame, node, left, right)
+    if type_ is None:
+        return POISON
+    inner = left.shape[-1]
+    other = right.shape[max(right.rank - 2, 0)]
+    if not same_length(inner, other):
+        x, y = materialise(frame, inner, I64), materialise(frame, other, I64)
+        frame.check(frame.emit("eq", x, y), "ValueError", text, *((x, y) if details is None else details))
+    batches = left.shape[:-2], right.shape[:-2]
+    batch = broadcast(frame, batches) if any(batches) else ()
+    rows, columns = left.shape[-2:-1], right.shape[-1:] if right.rank > 1 else ()
+
+    def term(index: Sequence[Value], k: Value) -> Abstract:
+        first, rest = index[: len(batch)], index[len(batch) :]
+        row, column = rest[: len(rows)], rest[len(rows) :]
+        ours, theirs = (position(frame, first, b) for b in batches)
+        x = materialise(frame, left.at([*ours, *row, k]), type_)
+        y = materialise(frame, right.at([*theirs, k, *column]), type_)
+        return Num(frame.emit("mul", x, y), NUMPY)
+
+    def at(index: Sequence[Value]) -> Abstract:
+        return total(frame, Source((inner,), type_, lambda k: term(index, k[0])), type_)
+
+    shape = (*batch, *rows, *columns)
+    if not shape:
+        return at([])
+    if columns and not _is_transposed(frame, right):
+        return _accumulated(frame, node, shape, inner, type_, term)
+    return computed(frame, node, Lazy(shape, type_, at, (*left.reads, *right.reads)))
+
+
+def _is_transposed(frame: Frame, part: Lazy) -> bool:
+    """Whether an operand is `x.T`: then columns lie in memory as rows do otherwise."""
+    (array,) = (read.array for read in part.reads)
+    found = frame.builder.definition(array.value)
+    return found is not None and found.op == "transpose"
+
+
+def _accumulated(
+    frame: Frame,
+    node: ast.AST,
+    shape: Shape,
+    inner: Abstract,
+    type_: Scalar,
+    term: Callable[[Sequence[Value], Value], Abstract],
+) -> Array:
+    """Sums of terms over `inner`, which runs outside of the last axis: rows of the right factor are read as they lie in
+    memory, and their derivatives are written so."""
+    result = allocate(frame, shape, type_, zero=True)
+    flags = {"flags": "sum"} if type_.kind == "f" else {}
+
+    def add(index: list[Value]) -> None:
+        *outer, k, column = index
+        there = [*outer, column]
+        old = materialise(frame, load(frame, result, there))
+        new = frame.emit("add", old, materialise(frame, term(there, k)), **flags)
+        store(frame, node, Num(new, NUMPY), result, there)
+
+    nest(frame, (*shape[:-1], inner, shape[-1]), add)
+    return result
+
+
+def _type(frame: Frame, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None:
+    given = [np.dtype(NUMPY_NAMES[p.element.name]) for p in (left, right)]
+    type_ = ir_type(np.result_type(*given))
+    if type_ is None or type_ == BOOL or (type_.kind in "iu" and type_ != I64):
+        name = np.result_type(*given)
+        frame.error(node, f"products of {name} are not supported", "convert with .astype(np.float64)")
+        return None
+    return type_
+
+
+# Functions ------------------------------------------------------------------------------------------------------------
+
+
+def _of_two(
+    rule: Callable[[Frame, ast.AST, Abstract, Abstract], Abstract],
+) -> Callable[[Frame, ast.Call, Found], Abstract]:
+    return lambda frame, node, found: rule(frame, node, found["a"], found["b"])
+
+
+def inner(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """np.inner, np.vdot of vectors."""
+    if any(is_array(v) and getattr(v, "rank", 1) != 1 for v in (a, b)):
+        return frame.error(node, "this product is supported for vectors", "use `@` or np.dot")
+    return dot(frame, node, a, b)
+
+
+numpy_function(
+    np.dot,
+    takes="a b",
+    least=2,
+    samples=("x, y", "A, x", "S, S[0]", "x, a"),
+    about="products of vectors, matrices and numbers",
+    method="dot",
+)(_of_two(dot))
+numpy_function(np.matmul, takes="a b", least=2, samples=("x, y", "A, x", "S, A"), about="`a @ b`")(_of_two(matmul))
+numpy_function(np.outer, takes="a b", least=2, samples=("x, y",), about="all products of elements of two vectors")(
+    _of_two(outer)
+)
+numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about="the product of two vectors")(
+    _of_two(inner)
+)

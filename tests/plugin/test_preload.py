@@ -1,0 +1,66 @@
+"""`--adalloc-preload`: a session starts once more under the counting library, and its reports name that witness."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_adalloc.hooks import HooksUnavailable
+from pytest_adalloc.hooks.witness import preloaded
+
+from .conftest import Session
+
+pytest_plugins = ["pytester"]
+
+SOURCE = """
+    import ctypes
+    from pytest_adalloc.hooks.witness import preloaded
+
+    def test_watched(adalloc):
+        assert preloaded.active()
+        report = adalloc.check(lambda x: x * x, 3.0, grad=lambda x: 2 * x)
+        states = {witness.name: witness.state for witness in report.witnesses}
+        assert states[preloaded.NAME] == "agrees"
+
+    def test_a_pointer_that_bypasses_the_slots(adalloc):
+        libc = ctypes.CDLL(None)
+        cached = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(ctypes.cast(libc.malloc, ctypes.c_void_p).value)
+        seen = adalloc.measure(lambda: libc.free(ctypes.c_void_p(cached(77))), calls=3)
+        assert {w.name: w.unseen.get("malloc") for w in seen.witnesses}[preloaded.NAME] == 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def _possible() -> None:
+    try:
+        preloaded.library()
+    except HooksUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.mark.parametrize("how", [("--adalloc-preload",), ("--adalloc-preload", "-n2"), ("-o", "adalloc_preload=true")])
+def test_the_session_runs_again_with_one_more_witness(
+    how: tuple[str, ...], session: Session, pytester: pytest.Pytester
+) -> None:
+    result = session(SOURCE, *how, "--adalloc-json=all.json")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["adalloc: preloaded library counts as well"])
+    (found,) = json.loads((pytester.path / "all.json").read_text())["checks"]
+    assert {"preloaded library": "agrees"}.items() <= {w["name"]: w["state"] for w in found["witnesses"]}.items()
+
+
+def test_a_process_that_ignores_the_library_is_no_endless_loop(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(preloaded.MARK, "1")
+    result = session(SOURCE, "--adalloc-preload")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--adalloc-preload: the counting library was preloaded, but*"])
+
+
+def test_where_it_cannot_be_made_the_run_says_so(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADALLOC_CACHE", "off")
+    result = session(SOURCE, "--adalloc-preload")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--adalloc-preload: strict mode needs a private directory*ADALLOC_CACHE*"])

@@ -51,7 +51,7 @@ from collections.abc import Iterator, Sequence
 
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.planning.plan import Plan
-from adcore.analysis.planning.replay import Slice, slice_of
+from adcore.analysis.planning.replay import ReplaySlice, slice_of
 from adcore.analysis.structure import operands_first
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
@@ -72,7 +72,7 @@ class Primals:
         self.known: dict[Value, Value] = {}
         self.shadows = sweep.shadows
         self.opened: dict[Region, int] = {self.top: 0}
-        self._slices: dict[Instr, tuple[list[Value], Slice]] = {}
+        self._slices: dict[Instr, tuple[list[Value], ReplaySlice]] = {}
 
     def value(self, value: Value) -> Value:
         """`value` of the forward sweep, in the reverse image of its own region."""
@@ -172,7 +172,7 @@ class Primals:
         self.known.update({r: names[r] for r in wanted})
         return names
 
-    def slice(self, owner: Instr) -> tuple[list[Value], Slice]:
+    def slice(self, owner: Instr) -> tuple[list[Value], ReplaySlice]:
         """The results of `owner` for which it runs again, and what of it does."""
         if owner not in self._slices:
             wanted = [r for r in owner.results if r in self.plan.demanded and r not in self.plan.stored]

@@ -20,7 +20,7 @@ from adcore.analysis.structure import structure_of
 from adcore.ir.core import Function
 from adcore.ir.facts import forget
 from adcore.ops import TABLE
-from adcore.transform.arrays.local_arrays import own_arrays
+from adcore.transform.arrays.local_arrays import local_arrays
 from adcore.transform.canonical.simplify import simplify
 from tests.transform.random_programs import random_program
 
@@ -35,7 +35,7 @@ ANALYSES: dict[str, Callable[[Function], Any]] = {
     "dependence": lambda f: dependence_of(f, TABLE),
     "parallel": lambda f: parallel_loops(f, TABLE),
     "activity": lambda f: activity_of(f, TABLE, AliasClasses(), KINDS, (True,)),
-    "own arrays": lambda f: own_arrays(f, TABLE),
+    "local arrays": lambda f: local_arrays(f, TABLE),
 }
 
 

@@ -11,8 +11,8 @@ from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
 from adcore.ir.core import Function, walk
 from adcore.ops import TABLE
-from adcore.transform.arrays.mem2reg import to_values
-from adcore.transform.arrays.producer_fusion import merge
+from adcore.transform.arrays.mem2reg import mem2reg
+from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.assumptions import use_checks
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.dead_code import eliminate_dead_code
@@ -26,11 +26,11 @@ from adcore.transform.diff.reverse import emit_reverse
 from adcore.transform.diff.selection import settle, track_selections
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import defer_checks
-from adcore.transform.optimize.dead_zeroing import cancel_clears
+from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.improve import improve
-from adcore.transform.optimize.loop_reversal import ascend
-from adcore.transform.optimize.predictive_commoning import carry_accumulations
+from adcore.transform.optimize.loop_reversal import reverse_loops
+from adcore.transform.optimize.predictive_commoning import common_accumulations
 from adcore.transform.optimize.product_separation import separate_products
 from adcore.transform.optimize.scalar_promotion import promote_sums
 from adcore.transform.optimize.sweep_fusion import fuse
@@ -49,16 +49,16 @@ PASSES: dict[str, Callable[[Function], Function]] = {
     "checks": lambda f: simplify_checks(f, TABLE),
     "assumptions": lambda f: use_checks(f, TABLE),
     "unchecked": without_index_checks,
-    "producer fusion": lambda f: merge(f, TABLE),
-    "mem2reg": lambda f: to_values(f, TABLE),
+    "producer fusion": lambda f: fuse_producers(f, TABLE),
+    "mem2reg": lambda f: mem2reg(f, TABLE),
     "selections": lambda f: track_selections(f, KINDS, [True], TABLE),
     "attach": settle,
-    "dead zeroing": lambda f: cancel_clears(f, TABLE),
+    "dead zeroing": lambda f: remove_dead_zeroing(f, TABLE),
     "sweep fusion": lambda f: fuse(f, TABLE),
     "scalar promotion": lambda f: promote_sums(f, TABLE),
     "gather": lambda f: gather_accumulations(f, TABLE),
-    "predictive commoning": lambda f: carry_accumulations(f, TABLE),
-    "loop reversal": lambda f: ascend(f, TABLE),
+    "predictive commoning": lambda f: common_accumulations(f, TABLE),
+    "loop reversal": lambda f: reverse_loops(f, TABLE),
     "improve": lambda f: improve(f, TABLE),
     "product separation": lambda f: separate_products(f, TABLE),
     "check sinking": lambda f: defer_checks(f, TABLE),

@@ -61,7 +61,8 @@ from adcore.transform.diff.forward_sweep import ForwardSweep, zero_of
 from adcore.transform.diff.primals import Primals, Reading
 from adcore.transform.diff.redo import redo
 from adcore.transform.diff.remedies import Leaner, Remedies, Within
-from adcore.transform.loop_building import emit_loop_nest, inits_of
+from adcore.ir.loops import emit_loop_nest
+from adcore.transform.loop_building import inits_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,46 @@
+"""Bulk ops: one instruction over whole arrays. What does not know one of them has it expanded (`transform.expansion`).
+
+    copy %x, %y           all elements of %x into %y, which has the same shape
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from adcore.ir.builder import Builder
+from adcore.ir.core import Attributes, Value
+from adcore.ir.loops import emit_loop_nest
+from adcore.ir.types import ArrayType, Type
+from adcore.ops.define import Op, OpTypeError
+from adcore.ops.effects import Effects, reads, writes
+
+
+def copy_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    source, target = types
+    alike = isinstance(source, ArrayType) and isinstance(target, ArrayType)
+    if not alike or (source.element, source.rank) != (target.element, target.rank):
+        raise OpTypeError(f"cannot copy {source} into {target}")
+    return ()
+
+
+def evaluate_copy(source: Any, target: Any) -> None:
+    assert source.shape == target.shape
+    target[...] = source
+
+
+def expand_copy(b: Builder, operands: Sequence[Value]) -> Sequence[Value]:
+    source, target = operands
+
+    def element(inner: Builder, index: Sequence[Value]) -> None:
+        inner.emit_many("store", (inner.emit("load", source, *index), target, *index), {})
+
+    emit_loop_nest(b, source, element)
+    return ()
+
+
+OPS = (
+    # The arrays must not share memory.
+    Op("copy", copy_type, evaluate_copy, effects=Effects((reads(0, every=True), writes(1, every=True))),
+       expand=expand_copy, cost=4.0),
+)  # fmt: skip

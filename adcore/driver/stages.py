@@ -29,6 +29,7 @@ from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import Derivative
 from adcore.transform.diff.selection import settle
+from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import defer_checks
 from adcore.transform.optimize.improve import improve
@@ -79,7 +80,7 @@ def gradient(request: Request, derived: Derivative) -> Function:
 
 def lowered(request: Request, gradient: Function) -> Lowered:
     """LLVM IR, after the steps that only the target asks for."""
-    function = gradient
+    function = expand_bulk(gradient, request.ops)
     if not request.heap:
         function = verify(separate_products(function, request.ops, request.aliases), request.ops)
     function = tile_bits(defer_checks(function, request.ops), request.ops)

@@ -1,6 +1,6 @@
 """Bulk ops: one instruction over whole arrays. What does not know one of them has it expanded (`transform.expansion`).
 
-    copy %x, %y           all elements of %x into %y, which has the same shape
+copy %x, %y           all elements of %x into %y, which has the same shape
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from adcore.ops.effects import Effects, reads, writes
 
 
 def copy_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
-    source, target = types
-    alike = isinstance(source, ArrayType) and isinstance(target, ArrayType)
-    if not alike or (source.element, source.rank) != (target.element, target.rank):
-        raise OpTypeError(f"cannot copy {source} into {target}")
+    arrays = [t for t in types if isinstance(t, ArrayType)]
+    if len(types) != 2 or len(arrays) != 2 or len({(a.element, a.rank) for a in arrays}) != 1:
+        raise OpTypeError(f"copy does not accept ({', '.join(map(str, types))})")
     return ()
 
 

@@ -10,11 +10,11 @@ what comes after them need not.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, meaning, renamed, walk
 from adcore.ops import Table
+from adcore.transform.canonical.simplify import simplify
 
 
 def expand_bulk(function: Function, ops: Table, known: Collection[str] = ()) -> Function:
@@ -26,6 +26,13 @@ def expand_bulk(function: Function, ops: Table, known: Collection[str] = ()) -> 
     expansion = _Expansion(ops, wanted)
     region = expansion.region(function.region)
     return function.with_region(renamed(region, expansion.names) if expansion.names else region)
+
+
+def in_elements(function: Function, ops: Table) -> Function:
+    """The function as differentiation wants it: without bulk ops, and with the sizes of the arrays that these took as
+    the numbers that they are (an array that a loop makes is not there when the reverse sweep asks for its size)."""
+    expanded = expand_bulk(function, ops)
+    return function if expanded is function else simplify(expanded, ops)
 
 
 class _Expansion:

@@ -32,9 +32,9 @@ from collections.abc import Callable, Sequence
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Value
+from adcore.ir.loops import emit_loop_nest
 from adcore.ir.types import I64, ArrayType, ListType
 from adcore.transform.checkpointing.snapshots import stored_array
-from adcore.ir.loops import emit_loop_nest
 
 Visit = Callable[[Sequence[Value], Value], None]
 """What is done with an element: its place (array, subscripts) and its number among all of the list."""

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from benchmarks import timing
 from benchmarks.__main__ import fresh
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.install import jit as machine
-from pytest_adalloc.hooks.install.install import Hooks, installed
+from pytest_adalloc.hooks.install import jit
+from pytest_adalloc.hooks.install.process import Hooks, installed
 
 PROCESSES = 9
 LOOPS = 3000
@@ -28,14 +28,14 @@ INSTALL = """
 import time
 {imports}
 import llvmlite.binding
-from pytest_adalloc.hooks.install.install import installed
+from pytest_adalloc.hooks.install.process import installed
 started = time.process_time()
 hooks = installed()
 first = time.process_time() - started
 taken = []
 for _ in range(200):
     started = time.perf_counter()
-    hooks.refresh(); assert not hooks.slots.astray()
+    hooks.refresh(); assert not hooks.slots.lost()
     taken.append(time.perf_counter() - started)
 print(first * 1e3, min(taken) * 1e3)
 """
@@ -86,7 +86,7 @@ def show(name: str, samples: list[float], unit: str) -> None:
 def per_malloc() -> dict[str, list[float]]:
     """Nanoseconds that the hooks add to a pair of malloc and free, each round compared with a direct one beside it."""
     hooks = installed()
-    at = machine.link([machine.compiled(LOOP.format(triple=machine.triple()))], ["pairs"])["pairs"]
+    at = jit.link([jit.compiled(LOOP.format(triple=jit.triple()))], ["pairs"])["pairs"]
     run = ctypes.PYFUNCTYPE(None, *[ctypes.c_uint64] * 3)(at)
     originals = hooks.slots.originals
     own = {name: hooks.layers[0][f"adalloc_hook_{name}"] for name in ("malloc", "free")}

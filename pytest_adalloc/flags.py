@@ -36,7 +36,7 @@ def settings_of(config: pytest.Config, flags: Any) -> Settings:
         if given is not None and given != "":
             name = "policy" if ini == "adalloc" else ini.removeprefix("adalloc_")
             values[name] = _value(flag, kind, allowed, given, base)
-    settings = Settings(**values)
+    settings = Settings(**values, properties=bool(config.getoption("xmlpath", None)))
     if settings.update_baseline and not settings.baseline:
         raise pytest.UsageError("--adalloc-update-baseline: name the file with --adalloc-baseline=FILE")
     if settings.calls < 1:
@@ -95,6 +95,8 @@ def attach(report: pytest.TestReport, call: pytest.CallInfo[None], recorder: Rec
             if recorder.settings.explain:
                 lines += [*found["details"], found["explanation"]]
             report.sections.append(("adalloc", "\n".join(filter(None, lines))))
+    if call.when == "teardown":
+        recorder.reports.clear()  # nobody asks any more, and what they could still explain holds on to its code
     failure = call.excinfo
     if by_mark and failure is not None and isinstance(failure.value, CheckFailed) and not report.skipped:
         # Nothing of the user's is on the stack: the story alone.

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from pytest_adalloc.hooks import HooksUnavailable
-from pytest_adalloc.hooks.witness import preloaded as strict
+from pytest_adalloc.hooks.witness import preloaded
 
 
 def run_again() -> None:
@@ -19,13 +19,13 @@ def run_again() -> None:
 
     Raises pytest.UsageError where the library can't be made or isn't loaded although it was preloaded.
     """
-    if strict.active():
+    if preloaded.active():
         return
-    if strict.MARK in os.environ or _is_worker():
+    if preloaded.MARK in os.environ or _is_worker():
         # The program is one that ignores LD_PRELOAD, or the worker runs elsewhere: once more would not help.
         raise pytest.UsageError("--adalloc-preload: the counting library was preloaded, but this process is without it")
     try:
-        strict.reexec()
+        preloaded.reexec()
     except HooksUnavailable as problem:
         raise pytest.UsageError(f"--adalloc-preload: {problem}") from problem
 
@@ -38,4 +38,4 @@ def _is_worker() -> bool:
 
 def header() -> str:
     """What the head of the run says."""
-    return f"adalloc: {strict.NAME} counts as well" if strict.active() else "adalloc: no library is preloaded"
+    return f"adalloc: {preloaded.NAME} counts as well" if preloaded.active() else "adalloc: no library is preloaded"

@@ -32,6 +32,13 @@ class Settings:
     update_baseline: bool = False
     scope: Scope = "thread"
     preload: bool = False
+    properties: bool = False
+    """Whether the run writes the properties of its tests into a file."""
+
+    @property
+    def explained(self) -> bool:
+        """Whether somebody reads what gradients store, and why."""
+        return self.explain or self.update_baseline or self.properties or bool(self.json or self.html)
 
 
 @dataclass

@@ -16,7 +16,6 @@ from adcore.driver.calls.call import Call, has_tangent
 from adcore.driver.calls.run import Run
 from adcore.driver.request import Sweep
 from adcore.driver.specialisations import is_differentiable
-from adcore.ir.core import walk
 from adcore.ir.types import ArrayType, Scalar
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.frames import read_scalar, view_at
@@ -30,7 +29,7 @@ LARGEST_BODY = 4000
 def lanes_for(call: Call, directions: int, higher: bool) -> int:
     """How many directions to take at once: up to 8, fewer for few directions and for large programs. `higher`: they
     go over the reverse sweep."""
-    size = sum(1 for _ in walk(call.primal.function.region)) * (3 if higher else 1)
+    size = call.primal.interface.size * (3 if higher else 1)
     lanes = MOST_LANES
     while lanes > 1 and (lanes // 2 >= directions or size * lanes > LARGEST_BODY):
         lanes //= 2

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adcore.analysis.planning.explain import Explanation
 from adcore.driver.batching import Cotangents, Tangents, lanes_for
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.sweeps import results, structured, tangent_leaves
@@ -24,6 +23,9 @@ from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, Scalar, Type
 from adcore.runtime.arguments import refuse
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
+
+if TYPE_CHECKING:
+    from adcore.analysis.planning.explain import Explanation
 
 Array = np.ndarray[Any, Any]
 
@@ -218,6 +220,8 @@ class _ByRows(_Jacobian):
         rows = sum(len(self.blocks[k][0]) for k in self.sweepers)
         how = f"Reverse mode, the outputs being fewer: {rows} sweep{'s' * (rows != 1)} for {rows} rows."
         first = next(iter(self.sweepers.values()), None)
+        from adcore.analysis.planning.explain import Explanation
+
         function = self.call.primal.function
         empty = Explanation(function.name, function.span, (), "0", 0)
         return _noted(first.explain() if first is not None else empty, how)

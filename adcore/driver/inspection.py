@@ -6,34 +6,23 @@ An observer finds this module in `sys.modules`; where it is absent, nothing was 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 
-from adcore.driver.pipeline import ARTIFACT, LOWERED, Build
 from adcore.runtime import allocator
 from adcore.runtime.linker import Loaded
-from adcore.source import Span
+from adcore.runtime.native_code import AddressRow
 
-AddressRow = tuple[int, int, str, str, int, str]
-"""First address and end, function, file, line and phase of a piece of code."""
-
-_code: weakref.WeakKeyDictionary[Loaded, list[AddressRow]] = weakref.WeakKeyDictionary()
+_code: weakref.WeakKeyDictionary[Loaded, Sequence[AddressRow]] = weakref.WeakKeyDictionary()
 
 
-def rows_of(build: Build, name: str, span: Span | None, code: Loaded) -> list[AddressRow]:
+def note(code: Loaded, rows: Sequence[AddressRow]) -> None:
     """Rows for the entry of loaded code and for what calls malloc in it; they stay known as long as the code."""
-    if code in _code:
-        return _code[code]
-    lowered, sizes = build.product(LOWERED), build.product(ARTIFACT).symbols
-    sweep = build.request.sweeps[-1].sweep if build.request.sweeps else "primal"
-    whole = {"primal": "primal", "forward": "forward mode", "reverse": "gradient"}[sweep]
-    places = {lowered.name: (span, whole)}
-    for site in lowered.allocation_sites:
-        places[site.symbol] = (site.span, site.phase if sweep == "reverse" else whole)
-    _code[code] = [
-        (code[symbol], code[symbol] + sizes[symbol], name, place.file, place.line, phase)
-        for symbol, (place, phase) in places.items()
-        if place is not None and symbol in sizes
-    ]
-    return _code[code]
+    _code[code] = rows
+
+
+def rows_of(code: Loaded) -> Sequence[AddressRow]:
+    """The rows of one loaded copy."""
+    return _code.get(code, ())
 
 
 def address_table() -> list[AddressRow]:
@@ -44,3 +33,6 @@ def address_table() -> list[AddressRow]:
 def allocator_words() -> dict[str, int]:
     """By name, the words that hold where kernels jump to for memory. Whoever rewrites one goes on to what it held."""
     return allocator.words()
+
+
+__all__ = ["AddressRow", "address_table", "allocator_words", "note", "rows_of"]

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adcore.driver.request import Groups, Options, Request, Sweep, standard_ops
+from adcore.driver.compilation import Compilation, Specialisation
+from adcore.driver.interface import Interface
+from adcore.driver.request import Groups, Options, Sweep
 from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.arguments import refuse
-from adcore.runtime.calls import Kernel
 from adcore.runtime.leaves import LeafValue, exact, flatten, rebuild
-from adcore.signature import ArgType, ArrayArg, Leaf, ScalarArg, Signature
+from adcore.signature import ArrayArg, Leaf, ScalarArg, Signature
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
-    from adcore.captures import Capture
     from adcore.driver.pipeline import Build
     from adcore.ir.core import Function
     from adcore.lower import Part
@@ -31,54 +30,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Specialisation:
-    """Compiled code and how it came about."""
-
-    build: Build
-    kernel: Kernel
-
-    def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
-        """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
-        from adcore.analysis.planning.explain import Explanation
-        from adcore.driver.pipeline import DERIVED, SIMPLIFIED
-
-        explained = self.build.product(DERIVED).explain(values)
-        if explained is None:
-            function = self.build.product(SIMPLIFIED)
-            return Explanation(function.name, function.span, (), "0", 0)
-        return explained
-
-    def bytes(self, values: Sequence[LeafValue] | None) -> int | None:
-        """What is kept for the reverse sweep, for the primal leaf `values`; None where only a run can tell."""
-        from adcore.driver.pipeline import DERIVED
-
-        return self.build.product(DERIVED).bytes(values)
-
-
-@dataclass(frozen=True)
-class Interface:
-    """What a call has to know of a function's IR: `leaves` are its parameters, those of the signature and then one for
-    each array that it captures; `written` are those that it writes into. `result` is what it returns, whose leaves have
-    `result_types`. `compared`: axes (leaf, axis) whose lengths had to agree with others."""
-
-    leaves: tuple[Leaf, ...]
-    written: frozenset[int]
-    result: ArgType
-    result_types: tuple[Type, ...]
-    captures: tuple[Capture, ...]
-    compared: frozenset[tuple[int, int]]
-
-
-@dataclass(frozen=True, eq=False)
 class Primal:
     """A function for one signature, ready to be differentiated."""
 
-    python: Callable[..., Any]
-    signature: Signature
+    origin: Compilation
     options: Options
-    build: Build
     interface: Interface
     specialisations: dict[tuple[Any, ...], Specialisation] = field(default_factory=dict)
+
+    @property
+    def signature(self) -> Signature:
+        return self.origin.signature
+
+    @property
+    def build(self) -> Build:
+        """What the stages before differentiation make of it."""
+        return self.origin.build
 
     @property
     def function(self) -> Function:
@@ -146,35 +113,26 @@ class Primal:
         self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: Part = "whole"
     ) -> Specialisation:
         """Code for these sweeps under this aliasing; `values` are the primal leaves, for limits in bytes."""
-        key = (sweeps, aliases, self.options.fastmath, self.options.boundscheck, part)
         limit = self.options.workspace
         if not isinstance(limit, int):
-            return self._made((*key, limit), self._request(sweeps, aliases, part=part, heap=limit == "heap"))
+            return self._made(sweeps, aliases, part=part, heap=limit == "heap")
         if limit == 0:
-            return self._made((*key, 0), self._request(sweeps, aliases, part=part, limit=0))
-        plain = self._made((*key, "auto"), self._request(sweeps, aliases, part=part))
+            return self._made(sweeps, aliases, part=part, limit=0)
+        plain = self._made(sweeps, aliases, part=part, heap=False)
         needed = plain.bytes(values)
         if needed is not None and needed <= limit:
             return plain
-        # Leaner code depends on the shapes, through what the plan takes for them.
+        return self._made(sweeps, aliases, values, part=part, limit=limit)
+
+    def _made(
+        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue] = (), **how: Any
+    ) -> Specialisation:
+        """`values`: where leaner code depends on the shapes, through what the plan takes for them."""
         shapes = tuple(np.shape(v) if isinstance(v, np.ndarray) else v for v in values if not isinstance(v, list))
-        request = self._request(sweeps, aliases, part=part, limit=limit, values=tuple(values))
-        return self._made((*key, limit, repr(shapes)), request)
-
-    def _request(self, sweeps: tuple[Sweep, ...], aliases: Groups, **how: Any) -> Request:
         options = self.options
-        return Request(
-            self.python, self.signature, sweeps, aliases, fastmath=options.fastmath, boundscheck=options.boundscheck,
-            ops=options.ops or standard_ops(), **how,
-        )  # fmt: skip
-
-    def _made(self, key: tuple[Any, ...], request: Request) -> Specialisation:
+        key = (sweeps, aliases, options.fastmath, options.boundscheck, *sorted(how.items()), repr(shapes))
         if key not in self.specialisations:
-            from adcore.driver.linking import link
-            from adcore.driver.pipeline import compile_request
-
-            build = compile_request(request, self.build)
-            self.specialisations[key] = Specialisation(build, link(build))
+            self.specialisations[key] = self.origin.specialisation(key, sweeps, aliases, values, how)
         return self.specialisations[key]
 
 
@@ -195,36 +153,12 @@ def primal_of(function: Callable[..., Any], signature: Signature, options: Optio
     if plain is not None and plain.is_current():
         _primals[key] = replace(plain, options=options)
         return _primals[key]
-    primal = _compiled(function, signature, options)
+    origin = Compilation(function, signature, options)
+    primal = Primal(origin, options, origin.interface())
     if len(_primals) >= MOST_PRIMALS:
         _primals.pop(next(iter(_primals)))
     _primals[key] = primal
     return primal
-
-
-def _compiled(function: Callable[..., Any], signature: Signature, options: Options) -> Primal:
-    from adcore.driver.pipeline import SIMPLIFIED, compile_request
-
-    ops = options.ops or standard_ops()
-    request = Request(function, signature, boundscheck=options.boundscheck, ops=ops)
-    build = compile_request(request, until=SIMPLIFIED)
-    return Primal(function, signature, options, build, _interface(signature, build))
-
-
-def _interface(signature: Signature, build: Build) -> Interface:
-    from adcore.driver.linking import written_params
-    from adcore.driver.pipeline import PROGRAM, SIMPLIFIED
-
-    program, function = build.product(PROGRAM), build.product(SIMPLIFIED)
-    own = signature.leaves()
-    arrays = [(c.path, c.arg) for c in program.captures if c.arg is not None]
-    captured = [
-        Leaf(path, p.type, arg.writeable) for (path, arg), p in zip(arrays, function.params[len(own) :], strict=True)
-    ]
-    types = tuple(result.type for result in function.results)
-    return Interface(
-        (*own, *captured), written_params(function), program.result, types, program.captures, program.compared
-    )
 
 
 def is_differentiable(type_: Type) -> bool:
@@ -232,4 +166,4 @@ def is_differentiable(type_: Type) -> bool:
     return is_float(type_) if not isinstance(type_, (ArrayType, ListType)) else is_float(type_.element)
 
 
-__all__ = ["Interface", "Primal", "Specialisation", "is_differentiable", "primal_of"]
+__all__ = ["Primal", "Specialisation", "is_differentiable", "primal_of"]

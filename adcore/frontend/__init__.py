@@ -21,6 +21,7 @@ A program is compiled to what Python means, or refused. The known differences, a
 """
 
 from adcore.captures import Capture
-from adcore.frontend.compile import Program, compile_function
+from adcore.frontend.compile import compile_function
+from adcore.frontend.program import Program
 
 __all__ = ["Capture", "Program", "compile_function"]

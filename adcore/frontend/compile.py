@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from adcore.captures import Capture
 from adcore.errors import CompileError, Diagnostic
-from adcore.frontend.custom_derivatives import Rule, call_ruled, find
+from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.program import Program
+from adcore.frontend.python.blocks import execute
 from adcore.frontend.python.calls import outside_defaults, run_body
+from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.expressions import evaluate
-from adcore.frontend.python.statements import execute
+from adcore.frontend.python.statements import perform
 from adcore.frontend.reader import Source, read, refuse
-from adcore.frontend.session import Found, Frame, Restart, Session, State, open_frame
+from adcore.frontend.session import Frame, Session, State, Syntax, open_frame
+from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import (
     Abstract,
     Array,
@@ -36,27 +38,6 @@ from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
-from adcore.source import Span
-
-MOST_RESTARTS = 200
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """A compiled function.
-
-    `module.main` takes the leaves of the signature, then one array for each capture that has an `arg`, in order; its
-    results are the leaves of `result`. `compared` are axes (leaf number, axis) whose lengths had to agree with others:
-    where one of them is 1 in a call NumPy stretches it, and the program has to be compiled for it (`Signature.ones`).
-    """
-
-    module: Module
-    captures: tuple[Capture, ...]
-    result: ArgType
-    name: str
-    span: Span
-    file: str
-    compared: frozenset[tuple[int, int]] = frozenset()
 
 
 def compile_function(
@@ -68,22 +49,33 @@ def compile_function(
     """
     source = read(function)
     rule = None if own_rule else find(function)
-    found = Found()
-    for _ in range(MOST_RESTARTS):
+    speculation = Speculation()
+    while True:
+        speculation.renew()
         try:
-            return _Attempt(source, signature, ops, found, rule).program()
-        except Restart:
-            continue
-    raise AssertionError("the compiler does not settle")
+            program = _Attempt(source, signature, ops, speculation, rule).program()
+        except Exception:
+            # What was assumed wrongly explains it, if anything was.
+            if not speculation.failed:
+                raise
+        if not speculation.failed:
+            return program
+
+
+def _own_body(function: Callable[..., Any], signature: Signature) -> Program:
+    """A function that a custom derivative is made of."""
+    return compile_function(function, signature, own_rule=True)
 
 
 class _Attempt:
-    """One compilation, given what earlier attempts found out."""
+    """One compilation, given what earlier ones found out."""
 
-    def __init__(self, source: Source, signature: Signature, ops: OpTable, found: Found, rule: Rule | None) -> None:
+    def __init__(
+        self, source: Source, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
+    ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(ops, found)
-        self.frame = open_frame(self.session, source, source.node, State(), evaluate, execute, None)
+        self.session = Session(ops, Syntax(evaluate, execute, perform, _own_body), speculation)
+        self.frame = open_frame(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 
     def program(self) -> Program:
@@ -145,7 +137,7 @@ class _Attempt:
         return values
 
     def _ruled(self, rule: Rule) -> Abstract:
-        return call_ruled(self.frame, self.source.node, rule, (), dict(self.frame.state.locals))
+        return call_custom(self.frame, self.source.node, rule, (), dict(self.frame.state.locals))
 
     def _result(self, value: Abstract) -> tuple[list[Value], ArgType]:
         leaves: list[Value] = []

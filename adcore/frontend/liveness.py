@@ -16,12 +16,20 @@ NOTHING: Names = frozenset()
 
 @dataclass
 class Liveness:
-    """For each statement the names wanted after it (`after`) and, for loops, at the head of an iteration (`head`).
-    Inside a loop `after` includes what is wanted where jumps go."""
+    """For each statement the names wanted before and after it and, for loops, at the head of an iteration (`head`).
+    Inside a loop both include what is wanted where jumps go. `leaving`: the `if`s after which control never goes on."""
 
+    before: dict[ast.AST, Names] = field(default_factory=dict)
     after: dict[ast.AST, Names] = field(default_factory=dict)
     head: dict[ast.AST, Names] = field(default_factory=dict)
     always: Names = NOTHING
+    leaving: set[ast.AST] = field(default_factory=set)
+
+    def leaves(self, body: Sequence[ast.stmt]) -> bool:
+        """Whether control never runs off the end of `body`."""
+        return bool(body) and (
+            isinstance(body[-1], (ast.Return, ast.Break, ast.Continue, ast.Raise)) or body[-1] in self.leaving
+        )
 
 
 @dataclass(frozen=True)
@@ -51,12 +59,27 @@ class _Solver:
     def block(self, body: Sequence[ast.stmt], after: Names, jumps: _Jumps) -> Names:
         for stmt in reversed(body):
             after = self.statement(stmt, after, jumps)
+            self.found.before[stmt] = after | jumps.any
         return after
+
+    def branches(self, stmt: ast.If, after: Names, jumps: _Jumps) -> Names:
+        """Of an `if`; what is in an `elif` is no deeper than what is in the `if`."""
+        chain = [stmt]
+        while (inner := only_if(chain[-1].orelse)) is not None:
+            chain.append(inner)
+        otherwise = self.block(chain[-1].orelse, after, jumps)
+        for part in reversed(chain):
+            self.found.after[part] = after | jumps.any
+            otherwise = reads(part.test) | self.block(part.body, after, jumps) | otherwise
+            self.found.before[part] = otherwise | jumps.any
+            if self.found.leaves(part.body) and self.found.leaves(part.orelse):
+                self.found.leaving.add(part)
+        return otherwise
 
     def statement(self, stmt: ast.stmt, after: Names, jumps: _Jumps) -> Names:
         self.found.after[stmt] = after | jumps.any
         if isinstance(stmt, ast.If):
-            return reads(stmt.test) | self.block(stmt.body, after, jumps) | self.block(stmt.orelse, after, jumps)
+            return self.branches(stmt, after, jumps)
         if isinstance(stmt, ast.While):
             return self.loop(stmt, after, jumps, reads(stmt.test), NOTHING)
         if isinstance(stmt, ast.For):
@@ -88,15 +111,27 @@ class _Solver:
         return head
 
 
+def only_if(body: Sequence[ast.stmt]) -> ast.If | None:
+    """The one statement of `body`, if that is an `if`: what `elif` gives."""
+    return body[0] if len(body) == 1 and isinstance(body[0], ast.If) else None
+
+
 def reads(node: ast.AST) -> Names:
     """Names that `node` reads. The targets of a comprehension are its own."""
-    if isinstance(node, ast.Name):
-        return frozenset((node.id,)) if isinstance(node.ctx, ast.Load) else NOTHING
-    inner = frozenset(name for child in ast.iter_child_nodes(node) for name in reads(child))
-    if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
-        own = bound_names(generator.target for generator in node.generators)
-        return (inner - own) | reads(node.generators[0].iter)
-    return inner
+    found: set[str] = set()
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                found.add(node.id)
+        elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            own = bound_names(generator.target for generator in node.generators)
+            found.update(*(reads(child) - own for child in ast.iter_child_nodes(node)))
+            pending.append(node.generators[0].iter)
+        else:
+            pending.extend(ast.iter_child_nodes(node))
+    return frozenset(found)
 
 
 def stores(node: ast.AST) -> Names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import linecache
 import textwrap
 import types
 from collections.abc import Callable, Mapping
@@ -117,8 +118,6 @@ def read(function: Callable[..., Any]) -> Source:
 
 def _lambda(function: types.FunctionType, lines: list[str], start: int, file: str) -> Source:
     """The one lambda on its line whose code is that of `function`."""
-    import linecache
-
     line = linecache.getline(file, function.__code__.co_firstlineno) or lines[0]
     candidates = []
     for column in range(len(line)):

@@ -12,33 +12,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from adcore.captures import unwrap
 from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
 from adcore.frontend.liveness import Liveness, bound_names, liveness
-from adcore.frontend.reader import Source
+from adcore.frontend.program import Program
+from adcore.frontend.reader import Source, read
+from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Const, ListRef, Poison
 from adcore.ir.builder import Builder, OpenRegion, OpTable
 from adcore.ir.core import Value
 from adcore.ir.types import Scalar
+from adcore.signature import Signature
 from adcore.source import Span
-
-
-class Restart(Exception):
-    """Compile again: `Found` has more in it now."""
-
-
-@dataclass
-class Found:
-    """What attempts at a compilation find out for those after them.
-
-    `in_memory`: element types of the lists (by where they are written) that need memory, because a subscript is only
-    known at run time; `mixed`: those of them that hold numbers of Python and of NumPy; `kinds`: whether something asks
-    whose a number is that may be either, so that flags are carried.
-    """
-
-    in_memory: dict[Span, Scalar] = field(default_factory=dict)
-    mixed: set[Span] = field(default_factory=set)
-    kinds: bool = False
 
 
 @dataclass
@@ -68,24 +56,36 @@ class State:
         return self.dead or any(isinstance(flag, Const) and bool(flag.value) for flag in flags)
 
 
+@dataclass(frozen=True)
+class Syntax:
+    """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own. Modules
+    between them go through the session, so that they need not import each other."""
+
+    evaluate: Callable[[Frame, ast.expr], Abstract]
+    execute: Callable[[Frame, Sequence[ast.stmt]], None]
+    perform: Callable[[Frame, ast.stmt], None]
+    compile: Callable[[Callable[..., Any], Signature], Program]
+
+
 class Session:
     """What all frames of one compilation share.
 
-    `found`: what earlier attempts know; `literals`: where the list of a cell is written; `groups`: which array
-    parameters may overlap;
-    `shared`: lists that are the same as others on some paths only, and hence must not change any more; `used_up`:
-    iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that their axis stretches;
-    `frozen`: roots of arrays that stand for others, so that nothing may be stored into them; `frames`: those of all
-    calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an argument
-    a value is the length of; `compared`: those that had to agree with others, where a length of 1 would stretch;
-    `unordered`: roots of arrays that NumPy may lay out in another order than C's.
+    `speculation`: what earlier compilations know; `literals`: where the list of a cell is written; `groups`: which
+    array parameters may overlap; `shared`: lists that are the same as others on some paths only, and hence must not
+    change any more; `used_up`: iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that
+    their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
+    `frames`: those of all calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`:
+    which axis of an argument a value is the length of; `compared`: those that had to agree with others, where a length
+    of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `scopes`: the
+    names of each function, by its node.
     """
 
-    def __init__(self, ops: OpTable, found: Found) -> None:
+    def __init__(self, ops: OpTable, syntax: Syntax, speculation: Speculation) -> None:
+        self.syntax = syntax
         self.builder = Builder(ops)
         self.diagnostics: list[Diagnostic] = []
         self.captures = Captures()
-        self.found = found
+        self.speculation = speculation
         self.active: list[object] = []
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}
@@ -99,24 +99,32 @@ class Session:
         self.compared: set[tuple[Value, int]] = set()
         self.unordered: set[Value] = set()
         self.frames: list[Frame] = []
+        self._sources: dict[object, Source] = {}
+        self.scopes: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self._cells = 0
+
+    def source(self, function: Callable[..., Any]) -> Source:
+        """The source of a function; read once, however often it is called."""
+        plain = unwrap(function)
+        try:
+            return self._sources[plain]
+        except KeyError:
+            found = self._sources[plain] = read(function)
+            return found
 
     def new_cell(self) -> int:
         self._cells += 1
         return self._cells
 
 
-@dataclass
+@dataclass(eq=False)
 class Frame:
-    """One function being compiled. `evaluate` and `execute` are the entry points of expressions and statements; they
-    are fields so that the modules between them need not import each other."""
+    """One function being compiled."""
 
     session: Session
     source: Source
     node: ast.FunctionDef | ast.Lambda
     state: State
-    evaluate: Callable[[Frame, ast.expr], Abstract]
-    execute: Callable[[Frame, list[ast.stmt]], None]
     parent: Frame | None = None
     liveness: Liveness = field(default_factory=Liveness)
     names: frozenset[str] = frozenset()
@@ -124,6 +132,18 @@ class Frame:
     @property
     def builder(self) -> Builder:
         return self.session.builder
+
+    def evaluate(self, node: ast.expr) -> Abstract:
+        """The value of an expression."""
+        return self.session.syntax.evaluate(self, node)
+
+    def execute(self, body: Sequence[ast.stmt]) -> None:
+        """Statements one after the other."""
+        self.session.syntax.execute(self, body)
+
+    def perform(self, stmt: ast.stmt) -> None:
+        """One statement."""
+        self.session.syntax.perform(self, stmt)
 
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
@@ -208,7 +228,7 @@ def parameters(node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
 def new_frame(caller: Frame, source: Source, node: ast.FunctionDef | ast.Lambda, parent: Frame | None) -> Frame:
     """A frame for a callee: names of its own, the lists of its caller."""
     state = State(cells=caller.state.cells)
-    return open_frame(caller.session, source, node, state, caller.evaluate, caller.execute, parent)
+    return open_frame(caller.session, source, node, state, parent)
 
 
 def open_frame(
@@ -216,13 +236,19 @@ def open_frame(
     source: Source,
     node: ast.FunctionDef | ast.Lambda,
     state: State,
-    evaluate: Callable[[Frame, ast.expr], Abstract],
-    execute: Callable[[Frame, list[ast.stmt]], None],
     parent: Frame | None,
 ) -> Frame:
-    body = body_of(node)
-    names = parameters(node) | bound_names(body)
-    return Frame(session, source, node, state, evaluate, execute, parent, liveness(body), names)
+    if node not in session.scopes:
+        body = body_of(node)
+        session.scopes[node] = liveness(body), parameters(node) | bound_names(body)
+    return Frame(session, source, node, state, parent, *session.scopes[node])
+
+
+def comprehension_frame(frame: Frame, names: frozenset[str]) -> Frame:
+    """A frame in which only `names` live; everything else is read from the enclosing one."""
+    state = frame.state.copy()
+    state.locals = {}
+    return Frame(frame.session, frame.source, frame.node, state, frame, frame.liveness, names)
 
 
 def name_value(value: Abstract, hint: str) -> None:
@@ -235,8 +261,6 @@ def name_value(value: Abstract, hint: str) -> None:
 
 def as_static_int(value: Abstract) -> int | None:
     """The integer that `value` is known to be."""
-    import numpy as np
-
     if isinstance(value, Const) and isinstance(value.value, (int, np.integer)):
         return int(value.value)
     return None

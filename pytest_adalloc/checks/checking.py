@@ -20,7 +20,8 @@ from pytest_adalloc import session
 from pytest_adalloc.checks.arguments import Point, Vector, names_of
 from pytest_adalloc.checks.comparison import Bounds, Comparison, Tolerance, compare, natural_scale
 from pytest_adalloc.checks.evaluation import Evaluation, Outcome, Weights, ones_on_written
-from pytest_adalloc.checks.subject import Count, Foreign, Storage, Subject, Unmet, compiled
+from pytest_adalloc.checks.foreign import Foreign
+from pytest_adalloc.checks.subject import Count, Storage, Subject, Unmet
 from pytest_adalloc.options import Options
 from pytest_adalloc.report import diagnostics as stories
 from pytest_adalloc.report.reports import AdallocWarning, CheckFailed, GradReport
@@ -108,7 +109,7 @@ def examined(
             _count(trial, subject)
             _hold_to_limits(trial, subject, known)
     except Unmet as unmet:
-        return replace(trial.report, verdict=unmet.verdict, message=unmet.story)
+        return trial.report.learned(verdict=unmet.verdict, message=unmet.story)
     return trial.report
 
 
@@ -124,7 +125,7 @@ class _Trial:
     noise: float = 0.0
 
     def learn(self, **figures: Any) -> None:
-        self.report = replace(self.report, **figures)
+        self.report = self.report.learned(**figures)
 
     def note(self, text: str) -> None:
         self.learn(notes=(*self.report.notes, text))
@@ -134,7 +135,7 @@ def _compare_everything(trial: _Trial, f: Callable[..., Any], grad: Callable[...
     __tracebackhide__ = True
     about, options = trial.about, trial.options
     trial.progress(f"compiling {about.function}", 0, 1)
-    subject: Subject = compiled(f, about.point, options) if grad is None else Foreign(grad, about.point)
+    subject = _compiled(f, about.point, options) if grad is None else Foreign(grad, about.point)
     plain = getattr(f, "py_func", f)  # a jitted function stands for the Python function inside
     evaluation = Evaluation(plain, about.point)
     started = time.perf_counter()
@@ -160,6 +161,13 @@ def _compare_everything(trial: _Trial, f: Callable[..., Any], grad: Callable[...
     if options.order == 2:
         _compare_second(trial, subject)
     return subject
+
+
+def _compiled(f: Callable[..., Any], point: Point, options: Options) -> Subject:
+    """The compiler's gradient; the compiler is imported on first use. Raises Unmet if `f` can't be compiled."""
+    from pytest_adalloc.checks.compiled import Compiled
+
+    return Compiled(f, point, options)
 
 
 def _first_call(trial: _Trial, evaluation: Evaluation) -> Outcome:

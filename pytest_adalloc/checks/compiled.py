@@ -19,6 +19,7 @@ from pytest_adalloc.checks.evaluation import Outcome, Weights
 from pytest_adalloc.checks.subject import Count, Storage, Unmet
 from pytest_adalloc.options import Options, Scope
 from pytest_adalloc.report.diagnostics import story
+from pytest_adalloc.report.later import Later
 
 COLUMNS = 256  # so many components' gradients are made by forward mode alone
 HEAP = ("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "memalign", "mmap", "munmap")
@@ -61,8 +62,8 @@ class Compiled:
     def storage(self) -> Storage:
         """What the gradient keeps, as its plan says."""
         handle = self._handles()[0]
-        explained = handle.explain()
-        return Storage(handle.workspace_bytes, handle.workspace_formula, tuple(explained.stored), str(explained))
+        stored = Later(lambda: tuple(handle.explain().stored))
+        return Storage(handle.workspace_bytes, handle.workspace_formula, stored, Later(lambda: str(handle.explain())))
 
     @property
     def certificate(self) -> Any:

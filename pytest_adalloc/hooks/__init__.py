@@ -10,25 +10,25 @@ second witness, and under ``strict`` a preloaded library is the third. A count t
 ``HooksDead``, an error. ``available()`` says whether this platform has a backend, and why not.
 """
 
-from pytest_adalloc.hooks.count.observe import measure, measure_native
+from pytest_adalloc.hooks.count.link_check import check_link_path
+from pytest_adalloc.hooks.count.measuring import measure, measure_native
 from pytest_adalloc.hooks.count.recording import Recording, forbid, record
 from pytest_adalloc.hooks.count.trend import GrowthReport, growth, measure_growth
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksBusy, HooksDead, HooksUnavailable
-from pytest_adalloc.hooks.install.install import available, hook_addresses
-from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, Frame, Site, Witness
-from pytest_adalloc.hooks.witness.link_check import check_link_path
+from pytest_adalloc.hooks.install.process import available, hook_addresses
+from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, Site, StackFrame, Witness
 
 __all__ = [
     "AllocationForbidden",
     "AllocationReport",
     "DomainCount",
-    "Frame",
     "GrowthReport",
     "HooksBusy",
     "HooksDead",
     "HooksUnavailable",
     "Recording",
     "Site",
+    "StackFrame",
     "Witness",
     "available",
     "check_link_path",

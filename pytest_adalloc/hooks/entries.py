@@ -12,7 +12,7 @@ Kind = Literal["allocate", "map", "release", "unmap"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class AllocatorEntry:
     """One C entry point, typed in LLVM's spelling.
 
     The bytes of a call are the product of the parameters listed in ``size`` (none: the call has no size).
@@ -32,24 +32,24 @@ class Entry:
         return self.kind in ("allocate", "map")
 
 
-ENTRIES: tuple[Entry, ...] = (
-    Entry("malloc", "ptr", ("i64",), (0,), "allocate", "__libc_malloc"),
-    Entry("calloc", "ptr", ("i64", "i64"), (0, 1), "allocate", "__libc_calloc"),
-    Entry("realloc", "ptr", ("ptr", "i64"), (1,), "allocate", "__libc_realloc"),
-    Entry("free", "void", ("ptr",), (), "release", "__libc_free"),
-    Entry("posix_memalign", "i32", ("ptr", "i64", "i64"), (2,), "allocate"),
-    Entry("aligned_alloc", "ptr", ("i64", "i64"), (1,), "allocate", "__libc_memalign"),
-    Entry("memalign", "ptr", ("i64", "i64"), (1,), "allocate", "__libc_memalign"),
-    Entry("valloc", "ptr", ("i64",), (0,), "allocate", "__libc_valloc"),
-    Entry("pvalloc", "ptr", ("i64",), (0,), "allocate", "__libc_pvalloc"),
-    Entry("mmap", "ptr", ("ptr", "i64", "i32", "i32", "i32", "i64"), (1,), "map"),
-    Entry("mmap64", "ptr", ("ptr", "i64", "i32", "i32", "i32", "i64"), (1,), "map"),
-    Entry("mremap", "ptr", ("ptr", "i64", "i64", "i32", "ptr"), (2,), "map"),
-    Entry("sbrk", "ptr", ("i64",), (0,), "map"),
-    Entry("brk", "i32", ("ptr",), (), "map"),
-    Entry("munmap", "i32", ("ptr", "i64"), (1,), "unmap"),
+ENTRIES: tuple[AllocatorEntry, ...] = (
+    AllocatorEntry("malloc", "ptr", ("i64",), (0,), "allocate", "__libc_malloc"),
+    AllocatorEntry("calloc", "ptr", ("i64", "i64"), (0, 1), "allocate", "__libc_calloc"),
+    AllocatorEntry("realloc", "ptr", ("ptr", "i64"), (1,), "allocate", "__libc_realloc"),
+    AllocatorEntry("free", "void", ("ptr",), (), "release", "__libc_free"),
+    AllocatorEntry("posix_memalign", "i32", ("ptr", "i64", "i64"), (2,), "allocate"),
+    AllocatorEntry("aligned_alloc", "ptr", ("i64", "i64"), (1,), "allocate", "__libc_memalign"),
+    AllocatorEntry("memalign", "ptr", ("i64", "i64"), (1,), "allocate", "__libc_memalign"),
+    AllocatorEntry("valloc", "ptr", ("i64",), (0,), "allocate", "__libc_valloc"),
+    AllocatorEntry("pvalloc", "ptr", ("i64",), (0,), "allocate", "__libc_pvalloc"),
+    AllocatorEntry("mmap", "ptr", ("ptr", "i64", "i32", "i32", "i32", "i64"), (1,), "map"),
+    AllocatorEntry("mmap64", "ptr", ("ptr", "i64", "i32", "i32", "i32", "i64"), (1,), "map"),
+    AllocatorEntry("mremap", "ptr", ("ptr", "i64", "i64", "i32", "ptr"), (2,), "map"),
+    AllocatorEntry("sbrk", "ptr", ("i64",), (0,), "map"),
+    AllocatorEntry("brk", "i32", ("ptr",), (), "map"),
+    AllocatorEntry("munmap", "i32", ("ptr", "i64"), (1,), "unmap"),
 )
 
 NAMES: tuple[str, ...] = tuple(entry.name for entry in ENTRIES)
-BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}
+BY_NAME: dict[str, AllocatorEntry] = {entry.name: entry for entry in ENTRIES}
 NUMBER: dict[str, int] = {entry.name: number for number, entry in enumerate(ENTRIES)}

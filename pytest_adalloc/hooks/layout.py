@@ -11,7 +11,7 @@ ARMED = 0  # 0: idle; a thread pointer: that thread is counted; EVERY_THREAD: al
 NOTING = 1  # how many threads are inside ``note``: until they have left, no window of another scope may open
 ALLOCATIONS = 2  # allocations by native code
 BYTES = 3  # bytes that these asked for
-LOST = 4  # events that found the table of sites full
+SPILLED = 4  # events that found the table of sites full
 INTERPRETER_RANGES = 5  # how many address ranges are in use
 THROUGH_RANGES = 6
 CANARIES = 7  # how many canaries asked for memory
@@ -49,7 +49,7 @@ WORDS = OTHER_ROWS + (ROW_WORDS << ROW_BITS)
 EVERY_THREAD = 2**64 - 1
 
 # A site.
-KEY, CULPRIT, ENTRY, CLASS, COUNT, SITE_BYTES, FRAME_COUNT, CALLER, FRAMES = range(9)
+KEY, RESPONSIBLE, ENTRY, CLASS, COUNT, SITE_BYTES, FRAME_COUNT, CALLER, FRAMES = range(9)
 FRAME_CAPACITY = SITE_WORDS - FRAMES
 
 # States of FIRST. A canary is nobody's first allocation: while it is out, the question is withdrawn.

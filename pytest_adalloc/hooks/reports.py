@@ -12,7 +12,7 @@ WitnessState = Literal["agrees", "disagrees", "unavailable", "not asked"]
 
 
 @dataclass(frozen=True)
-class Frame:
+class StackFrame:
     """One return address of a backtrace: the object it lies in, the function and, where known, the source line."""
 
     address: int
@@ -43,7 +43,7 @@ class Site:
     count: int
     bytes: int
     phase: str = ""
-    stack: tuple[Frame, ...] = ()
+    stack: tuple[StackFrame, ...] = ()
 
     def __str__(self) -> str:
         code = " in ".join(part for part in (self.symbol, self.library) if part)

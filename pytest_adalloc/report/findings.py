@@ -51,9 +51,12 @@ def profiled(recorder: Recorder, allocations: AllocationReport, name: str = "") 
 
 
 def finding(report: GradReport, recorder: Recorder) -> Finding:
-    """A report as JSON's kinds of values; numbers that JSON lacks become None."""
+    """A report as JSON's kinds of values; numbers that JSON lacks become None.
+
+    What a gradient stores and why is in it where somebody reads it: to find that out takes longer than the check."""
     counts = report.allocs_per_call
     seen = report.allocations
+    explained = recorder.settings.explained or not report.passed
     return {
         "test": recorder.key,
         "file": report.file or recorder.file,
@@ -64,8 +67,8 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
         "function": report.function,
         "verdict": report.verdict,
         "headline": report.headline(),
-        "details": report.details(),
-        "explanation": report.explanation,
+        "details": report.details(stored=explained),
+        "explanation": report.explanation if explained else "",
         "message": report.message,
         "value": _number(report.value),
         "max_error": _number(report.max_error),
@@ -79,7 +82,7 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
         "more_sites": max(len(report.sites) - TOP_SITES, 0),
         "workspace_bytes": report.workspace_bytes,
         "workspace_formula": report.workspace_formula,
-        "stored": [_stored(record) for record in report.stored],
+        "stored": [_stored(record) for record in (report.stored if explained else ())],
         "proven": getattr(report.certificate, "proven", None),
         "witnesses": [_witness(witness) for witness in report.witnesses],
     }

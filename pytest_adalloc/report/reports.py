@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from pytest_adalloc.report.later import Figure
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
@@ -40,6 +43,7 @@ class GradReport:
 
     `gradients` has one entry per differentiated argument, in its structure. `max_error` is relative. `differences` says
     how the reference was made, `watched` what the counters could see. Figures of steps that were not reached are empty.
+    What is `stored` and why (`explanation`) is found out when it is read.
     """
 
     function: str
@@ -57,12 +61,19 @@ class GradReport:
     sites: tuple[Any, ...] = ()
     workspace_bytes: int | None = None
     workspace_formula: str = ""
-    stored: tuple[Any, ...] = ()
+    stored: Figure[tuple[Any, ...]] = field(default=Figure(()))
     certificate: Any = None
     witnesses: tuple[Any, ...] = ()
     notes: tuple[str, ...] = ()
     allocations: AllocationReport | None = field(default=None, repr=False)
-    explanation: str = field(default="", repr=False)
+    explanation: Figure[str] = field(default=Figure(""), repr=False)
+
+    def learned(self, **figures: Any) -> GradReport:
+        """The same with more known. (`dataclasses.replace` would read every figure.)"""
+        made = copy.copy(self)
+        for name, value in figures.items():
+            object.__setattr__(made, name, value)
+        return made
 
     def __bool__(self) -> NoReturn:
         raise TypeError(
@@ -85,8 +96,8 @@ class GradReport:
         parts = [_counted(self), _kept(self), _erred(self)]
         return f"{self.function}: " + ", ".join(part for part in parts if part)
 
-    def details(self) -> list[str]:
-        """Further lines, indented: differences, certificate, witnesses, plan, notes."""
+    def details(self, stored: bool = True) -> list[str]:
+        """Further lines, indented: differences, certificate, witnesses, plan (unless not `stored`), notes."""
         lines = [f"finite differences: {self.differences}"] if self.differences else []
         if self.certificate is not None:
             lines.append(f"certificate: {_certified(self.certificate)}")
@@ -96,7 +107,7 @@ class GradReport:
         lines += [elsewhere] if elsewhere else []
         domains = getattr(self.allocations, "python", {})
         lines += [f"Python's {name}: {c.calls} requests, {c.bytes} bytes" for name, c in domains.items() if c.calls]
-        lines += [f"stored: {described(record)}" for record in self.stored]
+        lines += [f"stored: {described(record)}" for record in (self.stored if stored else ())]
         lines += list(self.notes)
         return [f"  {line}" for text in lines for line in text.splitlines()]
 

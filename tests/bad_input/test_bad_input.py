@@ -122,7 +122,7 @@ def test_a_planted_malloc_is_not_proven_either() -> None:
 def test_hooks_switched_off_behind_the_back_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels are linked past the hooks, to malloc itself: the canary that is linked alike shows it."""
     from pytest_adalloc.checks import compiled
-    from pytest_adalloc.hooks.install.install import installed
+    from pytest_adalloc.hooks.install.process import installed
 
     assert hooks.hook_addresses()["malloc"]
     monkeypatch.setattr(hooks, "hook_addresses", lambda: dict(installed().slots.originals))

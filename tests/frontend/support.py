@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib.util
 import math
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,6 +148,12 @@ def outcome(call: Callable[..., Any], *args: Any) -> tuple[Any, Any, int | None]
 def agrees(function: Callable[..., Any], *args: Any, exact: bool = True, message: bool = True) -> Program:
     """Assert that the compiled function does what Python does: result, writes, exception and its line."""
     program = compiled(function, *args)
+    check(program, function, *args, exact=exact, message=message)
+    return program
+
+
+def check(program: Program, function: Callable[..., Any], *args: Any, exact: bool = True, message: bool = True) -> None:
+    """Assert that `program` does what `function` does."""
     theirs, ours = copy.deepcopy(args), copy.deepcopy(args)
     expected, error, line = outcome(function, *theirs)
     got, our_error, our_line = outcome(lambda *a: run(program, *a), *ours)
@@ -162,4 +171,16 @@ def agrees(function: Callable[..., Any], *args: Any, exact: bool = True, message
     for mine, other in zip(ours, theirs, strict=True):
         if not isinstance(mine, (type(None), type)) and not callable(mine):
             assert same(other, mine, exact), f"wrote {mine!r} instead of {other!r}"
-    return program
+
+
+def written(folder: Path, text: str, name: str = "f") -> Callable[..., Any]:
+    """The function `name` of a program's text, which needs a file to be read from."""
+    path = folder / f"program_{zlib.crc32(text.encode()):08x}.py"
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    function: Callable[..., Any] = getattr(module, name)
+    return function

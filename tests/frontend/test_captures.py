@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from adcore import captures
 from adcore.errors import CompileError
-from adcore.frontend import captures
 from tests.frontend.support import agrees, compiled, run
 
 FACTOR = 2.0

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pytest_adalloc.hooks import AllocationForbidden, forbid, layout, measure_native, record
-from pytest_adalloc.hooks.install.install import installed
+from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.hooks.witness import breakpoints
 from tests.hooks.test_coverage import C_PATHS, CPP_PATHS
 

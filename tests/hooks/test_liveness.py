@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.hooks import HooksBusy, HooksDead, check_link_path, forbid, layout, measure, measure_native, record
-from pytest_adalloc.hooks.count.window import Plan
-from pytest_adalloc.hooks.install import jit as machine
-from pytest_adalloc.hooks.install.install import CANARY_BYTES, installed
+from pytest_adalloc.hooks.count.link_check import CANARY_KERNEL
+from pytest_adalloc.hooks.install import jit
+from pytest_adalloc.hooks.install.plan import CANARY_BYTES, WindowPlan
+from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.hooks.install.slots import Slots
-from pytest_adalloc.hooks.witness.link_check import CANARY_KERNEL
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_canary_that_does_not_allocate(damage: Any, paths: Any) -> None:
 
 
 def test_canary_of_another_size(damage: Any, paths: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_adalloc.hooks.count.window.CANARY_TEXT", b"short")
+    monkeypatch.setattr("pytest_adalloc.hooks.install.plan.CANARY_TEXT", b"short")
     with pytest.raises(HooksDead, match=r"1 calls of 6 bytes before"):
         measure_native(paths.address("p_nothing"), 0, calls=3)
     del damage
@@ -157,7 +157,7 @@ def test_record_says_when_a_library_came(build: Any, tmp_path: Any) -> None:
 
 def test_link_path_that_takes_the_hooks_and_one_that_does_not() -> None:
     def link(code: bytes, imports: Any) -> int:
-        return machine.link([code], [CANARY_KERNEL], imports)[CANARY_KERNEL]
+        return jit.link([code], [CANARY_KERNEL], imports)[CANARY_KERNEL]
 
     def link_past(code: bytes, imports: Any) -> int:
         # Not by dlsym: in an interpreter that is no PIE it gives entries of the program's own, which lead to the hooks.
@@ -169,9 +169,9 @@ def test_link_path_that_takes_the_hooks_and_one_that_does_not() -> None:
 
 
 def test_a_plan_explains_what_its_canaries_showed() -> None:
-    plan = Plan(calls=1)
+    plan = WindowPlan(calls=1)
     assert not plan.canary_lives()
-    assert "0 calls of 0 bytes before" in plan.obituary()
+    assert "0 calls of 0 bytes before" in plan.canary_report()
 
 
 def test_hooks_work_again_after_all_that(paths: Any) -> None:
@@ -202,13 +202,13 @@ def test_inside_a_recording_of_all_threads_no_thread_is_left_out_for_a_witness(p
 
 
 def test_a_tool_that_our_hooks_call_may_allocate_at_a_canary() -> None:
-    plan = Plan(calls=1, chained=True)
+    plan = WindowPlan(calls=1, chained=True)
     for when in ("first", "last"):
         plan._write(**{f"{when}_canary_calls": 4, f"{when}_canary_bytes": CANARY_BYTES + 500})
     assert plan.canary_lives()
     plan._write(last_canary_calls=0, last_canary_bytes=0)
     assert not plan.canary_lives()
-    plan = Plan(calls=1)
+    plan = WindowPlan(calls=1)
     for when in ("first", "last"):
         plan._write(**{f"{when}_canary_calls": 2, f"{when}_canary_bytes": 2 * CANARY_BYTES})
     assert not plan.canary_lives()  # counted twice

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pytest_adalloc.hooks import HooksBusy, forbid, measure, measure_native, record
-from pytest_adalloc.hooks.install import jit as machine
-from pytest_adalloc.hooks.install.install import hook_addresses, installed
+from pytest_adalloc.hooks.install import jit
+from pytest_adalloc.hooks.install.process import hook_addresses, installed
 from pytest_adalloc.hooks.witness import breakpoints
 
 
@@ -277,8 +277,8 @@ define i32 @outer(ptr %frame) nounwind uwtable {{
 
 def test_generated_code_is_attributed_by_its_address_table() -> None:
     hooks = {name: address for name, address in hook_addresses().items() if name in ("malloc", "free")}
-    code = machine.compiled(KERNELS.format(triple=machine.triple()))
-    at = machine.link([code], ["inner", "outer"], hooks)
+    code = jit.compiled(KERNELS.format(triple=jit.triple()))
+    at = jit.link([code], ["inner", "outer"], hooks)
     table = [
         (at["inner"], at["outer"], "inner", "user.py", 3, "forward sweep"),
         (at["outer"], at["outer"] + 64, "outer", "user.py", 9, "reverse sweep"),
@@ -300,14 +300,14 @@ def test_more_sites_than_the_table_holds(monkeypatch: pytest.MonkeyPatch) -> Non
     number = 2500
     body = "".join(f"  %p{i} = call ptr @malloc(i64 8)\n  call void @free(ptr %p{i})\n" for i in range(number))
     text = f"""
-target triple = "{machine.triple()}"
+target triple = "{jit.triple()}"
 declare ptr @malloc(i64)
 declare void @free(ptr)
 define i32 @many(ptr %frame) nounwind uwtable {{
 {body}  ret i32 0
 }}
 """
-    at = machine.link([machine.compiled(text)], ["many"], hooks)
+    at = jit.link([jit.compiled(text)], ["many"], hooks)
     report = measure_native(at["many"], 0, calls=2, warmup=0, witness=False)
     assert report.allocs_per_call == (number, number)
     assert any("table of sites full" in spot for spot in report.blind_spots)

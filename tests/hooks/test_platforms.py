@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.hooks import HooksUnavailable, available, measure, measure_native
-from pytest_adalloc.hooks.install import install, slots
+from pytest_adalloc.hooks.install import process, slots
 from pytest_adalloc.hooks.witness import breakpoints
 
 HAS_BACKEND = available()[0]
@@ -18,14 +18,14 @@ needs_backend = pytest.mark.skipif(not HAS_BACKEND, reason="no backend on this p
 
 @pytest.mark.parametrize(("platform", "machine"), [("darwin", "arm64"), ("win32", "AMD64"), ("linux", "riscv64")])
 def test_other_platforms_say_what_is_missing(monkeypatch: pytest.MonkeyPatch, platform: str, machine: str) -> None:
-    monkeypatch.setattr(install.sys, "platform", platform)
-    monkeypatch.setattr(install.platform, "machine", lambda: machine)
+    monkeypatch.setattr(process.sys, "platform", platform)
+    monkeypatch.setattr(process.platform, "machine", lambda: machine)
     works, reason = available()
     assert not works
     assert (platform if platform != "linux" else machine) in reason
-    monkeypatch.setattr(install, "_installed", install._installed.__wrapped__)
+    monkeypatch.setattr(process, "_installed", process._installed.__wrapped__)
     with pytest.raises(HooksUnavailable, match=r"need Linux|know x86-64"):
-        install.hook_addresses()
+        process.hook_addresses()
 
 
 def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
@@ -34,7 +34,7 @@ def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
         "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore'): sys.modules[name] = None\n"
         "sys.platform = 'darwin'\n"
         "import types; parent = types.ModuleType('pytest_adalloc')\n"
-        f"parent.__path__ = [{str(Path(install.__file__).parents[2])!r}]; sys.modules['pytest_adalloc'] = parent\n"
+        f"parent.__path__ = [{str(Path(process.__file__).parents[2])!r}]; sys.modules['pytest_adalloc'] = parent\n"
         "import pytest_adalloc.hooks as hooks\n"
         "print(hooks.available()[0])\n"
         "try: hooks.measure(lambda: None)\n"
@@ -97,7 +97,7 @@ print({w.name: w.state for w in seen.witnesses})
 
 
 @needs_backend
-@pytest.mark.skipif(install.platform.machine() != "x86_64", reason="the filter is written for x86-64")
+@pytest.mark.skipif(process.platform.machine() != "x86_64", reason="the filter is written for x86-64")
 def test_a_container_that_forbids_perf_event_open(python: Any) -> None:
     """As Docker's filter of system calls does it."""
     run = python(FILTERED)
@@ -110,7 +110,7 @@ def test_a_container_that_forbids_perf_event_open(python: Any) -> None:
 
 
 def test_a_c_library_that_lists_no_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(install, "linked_address", lambda name: None)
+    monkeypatch.setattr(process, "linked_address", lambda name: None)
     if HAS_BACKEND:
         works, reason = available()
         assert not works
@@ -122,11 +122,11 @@ def test_without_the_kernels_list_of_mappings(monkeypatch: pytest.MonkeyPatch, p
     def absent() -> Any:
         raise FileNotFoundError("/proc/self/maps")
 
-    hooks = install.installed()
+    hooks = process.installed()
     monkeypatch.setattr(slots, "memory_regions", absent)
     hooks.slots.remove()
     assert measure_native(paths.address("p_malloc"), 0, calls=3).allocs_per_call == (1, 1, 1)
-    assert hooks.slots.astray() == []
+    assert hooks.slots.lost() == []
 
 
 @needs_backend
@@ -134,12 +134,12 @@ def test_a_c_library_without_backtrace(paths: Any) -> None:
     """As on musl: sites are known by return address alone, and the counts stay right."""
     import ctypes
 
-    hooks = install.installed()
+    hooks = process.installed()
     word = ctypes.c_uint64.from_address(hooks.core["adalloc_libc"])
     before, keys = word.value, hooks.canary_keys
     word.value = 0
     try:
-        hooks.canary_keys = install.learn_canary(hooks)
+        hooks.canary_keys = process.learn_canary(hooks)
         report = measure_native(paths.address("p_malloc"), 0, calls=5, witness=False)
         assert report.allocs_per_call == (1,) * 5
         assert report.by_function == {"malloc": 5}

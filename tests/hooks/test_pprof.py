@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.hooks import AllocationReport, Frame, Site, measure, measure_native
+from pytest_adalloc.hooks import AllocationReport, Site, StackFrame, measure, measure_native
 from pytest_adalloc.hooks.attribute.pprof import profile, write_profile
 
 pytest_plugins = ["pytester"]
@@ -112,14 +112,20 @@ def test_a_site_with_its_line_count_and_bytes() -> None:
 
 
 def test_stacks_go_from_the_inside_out() -> None:
-    stack = (Frame(1, "libb.so", "inner"), Frame(2, "liba.so", "outer"), Frame(3, "liba.so", "", 64))
+    stack = (StackFrame(1, "libb.so", "inner"), StackFrame(2, "liba.so", "outer"), StackFrame(3, "liba.so", "", 64))
     site = Site("calloc", "libb.so", "inner", "", 0, 2, 10, stack=stack)
     found = decode(profile(AllocationReport((2,), (10,), sites=(site,))))
     assert [name for name, *_ in found.samples[0][0]] == ["calloc", "inner", "outer", "liba.so+0x40"]
 
 
 def test_frames_of_the_counting_loop_are_left_out() -> None:
-    stack = (Frame(1, "libb.so", "inner"), Frame(2, ""), Frame(3, "liba.so", "outer"), Frame(4, ""), Frame(5, ""))
+    stack = (
+        StackFrame(1, "libb.so", "inner"),
+        StackFrame(2, ""),
+        StackFrame(3, "liba.so", "outer"),
+        StackFrame(4, ""),
+        StackFrame(5, ""),
+    )
     site = Site("calloc", "libb.so", "inner", "", 0, 2, 10, stack=stack)
     found = decode(profile(AllocationReport((2,), (10,), sites=(site,))))
     assert [name for name, *_ in found.samples[0][0]] == ["calloc", "inner", "generated code", "outer"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_adalloc.hooks import AllocationReport, DomainCount, Frame, Site, Witness
+from pytest_adalloc.hooks import AllocationReport, DomainCount, Site, StackFrame, Witness
 from pytest_adalloc.hooks.reports import pattern
 
 
@@ -89,6 +89,6 @@ def test_unseen_calls_and_disagreement() -> None:
 
 
 def test_frames_as_text() -> None:
-    assert str(Frame(16, "liba.so", "f", 4)) == "f (liba.so)"
-    assert str(Frame(16, "liba.so", "", 4)) == "liba.so+0x4"
-    assert str(Frame(16, "", "f", 4, "user.py", 3)) == "f (user.py:3)"
+    assert str(StackFrame(16, "liba.so", "f", 4)) == "f (liba.so)"
+    assert str(StackFrame(16, "liba.so", "", 4)) == "liba.so+0x4"
+    assert str(StackFrame(16, "", "f", 4, "user.py", 3)) == "f (user.py:3)"

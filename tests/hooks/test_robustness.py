@@ -19,7 +19,7 @@ SOAK = int(os.environ.get("ADALLOC_TEST_SOAK", "1"))
 HEAD = """
 import ctypes, os, sys, threading, time
 from pytest_adalloc.hooks import measure, measure_native, record, forbid
-from pytest_adalloc.hooks.install.install import installed
+from pytest_adalloc.hooks.install.process import installed
 library = ctypes.CDLL(sys.argv[1])
 address = lambda name: ctypes.cast(getattr(library, name), ctypes.c_void_p).value
 def sound():

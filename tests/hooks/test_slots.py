@@ -15,8 +15,9 @@ import pytest
 
 from pytest_adalloc.hooks import measure_native
 from pytest_adalloc.hooks.entries import NAMES
-from pytest_adalloc.hooks.install import loaded_objects as elf
-from pytest_adalloc.hooks.install.install import installed
+from pytest_adalloc.hooks.install import loaded_objects
+from pytest_adalloc.hooks.install.loaded_objects import definition, first_definition
+from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.hooks.install.slots import linked_address
 
 
@@ -24,7 +25,7 @@ def word(address: int) -> ctypes.c_uint64:
     return ctypes.c_uint64.from_address(address)
 
 
-def slot_of(path: Path, symbol: str, kind: str = "") -> elf.Slot:
+def slot_of(path: Path, symbol: str, kind: str = "") -> loaded_objects.RelocationSlot:
     hooks = installed()
     hooks.refresh()
     slots = (s for s in hooks.slots.watched() if s.owner.name == str(path) and s.symbol == symbol)
@@ -32,21 +33,21 @@ def slot_of(path: Path, symbol: str, kind: str = "") -> elf.Slot:
 
 
 def test_objects_and_definitions() -> None:
-    objects, generation = elf.loaded_objects()
-    assert elf.loader_generation() == generation
+    objects, generation = loaded_objects.loaded_objects()
+    assert loaded_objects.loader_generation() == generation
     assert len(objects) > 5
     libc = next(o for o in objects if o.file_name.startswith("libc.so"))
-    assert elf.definition(libc, "malloc") == ctypes.cast(ctypes.CDLL(libc.name).malloc, ctypes.c_void_p).value
-    assert elf.definition(libc, "no such name") is None
-    assert elf.first_definition(objects, "malloc", linked_address) == elf.definition(libc, "malloc")
+    assert definition(libc, "malloc") == ctypes.cast(ctypes.CDLL(libc.name).malloc, ctypes.c_void_p).value
+    assert definition(libc, "no such name") is None
+    assert first_definition(objects, "malloc", linked_address) == definition(libc, "malloc")
     low, high = libc.span()
-    assert low < (elf.definition(libc, "free") or 0) < high
+    assert low < (definition(libc, "free") or 0) < high
 
 
 def test_every_slot_of_libc_and_python_is_hooked() -> None:
     hooks = installed()
     hooks.refresh()
-    assert hooks.slots.astray() == []
+    assert hooks.slots.lost() == []
     kinds = {slot.kind for slot in hooks.slots.watched()}
     assert {"jump", "data"} <= kinds
     libc = {s.symbol for s in hooks.slots.watched() if s.owner.file_name.startswith("libc.so")}
@@ -61,10 +62,10 @@ def test_patching_is_idempotent_and_removal_is_complete(paths: Any) -> None:
     assert word(slot.address).value != hooks.slots.originals["malloc"]
     restored = hooks.slots.remove()
     assert restored > 10
-    assert len(hooks.slots.astray()) > 10
+    assert len(hooks.slots.lost()) > 10
     assert hooks.slots.remove() == 0
     assert hooks.slots.patch() == restored
-    assert hooks.slots.astray() == []
+    assert hooks.slots.lost() == []
 
 
 def test_read_only_pages_are_closed_again(paths: Any) -> None:
@@ -125,15 +126,15 @@ def test_a_data_word_that_the_program_changed_is_left_alone(build: Any) -> None:
     path = build("paths.c", "libdata.so", "-shared", "-fPIC", "-pthread", "-ldl")
     library = ctypes.CDLL(str(path))
     hooks = installed()
-    objects, _ = elf.loaded_objects()
+    objects, _ = loaded_objects.loaded_objects()
     owner = next(o for o in objects if o.name == str(path))
-    slot = next(s for s in elf.relocation_slots(owner, NAMES) if s.kind == "absolute")
+    slot = next(s for s in loaded_objects.relocation_slots(owner, NAMES) if s.kind == "absolute")
     mine = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(lambda n: hooks.slots.originals["malloc"] and 0)
     address = ctypes.cast(mine, ctypes.c_void_p).value or 0
     word(slot.address).value = address
     hooks.refresh()
     assert word(slot.address).value == address
-    assert hooks.slots.astray() == []
+    assert hooks.slots.lost() == []
     del library
 
 
@@ -187,19 +188,19 @@ def test_scanning_agrees_with_readelf(paths: Any) -> None:
         for parts in (line.split() for line in text.splitlines())
         if len(parts) >= 5 and parts[4].split("@")[0] in NAMES
     }
-    objects, _ = elf.loaded_objects()
+    objects, _ = loaded_objects.loaded_objects()
     owner = next(o for o in objects if o.name == str(paths.path))
-    found = {(slot.address - owner.base, slot.symbol) for slot in elf.relocation_slots(owner, NAMES)}
+    found = {(slot.address - owner.base, slot.symbol) for slot in loaded_objects.relocation_slots(owner, NAMES)}
     assert found == expected
 
 
 def test_the_old_hash_table(build: Any) -> None:
     path = build("paths.c", "liboldhash.so", "-shared", "-fPIC", "-pthread", "-ldl", "-Wl,--hash-style=sysv")
     library = ctypes.CDLL(str(path))
-    objects, _ = elf.loaded_objects()
+    objects, _ = loaded_objects.loaded_objects()
     owner = next(o for o in objects if o.name == str(path))
     address = ctypes.cast(library.p_malloc, ctypes.c_void_p).value
-    assert elf.definition(owner, "p_malloc") == address
+    assert definition(owner, "p_malloc") == address
     assert measure_native(address or 0, 0, calls=2).by_function == {"malloc": 2}
 
 
@@ -232,13 +233,13 @@ def test_a_program_that_is_not_position_independent(paths: Any, tmp_path: Path) 
     code = (
         "import ctypes, sys\n"
         "from pytest_adalloc.hooks import measure_native\n"
-        "from pytest_adalloc.hooks.install.install import installed\n"
+        "from pytest_adalloc.hooks.install.process import installed\n"
         "from pytest_adalloc.hooks.install.slots import linked_address\n"
         "hooks = installed()\n"
         "print(linked_address('malloc') != hooks.slots.originals['malloc'])\n"
         "library = ctypes.CDLL(sys.argv[1])\n"
         "f = ctypes.cast(library.p_strdup, ctypes.c_void_p).value\n"
-        "print(dict(measure_native(f, 0, calls=4).by_function), hooks.slots.astray())\n"
+        "print(dict(measure_native(f, 0, calls=4).by_function), hooks.slots.lost())\n"
     )
     root = str(Path(__file__).parents[2])
     environ = {"PYTHONPATH": ":".join([root, *sys.path]), "PYTHONHOME": sys.base_prefix, "HOME": str(tmp_path)}
@@ -262,6 +263,6 @@ def test_random_loads_and_unloads_never_leave_a_slot_behind(build: Any, tmp_path
             loaded[path] = ctypes.CDLL(str(path))
         if chance.random() < 0.5:
             hooks.refresh()
-            assert hooks.slots.astray() == []
+            assert hooks.slots.lost() == []
     for library in loaded.values():
         _ctypes.dlclose(library._handle)

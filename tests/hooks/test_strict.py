@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.hooks import HooksUnavailable
-from pytest_adalloc.hooks.install import jit as machine
-from pytest_adalloc.hooks.witness import breakpoints
-from pytest_adalloc.hooks.witness import preloaded as strict
+from pytest_adalloc.hooks.install import jit
+from pytest_adalloc.hooks.witness import breakpoints, preloaded
 from pytest_adalloc.hooks.witness.shared_library import shared_object
 
 
 @pytest.fixture(scope="module")
 def library() -> Path:
     try:
-        return strict.library()
+        return preloaded.library()
     except HooksUnavailable as error:
         pytest.skip(str(error))
 
@@ -27,13 +26,13 @@ def library() -> Path:
 MEASURE = """
 import ctypes, sys
 from pytest_adalloc.hooks import measure_native
-from pytest_adalloc.hooks.witness import preloaded as strict
-assert strict.active()
+from pytest_adalloc.hooks.witness import preloaded
+assert preloaded.active()
 library = ctypes.CDLL(sys.argv[1])
 for name in sys.argv[2:]:
     address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
     report = measure_native(address, 0, calls=4)
-    witness = {w.name: w for w in report.witnesses}[strict.NAME]
+    witness = {w.name: w for w in report.witnesses}[preloaded.NAME]
     print(name, sum(report.allocs_per_call), witness.state, dict(witness.unseen))
 """
 
@@ -53,13 +52,13 @@ def test_agrees_where_slots_see_and_sees_more(library: Path, paths: Any, python:
 PLACES = """
 import ctypes, sys
 from pytest_adalloc.hooks import measure_native
-from pytest_adalloc.hooks.witness import breakpoints, preloaded as strict
+from pytest_adalloc.hooks.witness import breakpoints, preloaded
 library = ctypes.CDLL(sys.argv[1])
 for name in ("p_nothing", "p_malloc", "p_posix_memalign", "p_memalign", "p_valloc", "h_cached", "h_libc_malloc"):
     address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
     report = measure_native(address, 0, calls=4)
-    print(name, *({w.name: w for w in report.witnesses}[n].state for n in (strict.NAME, breakpoints.NAME)))
-print({w.name: w for w in measure_native(address, 0, calls=4, scope="process").witnesses}[strict.NAME])
+    print(name, *({w.name: w for w in report.witnesses}[n].state for n in (preloaded.NAME, breakpoints.NAME)))
+print({w.name: w for w in measure_native(address, 0, calls=4, scope="process").witnesses}[preloaded.NAME])
 """
 
 
@@ -83,8 +82,8 @@ def test_breakpoints_are_on_libcs_own_entries(library: Path, paths: Any, python:
 
 def test_reexec_keeps_arguments_and_preloads(library: Path, python: Any) -> None:
     run = python(
-        "import sys; from pytest_adalloc.hooks.witness import preloaded as strict\n"
-        "if not strict.active(): strict.reexec()\n"
+        "import sys; from pytest_adalloc.hooks.witness import preloaded\n"
+        "if not preloaded.active(): preloaded.reexec()\n"
         "print('active', sys.argv[1:])",
         "one",
         "two words",
@@ -94,10 +93,10 @@ def test_reexec_keeps_arguments_and_preloads(library: Path, python: Any) -> None
 
 
 def test_other_preloaded_libraries_stay(library: Path) -> None:
-    environment = strict.environment({"LD_PRELOAD": "/lib/other.so", "KEEP": "1"})
+    environment = preloaded.environment({"LD_PRELOAD": "/lib/other.so", "KEEP": "1"})
     assert environment["LD_PRELOAD"] == f"{library} /lib/other.so"
     assert environment["KEEP"] == "1"
-    assert strict.environment(environment)["LD_PRELOAD"] == environment["LD_PRELOAD"]
+    assert preloaded.environment(environment)["LD_PRELOAD"] == environment["LD_PRELOAD"]
 
 
 def test_the_whole_interpreter_runs_on_it(library: Path, python: Any) -> None:
@@ -117,13 +116,13 @@ def test_other_programs_run_on_it(library: Path) -> None:
 
 
 def test_not_active_here() -> None:
-    assert not strict.active()
-    assert strict.counts(strict.state_address()) == {}
+    assert not preloaded.active()
+    assert preloaded.counts(preloaded.state_address()) == {}
 
 
 def test_objects_that_the_writer_cannot_take_over_are_refused() -> None:
     text = f"""
-target triple = "{machine.triple()}"
+target triple = "{jit.triple()}"
 @constant = constant [9 x i8] c"read only"
 @data = global i64 7, section ".data"
 define ptr @f() {{
@@ -131,10 +130,10 @@ define ptr @f() {{
 }}
 """
     with pytest.raises(ValueError, match=r"\.rodata"):
-        shared_object(machine.compiled(text), exports=["f"], pointers=("data", []), needed="libc.so.6")
+        shared_object(jit.compiled(text), exports=["f"], pointers=("data", []), needed="libc.so.6")
 
 
 def test_other_platforms_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strict.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(preloaded.platform, "machine", lambda: "riscv64")
     with pytest.raises(HooksUnavailable, match="x86-64"):
-        strict.library()
+        preloaded.library()

@@ -115,7 +115,7 @@ import numpy as np
 import adcore as ad
 from adcore.lower import emit
 from adcore.runtime.linker import load
-from pytest_adalloc.hooks.install import jit as machine
+from pytest_adalloc.hooks.install import jit
 
 text = "@table = internal constant [2 x i64] [i64 3, i64 4]\\n" + sys.argv[1]
 libc = ctypes.CDLL(None)
@@ -124,7 +124,7 @@ libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, cty
 libc.munmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
 reserve = lambda size: libc.mmap(None, size, 0, 0x4022, -1, 0)
 page, code = 4096, emit(text).object_code
-link = lambda: load(code, ["run"]) if sys.argv[2] == "adcore" else machine.link([code], ["run"])
+link = lambda: load(code, ["run"]) if sys.argv[2] == "adcore" else jit.link([code], ["run"])
 link()  # so that only the object itself is new next time
 
 large = reserve(1 << 34)

@@ -18,7 +18,7 @@ from pytest_adalloc import hooks
 from pytest_adalloc.checks import compiled
 from pytest_adalloc.checks.checking import examined
 from pytest_adalloc.checks.compiled import Compiled
-from pytest_adalloc.hooks.install.install import installed
+from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.options import Options
 from pytest_adalloc.report.reports import GradReport
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pytest_adalloc.hooks import HooksUnavailable
-from pytest_adalloc.hooks.witness import preloaded as strict
+from pytest_adalloc.hooks.witness import preloaded
 
 from .conftest import Session
 
@@ -15,26 +15,26 @@ pytest_plugins = ["pytester"]
 
 SOURCE = """
     import ctypes
-    from pytest_adalloc.hooks.witness import preloaded as strict
+    from pytest_adalloc.hooks.witness import preloaded
 
     def test_watched(adalloc):
-        assert strict.active()
+        assert preloaded.active()
         report = adalloc.check(lambda x: x * x, 3.0, grad=lambda x: 2 * x)
         states = {witness.name: witness.state for witness in report.witnesses}
-        assert states[strict.NAME] == "agrees"
+        assert states[preloaded.NAME] == "agrees"
 
     def test_a_pointer_that_bypasses_the_slots(adalloc):
         libc = ctypes.CDLL(None)
         cached = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(ctypes.cast(libc.malloc, ctypes.c_void_p).value)
         seen = adalloc.measure(lambda: libc.free(ctypes.c_void_p(cached(77))), calls=3)
-        assert {w.name: w.unseen.get("malloc") for w in seen.witnesses}[strict.NAME] == 3
+        assert {w.name: w.unseen.get("malloc") for w in seen.witnesses}[preloaded.NAME] == 3
 """
 
 
 @pytest.fixture(autouse=True)
 def _possible() -> None:
     try:
-        strict.library()
+        preloaded.library()
     except HooksUnavailable as reason:
         pytest.skip(str(reason))
 
@@ -53,7 +53,7 @@ def test_the_session_runs_again_with_one_more_witness(
 def test_a_process_that_ignores_the_library_is_no_endless_loop(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(strict.MARK, "1")
+    monkeypatch.setenv(preloaded.MARK, "1")
     result = session(SOURCE, "--adalloc-preload")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--adalloc-preload: the counting library was preloaded, but*"])

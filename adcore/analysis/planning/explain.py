@@ -174,15 +174,24 @@ def explain(
         total = total + amount
         fix = remedy(node) if remedy is not None else ""
         records.append(_record(planner, plan, node, readers, amount, arguments, fix))
-    function = planner.structure.function
-    formula, size, notes = planner.sizes.text(total), _bytes(planner, total, arguments), _aliasing_notes(planner, plan)
-    for k, loop in enumerate(apart):
-        record = loop.record(arguments)
-        records.append(record)
-        formula = f"{formula} + {record.formula}" if total.terms or k else record.formula
+    function, again = planner.structure.function, [loop.record(arguments) for loop in apart]
+    formula = _formula(planner, total, again)
+    size = _bytes(planner, total, arguments)
+    for record in again:
         size = None if size is None or record.bytes is None else size + record.bytes
-    notes = (*(note for loop in apart for note in loop.notes()), *notes)
-    return Explanation(function.name, function.span, tuple(records), formula, size, notes)
+    notes = (*(note for loop in apart for note in loop.notes()), *_aliasing_notes(planner, plan))
+    return Explanation(function.name, function.span, (*records, *again), formula, size, notes)
+
+
+def _formula(planner: Planner, total: Polynomial, again: Sequence[Stored]) -> str:
+    """The bytes in the user's names: of the plan, and of loops that are run again."""
+    parts = [planner.sizes.text(total)] if total.terms or not again else []
+    return " + ".join((*parts, *(record.formula for record in again)))
+
+
+def explained_formula(planner: Planner, plan: Plan, apart: Sequence[ReversedApart] = ()) -> str:
+    """The formula of `explain`, without its reasons and remedies."""
+    return _formula(planner, workspace(planner, plan), [loop.record() for loop in apart])
 
 
 def explained_bytes(
@@ -199,7 +208,7 @@ def explained_bytes(
 def workspace(planner: Planner, plan: Plan) -> Polynomial:
     """Bytes that the plan keeps, as a polynomial."""
     total = Polynomial()
-    for node in kept(plan, planner):
+    for node in sorted(kept(plan, planner), key=lambda node: _order(planner, node)):
         total = total + amount_of(planner, plan, node)
     return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,11 @@ class Run:
         return [self.frame.result(k) for k in range(len(self.frame.layout.results))]
 
     def explain(self) -> Explanation:
-        """What the reverse sweep keeps, if there is one."""
+        """What the reverse sweep keeps, if there is one. Remedies are tried out for it: that is done once."""
+        return self._explanation
+
+    @functools.cached_property
+    def _explanation(self) -> Explanation:
         return self.specialisation.explain(self.call.values)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adcore.abi.certificate import Certificate
 from adcore.activities import Activity, Mode
+from adcore.driver import inspection
 from adcore.driver.calls.annotated import annotated_run
 from adcore.driver.calls.binding import bind
 from adcore.driver.calls.in_place import InPlaceRun
@@ -21,8 +23,6 @@ from adcore.runtime.calls import called_block
 if TYPE_CHECKING:
     from adcore.analysis.planning.explain import Explanation
     from adcore.driver.pipeline import Build
-    from adcore.lower.objects.certificate import Certificate
-    from adcore.source import Span
 
 
 class Handle(native.NativeCallable):
@@ -79,7 +79,7 @@ class Handle(native.NativeCallable):
     @property
     def workspace_formula(self) -> str:
         """Those bytes as a formula in the user's names."""
-        return self.explain().formula
+        return self._run.specialisation.formula()
 
     @property
     def high_water(self) -> int:
@@ -94,9 +94,7 @@ class Handle(native.NativeCallable):
     @property
     def certificate(self) -> Certificate:
         """The proof that the object code cannot allocate, or the reasons why there is none."""
-        from adcore.driver.pipeline import ARTIFACT
-
-        return self._build.product(ARTIFACT).certificate
+        return self._run.specialisation.code.certificate
 
     def stage(self, name: str) -> str:
         """A stage of the pipeline as text; `adcore.driver.pipeline.STAGES` lists them."""
@@ -151,32 +149,23 @@ class Handle(native.NativeCallable):
 
     def relink(self, imports: Mapping[str, int]) -> int:
         """Load the very same object code once more, with `imports` (malloc, say) at the given addresses; its entry."""
-        from adcore.driver.inspection import rows_of
-        from adcore.driver.linking import load
-        from adcore.driver.pipeline import LOWERED
-
-        loaded = load(self._build, dict(imports))
+        code = self._run.specialisation.code
+        loaded = code.load(imports)
         self._relinked.append(loaded)
-        rows_of(self._build, self.__name__, self._span, loaded)
-        return int(loaded[self._build.product(LOWERED).name])
+        inspection.note(loaded, code.rows(loaded, self.__name__))
+        return loaded[code.entry]
 
     @property
     def address_table(self) -> list[tuple[int, int, str, str, int, str]]:
         """First address, end, function, file, line and phase of the code, in every copy that was loaded.
 
         What an allocation report (or a debugger) needs to name the user's line."""
-        from adcore.driver.inspection import rows_of
-
         copies = (self._run.specialisation.kernel.code, *self._relinked)
-        return [row for code in copies for row in rows_of(self._build, self.__name__, self._span, code)]
+        return [row for code in copies for row in inspection.rows_of(code)]
 
     @property
     def _build(self) -> Build:
         return self._run.specialisation.build
-
-    @property
-    def _span(self) -> Span | None:
-        return self._run.call.primal.function.span
 
     # The two ways to call
 
@@ -197,7 +186,7 @@ class Handle(native.NativeCallable):
         return annotated_run(self._mode, self._function, call.names, activities, self._options, call.base)
 
     def _go_native(self, order: Order) -> None:
-        if any(self._build.request.aliases) or self._run.call.primal.signature.ones:
+        if any(self._run.specialisation.aliases) or self._run.call.primal.signature.ones:
             return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         run = self._run.over_own_frame()
         kernel = run.specialisation.kernel

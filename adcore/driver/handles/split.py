@@ -16,23 +16,23 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adcore.abi import frame as words
+from adcore.abi.certificate import Certificate
 from adcore.activities import ReverseSplit
-from adcore.analysis.planning.explain import Explanation
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.calls.split_run import Held, SplitRun
 from adcore.driver.handles.handle import Handle
-from adcore.driver.pipeline import ARTIFACT, DERIVED
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import ArrayType
-from adcore.lower.objects.certificate import Certificate
 from adcore.runtime.arena import Arena
 from adcore.runtime.arguments import refuse
 from adcore.runtime.frames import Frame, array_words
-from adcore.transform.diff.split_sweeps import COPY
+
+if TYPE_CHECKING:
+    from adcore.analysis.planning.explain import Explanation
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +156,9 @@ class SplitHandle(Handle):
         return tuple(name for name, _ in self._copies())
 
     def _copies(self) -> list[tuple[str, ArrayType]]:
+        from adcore.driver.pipeline import DERIVED
+        from adcore.transform.diff.split_sweeps import COPY
+
         derived = self._build.product(DERIVED).function
         results = derived.results[len(self._split.call.result_types) :]
         return [(v.hint.removeprefix(COPY), v.type) for v in results
@@ -178,7 +181,7 @@ class SplitHandle(Handle):
     @property
     def certificate(self) -> Certificate:
         """The proof for both sweeps."""
-        both = [s.build.product(ARTIFACT).certificate for s in (self._split.specialisation, self._split.back)]
+        both = [s.code.certificate for s in (self._split.specialisation, self._split.back)]
         symbols = dict.fromkeys(s for c in both for s in c.external_symbols)
         return Certificate(
             all(c.proven for c in both),

@@ -31,6 +31,7 @@ from adcore.frontend.values.abstract import (
     Poison,
     Read,
     Reshaped,
+    Steps,
     is_array,
     is_scalar,
 )
@@ -211,15 +212,45 @@ def mapped(
     # Numbers are converted here, once.
     ready = [converted(frame, v, t) if is_scalar(v) else None for v, t in zip(values, inputs, strict=True)]
 
-    def at(index: Sequence[Value]) -> Abstract:
-        elements = [
-            converted(frame, p.at(position(frame, index, p.shape)), t) if own is None else own
-            for p, t, own in zip(parts, inputs, ready, strict=True)
-        ]
+    def steps(index: Sequence[Value]) -> Steps:
+        elements = []
+        for part, type_, own in zip(parts, inputs, ready, strict=True):
+            if own is None:
+                own = converted(frame, (yield part, position(frame, index, part.shape)), type_)
+            elements.append(own)
         return element_of(frame, rule(elements), output)
 
-    reads = [Read(r.array, r.aligned and not stretches(frame, p.shape, shape)) for p in parts for r in p.reads]
-    return Lazy(shape, output, at, tuple(reads))
+    reads: dict[tuple[Array, bool], None] = {}
+    for part in parts:
+        stretched = stretches(frame, part.shape, shape) if part.reads else False
+        reads.update(((read.array, read.aligned and not stretched), None) for read in part.reads)
+    return stepwise(shape, output, steps, tuple(Read(*read) for read in reads))
+
+
+def stepwise(
+    shape: tuple[Abstract, ...], element: Scalar, steps: Callable[[Sequence[Value]], Steps], reads: tuple[Read, ...]
+) -> Lazy:
+    """An expression that is made of elements of others."""
+    return Lazy(shape, element, lambda index: _finished(steps(index)), reads, steps)
+
+
+def _finished(steps: Steps) -> Abstract:
+    """The element, with those that it is made of."""
+    stack: list[Steps] = [steps]
+    element: Abstract | None = None
+    while True:
+        try:
+            part, index = stack[-1].send(element)  # type: ignore[arg-type]  # None starts a generator
+        except StopIteration as stop:
+            stack.pop()
+            made: Abstract = stop.value
+            if not stack:
+                return made
+            element = made
+        else:
+            element = None if part.steps is not None else part.at(index)
+            if part.steps is not None:
+                stack.append(part.steps(index))
 
 
 def apply(
@@ -400,10 +431,10 @@ def cast(frame: Frame, value: Abstract, element: Scalar) -> Lazy | None:
         return None
     source = part
 
-    def at(index: Sequence[Value]) -> Abstract:
-        found = source.at(index)
+    def steps(index: Sequence[Value]) -> Steps:
+        found = yield source, index
         if element.kind in "iu" and scalar_type(found).kind == "f":
             found = Num(frame.emit("cast", materialise(frame, found), type="i64"), NUMPY)
         return element_of(frame, found, element)
 
-    return Lazy(source.shape, element, at, source.reads)
+    return stepwise(source.shape, element, steps, source.reads)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from adcore.frontend.numpy.broadcasting import Shape, same_length
 from adcore.frontend.numpy.elementwise import chosen_type, operand, operation
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
-from adcore.frontend.numpy.subscripts import element_or_view
+from adcore.frontend.numpy.subscripts import element_or_view, store
 from adcore.frontend.numpy.views import WHOLE, view
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
@@ -93,8 +93,6 @@ def joined(frame: Frame, node: ast.AST, values: Sequence[Abstract], axis: int, n
             put_array(frame, node, place, part)
         else:
             # Numbers side by side.
-            from adcore.frontend.numpy.subscripts import store
-
             store(frame, node, part.at([]), result, [materialise(frame, start, I64)])
     return result
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from adcore.frontend.session import Frame, Restart, as_static_int
+from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
     PYTHON,
+    UNTRACKED,
     Abstract,
     Array,
     Const,
@@ -31,6 +32,7 @@ from adcore.frontend.values.scalars import fail, refused_bool
 from adcore.frontend.values.weak_types import check_python, flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, U64, Scalar
+from adcore.source import Span
 
 CAPTURED = -1
 """The alias group of arrays that are globals or closure variables."""
@@ -85,7 +87,16 @@ def load(frame: Frame, array: Array, index: Sequence[Value]) -> Abstract:
     value = frame.emit("load", array.value, *index)
     if array.kinds is not None:
         return loaded(frame, value, Kind((frame.emit("load", array.kinds, *index),)))
-    return loaded(frame, value, array.kind)
+    number = loaded(frame, value, array.kind)
+    return number if array.literal is None else _as_found(frame, number, array, array.literal)
+
+
+def _as_found(frame: Frame, number: Num, array: Array, where: Span) -> Num:
+    """A number out of a list, as it will be once the list is what this compilation found that it has to be."""
+    speculation = frame.session.speculation
+    element = speculation.elements.get(where, array.element)
+    mixed = where in speculation.mixed and not array.kind.mixed
+    return Num(materialise(frame, number, element), UNTRACKED if mixed else number.kind)
 
 
 def loaded(frame: Frame, value: Value, kind: Kind) -> Num:
@@ -112,8 +123,7 @@ def _put(frame: Frame, value: Value, kind: Kind, array: Array, index: Sequence[V
     """Put what `stored` gave; a list notes whose it is."""
     frame.put(value, array.value, index)
     if array.literal is not None and kind != array.kind and not array.kind.mixed:
-        frame.session.found.mixed.add(array.literal)
-        raise Restart
+        frame.session.speculation.holds_both(array.literal)
     if array.kinds is not None:
         frame.put(flag(frame, kind), array.kinds, index)
 
@@ -172,10 +182,10 @@ def subscripts(frame: Frame, node: ast.expr) -> list[Abstract]:
     found: list[Abstract] = []
     for part in parts:
         if isinstance(part, ast.Slice):
-            bounds = (NONE if b is None else frame.evaluate(frame, b) for b in (part.lower, part.upper, part.step))
+            bounds = (NONE if b is None else frame.evaluate(b) for b in (part.lower, part.upper, part.step))
             found.append(Slice(*bounds))
         else:
-            value = frame.evaluate(frame, part)
+            value = frame.evaluate(part)
             found += value.items if isinstance(value, Items) else [value]
     return found
 

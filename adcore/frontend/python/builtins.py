@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from adcore.frontend.numpy.elementwise import absolute
 from adcore.frontend.numpy.subscripts import accumulate, dim, load
 from adcore.frontend.session import Frame
@@ -256,7 +258,7 @@ def _accumulated(
         # Only for its kind: what is emitted here is dropped.
         kind = kind_of(step(start, stream.item(Num(frame.const(0)))))
     same = kind == kind_of(start) and not kind.mixed
-    tracked = not same and frame.session.found.kinds
+    tracked = not same and frame.session.speculation.flags
 
     def one(index: list[Value], carried: Any) -> list[Value]:
         old = kind if same else Kind((carried[1],)) if tracked else UNTRACKED
@@ -308,8 +310,6 @@ def _added(frame: Frame, node: ast.Call, total: Abstract, item: Abstract) -> Abs
 @plain(2, 2)
 def _isinstance(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     """Known while compiling: types are part of what a program is compiled for."""
-    import numpy as np
-
     value, classes = args
     wanted = [c.value for c in classes.items if isinstance(c, Const)] if isinstance(classes, Items) else []
     if isinstance(classes, Const):
@@ -336,8 +336,6 @@ def _isinstance(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[
 
 def _isinstance_of_number(frame: Frame, value: Num, classes: tuple[type, ...]) -> Abstract:
     """Told by a flag where it depends on whose the number is."""
-    import numpy as np
-
     own: tuple[type, type] = {"f": (float, np.float64), "i": (int, np.int64), "b": (bool, np.bool_)}[value.type.kind]
     python, numpy = (issubclass(c, classes) for c in (own[0], np.float32 if value.type == F32 else own[1]))
     if value.kind.mixed and python != numpy:

@@ -11,11 +11,12 @@ import numpy as np
 
 from adcore.captures import unwrap
 from adcore.errors import CompileError
-from adcore.frontend.custom_derivatives import call_ruled, find
+from adcore.frontend.custom_derivatives import find
 from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS, array_method
 from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.python.builtins import BUILTINS
 from adcore.frontend.python.comprehensions import generator
+from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.function_table import (
     MATH,
     MATH_SPECIAL,
@@ -36,7 +37,7 @@ from adcore.frontend.python.math_calls import (
     classify,
     convert,
 )
-from adcore.frontend.reader import Source, read
+from adcore.frontend.reader import Source
 from adcore.frontend.session import Frame, body_of, new_frame
 from adcore.frontend.values.abstract import (
     NONE,
@@ -81,7 +82,7 @@ class Arguments:
 
 def call(frame: Frame, node: ast.Call) -> Abstract:
     """`f(...)`."""
-    function = frame.evaluate(frame, node.func)
+    function = frame.evaluate(node.func)
     if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
         function = Method(in_memory(frame, node, function.owner), function.name)
     arguments = _arguments(frame, node)
@@ -89,8 +90,9 @@ def call(frame: Frame, node: ast.Call) -> Abstract:
         return POISON
     if isinstance(function, Closure):
         arguments = arguments.in_memory(frame, node)
-        source = function.frame.source
-        return inline(frame, node, source, function.node, function.frame, dict(function.defaults), arguments)
+        scope = function.scope
+        assert isinstance(scope, Frame)
+        return inline(frame, node, scope.source, function.node, scope, dict(function.defaults), arguments)
     if isinstance(function, Method):
         return call_method(frame, node, function, arguments)
     if not isinstance(function, Const):
@@ -103,7 +105,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
     positional: list[Abstract] = []
     for argument in node.args:
         if isinstance(argument, ast.Starred):
-            value = frame.evaluate(frame, argument.value)
+            value = frame.evaluate(argument.value)
             if isinstance(value, (Items, ListRef)):
                 positional += static_items(frame, value)
             elif isinstance(value, Poison):
@@ -126,7 +128,7 @@ def _arguments(frame: Frame, node: ast.Call) -> Arguments | None:
 
 
 def _after(frame: Frame, earlier: list[Abstract], argument: ast.expr) -> tuple[list[Abstract], Abstract]:
-    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(frame, argument))
+    return all_settled(frame, argument, earlier, argument, lambda: frame.evaluate(argument))
 
 
 def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
@@ -136,7 +138,7 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
         if arguments.poisoned:
             return POISON
     if (rule := find(function)) is not None:
-        return call_ruled(frame, node, rule, arguments.positional, arguments.keywords)
+        return call_custom(frame, node, rule, arguments.positional, arguments.keywords)
     try:
         hash(function)
     except TypeError:
@@ -190,7 +192,7 @@ def _unknown(frame: Frame, node: ast.Call, function: Any) -> Abstract:
 def call_user(frame: Frame, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
     """A Python function from outside, compiled in place."""
     try:
-        source = read(function)
+        source = frame.session.source(function)
     except CompileError as error:
         (found,) = error.diagnostics
         return frame.error(node, found.title, found.help, notes=found.notes)
@@ -221,7 +223,7 @@ def inline(
 ) -> Abstract:
     """Compile the body of a function where it is called."""
     name = getattr(function, "name", "<lambda>")
-    key = function if parent is not None else source.function.__code__
+    key = (function, parent) if parent is not None else source.function.__code__
     if key in frame.session.active:
         return frame.error(node, f"{name} calls itself", "write the recursion as a loop", "recursive call")
     if len(frame.session.active) > DEEPEST_CALL:
@@ -253,7 +255,7 @@ def run_body(frame: Frame) -> Abstract:
     last = body[-1] if body else frame.node
     implicit = ast.copy_location(ast.Return(None), last)
     ast.fix_missing_locations(implicit)
-    frame.execute(frame, [*body, implicit])
+    frame.execute([*body, implicit])
     result = frame.state.result
     if isinstance(result, Conflict):
         return frame.error(frame.node if isinstance(frame.node, ast.Lambda) else last, result.title, result.help)

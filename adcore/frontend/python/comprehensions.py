@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
 
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.numpy.subscripts import nest, stored, wider
 from adcore.frontend.python.targets import assign
-from adcore.frontend.session import Frame, Restart, as_static_int, open_frame
-from adcore.frontend.values.abstract import POISON, PYTHON, Abstract, Const, Num, Poison, Stream, is_scalar
+from adcore.frontend.session import Frame, as_static_int, comprehension_frame
+from adcore.frontend.values.abstract import POISON, Abstract, Const, Num, Poison, Stream, is_scalar
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.iterables import consume, stream_of
 from adcore.frontend.values.joins import describe, kind_of, materialise, scalar_type
 from adcore.frontend.values.lists import LONGEST_LIST, list_array, list_literal
 from adcore.frontend.values.weak_types import flag
-from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64
+from adcore.ir.core import Value, substitute
+from adcore.ir.types import BOOL, I64, ArrayType
 
 
 def comprehension(frame: Frame, node: ast.ListComp) -> Abstract:
@@ -37,7 +36,7 @@ def generator(frame: Frame, node: ast.GeneratorExp) -> Abstract:
         as_list = ast.copy_location(ast.ListComp(node.elt, node.generators), node)
         return comprehension(frame, as_list)
     with frame.at(first.iter):
-        stream = stream_of(frame, first.iter, consume(frame, first.iter, frame.evaluate(frame, first.iter)))
+        stream = stream_of(frame, first.iter, consume(frame, first.iter, frame.evaluate(first.iter)))
     if stream is None:
         return POISON
     source = stream
@@ -45,7 +44,7 @@ def generator(frame: Frame, node: ast.GeneratorExp) -> Abstract:
     def item(k: Abstract) -> Abstract:
         inner = _scope(frame, node)
         assign(inner, first.target, source.item(k))
-        value = inner.evaluate(inner, node.elt)
+        value = inner.evaluate(node.elt)
         frame.state.cells, frame.state.dead = inner.state.cells, inner.state.dead
         return value
 
@@ -53,21 +52,17 @@ def generator(frame: Frame, node: ast.GeneratorExp) -> Abstract:
 
 
 def _scope(frame: Frame, node: ast.ListComp | ast.GeneratorExp) -> Frame:
-    """A frame in which the targets live; everything else is read from the enclosing one."""
-    state = frame.state.copy()
-    state.locals = {}
-    inner = open_frame(frame.session, frame.source, frame.node, state, frame.evaluate, frame.execute, frame)
-    inner.names = bound_names(generator.target for generator in node.generators)
-    return inner
+    """A frame in which the targets live."""
+    return comprehension_frame(frame, bound_names(generator.target for generator in node.generators))
 
 
 def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract]) -> Abstract | None:
     """Append the items of the generators from `depth` on; a result if the list is made in another way."""
     if depth == len(node.generators):
-        items.append(frame.evaluate(frame, node.elt))
+        items.append(frame.evaluate(node.elt))
         return None
     generator = node.generators[depth]
-    stream = stream_of(frame, generator.iter, consume(frame, generator.iter, frame.evaluate(frame, generator.iter)))
+    stream = stream_of(frame, generator.iter, consume(frame, generator.iter, frame.evaluate(generator.iter)))
     if stream is None:
         return POISON
     length = as_static_int(stream.length)
@@ -91,7 +86,7 @@ def _generate(frame: Frame, node: ast.ListComp, depth: int, items: list[Abstract
 
 def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
     for test in generator.ifs:
-        flag = condition(frame, test, frame.evaluate(frame, test))
+        flag = condition(frame, test, frame.evaluate(test))
         if not isinstance(flag, Const):
             return frame.error(
                 test, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
@@ -102,35 +97,43 @@ def _wanted(frame: Frame, generator: ast.comprehension) -> bool | Poison:
 
 
 def _in_memory(frame: Frame, node: ast.ListComp, generator: ast.comprehension, stream: Stream) -> Abstract:
-    """One generator of unknown length: an array of numbers."""
-    where = frame.span(node)
-    element = frame.session.found.in_memory.get(where, BOOL)
-    buffer = frame.emit("alloc", materialise(frame, stream.length, I64), element=element.name, hint="list")
-    array = list_array(frame, buffer, PYTHON, where in frame.session.found.mixed, where, stream.length)
-    seen: list[Abstract] = []
+    """One generator of unknown length: an array of numbers.
+
+    What it holds is only known once the item is compiled, so that the loop comes first, over arrays that stand in for
+    those that are allocated before it.
+    """
+    where, speculation = frame.span(node), frame.session.speculation
+    length = materialise(frame, stream.length, I64)
+    flags = Value(ArrayType(BOOL, 1, "C"), "kinds")
+    seen: list[tuple[Abstract, Value | None]] = []
 
     def body(index: list[Value]) -> None:
         assign(frame, generator.target, stream.item(Num(index[0])))
-        item = frame.evaluate(frame, node.elt)
-        seen.append(item)
+        item = frame.evaluate(node.elt)
+        buffer = None
         if is_scalar(item):
+            own = scalar_type(item)
+            known = speculation.elements.get(where, own)
+            element = wider(known, own) or known
+            buffer = Value(ArrayType(element, 1, "C"), "list")
             frame.put(stored(frame, item, element), buffer, index)
-            if array.kinds is not None:
-                frame.put(flag(frame, kind_of(item)), array.kinds, index)
+            if speculation.flags and (kind_of(item).mixed or where in speculation.mixed):
+                frame.put(flag(frame, kind_of(item)), flags, index)
+        seen.append((item, buffer))
 
-    nest(frame, (stream.length,), body)
-    (item,) = seen
+    with frame.builder.region() as filling:
+        nest(frame, (Num(length),), body)
+    ((item, stand_in),) = seen
     if isinstance(item, Poison):
         return POISON
-    if not is_scalar(item):
+    if stand_in is None:
         return frame.error(
             node.elt, f"a list of {describe(item)} of unknown length is not supported", "use a 2-d array"
         )
-    type_, kind = scalar_type(item), kind_of(item)
-    if wider(element, type_) or where not in frame.session.found.in_memory:
-        frame.session.found.in_memory[where] = type_
-        raise Restart
-    if kind.mixed and where not in frame.session.found.mixed:
-        frame.session.found.mixed.add(where)
-        raise Restart
-    return array if array.kind.mixed else replace(array, kind=kind)
+    assert isinstance(stand_in.type, ArrayType)
+    buffer = frame.emit("alloc", length, element=stand_in.type.element.name, hint="list")
+    array = list_array(frame, buffer, kind_of(item), where in speculation.mixed, where, stream.length)
+    arrays = {stand_in: buffer, **({} if array.kinds is None else {flags: array.kinds})}
+    for instr in substitute(filling.region, arrays).body:
+        frame.builder.append(instr)
+    return array

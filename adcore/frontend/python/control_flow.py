@@ -80,6 +80,31 @@ def keeping(frame: Frame, stmt: ast.stmt) -> Callable[[str], bool]:
     return lambda name: name in wanted or name.startswith("$")
 
 
+def wanted_before(frame: Frame, stmt: ast.stmt) -> Callable[[str], bool]:
+    """Which names `stmt` and what follows it may read."""
+    wanted = frame.liveness.before.get(stmt, frozenset()) | frame.liveness.always
+    return lambda name: name in wanted or name.startswith("$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One side of a branch, compiled: its instructions, and what it leaves behind."""
+
+    region: OpenRegion
+    end: State
+
+
+def side(frame: Frame, body: Callable[[], None]) -> Side:
+    """What `body` compiles, apart: the frame stays as it was."""
+    span, base = frame.builder.span, frame.state
+    frame.state = base.copy()
+    with frame.builder.region() as region:
+        body()
+    found = Side(region, frame.state)
+    frame.state, frame.builder.span = base, span
+    return found
+
+
 def branch(
     frame: Frame,
     condition: Value,
@@ -88,28 +113,25 @@ def branch(
     keep: Callable[[str], bool] = keep_all,
 ) -> None:
     """`if condition: then() else: otherwise()`; of the names that differ afterwards only those in `keep` survive."""
-    span, base, ends, regions = frame.builder.span, frame.state, [], []
-    for body in (then, otherwise):
-        frame.state = base.copy()
-        with frame.builder.region() as region:
-            body()
-        ends.append(frame.state)
-        regions.append(region)
-    frame.builder.span = span
+    joined(frame, condition, side(frame, then), side(frame, otherwise), keep)
+
+
+def joined(frame: Frame, condition: Value, then: Side, otherwise: Side, keep: Callable[[str], bool] = keep_all) -> None:
+    """An `if` of two sides, and the state after it."""
+    base, ends, regions = frame.state, [then.end, otherwise.end], [then.region, otherwise.region]
     inner = frozenset().union(*(defined_in(r.region) for r in regions))
-    frame.state = base
     arrays = merged(frame, (ends[0], ends[1]), inner, keep)
-    for side in (0, 1):
-        frame.state = ends[side]
-        regions[side] = frame.extend(regions[side], lambda side=side: _nothing(arrays.finished(side)))  # type: ignore[misc]
-    ends = [arrays.renamed(side) for side in (0, 1)]
+    for k in (0, 1):
+        frame.state = ends[k]
+        regions[k] = frame.extend(regions[k], lambda k=k: _nothing(arrays.finished(k)))  # type: ignore[misc]
+    ends = [arrays.renamed(k) for k in (0, 1)]
     joiner = Joiner(frame, inner)
     skeleton = joiner.join_states(ends[0], ends[1], keep)
     leaves = joiner.state_leaves(skeleton)
     finished = []
-    for side in (0, 1):
-        frame.state = ends[side]
-        finished.append(_finish(frame, regions[side], joiner, ends[side], skeleton, side))
+    for k in (0, 1):
+        frame.state = ends[k]
+        finished.append(_finish(frame, regions[k], joiner, ends[k], skeleton, k))
     frame.state = base
     results = _merged(frame, condition, leaves, [r.region for r in finished])
     frame.state = rebuilt_state(skeleton, dict(zip(leaves, results, strict=True)))
@@ -150,14 +172,26 @@ def choose(
     if isinstance(condition, Const):
         return then() if condition.value else otherwise()
 
-    def storing(value: Callable[[], Abstract]) -> Callable[[], None]:
-        def body() -> None:
-            frame.state.locals[SCRATCH] = value()
+    return chosen(frame, condition, valued(frame, then), valued(frame, otherwise))
 
-        return body
 
+def valued(frame: Frame, value: Callable[[], Abstract]) -> Side:
+    """An expression, compiled apart."""
+
+    def body() -> None:
+        frame.state.locals[SCRATCH] = value()
+
+    return side(frame, body)
+
+
+def value_of(valued: Side) -> Abstract:
+    return valued.end.locals[SCRATCH]
+
+
+def chosen(frame: Frame, condition: Abstract, then: Side, otherwise: Side) -> Abstract:
+    """The value of one of two expressions."""
     outer = frame.state.locals.get(SCRATCH)
-    branch(frame, materialise(frame, condition, BOOL), storing(then), storing(otherwise))
+    joined(frame, materialise(frame, condition, BOOL), then, otherwise)
     result = frame.state.locals.pop(SCRATCH)
     if outer is not None:
         frame.state.locals[SCRATCH] = outer
@@ -301,26 +335,17 @@ class _Attempt:
         assert self.test is not None
         test = self.test
         if isinstance(going, Num):
-            quick = self._without_branch(going, test)
-            if quick is not None:
-                return quick
-        value = choose(frame, going, lambda: test(self.counter), lambda: FALSE)
+            # As an op, where computing the test in vain does no harm.
+            tested = valued(frame, lambda: test(self.counter))
+            value = value_of(tested)
+            if isinstance(value, Num) and effect_free(frame, tested.region.region):
+                for instr in tested.region.body:
+                    frame.builder.append(instr)
+                return frame.emit("and", going.value, value.value)
+            value = chosen(frame, going, tested, valued(frame, lambda: FALSE))
+        else:
+            value = choose(frame, going, lambda: test(self.counter), lambda: FALSE)
         return materialise(frame, value, BOOL) if isinstance(value, (Num, Const)) else frame.const(False)
-
-    def _without_branch(self, going: Num, test: Callable[[Value], Abstract]) -> Value | None:
-        """`going and test()` as an op, where computing the test in vain does no harm."""
-        frame = self.frame
-        kept, state = len(frame.session.diagnostics), frame.state
-        frame.state = state.copy()
-        with frame.builder.region() as region:
-            value = test(self.counter)
-        frame.state = state
-        if isinstance(value, Num) and effect_free(frame, region.region):
-            for instr in region.body:
-                frame.builder.append(instr)
-            return frame.emit("and", going.value, value.value)
-        del frame.session.diagnostics[kept:]
-        return None
 
     def emit(self, entry: State, operands: tuple[Value, ...], step: int | None) -> None:
         frame, joiner = self.frame, self.joiner

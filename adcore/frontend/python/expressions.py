@@ -6,6 +6,8 @@ import ast
 import operator
 import sys
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from adcore.frontend.numpy.elementwise import comparison, operation, unary
@@ -16,7 +18,7 @@ from adcore.frontend.numpy.subscripts import element_or_view, integer, is_list, 
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
 from adcore.frontend.python.comprehensions import comprehension
-from adcore.frontend.python.control_flow import choose, effect_free
+from adcore.frontend.python.control_flow import Side, choose, chosen, effect_free, value_of, valued
 from adcore.frontend.python.globals_and_closures import lookup_global
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
@@ -47,7 +49,7 @@ from adcore.frontend.values.joins import TooWide, describe, kind_of, materialise
 from adcore.frontend.values.lists import list_literal, list_subscript, repeat_list
 from adcore.frontend.values.scalars import OPERATORS, binary, compare, inverted, negative, positive
 from adcore.frontend.values.sequences import sequence_length, static_items, uniform_item
-from adcore.frontend.values.weak_types import chosen
+from adcore.frontend.values.weak_types import chosen as one_of
 from adcore.ir.types import BOOL
 
 UNBOUND_TEXT = (
@@ -72,7 +74,11 @@ def evaluate(frame: Frame, node: ast.expr) -> Abstract:
         try:
             return rule(frame, node)
         except TooWide as error:
-            return frame.error(node, f"{error} does not fit in a 64-bit integer", "use a float")
+            return too_wide(frame, node, error)
+
+
+def too_wide(frame: Frame, node: ast.AST, error: TooWide) -> Abstract:
+    return frame.error(node, f"{error} does not fit in a 64-bit integer", "use a float")
 
 
 REFUSED: dict[type[ast.expr], tuple[str, str]] = {
@@ -132,9 +138,19 @@ def _local(frame: Frame, holder: Frame, node: ast.AST, name: str) -> Abstract:
 
 
 def _binary(frame: Frame, node: ast.BinOp) -> Abstract:
-    first = frame.evaluate(frame, node.left)
-    a, b = settled(frame, node.left, first, node.right, lambda: frame.evaluate(frame, node.right))
-    return combine(frame, node, type(node.op), a, b)
+    """`a OP b`; `a + b + c + ...` from the left, however many terms there are."""
+    chain = [node]
+    while isinstance(chain[-1].left, ast.BinOp):
+        chain.append(chain[-1].left)
+    value = frame.evaluate(chain[-1].left)
+    for part in reversed(chain):
+        with frame.at(part):
+            try:
+                a, b = settled(frame, part.left, value, part.right, partial(frame.evaluate, part.right))
+                value = combine(frame, part, type(part.op), a, b)
+            except TooWide as error:
+                value = too_wide(frame, part, error)
+    return value
 
 
 def combine(frame: Frame, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract) -> Abstract:
@@ -161,7 +177,7 @@ def _no_operator(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstr
 
 
 def _unary(frame: Frame, node: ast.UnaryOp) -> Abstract:
-    value = scalar(frame, node, frame.evaluate(frame, node.operand))
+    value = scalar(frame, node, frame.evaluate(node.operand))
     if isinstance(value, Poison):
         return POISON
     if isinstance(node.op, ast.Not):
@@ -183,13 +199,13 @@ def _compare(frame: Frame, node: ast.Compare) -> Abstract:
 
     def chain(left: Abstract, k: int) -> Abstract:
         later = node.comparators[k]
-        left, right = settled(frame, node, left, later, lambda: frame.evaluate(frame, later))
+        left, right = settled(frame, node, left, later, lambda: frame.evaluate(later))
         first = _one_comparison(frame, node, type(node.ops[k]), left, right)
         if k + 1 == len(node.ops):
             return first
         return _and(frame, node, first, lambda: chain(right, k + 1))
 
-    return chain(frame.evaluate(frame, node.left), 0)
+    return chain(frame.evaluate(node.left), 0)
 
 
 def _one_comparison(frame: Frame, node: ast.Compare, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
@@ -258,17 +274,27 @@ def _membership(frame: Frame, node: ast.Compare, kind: type[ast.cmpop], a: Abstr
     return Const(not result.value) if isinstance(result, Const) else Num(frame.emit("not", materialise(frame, result)))
 
 
+MOST_OPERANDS = 32
+"""Operands of one `and` or `or` whose branches lie in one another; `a and b and c` is `(a and b) and c`, too."""
+
+
 def _boolean(frame: Frame, node: ast.BoolOp) -> Abstract:
     """`a and b and c`: the first operand that decides, otherwise the last."""
     join = _and if isinstance(node.op, ast.And) else _or
 
-    def rest(k: int) -> Abstract:
-        value = in_memory(frame, node, scalar(frame, node, frame.evaluate(frame, node.values[k])))
-        if k + 1 == len(node.values) or isinstance(value, Poison):
+    def some(k: int, end: int) -> Abstract:
+        value = in_memory(frame, node, scalar(frame, node, frame.evaluate(node.values[k])))
+        if k + 1 == end or isinstance(value, Poison):
             return value
-        return join(frame, node.values[k], value, lambda: rest(k + 1))
+        return join(frame, node.values[k], value, lambda: some(k + 1, end))
 
-    return rest(0)
+    ends = [*range(MOST_OPERANDS, len(node.values), MOST_OPERANDS), len(node.values)]
+    value = some(0, ends[0])
+    for start, end in pairwise(ends):
+        if isinstance(value, Poison):
+            break
+        value = join(frame, node.values[start - 1], value, partial(some, start, end))
+    return value
 
 
 def _and(frame: Frame, node: ast.AST, first: Abstract, second: Callable[[], Abstract]) -> Abstract:
@@ -288,40 +314,34 @@ def _short_circuit(
     flag = condition(frame, node, first)
     if isinstance(flag, Const):
         return second() if bool(flag.value) == conjunction else first
-    quick = _without_branch(frame, flag, first, second, conjunction)
+    other = valued(frame, second)
+    quick = _without_branch(frame, flag, first, other, conjunction)
     if quick is not None:
         return quick
-    return choose(frame, flag, second if conjunction else lambda: first, (lambda: first) if conjunction else second)
+    same = valued(frame, lambda: first)
+    return chosen(frame, flag, *((other, same) if conjunction else (same, other)))
 
 
-def _without_branch(
-    frame: Frame, flag: Num, first: Abstract, second: Callable[[], Abstract], conjunction: bool
-) -> Abstract | None:
+def _without_branch(frame: Frame, flag: Num, first: Abstract, other: Side, conjunction: bool) -> Abstract | None:
     """`and`, `or` of bools as an op, where computing the second operand in vain does no harm."""
     if not (isinstance(first, Num) and first.type == BOOL):
         return None
-    kept, used, state = len(frame.session.diagnostics), len(frame.session.used_up), frame.state
-    frame.state = state.copy()
-    with frame.builder.region() as region:
-        value = second()
-    frame.state = state
+    value = value_of(other)
     boolean = is_scalar(value) and scalar_type(value) == BOOL and kind_of(value).python == first.kind.python
-    if not boolean or len(frame.session.diagnostics) > kept or not effect_free(frame, region.region):
-        # The caller compiles it again, in a branch.
-        del frame.session.diagnostics[kept:], frame.session.used_up[used:]
+    if not boolean or not effect_free(frame, other.region.region):
         return None
-    for instr in region.body:
+    for instr in other.region.body:
         frame.builder.append(instr)
     result = frame.emit("and" if conjunction else "or", flag.value, materialise(frame, value, BOOL))
     kinds = (kind_of(value), first.kind) if conjunction else (first.kind, kind_of(value))
-    return Num(result, chosen(frame, flag.value, *kinds))
+    return Num(result, one_of(frame, flag.value, *kinds))
 
 
 def _conditional(frame: Frame, node: ast.IfExp) -> Abstract:
-    test = frame.evaluate(frame, node.test)
+    test = frame.evaluate(node.test)
     if isinstance(test, Poison):
-        frame.evaluate(frame, node.body)
-        frame.evaluate(frame, node.orelse)
+        frame.evaluate(node.body)
+        frame.evaluate(node.orelse)
         return POISON
     return choose(
         frame,
@@ -333,7 +353,7 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Abstract:
 
 def _in_memory(frame: Frame, node: ast.expr) -> Abstract:
     """The value of an expression that becomes part of something: a number, or what has a place in memory."""
-    return in_memory(frame, node, scalar(frame, node, frame.evaluate(frame, node)))
+    return in_memory(frame, node, scalar(frame, node, frame.evaluate(node)))
 
 
 def _tuple(frame: Frame, node: ast.Tuple) -> Abstract:
@@ -348,19 +368,19 @@ def _items(frame: Frame, nodes: list[ast.expr]) -> tuple[Abstract, ...]:
     found: list[Abstract] = []
     for node in nodes:
         if isinstance(node, ast.Starred):
-            value = frame.evaluate(frame, node.value)
+            value = frame.evaluate(node.value)
             if isinstance(value, (Items, ListRef)):
                 found += static_items(frame, value)
             elif not isinstance(value, Poison):
                 frame.error(node, "only a tuple or list of known length can be unpacked with `*`")
         else:
             with frame.at(node):
-                found.append(in_memory(frame, node, frame.evaluate(frame, node)))
+                found.append(in_memory(frame, node, frame.evaluate(node)))
     return tuple(found)
 
 
 def _subscript(frame: Frame, node: ast.Subscript) -> Abstract:
-    owner = in_memory(frame, node.value, frame.evaluate(frame, node.value))
+    owner = in_memory(frame, node.value, frame.evaluate(node.value))
     return subscript(frame, node, owner, subscripts(frame, node.slice))
 
 
@@ -403,7 +423,7 @@ def _range_item(frame: Frame, node: ast.AST, owner: Range, part: Abstract) -> Ab
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Abstract:
-    return attribute(frame, node, frame.evaluate(frame, node.value), node.attr)
+    return attribute(frame, node, frame.evaluate(node.value), node.attr)
 
 
 def _call(frame: Frame, node: ast.Call) -> Abstract:

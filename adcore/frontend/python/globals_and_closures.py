@@ -9,6 +9,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from adcore.captures import Capture, array_arg, unwrap
 from adcore.frontend.numpy.subscripts import CAPTURED
 from adcore.frontend.session import Frame
@@ -88,8 +90,6 @@ def _getter(fetch: Callable[[], Any], name: str) -> Callable[[], Any]:
 
 
 def _is_array(value: Any) -> bool:
-    import numpy as np
-
     return isinstance(value, np.ndarray)
 
 

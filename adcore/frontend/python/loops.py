@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from adcore.frontend.liveness import bound_names, stores
+from adcore.frontend.python.blocks import Depth
 from adcore.frontend.python.control_flow import branch, either, exit_flag, keep_all, keeping, loop, negated
 from adcore.frontend.python.targets import assign
 from adcore.frontend.session import Frame, as_static_int
@@ -29,6 +30,9 @@ from adcore.frontend.values.sequences import static_length
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
+Statements = Sequence[ast.stmt]
+Kinds = tuple[type[ast.stmt], ...]
+
 MOST_TRIPS = 8
 """Longer loops over numbers stay loops. Unrolling short ones before differentiation was measured to beat LLVM's."""
 
@@ -40,7 +44,7 @@ MOST_ITEMS = 256
 
 
 def for_loop(frame: Frame, stmt: ast.For) -> None:
-    iterable = consume(frame, stmt.iter, frame.evaluate(frame, stmt.iter))
+    iterable = consume(frame, stmt.iter, frame.evaluate(stmt.iter))
     with frame.at(stmt.iter):
         stream = stream_of(frame, stmt.iter, iterable) if not isinstance(iterable, Range) else None
     if stream is None and not isinstance(iterable, Range):
@@ -53,7 +57,7 @@ def for_loop(frame: Frame, stmt: ast.For) -> None:
         with frame.at(stmt.iter):
             stream = stream_of(frame, stmt.iter, source)
         assert stream is not None
-        _unrolled(frame, stmt, stream, 0, length)
+        _unrolled(frame, stmt, stream, length)
     elif isinstance(source, Range) and not _jumps(stmt.body) and as_static_int(source.step) is not None:
         _counted(frame, stmt, source)
     else:
@@ -68,7 +72,7 @@ def _for_errors(frame: Frame, stmt: ast.For) -> None:
     """What is iterated over can't be compiled: look for more errors in the body."""
     assign(frame, stmt.target, Poison())
     before = frame.state.copy()
-    frame.execute(frame, stmt.body)
+    frame.execute(stmt.body)
     frame.state = before
     for name in bound_names([stmt]):
         frame.state.locals[name] = Poison()
@@ -102,64 +106,72 @@ def constant_trips(iterable: ast.expr) -> int:
     return 1
 
 
-def _jumps(body: list[ast.stmt]) -> bool:
+def _jumps(body: Statements) -> bool:
     """Whether a loop with this body may end early."""
-    for stmt in body:
-        if isinstance(stmt, (ast.Break, ast.Return)):
-            return True
-        if isinstance(stmt, (ast.For, ast.While)):
-            if _returns([*stmt.body, *stmt.orelse]) or _jumps(stmt.orelse):
-                return True
-        elif isinstance(stmt, ast.If) and (_jumps(stmt.body) or _jumps(stmt.orelse)):
-            return True
-    return False
+    return _has(body, (ast.Break, ast.Return), (ast.Return,))
 
 
-def _breaks(body: list[ast.stmt]) -> bool:
+def _breaks(body: Statements) -> bool:
     """Whether a loop with this body has a `break` of its own."""
-    for stmt in body:
-        if isinstance(stmt, ast.Break):
+    return _has(body, (ast.Break,), ())
+
+
+def _has(body: Statements, jumps: Kinds, inner: Kinds) -> bool:
+    """Whether one of `jumps` is in a loop's body; in the body of a loop inside it only those that are `inner` count."""
+    pending = [(stmt, jumps) for stmt in body]
+    while pending:
+        stmt, wanted = pending.pop()
+        if isinstance(stmt, wanted):
             return True
-        if isinstance(stmt, ast.If) and (_breaks(stmt.body) or _breaks(stmt.orelse)):
-            return True
-        if isinstance(stmt, (ast.For, ast.While)) and _breaks(stmt.orelse):
-            return True
+        if isinstance(stmt, (ast.If, ast.For, ast.While)):
+            inside = wanted if isinstance(stmt, ast.If) else inner
+            pending += [(part, inside) for part in stmt.body]
+            pending += [(part, wanted) for part in stmt.orelse]
     return False
 
 
-def _returns(body: list[ast.stmt]) -> bool:
-    for stmt in body:
-        if isinstance(stmt, ast.Return):
-            return True
-        if isinstance(stmt, (ast.If, ast.For, ast.While)) and _returns([*stmt.body, *stmt.orelse]):
-            return True
-    return False
+def _unrolled(frame: Frame, stmt: ast.For, stream: Stream, length: int) -> None:
+    """Iterations one after the other; after one that may have jumped, under a test."""
+    depth = Depth(frame.state.locals.copy())
+    k = _iterations(frame, stmt, stream, 0, length, depth)
+    while k < length and not frame.state.leaves:
+        flag = exit_flag(frame)
+        if isinstance(flag, Num):
+            k = _under_flag(frame, stmt, stream, k, length, flag, depth)
+        else:
+            k = _iterations(frame, stmt, stream, k, length, depth)
 
 
-def _unrolled(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int) -> None:
-    """Iterations `k` and on, one after the other; after one that may have jumped, under a test."""
+def _iterations(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int, depth: Depth) -> int:
+    """Iterations `k` and on; the first that is left once branches lie too deep in one another."""
     while k < length:
         with frame.at(stmt.target):
             assign(frame, stmt.target, stream.item(Const(k)))
-        frame.execute(frame, stmt.body)
+        frame.execute(stmt.body)
         frame.state.continues = FALSE
         if frame.state.leaves:
-            return
+            return length
         k += 1
         flag = exit_flag(frame)
         if isinstance(flag, Num) and k < length:
-            _unrolled_under_flag(frame, stmt, stream, k, length, flag)
-            return
+            if depth.reached(frame, _wanted_inside(frame, stmt)):
+                return k
+            return _under_flag(frame, stmt, stream, k, length, flag, depth)
+    return length
 
 
-def _unrolled_under_flag(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int, flag: Num) -> None:
+def _under_flag(frame: Frame, stmt: ast.For, stream: Stream, k: int, length: int, flag: Num, depth: Depth) -> int:
+    reached = length
+
     def going_on() -> None:
+        nonlocal reached
         frame.state.returns = frame.state.breaks = FALSE
-        _unrolled(frame, stmt, stream, k, length)
+        reached = _iterations(frame, stmt, stream, k, length, depth.deeper)
 
     with frame.at(stmt):
         inside = materialise(frame, negated(frame, flag), BOOL)
         branch(frame, inside, going_on, lambda: None, _wanted_inside(frame, stmt))
+    return reached
 
 
 def _wanted_inside(frame: Frame, stmt: ast.For) -> Callable[[str], bool]:
@@ -185,7 +197,7 @@ def _counted(frame: Frame, stmt: ast.For, source: Range) -> None:
     def body(index: Value) -> None:
         with frame.at(stmt.target):
             assign(frame, stmt.target, Num(index))
-        frame.execute(frame, stmt.body)
+        frame.execute(stmt.body)
 
     with frame.at(stmt):
         loop(frame, *_names(frame, stmt), (lo, hi), as_static_int(source.step), None, body)
@@ -199,7 +211,7 @@ def _over_stream(frame: Frame, stmt: ast.For, stream: Stream) -> None:
     def body(k: Value) -> None:
         with frame.at(stmt.target):
             assign(frame, stmt.target, stream.item(Num(k)))
-        frame.execute(frame, stmt.body)
+        frame.execute(stmt.body)
 
     with frame.at(stmt):
         if _jumps(stmt.body):
@@ -216,11 +228,11 @@ def while_loop(frame: Frame, stmt: ast.While) -> None:
     tests: list[Abstract] = []
 
     def test(k: Value) -> Abstract:
-        tests.append(condition(frame, stmt.test, frame.evaluate(frame, stmt.test)))
+        tests.append(condition(frame, stmt.test, frame.evaluate(stmt.test)))
         return tests[-1]
 
     def body(k: Value) -> None:
-        frame.execute(frame, stmt.body)
+        frame.execute(stmt.body)
 
     with frame.at(stmt):
         loop(frame, *_names(frame, stmt), (), None, test, body, _breaks(stmt.body))
@@ -241,12 +253,12 @@ def _finish(frame: Frame, stmt: ast.For | ast.While) -> None:
     left = either(frame, broken, frame.state.returns)
     if isinstance(left, Const):
         if not left.value:
-            frame.execute(frame, stmt.orelse)
+            frame.execute(stmt.orelse)
         return
 
     def otherwise() -> None:
         frame.state.returns = FALSE
-        frame.execute(frame, stmt.orelse)
+        frame.execute(stmt.orelse)
 
     with frame.at(stmt):
         branch(frame, materialise(frame, negated(frame, left), BOOL), otherwise, lambda: None, keeping(frame, stmt))

@@ -1,8 +1,4 @@
-"""Statements: assignments, branches, jumps. Loops are in `loops`.
-
-`break`, `continue` and `return` set flags; what follows a statement that may have set one is compiled under a test of
-the flags. A branch that surely leaves needs none: what follows the `if` goes into the other branch.
-"""
+"""Statements: assignments, jumps, definitions. Branches are in `blocks`, loops in `loops`."""
 
 from __future__ import annotations
 
@@ -15,13 +11,12 @@ from adcore.frontend.numpy.indexing import is_special, update_selected
 from adcore.frontend.numpy.materialise import Target, in_memory, put_array, update
 from adcore.frontend.numpy.products import matmul
 from adcore.frontend.numpy.subscripts import is_list, load, locate, store, subscripts, writeable
-from adcore.frontend.python.control_flow import branch, exit_flag, keeping, negated
 from adcore.frontend.python.expressions import closure, combine, subscript
 from adcore.frontend.python.loops import for_loop, while_loop
+from adcore.frontend.python.raising import assert_statement, raise_statement
 from adcore.frontend.python.targets import assign, store_into
 from adcore.frontend.session import Frame, name_value
 from adcore.frontend.values.abstract import (
-    FALSE,
     NONE,
     TRUE,
     Abstract,
@@ -29,51 +24,16 @@ from adcore.frontend.values.abstract import (
     Const,
     Expanded,
     ListRef,
-    Num,
     Poison,
     Reshaped,
     is_scalar,
 )
-from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.joins import TooWide, materialise
+from adcore.frontend.values.joins import TooWide
 from adcore.frontend.values.lists import check_list_store
-from adcore.frontend.values.scalars import fail
-from adcore.ir.types import BOOL
-from adcore.ops.memory import FAULTS
 
 
-def execute(frame: Frame, body: list[ast.stmt]) -> None:
-    """Statements one after the other, until control surely leaves."""
-    for position, stmt in enumerate(body):
-        if frame.state.leaves:
-            return
-        rest = body[position + 1 :]
-        with frame.at(stmt):
-            if isinstance(stmt, ast.If):
-                if _if(frame, stmt, rest):
-                    return
-            else:
-                _statement(frame, stmt)
-        if rest and not frame.state.leaves:
-            flag = exit_flag(frame)
-            if isinstance(flag, Num):
-                _under_flag(frame, flag, rest)
-                return
-
-
-def _under_flag(frame: Frame, flag: Num, rest: list[ast.stmt]) -> None:
-    """`rest`, if control is still on the straight line."""
-
-    def going_on() -> None:
-        frame.state.returns = frame.state.breaks = frame.state.continues = FALSE
-        execute(frame, rest)
-
-    with frame.at(rest[0]):
-        inside = materialise(frame, negated(frame, flag), BOOL)
-        branch(frame, inside, going_on, lambda: None, keeping(frame, rest[-1]))
-
-
-def _statement(frame: Frame, stmt: ast.stmt) -> None:
+def perform(frame: Frame, stmt: ast.stmt) -> None:
+    """One statement that is no `if`."""
     rule = RULES.get(type(stmt))
     if rule is None:
         what, help = REFUSED.get(type(stmt), (f"{type(stmt).__name__} statements are not supported", ""))
@@ -112,59 +72,9 @@ for _name in ("TryStar", "TypeAlias"):
         REFUSED[getattr(ast, _name)] = (f"{_name} is not supported", "leave it out")
 
 
-def _if(frame: Frame, stmt: ast.If, rest: list[ast.stmt]) -> bool:
-    """Returns whether `rest` was compiled as part of a branch."""
-    test = frame.evaluate(frame, stmt.test)
-    if isinstance(test, Poison):
-        _both_for_errors(frame, stmt)
-        return False
-    flag = condition(frame, stmt.test, test)
-    if isinstance(flag, Const):
-        execute(frame, stmt.body if flag.value else stmt.orelse)
-        return False
-    if len(stmt.body) == 1 and isinstance(stmt.body[0], ast.Raise):
-        _raise_unless(frame, stmt.body[0], negated(frame, flag))
-        execute(frame, stmt.orelse)
-        return False
-    then_leaves, else_leaves = always_leaves(stmt.body), always_leaves(stmt.orelse)
-    absorbs = then_leaves != else_leaves
-    then = [*stmt.body, *(rest if absorbs and else_leaves else [])]
-    otherwise = [*stmt.orelse, *(rest if absorbs and then_leaves else [])]
-    last = rest[-1] if absorbs and rest else stmt
-    branch(
-        frame,
-        materialise(frame, flag, BOOL),
-        lambda: execute(frame, then),
-        lambda: execute(frame, otherwise),
-        keeping(frame, last),
-    )
-    return absorbs
-
-
-def _both_for_errors(frame: Frame, stmt: ast.If) -> None:
-    """The test can't be compiled: look for more errors in the branches."""
-    before = frame.state
-    for body in (stmt.body, stmt.orelse):
-        frame.state = before.copy()
-        execute(frame, body)
-        for name, value in frame.state.locals.items():
-            before.locals.setdefault(name, Poison() if name not in before.locals else value)
-    frame.state = before
-
-
-def always_leaves(body: list[ast.stmt]) -> bool:
-    """Whether control never runs off the end of `body`."""
-    if not body:
-        return False
-    last = body[-1]
-    if isinstance(last, ast.If):
-        return always_leaves(last.body) and always_leaves(last.orelse)
-    return isinstance(last, (ast.Return, ast.Break, ast.Continue, ast.Raise))
-
-
 def _in_memory(frame: Frame, node: ast.expr) -> Abstract:
     with frame.at(node):
-        return in_memory(frame, node, frame.evaluate(frame, node))
+        return in_memory(frame, node, frame.evaluate(node))
 
 
 def _return(frame: Frame, stmt: ast.Return) -> None:
@@ -187,11 +97,11 @@ def _pass(frame: Frame, stmt: ast.stmt) -> None:
 
 def _expression(frame: Frame, stmt: ast.Expr) -> None:
     if not isinstance(stmt.value, ast.Constant):
-        frame.evaluate(frame, stmt.value)
+        frame.evaluate(stmt.value)
 
 
 def _assign(frame: Frame, stmt: ast.Assign) -> None:
-    value = frame.evaluate(frame, stmt.value)
+    value = frame.evaluate(stmt.value)
     if len(stmt.targets) > 1:
         value = in_memory(frame, stmt.value, value)
     for target in stmt.targets:
@@ -200,7 +110,7 @@ def _assign(frame: Frame, stmt: ast.Assign) -> None:
 
 def _annotated(frame: Frame, stmt: ast.AnnAssign) -> None:
     if stmt.value is not None:
-        assign(frame, stmt.target, frame.evaluate(frame, stmt.value))
+        assign(frame, stmt.target, frame.evaluate(stmt.value))
 
 
 def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
@@ -210,8 +120,8 @@ def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
         _augmented_item(frame, stmt, target)
     elif isinstance(target, ast.Name):
         read = ast.copy_location(ast.Name(target.id, ast.Load()), target)
-        old = frame.evaluate(frame, read)
-        value = frame.evaluate(frame, stmt.value)
+        old = frame.evaluate(read)
+        value = frame.evaluate(stmt.value)
         if isinstance(old, Array) and old.rank == 0:
             _augment_element(frame, stmt, old, [], value)
         elif isinstance(old, (Array, Expanded, Reshaped)) and not is_list(old):
@@ -221,31 +131,31 @@ def _augmented(frame: Frame, stmt: ast.AugAssign) -> None:
         else:
             assign(frame, target, combine(frame, stmt, kind, old, value))
     else:
-        frame.evaluate(frame, stmt.value)
+        frame.evaluate(stmt.value)
         assign(frame, target, Poison())
 
 
 def _augmented_item(frame: Frame, stmt: ast.AugAssign, target: ast.Subscript) -> None:
-    owner = frame.evaluate(frame, target.value)
+    owner = frame.evaluate(target.value)
     parts = subscripts(frame, target.slice)
     kind = type(stmt.op)
     if any(isinstance(p, Poison) for p in parts):
-        frame.evaluate(frame, stmt.value)
+        frame.evaluate(stmt.value)
         return
     if isinstance(owner, (Array, Expanded, Reshaped)) and not is_list(owner) and is_special(owner, parts):
-        update_selected(frame, stmt, kind, owner, parts, stmt.value, lambda: frame.evaluate(frame, stmt.value))
+        update_selected(frame, stmt, kind, owner, parts, stmt.value, lambda: frame.evaluate(stmt.value))
         return
     if isinstance(owner, Array):
         place = locate(frame, target, owner, parts)
         if place is None:
-            frame.evaluate(frame, stmt.value)
+            frame.evaluate(stmt.value)
         elif place[1] is None:
-            _update_whole(frame, stmt, kind, place[0], frame.evaluate(frame, stmt.value))
+            _update_whole(frame, stmt, kind, place[0], frame.evaluate(stmt.value))
         else:
             _augment_element(frame, stmt, place[0], place[1], None)
         return
     old = subscript(frame, target, owner, parts)
-    value = frame.evaluate(frame, stmt.value)
+    value = frame.evaluate(stmt.value)
     store_into(frame, target, owner, parts, combine(frame, stmt, type(stmt.op), old, value))
 
 
@@ -262,58 +172,12 @@ def _update_whole(frame: Frame, stmt: ast.AugAssign, kind: type[ast.operator], t
 
 def _augment_element(frame: Frame, stmt: ast.AugAssign, array: Array, index: list[Any], value: Abstract | None) -> None:
     old = load(frame, array, index)
-    value = frame.evaluate(frame, stmt.value) if value is None else value
+    value = frame.evaluate(stmt.value) if value is None else value
     new = combine(frame, stmt, type(stmt.op), old, value)
     if is_scalar(new):
         check_list_store(frame, array, new)
         if writeable(frame, array):
             store(frame, stmt, new, array, index)
-
-
-def _assert(frame: Frame, stmt: ast.Assert) -> None:
-    flag = condition(frame, stmt.test, frame.evaluate(frame, stmt.test))
-    message = _message(frame, stmt.msg) if stmt.msg is not None else ""
-    if not __debug__:
-        return
-    if isinstance(flag, Const):
-        if not flag.value:
-            fail(frame, "AssertionError", message)
-    else:
-        frame.check(flag.value, "AssertionError", message)
-
-
-def _message(frame: Frame, node: ast.expr) -> str:
-    """The text of an error that the program raises; it can't depend on run-time values."""
-    value = frame.evaluate(frame, node)
-    text = str(value.value) if isinstance(value, Const) else ""
-    if not isinstance(value, (Const, Poison)):
-        frame.error(node, "the text of an error must be a constant", "write the message as a plain string")
-    return text.replace("{", "{{").replace("}", "}}")
-
-
-def _raise(frame: Frame, stmt: ast.Raise) -> None:
-    _raise_unless(frame, stmt, FALSE)
-    frame.state.dead = True
-
-
-def _raise_unless(frame: Frame, stmt: ast.Raise, ok: Abstract) -> None:
-    """`if not ok: raise ...`."""
-    call = stmt.exc
-    named = call.func if isinstance(call, ast.Call) else call
-    if named is None:
-        frame.error(stmt, "`raise` without an exception is not supported", "name the exception")
-        return
-    cls = frame.evaluate(frame, named)
-    if isinstance(cls, Poison):
-        return
-    name = getattr(cls.value, "__name__", "") if isinstance(cls, Const) else ""
-    if name not in FAULTS or not isinstance(cls, Const) or cls.value is not FAULTS[name]:
-        frame.error(stmt, "this exception can't be raised from compiled code", f"raise one of {', '.join(FAULTS)}")
-        return
-    texts = call.args if isinstance(call, ast.Call) else []
-    message = _message(frame, texts[0]) if texts else ""
-    with frame.at(stmt):
-        frame.check(materialise(frame, ok, BOOL), name, message)
 
 
 def _function(frame: Frame, stmt: ast.FunctionDef) -> None:
@@ -343,6 +207,6 @@ def _import_from(frame: Frame, stmt: ast.ImportFrom) -> None:
 RULES: dict[type[ast.stmt], Callable[[Frame, Any], None]] = {
     ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented, ast.Return: _return,
     ast.Expr: _expression, ast.For: for_loop, ast.While: while_loop, ast.Break: _break, ast.Continue: _continue,
-    ast.Pass: _pass, ast.Assert: _assert, ast.Raise: _raise, ast.FunctionDef: _function, ast.Import: _import,
-    ast.ImportFrom: _import_from,
+    ast.Pass: _pass, ast.Assert: assert_statement, ast.Raise: raise_statement, ast.FunctionDef: _function,
+    ast.Import: _import, ast.ImportFrom: _import_from,
 }  # fmt: skip

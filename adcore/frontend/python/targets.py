@@ -58,7 +58,7 @@ def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
         with frame.at(target):
             store_into(frame, target, owner, parts, value)
     elif isinstance(target, ast.Attribute):
-        frame.evaluate(frame, target.value)
+        frame.evaluate(target.value)
         frame.error(
             target,
             "assigning to an attribute is not supported",
@@ -70,7 +70,7 @@ def assign(frame: Frame, target: ast.expr, value: Abstract) -> None:
 
 
 def _owner_and_parts(frame: Frame, target: ast.Subscript) -> Items:
-    owner = frame.evaluate(frame, target.value)
+    owner = frame.evaluate(target.value)
     return Items((owner, *subscripts(frame, target.slice)))
 
 

@@ -7,17 +7,24 @@ Containers are taken apart: the IR never sees one.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import numpy as np
+
+from adcore.frontend.reader import Source
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, ArrayType, Scalar
 from adcore.signature import ArgType
 from adcore.source import Span
 
-if TYPE_CHECKING:
-    from adcore.frontend.session import Frame
+
+class Scope(Protocol):
+    """A function that is being compiled, as far as values know it: closures have one, in which their names live."""
+
+    @property
+    def source(self) -> Source: ...
 
 
 @dataclass(frozen=True)
@@ -157,13 +164,15 @@ class Lazy:
     """An array expression that is not in memory: `at(subscripts)` emits one element, a NumPy number of type `element`.
 
     What it reads is read when an element is emitted. It never becomes part of a state or of a container: before that it
-    is put into memory.
+    is put into memory. `steps` emits the same as `at`, given the elements of other expressions that it asks for one by
+    one, so that an expression of any length needs no recursion.
     """
 
     shape: tuple[Abstract, ...]
     element: Scalar
     at: Callable[[Sequence[Value]], Abstract]
     reads: tuple[Read, ...]
+    steps: Callable[[Sequence[Value]], Steps] | None = None
 
     @property
     def rank(self) -> int:
@@ -234,10 +243,10 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """A function or lambda defined inside the compiled function; `frame` is where its free names live."""
+    """A function or lambda defined inside the compiled function; `scope` is where its free names live."""
 
     node: ast.FunctionDef | ast.Lambda
-    frame: Frame
+    scope: Scope
     defaults: tuple[tuple[str, Abstract], ...]
 
     @property
@@ -289,6 +298,9 @@ class Maybe:
     bound: Abstract
 
 
+Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
+"""Asks for elements of expressions at subscripts, and returns an element."""
+
 Abstract = (
     Const | Num | Array | Expanded | Reshaped | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream
     | Closure | Method | Slice | Poison | Conflict | Unbound | Maybe
@@ -303,8 +315,6 @@ UNBOUND = Unbound()
 
 def is_number(value: Any) -> bool:
     """A Python or NumPy number (bool included, complex not)."""
-    import numpy as np
-
     return isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating))
 
 

@@ -129,7 +129,7 @@ class Joiner:
         self.fresh[value] = None
         if kind.mixed:
             kind = UNTRACKED
-            if self.frame.session.found.kinds:
+            if self.frame.session.speculation.flags:
                 python = Value(BOOL)
                 self.fresh[python] = None
                 kind = Kind((python,))
@@ -197,7 +197,7 @@ class Joiner:
                 "keep one name per array and copy elements instead: `u[:] = v`, or loop over them",
                 ("which buffer a name stands for must be known while compiling",),
             )
-        if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.frame is b.frame:
+        if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.scope is b.scope:
             return a
         if _is_list(a) and _is_list(b):
             return Conflict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.numpy.subscripts import integer, load, nest, normalised, stored, wider
-from adcore.frontend.session import Frame, Restart, as_static_int
+from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
     NUMPY,
@@ -44,9 +44,13 @@ LONGEST_LIST = 256
 def list_literal(frame: Frame, node: ast.AST, items: tuple[Abstract, ...]) -> Abstract:
     """`[a, b, c]`."""
     where = frame.span(node)
-    element = frame.session.found.in_memory.get(where)
+    element = frame.session.speculation.elements.get(where)
     if element is None:
         return frame.new_list(items, where)
+    for item in filter(is_scalar, items):
+        # The same literal may have held narrower numbers before: in another call, or another iteration.
+        frame.session.speculation.needs_memory(where, wider(element, scalar_type(item)) or element)
+        element = frame.session.speculation.elements[where]
     return in_memory(frame, items, element, where)
 
 
@@ -54,7 +58,7 @@ def in_memory(frame: Frame, items: tuple[Abstract, ...], element: Scalar, where:
     """A small array that holds numbers."""
     buffer = frame.emit("alloc", frame.const(len(items)), element=element.name, hint="list")
     kinds = [kind_of(item) for item in items]
-    mixed = where in frame.session.found.mixed or any(kind != kinds[0] for kind in kinds)
+    mixed = where in frame.session.speculation.mixed or any(kind != kinds[0] for kind in kinds)
     array = list_array(frame, buffer, kinds[0] if kinds else PYTHON, mixed, where, Const(len(items)))
     for k, item in enumerate(items):
         frame.put(stored(frame, item, element), buffer, [frame.const(k)])
@@ -67,7 +71,7 @@ def list_array(frame: Frame, buffer: Value, kind: Kind, mixed: bool, where: Span
     """A list in memory of numbers of this kind; `mixed`: or of any, each with a flag if flags are carried."""
     mixed = mixed or kind.mixed
     kinds = None
-    if mixed and frame.session.found.kinds:
+    if mixed and frame.session.speculation.flags:
         kinds = frame.emit("alloc", materialise(frame, length, I64), element="bool", hint="kinds")
     return Array(buffer, buffer, True, UNTRACKED if mixed else kind, where, (length,), local=True, kinds=kinds)
 
@@ -101,7 +105,7 @@ def dynamic_item(frame: Frame, node: ast.AST, owner: Abstract, index: Value) -> 
         return POISON
     if len(items) > LONGEST_SELECTION:
         if isinstance(owner, ListRef):
-            move_to_memory(frame, node, owner, type_)
+            return move_to_memory(frame, node, owner, type_, items)
         return load(frame, in_memory(frame, items, type_, None), [index])
     item, kind = materialise(frame, items[-1], type_), kind_of(items[-1])
     for k in range(len(items) - 2, -1, -1):
@@ -111,14 +115,19 @@ def dynamic_item(frame: Frame, node: ast.AST, owner: Abstract, index: Value) -> 
     return Num(item, kind)
 
 
-def move_to_memory(frame: Frame, node: ast.AST, owner: ListRef, element: Scalar) -> None:
-    """Compile again, with this list in memory from the start."""
+def move_to_memory(
+    frame: Frame, node: ast.AST, owner: ListRef, element: Scalar, items: tuple[Abstract, ...]
+) -> Abstract:
+    """This list has to be in memory from the start; what reading one of `items` will give, then."""
     where = frame.session.literals.get(owner.cell)
     if where is None:
-        frame.error(node, "this list needs memory, but it is not one list", "use a NumPy array: np.zeros(n)")
-        return
-    frame.session.found.in_memory[where] = element
-    raise Restart
+        return frame.error(node, "this list needs memory, but it is not one list", "use a NumPy array: np.zeros(n)")
+    speculation = frame.session.speculation
+    known = speculation.elements.get(where, element)
+    speculation.needs_memory(where, wider(known, element) or known)
+    kinds = [kind_of(item) for item in items]
+    number = materialise(frame, Const(0), speculation.elements[where])
+    return Num(number, kinds[0] if all(kind == kinds[0] for kind in kinds) else UNTRACKED)
 
 
 def list_subscript(frame: Frame, node: ast.AST, owner: Abstract, part: Abstract) -> Abstract:
@@ -175,7 +184,8 @@ def _store_anywhere(frame: Frame, node: ast.AST, owner: ListRef, index: Value, v
         return
     single = frame.session.literals.get(owner.cell) is not None
     if len(items) > (SHORTEST_IN_MEMORY if single else LONGEST_SELECTION):
-        move_to_memory(frame, node, owner, type_)
+        any_item = move_to_memory(frame, node, owner, type_, (*items, value))
+        frame.set_items(node, owner, (any_item,) * len(items))
         return
     new = materialise(frame, value, type_)
     changed: list[Abstract] = []
@@ -187,12 +197,12 @@ def _store_anywhere(frame: Frame, node: ast.AST, owner: ListRef, index: Value, v
 
 
 def check_list_store(frame: Frame, array: Array, value: Abstract) -> None:
-    """A list in memory that gets a number of a wider type has to be made of that type: compile again."""
+    """A list in memory that gets a number of a wider type has to be made of that type from the start."""
     if array.literal is not None and is_scalar(value):
-        type_ = wider(array.element, scalar_type(value))
+        known = frame.session.speculation.elements.get(array.literal, array.element)
+        type_ = wider(known, scalar_type(value))
         if type_ is not None:
-            frame.session.found.in_memory[array.literal] = type_
-            raise Restart
+            frame.session.speculation.needs_memory(array.literal, type_)
 
 
 def repeat_list(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
@@ -207,7 +217,7 @@ def repeat_list(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstra
             return frame.error(node, "a tuple can only be repeated a constant number of times", "use np.zeros(n)")
         return Items(items * known)
     where = frame.span(node)
-    if known is not None and known * len(items) <= LONGEST_LIST and where not in frame.session.found.in_memory:
+    if known is not None and known * len(items) <= LONGEST_LIST and where not in frame.session.speculation.elements:
         return frame.new_list(items * known, where)
     if len(items) != 1 or not is_scalar(items[0]):
         return frame.error(node, "only a list of one number can be repeated so often", "use np.zeros(n)")
@@ -219,11 +229,11 @@ def repeat_list(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstra
 
 def filled(frame: Frame, length: Abstract, item: Abstract, where: Span) -> Array:
     """A list in memory of equal numbers."""
-    element = frame.session.found.in_memory.get(where, scalar_type(item))
+    element = frame.session.speculation.elements.get(where, scalar_type(item))
     buffer = frame.emit("alloc", materialise(frame, length, I64), element=element.name, hint="list")
     value = stored(frame, item, element)
     nest(frame, (length,), lambda index: frame.put(value, buffer, index))
-    array = list_array(frame, buffer, kind_of(item), where in frame.session.found.mixed, where, length)
+    array = list_array(frame, buffer, kind_of(item), where in frame.session.speculation.mixed, where, length)
     if array.kinds is not None:
         whose, flags = flag(frame, kind_of(item)), array.kinds
         nest(frame, (length,), lambda index: frame.put(whose, flags, index))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adcore.frontend.session import Frame, Restart
+from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import NUMPY, PYTHON, UNTRACKED, Kind
 from adcore.ir.core import Value
 
@@ -22,9 +22,8 @@ def flag(frame: Frame, kind: Kind) -> Value:
     """Whether a number of this kind is Python's, as a bool of the IR."""
     if not kind.mixed:
         return frame.const(kind.python)
-    if not frame.session.found.kinds:
-        frame.session.found.kinds = True
-        raise Restart
+    if not frame.session.speculation.flags:
+        frame.session.speculation.needs_flags()
     first, *others = kind.flags
     for other in others:
         first = frame.emit("and", first, other)
@@ -35,7 +34,7 @@ def chosen(frame: Frame, condition: Value, a: Kind, b: Kind) -> Kind:
     """The kind of a number that is one of kind `a` if `condition` holds, otherwise one of kind `b`."""
     if a == b:
         return a
-    if not frame.session.found.kinds:
+    if not frame.session.speculation.flags:
         return UNTRACKED
     if a.python and b.numpy:
         return Kind((condition,))

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from adcore.abi import elf
+from adcore.abi.certificate import Certificate
 
 VECTOR = "libmvec: the same computation in vector registers; lanes outside its range call the scalar function"
 
@@ -56,25 +56,6 @@ def reason(symbol: str) -> str:
 def _scalar_reason(symbol: str) -> str:
     single = symbol[:-1] if symbol.endswith("f") else symbol
     return next((reason for reason, names in ALLOWED.items() if symbol in names or single in names), "")
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """`proven`: nothing in the object can allocate. Otherwise `unproven` holds the reasons."""
-
-    proven: bool
-    external_symbols: tuple[str, ...]
-    unproven: tuple[str, ...] = ()
-    indirect_calls: int = 0
-    declared: tuple[str, ...] = ()
-    """Functions of a user's rules that the user declares not to allocate, each with the reason given."""
-
-    def __str__(self) -> str:
-        calls = ", ".join(self.external_symbols) or "nothing"
-        if self.proven:
-            trusting = f", trusting that {'; '.join(self.declared)}" if self.declared else ""
-            return f"proven not to allocate{trusting}; calls {calls}"
-        return "\n".join(["not proven:", *(f"  - {r}" for r in self.unproven), f"  calls {calls}"])
 
 
 def certify(object_code: bytes, llvm_ir: str, declared: Mapping[str, str] | None = None) -> Certificate:

@@ -9,9 +9,10 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from adcore.abi import elf
+from adcore.abi.certificate import Certificate
 from adcore.abi.llvm_lock import LOCK
 from adcore.lower.lowering import Lowered
-from adcore.lower.objects.certificate import Certificate, certify
+from adcore.lower.objects.certificate import certify
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,24 @@
 """What a check has made sure is not asked again, and sizes that it found equal are one size from there on.
 
-    check %same [...]   # %same = eq %n, %m                 check %same [...]
-    for %zero, %n { ... }                                   for %zero, %n { ... }
-    check %same [...]                               ->      for %zero, %n { ... }
-    for %zero, %m { ... }
+    %same: bool = eq %n, %m
+    check %same [error='ValueError', message='lengths']
+    for 0, %m [step=1] {
+    (%i: i64):
+      check %same [error='ValueError', message='lengths']
+      store %s, %x, %i
+      yield
+    }
+->
+    %same: bool = eq %n, %m
+    check %same [error='ValueError', message='lengths']
+    for 0, %n [step=1] {
+    (%i: i64):
+      store %s, %x, %i
+      yield
+    }
 
-Loops over equal sizes can then be joined. A check at the beginning of a loop's body that is the same in every turn is
-made once, in front of the loop, unless that does not run.
+Loops over equal sizes can then be joined. A check at the beginning of a loop's body that is the same in every iteration
+is made once, in front of the loop, unless that does not run.
 """
 
 from __future__ import annotations

@@ -1,15 +1,33 @@
 """Index and overflow checks that always hold are dropped; those of whole loops move in front of the loop.
 
-    for %zero, %n [step=1] {                         check %fits, %first, %m [error='IndexError', ...]
-    (%i: i64):                                       for %zero, %n [step=1] {
-      %j: i64 = add %i, %one              ->         (%i: i64):
-      %k: i64 = index %j, %m [axis=0]                  %j: i64 = add %i, %one [exact=True]
-      %x: f64 = load %a, %k                            %x: f64 = load %a, %j
+    %size: i64 = dim %x [axis=0]
+    for 0, %n [step=1] {
+    (%i: i64):
+      %j: i64 = add %i, 1
+      %k: i64 = index %j, %size [axis=0]
+      store %s, %x, %k
+      yield
+    }
+->
+    %size: i64 = dim %x [axis=0]
+    %1: i64 = add %size, -1 [exact=True]
+    %2: bool = le %n, %1
+    %3: bool = ge 0, %n
+    %4: bool = or %2, %3
+    %6: i64 = maximum 1, %size
+    check %4, %6, %size [error='IndexError', message='index {0} is out of bounds for axis 0 with size {1}']
+    for 0, %n [step=1] {
+    (%i: i64):
+      %j: i64 = add %i, 1 [exact=True]
+      store %s, %x, %j
+      yield
+    }
 
 A check leaves a loop only if nothing else in it can raise, so the user sees the error that Python raises, with the same
 index in its message (of several such checks, the first in the program's order). What earlier iterations would have
 stored is not stored then. Checks of floats (`math domain error`) don't count: if a loop both runs out of an array and
-meets one of those first, the index is reported.
+meets one of those first, the index is reported. (R. Gupta, "Optimizing array bound checks using flow analysis", LOPLAS
+2, 1993.)
 """
 
 from __future__ import annotations

@@ -1,9 +1,29 @@
 """Carried integers that advance by a constant become closed forms of the iteration number.
 
-    while ... (%j = %i) { ... yield %j - 1 }      ->      while ... { %j = %i - k ... }
+    %j: i64 = for 0, %n, %k [step=1] {
+    (%i: i64, %j: i64):
+      store %s, %x, %j
+      %next: i64 = sub %j, 1
+      yield %next
+    }
+    return %j
+->
+    for 0, %n [step=1] {
+    (%i: i64):
+      %1: i64 = mul %i, -1 [exact=True]
+      %2: i64 = add %k, %1
+      store %s, %x, %2
+      %next: i64 = sub %2, 1
+      yield
+    }
+    %3: i64 = maximum %n, 0
+    %4: i64 = mul %3, -1 [exact=True]
+    %5: i64 = add %k, %4
+    return %5
 
 A carried value would have to be kept for the reverse sweep; a closed form is computed again, and it is affine, so the
-dependence test understands subscripts made from it.
+dependence test understands subscripts made from it (induction variables as in A. Aho et al., "Compilers", 2nd edition,
+section 9.1.8; the other way round than strength reduction).
 """
 
 from __future__ import annotations

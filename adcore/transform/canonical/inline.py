@@ -1,6 +1,20 @@
 """Calls disappear: the callee's body takes the place of the call.
 
-    %y: f64 = call %x [callee='square']     ->     %y: f64 = mul %x, %x
+    func @square(%v: f64) -> (f64) {
+      %w: f64 = mul %v, %v
+      return %w
+    }
+    func @f(%x: f64) -> (f64) {
+      %y: f64 = call %x [callee='square']
+      %z: f64 = call %y [callee='square']
+      return %z
+    }
+->
+    func @f(%x: f64) -> (f64) {
+      %y: f64 = mul %x, %x
+      %z: f64 = mul %y, %y
+      return %z
+    }
 
 Every call gets fresh values, so what is learnt about one call is not mixed with another. Spans stay those of the
 callee: an error or a stored byte points at the line that computes it.

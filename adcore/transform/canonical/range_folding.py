@@ -1,11 +1,26 @@
 """Integer comparisons that choose a length, and lesser or greater integers, where loop bounds decide them.
 
-    %n: bool = lt %i, %zero                              (inside a loop over i from 0 on)
-    %m: i64 = select %n, %a, %b          ->      %b
-    %k: i64 = minimum %m, %size          ->      %b, if it stays below %size
+    %size: i64 = dim %x [axis=0]
+    for 0, %size [step=1] {
+    (%i: i64):
+      %c: bool = lt %i, 0
+      %e: i64 = add %i, %size [exact=True]
+      %f: i64 = select %c, %e, %i
+      %stop: i64 = minimum %f, %size
+      accumulate %s, %x, %stop
+      yield
+    }
+->
+    %size: i64 = dim %x [axis=0]
+    for 0, %size [step=1] {
+    (%i: i64):
+      accumulate %s, %x, %i
+      yield
+    }
 
 Python clamps the bounds of a slice; in `x[:i]` with 0 <= i <= len(x) there is nothing to clamp. What is left is affine,
-so that dependence is decided and sizes are formulas.
+so that dependence is decided and sizes are formulas. Proofs are Fourier-Motzkin elimination over the bounds of the
+loops around (`analysis.affine.ranges`).
 """
 
 from __future__ import annotations

@@ -1,13 +1,18 @@
 """Short-circuit conditions whose second part cannot fail become plain logic.
 
-    %both: bool = if %first {
-    ():                                            %second: bool = lt %i, %n
-      %second: bool = lt %i, %n            ->      %both: bool = and %first, %second
-      yield %second
+    %both: bool = if %p {
+    ():
+      %c: bool = lt %k, %n
+      yield %c
     } {
     ():
-      yield %false
+      yield false
     }
+    return %both
+->
+    %c.1: bool = lt %k, %n
+    %0: bool = and %p, %c.1
+    return %0
 
 So a loop over `not stopped and i < n` is seen to keep `i` below `n`.
 """

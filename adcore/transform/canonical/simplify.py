@@ -1,10 +1,35 @@
 """Folding, value numbering, loop-invariant motion, dead code: what differentiation should not have to look at.
 
-    %a: f64 = mul %x, %one                    %x for %a
-    for ... { %b: f64 = sin %x }        ->    %b: f64 = sin %x; for ... { }
-    for ... (%c = %x) { yield %c }            %x for the result
+    %t: f64, %q: f64 = for 0, %n, 0.0, %s [step=1] {
+    (%i: i64, %u: f64, %w: f64):
+      %a: f64 = mul %s, 1.0
+      %b: f64 = sin %a
+      %v: f64 = load %x, %i
+      %c: f64 = mul %v, %b
+      %d: f64 = add %u, %c
+      yield %d, %w
+    }
+    %e: f64 = sin %s
+    %f: f64 = mul %q, %e
+    %g: f64 = add %t, %f
+    return %g
+->
+    %b.1: f64 = sin %s
+    %t: f64 = for 0, %n, 0.0 [step=1] {
+    (%i: i64, %u: f64):
+      %v: f64 = load %x, %i
+      %c.1: f64 = mul %v, %b.1
+      %d.1: f64 = add %u, %c.1
+      yield %d.1
+    }
+    %f: f64 = mul %s, %b.1
+    %g: f64 = add %t, %f
+    return %g
 
-Floating-point results do not change: only identities that hold for every IEEE value are used.
+Floating-point results do not change: only identities that hold for every IEEE value are used. Values are numbered by
+their operation and operands in the scope of the region they stand in, and stand as far out as these do: global value
+numbering and code motion (C. Click, "Global code motion, global value numbering", PLDI 1995), for structured control
+flow.
 """
 
 from __future__ import annotations

@@ -1,6 +1,16 @@
 """Index checks are taken out: what `boundscheck=False` asks for.
 
-    %k: i64 = index %i, %n [axis=0]      ->      %k: i64 = select (%i < 0), %i + %n, %i
+    %size: i64 = dim %x [axis=0]
+    %j: i64 = index %k, %size [axis=0]
+    %v: f64 = load %x, %j
+    return %v
+->
+    %size: i64 = dim %x [axis=0]
+    %1: bool = lt %k, 0
+    %2: i64 = add %k, %size [exact=True]
+    %j: i64 = select %1, %2, %k
+    %v: f64 = load %x, %j
+    return %v
 
 Negative subscripts keep their meaning; a subscript out of range is then undefined behaviour, as it is in C.
 Checks of anything else (shapes, divisors, what the user raises) stay.

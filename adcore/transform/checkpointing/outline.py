@@ -1,6 +1,24 @@
 """The body of a loop as a function of its own: what checkpointing differentiates and runs again.
 
-for t in range(n): (c) u[...] = ...        ->      func step(t, c, u, ...) -> next c
+    func @f(%x: array<f64,1,C>, %s: f64, %n: i64) -> (f64) {
+      %r: f64 = for 0, %n, %s [step=1] {
+      (%t: i64, %u: f64):
+        %v: f64 = load %x, %t
+        %a: f64 = mul %u, %v
+        %w: f64 = add %a, %s
+        yield %w
+      }
+      return %r
+    }
+->
+    func @f_step(%t: i64, %u: f64, %x: array<f64,1,C>, %s: f64) -> (f64) {
+      %v: f64 = load %x, %t
+      %a: f64 = mul %u, %v
+      %w: f64 = add %a, %s
+      return %w
+    }
+
+The loop variable comes first, then the carried values, then what the body takes from outside.
 """
 
 from __future__ import annotations

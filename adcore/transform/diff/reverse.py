@@ -44,7 +44,7 @@ from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.budget import TooLarge, plan_within
-from adcore.analysis.planning.explain import Explanation, ReversedApart, explain, explained_bytes
+from adcore.analysis.planning.explain import Explanation, ReversedApart, explain, explained_bytes, explained_formula
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.record import active_free_values, has_adjoint, is_array
@@ -94,6 +94,12 @@ class Derivative:
         if self.planner is None or self.plan is None:
             return 0
         return explained_bytes(self.planner, self.plan, arguments, _summaries(self.apart))
+
+    def formula(self) -> str:
+        """What is kept, in the user's names, as `explain` says, without the reasons."""
+        if self.planner is None or self.plan is None:
+            return "0"
+        return explained_formula(self.planner, self.plan, _summaries(self.apart))
 
     def _within(self, arguments: Sequence[Any] | None) -> Within:
         planner = self.planner

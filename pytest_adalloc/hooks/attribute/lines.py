@@ -14,13 +14,12 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.attribute.sites import read_sites
+from pytest_adalloc.hooks.install.counters import read_sites
 
-if TYPE_CHECKING:
-    from pytest_adalloc.hooks.install.install import Hooks
+OWN_CODE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # that of the hooks, in whatever room
 
 
 class Line(NamedTuple):
@@ -37,9 +36,9 @@ class Line(NamedTuple):
 WRAPPER = "call wrapper"
 
 
-def python_lines(hooks: Hooks, run: Callable[[], object]) -> dict[int, Line]:
+def python_lines(words: memoryview, run: Callable[[], object]) -> dict[int, Line]:
     """For each site that ``run()`` adds to, the line of Python under which it counted most; nothing when it raises."""
-    tracer = _Tracer(hooks)
+    tracer = _Tracer(words)
     with suppress(Exception), _tracing(tracer.event):
         run()
     return tracer.lines()
@@ -48,10 +47,10 @@ def python_lines(hooks: Hooks, run: Callable[[], object]) -> dict[int, Line]:
 class _Tracer:
     """Charges what the sites gain to the line that ran before."""
 
-    def __init__(self, hooks: Hooks) -> None:
-        self._words = hooks.words
-        self._total = hooks.words[layout.ALLOCATIONS]
-        self._counts = {key: site.count for key, site in read_sites(hooks.words).items()}
+    def __init__(self, words: memoryview) -> None:
+        self._words = words
+        self._total = words[layout.ALLOCATIONS]
+        self._counts = {key: site.count for key, site in read_sites(words).items()}
         self._last: tuple[FrameType, int] | None = None
         self._charged: dict[int, dict[Line, int]] = {}
 
@@ -93,7 +92,7 @@ def user_line(frame: FrameType, number: int) -> Line | None:
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(os.path.dirname(__file__) + os.sep)
+    return frame.f_code.co_filename.startswith(OWN_CODE)
 
 
 def _compiler() -> tuple[str, ...]:

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_adalloc.hooks.attribute.caller import is_interpreter
+from pytest_adalloc.hooks.install.callers import is_interpreter
 from pytest_adalloc.hooks.install.loaded_objects import LoadedObject, loaded_objects
-from pytest_adalloc.hooks.reports import AllocationReport, Frame, Site
+from pytest_adalloc.hooks.reports import AllocationReport, Site, StackFrame
 
 SAMPLE_TYPES = (("alloc_objects", "count"), ("alloc_space", "bytes"))
 
@@ -76,11 +76,11 @@ class _Tables:
     def text(self, value: str) -> int:
         return self.texts.setdefault(value, len(self.texts))
 
-    def owner(self, frame: Frame) -> LoadedObject | None:
+    def owner(self, frame: StackFrame) -> LoadedObject | None:
         """The loaded object that holds the code of a frame; None for generated code and lines of Python."""
         return next((known for known in self.objects if known.holds_code(frame.address - 1)), None)
 
-    def function(self, frame: Frame) -> int:
+    def function(self, frame: StackFrame) -> int:
         name = frame.symbol or (f"{frame.library}+{frame.offset:#x}" if frame.library else "generated code")
         key = ("function", name, frame.file or frame.library)
         texts = ((2, name), (3, name), (4, frame.file or frame.library))
@@ -93,7 +93,7 @@ class _Tables:
         known = ((7, 1), (8, 1), (9, 1), (10, 1))
         return self._entry(self.mappings, ("mapping", owner.base), (2, start), (3, limit), (5, self.text(path)), *known)
 
-    def location(self, frame: Frame) -> int:
+    def location(self, frame: StackFrame) -> int:
         key = ("location", frame.address, frame.symbol, frame.file, frame.line)
         if key in self._numbers:
             return self._numbers[key]  # most frames are those of many sites, and to find an owner takes time
@@ -114,12 +114,12 @@ class _Tables:
 
 def _sample(site: Site, tables: _Tables) -> bytes:
     """One site: its stack from the inside out, the allocating function first."""
-    places = [tables.location(frame) for frame in (Frame(0, "", site.function), *_stack(site, tables))]
+    places = [tables.location(frame) for frame in (StackFrame(0, "", site.function), *_stack(site, tables))]
     label = _integer(1, tables.text("phase")) + _integer(2, tables.text(site.phase)) if site.phase else b""
     return _packed(1, places) + _packed(2, (site.count, site.bytes)) + (_message(3, label) if label else b"")
 
 
-def _stack(site: Site, tables: _Tables) -> list[Frame]:
+def _stack(site: Site, tables: _Tables) -> list[StackFrame]:
     """The frames that tell something: neither the counting loop nor, where the line of Python is known, the insides of
     the interpreter that ran it.
     """
@@ -127,11 +127,11 @@ def _stack(site: Site, tables: _Tables) -> list[Frame]:
     frames = list(site.stack[: len(site.stack) - len(python)])
     while frames and (_is_nameless(frames[-1]) or (python and _runs_python(tables.owner(frames[-1])))):
         frames.pop()
-    own = Frame(0, site.library, site.symbol, 0, site.file, site.line)
+    own = StackFrame(0, site.library, site.symbol, 0, site.file, site.line)
     return [*frames, *python] or [own]
 
 
-def _is_nameless(frame: Frame) -> bool:
+def _is_nameless(frame: StackFrame) -> bool:
     return not (frame.library or frame.symbol or frame.file)
 
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.hooks.count.pointers import Kernel, literal
-from pytest_adalloc.hooks.install import jit as machine
+from pytest_adalloc.hooks.count.native_calls import NativeCall, literal
+from pytest_adalloc.hooks.install import jit
 
 RESULT_BYTES = 64  # room for any number
 NOTHING_RETURNED = -2  # Numba's status of a function that returns None
 
 
-def numba_kernel(call: object, args: Sequence[object]) -> Kernel | None:
+def numba_kernel(call: object, args: Sequence[object]) -> NativeCall | None:
     """The call as a kernel; None where this is no function of Numba's, or takes or returns more than numbers and
     arrays of numbers. Compiles the function for these arguments, as the call would.
     """
@@ -42,7 +42,7 @@ def numba_kernel(call: object, args: Sequence[object]) -> Kernel | None:
         + [f"{kind} {value}" for kind, value in zip(parameters, literals, strict=True)]
     )
     text = f"""
-target triple = "{machine.triple()}"
+target triple = "{jit.triple()}"
 define i32 @adalloc_call(ptr %frame) nounwind uwtable {{
   %status = call i32 inttoptr (i64 {address} to ptr)({passed})
   %nothing = icmp eq i32 %status, {NOTHING_RETURNED}
@@ -50,8 +50,8 @@ define i32 @adalloc_call(ptr %frame) nounwind uwtable {{
   ret i32 %result
 }}
 """
-    kernel = machine.link([machine.compiled(text)], ["adalloc_call"])["adalloc_call"]
-    return Kernel(kernel, True, (call, room, *args))
+    kernel = jit.link([jit.compiled(text)], ["adalloc_call"])["adalloc_call"]
+    return NativeCall(kernel, True, (call, room, *args))
 
 
 def _dispatcher(numba: Any) -> type:

@@ -19,18 +19,10 @@ from ctypes import c_void_p
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_adalloc.hooks.install.install import hook_addresses, installed
+from pytest_adalloc.hooks.count.native_calls import NativeCall, literal
+from pytest_adalloc.hooks.install.process import hook_addresses, installed
 
 PYTHON_API = 4  # ctypes' flag of functions that need the interpreter's lock
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """Native code that makes one call with fixed arguments; ``kept`` owns what the arguments point to."""
-
-    address: int
-    needs_interpreter: bool
-    kept: tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class _Pointer:
     needs_interpreter: bool = False
 
 
-def as_kernel(call: object, args: Sequence[object]) -> Kernel | None:
+def as_kernel(call: object, args: Sequence[object]) -> NativeCall | None:
     """The call as a kernel, or None when Python has to make it."""
     if type(call).__module__.partition(".")[0] == "adcore":
         return None  # what its .ctypes takes is a frame, and not the arguments of the call
@@ -64,7 +56,7 @@ def as_kernel(call: object, args: Sequence[object]) -> Kernel | None:
     return numba_kernel(call, args)
 
 
-def _from_ctypes(call: Any, args: Sequence[object]) -> Kernel | None:
+def _from_ctypes(call: Any, args: Sequence[object]) -> NativeCall | None:
     types = call.argtypes if call.argtypes is not None else [_default_type(arg) for arg in args]
     result = _ctypes_type(call.restype)
     parameters = [_ctypes_type(kind) for kind in types]
@@ -175,11 +167,11 @@ def _c_type(spelled: str) -> str | None:
     return known.get(name) or (f"i{8 * struct.calcsize(_SIZES[name])}" if name in _SIZES else None)
 
 
-def _compiled(pointer: _Pointer, args: Sequence[object], kept: tuple[object, ...]) -> Kernel | None:
+def _compiled(pointer: _Pointer, args: Sequence[object], kept: tuple[object, ...]) -> NativeCall | None:
     """Generate the call with its arguments as constants."""
     if len(args) != len(pointer.parameters):
         raise TypeError(f"the function takes {len(pointer.parameters)} arguments, not {len(args)}")
-    from pytest_adalloc.hooks.install import jit as machine
+    from pytest_adalloc.hooks.install import jit
 
     literals = [literal(kind, arg) for kind, arg in zip(pointer.parameters, args, strict=True)]
     if None in literals:
@@ -187,15 +179,15 @@ def _compiled(pointer: _Pointer, args: Sequence[object], kept: tuple[object, ...
     passed = ", ".join(f"{kind} {literal}" for kind, literal in zip(pointer.parameters, literals, strict=True))
     give = "call void" if pointer.result == "void" else f"%result = call {pointer.result}"
     text = f"""
-target triple = "{machine.triple()}"
+target triple = "{jit.triple()}"
 define i32 @adalloc_call(ptr %frame) nounwind uwtable {{
   {give} inttoptr (i64 {_hooked(pointer.address)} to ptr)({passed})
   ret i32 0
 }}
 """
     # Addresses differ from run to run, so the object is not worth keeping.
-    address = machine.link([machine.compiled(text)], ["adalloc_call"])["adalloc_call"]
-    return Kernel(address, pointer.needs_interpreter, (*kept, *args))
+    address = jit.link([jit.compiled(text)], ["adalloc_call"])["adalloc_call"]
+    return NativeCall(address, pointer.needs_interpreter, (*kept, *args))
 
 
 def _hooked(address: int) -> int:
@@ -205,52 +197,3 @@ def _hooked(address: int) -> int:
     hooks = installed()
     entries = {original: name for name, original in hooks.slots.originals.items()}
     return hook_addresses()[entries[address]] if address in entries else address
-
-
-def literal(kind: str, value: object) -> str | None:
-    """An argument as a constant of LLVM's language; None for what cannot be one."""
-    plain = getattr(value, "value", value) if kind != "ptr" else value
-    if kind == "double" and isinstance(plain, (int, float)):
-        return f"0x{struct.unpack('>Q', struct.pack('>d', plain))[0]:016X}"
-    if kind == "float" and isinstance(plain, (int, float)):
-        rounded = struct.unpack(">f", struct.pack(">f", plain))[0]
-        return f"0x{struct.unpack('>Q', struct.pack('>d', rounded))[0]:016X}"
-    if kind.startswith("i"):
-        number = ord(plain) if isinstance(plain, (bytes, str)) and len(plain) == 1 else plain
-        return str(int(number)) if isinstance(number, int) else None
-    address = _address(value)
-    return None if address is None else f"inttoptr (i64 {address} to ptr)"
-
-
-def _address(value: object) -> int | None:
-    """Where an argument of pointer type points; None for what has no lasting address."""
-    if value is None:
-        return 0
-    if isinstance(value, int):
-        return value
-    if isinstance(value, bytes):
-        return ctypes.cast(ctypes.c_char_p(value), c_void_p).value
-    if isinstance(value, (ctypes.Array, ctypes.Structure)):
-        return ctypes.addressof(value)
-    if isinstance(value, (ctypes._Pointer, CFuncPtr, c_void_p, ctypes.c_char_p)):
-        return ctypes.cast(value, c_void_p).value or 0
-    interface = getattr(value, "__array_interface__", None)
-    if interface:
-        return int(interface["data"][0])
-    return _cffi_address(value) if "_cffi_backend" in sys.modules else _passed_address(value)
-
-
-def _cffi_address(value: object) -> int | None:
-    backend: Any = sys.modules["_cffi_backend"]
-    if not isinstance(value, backend._CDataBase):
-        return _passed_address(value)
-    return int(backend.cast(backend.new_primitive_type("uintptr_t"), value))
-
-
-def _passed_address(value: object) -> int | None:
-    """The address inside ``byref(...)`` and inside what NumPy's pointer types convert an array to."""
-    target = getattr(value, "_obj", None)
-    if isinstance(target, (ctypes._SimpleCData, ctypes.Structure, ctypes.Array)):
-        return ctypes.addressof(target)
-    passed = getattr(value, "_as_parameter_", None)
-    return _address(passed) if isinstance(passed, (int, c_void_p)) else None

@@ -16,14 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import c_char, c_char_p, c_size_t, c_uint8, c_void_p, py_object
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.install.hooks import Hooks
+from pytest_adalloc.hooks.install.plan import WindowPlan
 from pytest_adalloc.hooks.reports import DomainCount
-
-if TYPE_CHECKING:
-    from pytest_adalloc.hooks.count.window import Plan
-    from pytest_adalloc.hooks.install.install import Hooks
 
 DOMAINS = ("raw", "mem", "obj")
 NUMPY_SET_HANDLER, NUMPY_GET_HANDLER = 304, 305  # positions in NumPy's table of C functions, fixed since 1.22
@@ -44,7 +42,7 @@ class DomainColumns:
     names: tuple[str, ...] = ()
     blind_spots: tuple[str, ...] = ()
 
-    def counts(self, plan: Plan) -> dict[str, DomainCount]:
+    def counts(self, plan: WindowPlan) -> dict[str, DomainCount]:
         """Per domain what was requested and given back during a window."""
         rows = [now - then for then, now in zip(plan.domains_before, plan.domains_after, strict=True)]
         places = {name: layout.DOMAIN_WORDS * layout.DOMAIN_NAMES.index(name) for name in self.names}

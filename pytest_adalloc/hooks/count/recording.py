@@ -17,24 +17,19 @@ from typing import Any
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.attribute.lines import Line
-from pytest_adalloc.hooks.attribute.sites import AddressRow, RawSite, attribute, first_site
-from pytest_adalloc.hooks.count.observe import (
-    Scope,
-    Snapshot,
-    Window,
-    blind_spots,
-    canary_or_die,
-    setting,
-    slots_witness,
-    vouch,
-)
+from pytest_adalloc.hooks.attribute.sites import AddressRow, attribute
+from pytest_adalloc.hooks.count.cross_checks import slots_witness
+from pytest_adalloc.hooks.count.measuring import Scope, setting
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
 from pytest_adalloc.hooks.count.stopping import Stopper
-from pytest_adalloc.hooks.count.window import Plan
+from pytest_adalloc.hooks.count.window import Snapshot, Window, blind_spots, canary_or_die, vouch
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksDead
-from pytest_adalloc.hooks.install.install import Hooks, installed
-from pytest_adalloc.hooks.reports import AllocationReport, Frame, Witness
-from pytest_adalloc.hooks.witness import preloaded as strict
+from pytest_adalloc.hooks.install.counters import RawSite, first_site
+from pytest_adalloc.hooks.install.hooks import Hooks
+from pytest_adalloc.hooks.install.plan import WindowPlan
+from pytest_adalloc.hooks.install.process import installed
+from pytest_adalloc.hooks.reports import AllocationReport, StackFrame, Witness
+from pytest_adalloc.hooks.witness import preloaded
 from pytest_adalloc.hooks.witness.breakpoints import NAME, Breakpoints, watched
 
 CAME_OR_WENT = "libraries were loaded or unloaded inside the block; calls out of new ones were not watched"
@@ -76,7 +71,7 @@ def record(
         watched(hooks, witness) as breakpoints,
     ):
         hooks.refresh()
-        plan = Plan(calls=1, scope=scope, mirror=hooks.mirror, events=hooks.events, chained=hooks.chained)
+        plan = WindowPlan(calls=1, scope=scope, mirror=hooks.mirror, events=hooks.events, chained=hooks.chained)
         block = _Block(hooks, plan, Snapshot.take(hooks), address_table, domains, breakpoints if witness else None)
         hooks.begin(plan.address)
         start = hooks.words[layout.ALLOCATIONS], hooks.words[layout.BYTES]
@@ -169,7 +164,7 @@ def _complete(
     return problem
 
 
-def _until_python(stack: Sequence[Frame]) -> Iterator[Frame]:
+def _until_python(stack: Sequence[StackFrame]) -> Iterator[StackFrame]:
     """The frames of native code up to the interpreter's loop: what is beyond it, the line of Python tells."""
     for frame in stack:
         yield frame
@@ -182,7 +177,7 @@ class _Block:
     """The window of one block."""
 
     hooks: Hooks
-    plan: Plan
+    plan: WindowPlan
     before: Snapshot
     table: Sequence[AddressRow] | None
     domains: DomainColumns
@@ -199,14 +194,14 @@ class _Block:
         hooks, plan = self.hooks, self.plan
         window = Window(hooks, self.before, Snapshot.take(hooks), self.table)
         spots = blind_spots(hooks, window.after)
-        witnesses = _slots(hooks, plan)
+        witnesses, evidence = _slots(hooks, plan), window.evidence(plan.scope)
         if self.breakpoints is None:
             witnesses.append(Witness(NAME, "not asked", "left out on request"))
         else:
-            witnesses.append(self.breakpoints.testify(window, plan.scope))
+            witnesses.append(self.breakpoints.cross_check(evidence))
             spots = (*spots, *self.breakpoints.unwatched(hooks))
         if hooks.mirror:
-            witnesses.append(strict.testify(window, plan.scope))
+            witnesses.append(preloaded.cross_check(evidence))
         spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
         return AllocationReport(
             (plan.counts[0],),
@@ -216,7 +211,7 @@ class _Block:
         )
 
 
-def _slots(hooks: Hooks, plan: Plan) -> list[Witness]:
+def _slots(hooks: Hooks, plan: WindowPlan) -> list[Witness]:
     if not hooks.slots.unchanged():
         # The slots of a library that is gone cannot be read.
         canary_or_die(plan)

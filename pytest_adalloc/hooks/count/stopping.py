@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.attribute.lines import Line, user_line
+from pytest_adalloc.hooks.attribute.lines import OWN_CODE, Line, user_line
 from pytest_adalloc.hooks.count.protection import protected_alike
 from pytest_adalloc.hooks.entries import NAMES
 from pytest_adalloc.hooks.errors import AllocationForbidden
@@ -31,7 +30,7 @@ Trace = Callable[[FrameType, str, Any], Any]
 
 _running: list[Stopper] = []  # nested blocks of the one thread that measures; the innermost one raises
 
-_OWN = (os.path.dirname(__file__) + os.sep, contextlib.__file__)
+_OWN = (OWN_CODE, contextlib.__file__)
 
 
 class Stopper:

@@ -1,102 +1,159 @@
-"""The plan of one window, the memory through which Python and the native loop talk."""
+"""One window: the counters at both ends, what lies between them, and whether it can be vouched for.
+
+A dead canary or a lost slot is ``HooksDead``. When libraries came or went meanwhile, the window is void and measured
+again.
+"""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Iterable, Sequence
-from ctypes import c_uint64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.install.install import CANARY_BYTES, CANARY_TEXT
-from pytest_adalloc.hooks.layout import SLOT_OF_PLAN
+from pytest_adalloc.hooks.attribute import sites
+from pytest_adalloc.hooks.attribute.lines import Line
+from pytest_adalloc.hooks.attribute.sites import AddressRow
+from pytest_adalloc.hooks.count.drivers import Driver
+from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
+from pytest_adalloc.hooks.errors import HooksDead
+from pytest_adalloc.hooks.install.counters import RawSite, calls_of_others, read_sites
+from pytest_adalloc.hooks.install.hooks import Hooks
+from pytest_adalloc.hooks.install.plan import CANARY_BYTES, WindowPlan
+from pytest_adalloc.hooks.reports import Site
+from pytest_adalloc.hooks.witness import preloaded
+from pytest_adalloc.hooks.witness.evidence import Evidence
 
-DOMAIN_TOTAL = layout.DOMAIN_WORDS * layout.DOMAIN_COUNT
+VOID_WINDOWS = 5  # how often a window is repeated because libraries came or went
 
-Restore = tuple[int, int, int]  # destination, source, bytes
+RAW_SYSTEM_CALLS = "memory taken by raw system calls, and allocators that hand out memory which they took earlier"
 
 
-class Plan:
-    """What to call, how often, and where the results go; keeps the memory of it all alive."""
+@dataclass(frozen=True)
+class Snapshot:
+    """The counters at one moment."""
 
-    def __init__(
-        self,
-        *,
-        kernel: int = 0,
-        frame: int = 0,
-        calls: int = 0,
-        restore: Sequence[Restore] = (),
-        scope: str = "thread",
-        events: Sequence[int] = (),
-        mirror: int = 0,
-        counted: bool = True,
-        chained: bool = False,
-    ) -> None:
-        self._block = (c_uint64 * len(layout.PLAN))()
-        self.words = memoryview(self._block).cast("B").cast("Q")
-        self._text = ctypes.create_string_buffer(CANARY_TEXT)
-        self._triples = _table(word for triple in restore for word in triple)
-        self._events = _table(events)
-        self.counts = _table([0] * calls)
-        self.sizes = _table([0] * calls)
-        self.domains_before, self.domains_after = (_table([0] * DOMAIN_TOTAL) for _ in range(2))
-        self._write(
-            kernel=kernel,
-            frame=frame,
-            calls=calls,
-            restores=len(restore),
-            restore_table=ctypes.addressof(self._triples),
-            counts=ctypes.addressof(self.counts) if counted else 0,
-            bytes=ctypes.addressof(self.sizes),
-            canary=ctypes.addressof(self._text),
-            canary_size=CANARY_BYTES,
-            owner=layout.EVERY_THREAD if scope == "process" else 0,
-            events=len(events),
-            event_table=ctypes.addressof(self._events),
-            mirror=mirror,
-            domains_before=ctypes.addressof(self.domains_before),
-            domains_after=ctypes.addressof(self.domains_after),
-        )
-        self.scope = scope
-        self.chained = chained
+    sites: dict[int, RawSite]
+    others: tuple[int, ...]
+    canaries: int
+    spilled: int
+    preloaded: dict[str, int]
 
-    @property
-    def address(self) -> int:
-        """Where the native code finds the plan."""
-        return ctypes.addressof(self._block)
-
-    def __getitem__(self, field: str) -> int:
-        return self.words[SLOT_OF_PLAN[field]]
-
-    @property
-    def status(self) -> int:
-        """The value that ended the loop, as the signed number that the kernel returned; 0 when none did."""
-        value = self["status"]
-        return value - 2**64 if value >= 2**63 else value
-
-    def canary_lives(self) -> bool:
-        """Whether the hooks saw both canaries, with their exact size.
-
-        In process scope other threads may add to that, and a profiler whose hooks are called by ours keeps its books.
-        """
-        seen = [(self[f"{when}_canary_calls"], self[f"{when}_canary_bytes"]) for when in ("first", "last")]
-        if self.scope == "process" or self.chained:
-            return all(calls >= 1 and size >= CANARY_BYTES for calls, size in seen)
-        return all(pair == (1, CANARY_BYTES) for pair in seen)
-
-    def obituary(self) -> str:
-        """What the canaries should have shown and what they showed."""
-        first = f"{self['first_canary_calls']} calls of {self['first_canary_bytes']} bytes before the calls"
-        last = f"{self['last_canary_calls']} calls of {self['last_canary_bytes']} bytes after them"
-        return (
-            f"the hooks are dead: libc was asked for {CANARY_BYTES} bytes before and after the counted calls, "
-            f"and the hooks saw {first} and {last}. Any count of this window, above all a zero, means nothing"
+    @classmethod
+    def take(cls, hooks: Hooks) -> Snapshot:
+        words = hooks.words
+        return cls(
+            read_sites(words),
+            calls_of_others(words),
+            words[layout.CANARIES],
+            words[layout.SPILLED],
+            preloaded.counts(hooks.mirror),
         )
 
-    def _write(self, **fields: int) -> None:
-        for name, value in fields.items():
-            self.words[SLOT_OF_PLAN[name]] = value
+
+@dataclass(frozen=True)
+class Window:
+    """What happened between two snapshots, without the canaries."""
+
+    hooks: Hooks
+    before: Snapshot
+    after: Snapshot
+    table: Sequence[AddressRow] | None = None
+
+    @property
+    def canaries(self) -> int:
+        """How many canaries asked for memory."""
+        return self.after.canaries - self.before.canaries
+
+    def raw(self) -> list[RawSite]:
+        """The sites of the window, of every class."""
+        found = (self._difference(site) for site in self.after.sites.values())
+        return [site for site in found if site.count > 0]
+
+    def evidence(self, scope: str) -> Evidence:
+        """What the hooks counted, for witnesses to compare with."""
+        later = self.after.preloaded
+        beside = {name: count - self.before.preloaded[name] for name, count in later.items()}
+        return Evidence(by_function(self.raw()), self.canaries, scope, beside)
+
+    def fields(self, scope: str, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
+        """The part of a report that comes from the counters; ``lines`` are lines of Python by the key of a site."""
+        raw = self.raw()
+        native = [site for site in raw if site.kind == layout.NATIVE]
+        counted = [site for site in native if ENTRIES[site.entry].counts]
+        named: tuple[Site, ...] = sites.attribute(counted, self.table, lines)
+        return {
+            "by_function": by_function(counted),
+            "frees": sum(site.count for site in native if not ENTRIES[site.entry].counts),
+            "sites": named,
+            "interpreter": by_function(
+                site for site in raw if site.kind == layout.INTERPRETER and ENTRIES[site.entry].counts
+            ),
+            "other_threads": {
+                name: after - before
+                for name, before, after in zip(NAMES, self.before.others, self.after.others, strict=False)
+                if scope == "thread" and after > before and BY_NAME[name].counts
+            },
+        }
+
+    def _difference(self, site: RawSite) -> RawSite:
+        old = self.before.sites.get(site.key)
+        own = self.canaries if site.key in self.hooks.canary_keys else 0
+        count = site.count - (old.count if old else 0) - own
+        size = site.bytes - (old.bytes if old else 0) - own * CANARY_BYTES
+        return RawSite(site.key, site.entry, site.kind, site.responsible, site.caller, count, size, site.frames)
 
 
-def _table(values: Iterable[int]) -> ctypes.Array[c_uint64]:
-    numbers = list(values)
-    return (c_uint64 * max(len(numbers), 1))(*numbers)
+def by_function(raw: Iterable[RawSite]) -> dict[str, int]:
+    """Calls per entry point, the most frequent first."""
+    totals: dict[str, int] = {}
+    for site in raw:
+        name = NAMES[site.entry]
+        totals[name] = totals.get(name, 0) + site.count
+    return dict(sorted(totals.items(), key=lambda pair: -pair[1]))
+
+
+def vouched_window(hooks: Hooks, driver: Driver, calls: int, **options: Any) -> tuple[WindowPlan, Window, int]:
+    """A window whose count is complete, and how many void ones came before it."""
+    for void in range(VOID_WINDOWS):
+        hooks.refresh()
+        with hooks.paused():
+            plan = driver.plan(hooks, calls, **options)
+            before = Snapshot.take(hooks)
+            driver.drive(hooks, plan)
+            after = Snapshot.take(hooks)
+        if hooks.slots.unchanged():
+            vouch(hooks, plan)
+            return plan, Window(hooks, before, after), void
+    raise HooksDead(f"libraries were loaded or unloaded in each of {VOID_WINDOWS} windows; no count is complete")
+
+
+def vouch(hooks: Hooks, plan: WindowPlan) -> None:
+    """Raise ``HooksDead`` unless both canaries were seen and every slot still leads to a hook."""
+    canary_or_die(plan)
+    lost = hooks.slots.lost()
+    if lost:
+        raise HooksDead(
+            f"{len(lost)} relocation slots lost their hook while the window was open: {', '.join(lost[:5])}. "
+            "Something else rewrites them; calls through these slots were not counted"
+        )
+
+
+def canary_or_die(plan: WindowPlan) -> None:
+    """Raise ``HooksDead`` unless both canaries were seen."""
+    if not plan.canary_lives():
+        raise HooksDead(plan.canary_report())
+
+
+def blind_spots(hooks: Hooks, after: Snapshot) -> tuple[str, ...]:
+    """What the slots of this process cannot see."""
+    spots = [RAW_SYSTEM_CALLS]
+    if hooks.unlisted:
+        spots.append(f"{', '.join(hooks.unlisted)}: not in the loader's list (dlmopen?); their allocator is another")
+    if after.spilled:
+        spots.append(f"{after.spilled} calls found the table of sites full; they are counted but not attributed")
+    if not hooks.ranges_fit:
+        spots.append(
+            "more libraries than the caller's table holds; some of the interpreter's own calls count as native"
+        )
+    return tuple(spots)

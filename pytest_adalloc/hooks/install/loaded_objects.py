@@ -69,7 +69,7 @@ class LoadedObject:
 
 
 @dataclass(frozen=True)
-class Slot:
+class RelocationSlot:
     """A word that the loader fills with the address of ``symbol``."""
 
     address: int
@@ -122,7 +122,7 @@ def loaded_bases() -> set[int]:
     return found
 
 
-def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[Slot]:
+def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[RelocationSlot]:
     """The words of ``owner`` that relocations bind to one of ``names``; words with an addend are no plain pointers and
     left out.
     """
@@ -136,7 +136,7 @@ def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[Slot]:
         found = scanner.search(table, rows, dynamic)
         for row, name in found:
             offset, info = struct.unpack("<QQ", ctypes.string_at(table + RELOCATION_SIZE * row, 16))
-            slots.append(Slot(owner.base + offset, names[name], kinds[info & 0xFFFFFFFF], owner))
+            slots.append(RelocationSlot(owner.base + offset, names[name], kinds[info & 0xFFFFFFFF], owner))
     return slots
 
 
@@ -144,10 +144,10 @@ class _Scanner:
     """Finds the relocations of some names, by native code: see ``native.scan``."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        from pytest_adalloc.hooks.install import jit as machine
+        from pytest_adalloc.hooks.install import jit
         from pytest_adalloc.hooks.native.scan import SYMBOL, scan_text
 
-        address = machine.link([machine.object_code(scan_text(machine.triple()))], [SYMBOL])[SYMBOL]
+        address = jit.link([jit.object_code(scan_text(jit.triple()))], [SYMBOL])[SYMBOL]
         self._search = ctypes.PYFUNCTYPE(c_uint64, *[c_uint64] * 9)(address)
         self._texts = [ctypes.create_string_buffer(name.encode()) for name in names]
         pairs = [word for text in self._texts for word in (ctypes.addressof(text), len(text))]

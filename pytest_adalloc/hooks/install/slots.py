@@ -2,7 +2,7 @@
 hooks.
 
 ``patch()`` is idempotent and cheap when nothing was loaded or unloaded: patched once, left in place, re-verified
-before each window. ``astray()`` reads every word back. ``remove()`` restores only what is still ours, in objects that
+before each window. ``lost()`` reads every word back. ``remove()`` restores only what is still ours, in objects that
 are still loaded.
 """
 
@@ -21,8 +21,8 @@ from typing import Any
 
 from pytest_adalloc.hooks.entries import NAMES
 from pytest_adalloc.hooks.errors import HooksDead
-from pytest_adalloc.hooks.install import loaded_objects as elf
-from pytest_adalloc.hooks.install.loaded_objects import LoadedObject, Slot
+from pytest_adalloc.hooks.install import loaded_objects
+from pytest_adalloc.hooks.install.loaded_objects import LoadedObject, RelocationSlot
 
 READ, WRITE, EXECUTE = 1, 2, 4
 
@@ -36,9 +36,9 @@ class Slots:
     objects: tuple[LoadedObject, ...] = ()
     generation: tuple[int, int] = (-1, -1)
     foreign: tuple[str, ...] = ()  # words that held someone else's hook, which ours now calls
-    _known: dict[LoadedObject, list[Slot]] = field(default_factory=dict)
-    _slots: list[Slot] = field(default_factory=list)
-    _kernels: tuple[Slot, ...] = ()
+    _known: dict[LoadedObject, list[RelocationSlot]] = field(default_factory=dict)
+    _slots: list[RelocationSlot] = field(default_factory=list)
+    _kernels: tuple[RelocationSlot, ...] = ()
     _mine: dict[int, str] = field(default_factory=dict)  # address of a hook of ours -> its name
     _before: dict[int, int] = field(default_factory=dict)  # slot -> what it held
     _linkage: dict[str, int] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Slots:
     def find_originals(self) -> None:
         """Find what each name stands for in this process, before anything is patched."""
         self._scan()
-        found = {name: elf.first_definition(self.objects, name, linked_address) for name in NAMES}
+        found = {name: loaded_objects.first_definition(self.objects, name, linked_address) for name in NAMES}
         self.originals = {name: address for name, address in found.items() if address}
         self._linkage = {name: address for name in self.originals if (address := linked_address(name))}
         if "malloc" not in self.originals:
@@ -71,22 +71,22 @@ class Slots:
 
     def unchanged(self) -> bool:
         """Whether no library came or went since the last ``patch()``, and no first kernel that allocates."""
-        return elf.loader_generation() == self.generation and generated_slots() == self._kernels
+        return loaded_objects.loader_generation() == self.generation and generated_slots() == self._kernels
 
-    def astray(self) -> list[str]:
+    def lost(self) -> list[str]:
         """Words that do not hold our hook, as ``library: symbol``; to be asked only while ``unchanged()``.
 
         Data words that a program has filled with something of its own are left out; one that holds the allocator
         itself is not, because it was hooked and has been put back.
         """
-        lost = filter(self._is_astray, self.watched())
-        missed = elf.loaded_bases() - {owner.base for owner in self.objects}
+        without = filter(self._is_lost, self.watched())
+        missed = loaded_objects.loaded_bases() - {owner.base for owner in self.objects}
         return [
-            *(f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in lost),
+            *(f"{slot.owner.file_name or 'main program'}: {slot.symbol}" for slot in without),
             *(f"all of the library at {base:#x}, which was never searched" for base in sorted(missed)),
         ]
 
-    def _is_astray(self, slot: Slot) -> bool:
+    def _is_lost(self, slot: RelocationSlot) -> bool:
         held = _read(slot.address)
         # A weak symbol that nothing defines is bound to nothing; it cannot be called.
         if self._mine.get(held) == slot.symbol or (not held and slot.symbol not in self.originals):
@@ -104,7 +104,7 @@ class Slots:
         self._before.clear()
         return len(back)
 
-    def watched(self) -> tuple[Slot, ...]:
+    def watched(self) -> tuple[RelocationSlot, ...]:
         """Every word that leads to an allocator entry, as of the last ``patch()``."""
         return (*self._slots, *self._kernels)
 
@@ -113,18 +113,18 @@ class Slots:
         return _writable(addresses, self.objects)
 
     def _scan(self) -> None:
-        if elf.loader_generation() == self.generation:
+        if loaded_objects.loader_generation() == self.generation:
             return
-        self.objects, self.generation = elf.loaded_objects()
+        self.objects, self.generation = loaded_objects.loaded_objects()
         self._known = {owner: self._slots_of(owner) for owner in self.objects}
         self._slots = [slot for slots in self._known.values() for slot in slots]
 
-    def _slots_of(self, owner: LoadedObject) -> list[Slot]:
+    def _slots_of(self, owner: LoadedObject) -> list[RelocationSlot]:
         if owner in self._known:
             return self._known[owner]
-        return [] if elf.is_loader(owner) else elf.relocation_slots(owner, NAMES)
+        return [] if loaded_objects.is_loader(owner) else loaded_objects.relocation_slots(owner, NAMES)
 
-    def _original_of(self, slot: Slot) -> int | None:
+    def _original_of(self, slot: RelocationSlot) -> int | None:
         """The function that a hook in this word must pass on to; None when the word is to be left alone."""
         held, ours = _read(slot.address), self.originals.get(slot.symbol)
         if held in self._mine or ours is None or not held:
@@ -133,18 +133,18 @@ class Slots:
             return ours
         if slot.kind == "absolute":
             return None  # a data word that the program itself has since filled with something of its own
-        if slot.owner.holds_code(held) and held != elf.definition(slot.owner, slot.symbol):
+        if slot.owner.holds_code(held) and held != loaded_objects.definition(slot.owner, slot.symbol):
             return ours  # a jump that is not bound yet and points to its own stub
         place = f"{slot.owner.file_name or 'main program'}: {slot.symbol}"
         self.foreign = self.foreign if place in self.foreign else (*self.foreign, place)
         return held
 
 
-def generated_slots() -> tuple[Slot, ...]:
+def generated_slots() -> tuple[RelocationSlot, ...]:
     """The words through which our compiler's kernels reach the allocator; none where it is not loaded."""
     compiler = sys.modules.get("adcore.driver.inspection")
     words: dict[str, int] = compiler.allocator_words() if compiler is not None else {}
-    return tuple(Slot(address, name, "data", _KERNELS) for name, address in words.items())
+    return tuple(RelocationSlot(address, name, "data", _KERNELS) for name, address in words.items())
 
 
 _KERNELS = LoadedObject("compiled kernels", 0, ())

@@ -18,7 +18,7 @@ be named after the hooks.
 from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.entries import ENTRIES, NUMBER, Entry
+from pytest_adalloc.hooks.entries import ENTRIES, NUMBER, AllocatorEntry
 from pytest_adalloc.hooks.native.spelling import FUNCTION, allocates, key_of, site_at, slot_of, word
 
 REGISTERS = 6
@@ -56,7 +56,7 @@ def hooks() -> str:
     )
 
 
-def _hook(entry: Entry) -> str:
+def _hook(entry: AllocatorEntry) -> str:
     description = f"getelementptr ({DESCRIPTION}, ptr @adalloc_descriptions, i64 {NUMBER[entry.name]})"
     return f"""
 define i64 @adalloc_hook_{entry.name}({_DECLARED}) {FUNCTION} {{

@@ -101,7 +101,7 @@ give:
 }}
 
 ; Who is responsible for a call out of a library that allocates for its caller: the first frame beyond such libraries.
-define internal i64 @culprit_of(i64 %caller, ptr %frames, i64 %count) {FUNCTION} {{
+define internal i64 @responsible_of(i64 %caller, ptr %frames, i64 %count) {FUNCTION} {{
 entry:
   br label %seek
 seek:
@@ -180,10 +180,11 @@ busy:
   ret i64 0
 }}
 
-define internal void @describe(ptr %site, i64 %entry, i64 %caller, i64 %culprit, i64 %class, ptr %frames, i64 %count)
+define internal void @describe(
+    ptr %site, i64 %entry, i64 %caller, i64 %responsible, i64 %class, ptr %frames, i64 %count)
     {FUNCTION} {{
 start:
-{_store_fields(ENTRY="%entry", CALLER="%caller", CULPRIT="%culprit", FRAME_COUNT="%count", CLASS="%class")}
+{_store_fields(ENTRY="%entry", CALLER="%caller", RESPONSIBLE="%responsible", FRAME_COUNT="%count", CLASS="%class")}
   br label %next
 next:
   %i = phi i64 [0, %start], [%j, %copy]
@@ -319,15 +320,15 @@ start:
   br i1 %through, label %climb, label %place
 climb:
   %walked = call i64 @unwind(ptr %frames, i64 %thread, i32 {layout.FRAME_CAPACITY})
-  %above = call i64 @culprit_of(i64 %caller, ptr %frames, i64 %walked)
+  %above = call i64 @responsible_of(i64 %caller, ptr %frames, i64 %walked)
   br label %place
 place:
   %count = phi i64 [0, %start], [%walked, %climb]
-  %culprit = phi i64 [%caller, %start], [%above, %climb]
-  %seen = call i64 @class_of(i64 %culprit)
+  %responsible = phi i64 [%caller, %start], [%above, %climb]
+  %seen = call i64 @class_of(i64 %responsible)
   %own = icmp eq i64 %seen, {layout.INTERPRETER}
   %class = select i1 %own, i64 {layout.INTERPRETER}, i64 {layout.NATIVE}
-  %spread = mul i64 %culprit, 6364136223846793005
+  %spread = mul i64 %responsible, 6364136223846793005
   %mixed = xor i64 %spread, %caller
   %low = lshr i64 %mixed, 5
   %odd = or i64 %low, 1
@@ -340,7 +341,7 @@ place:
   %offset = mul i64 %number, {layout.SITE_WORDS}
   %spare = getelementptr i64, ptr {word(layout.OVERFLOW)}, i64 %offset
   %one = zext i1 %spilled to i64
-  %lost = atomicrmw add ptr {word(layout.LOST)}, i64 %one monotonic
+  %spills = atomicrmw add ptr {word(layout.SPILLED)}, i64 %one monotonic
   %site = select i1 %spilled, ptr %spare, ptr %taken
   %class.at = getelementptr i64, ptr %site, i64 {layout.CLASS}
   %held = load atomic i64, ptr %class.at monotonic, align 8
@@ -349,7 +350,7 @@ place:
 fill:
   ; An overflow site stands for many places, so it names none.
   %from = select i1 %spilled, i64 0, i64 %caller
-  %blamed = select i1 %spilled, i64 0, i64 %culprit
+  %blamed = select i1 %spilled, i64 0, i64 %responsible
   %room = select i1 %spilled, i64 0, i64 %count
   call void @describe(ptr %site, i64 %entry, i64 %from, i64 %blamed, i64 %class, ptr %frames, i64 %room)
   br label %give

@@ -14,20 +14,18 @@ import functools
 import os
 import platform
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from ctypes import c_int, c_long, c_size_t, c_void_p
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_adalloc.hooks.entries import ENTRIES
 from pytest_adalloc.hooks.errors import HooksDead
+from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.slots import linked_address
 from pytest_adalloc.hooks.reports import Witness
-
-if TYPE_CHECKING:
-    from pytest_adalloc.hooks.count.observe import Driver, Window
-    from pytest_adalloc.hooks.install.install import Hooks
+from pytest_adalloc.hooks.witness.evidence import Evidence
 
 NAME = "hardware breakpoints"
 AT_ONCE = 4
@@ -46,32 +44,9 @@ class Refused(OSError):
     """The system gives us no breakpoint, or one that does not work."""
 
 
-def cross_examine(hooks: Hooks, driver: Driver, calls: int) -> Witness:
-    """Let breakpoints and hooks watch the same calls, and say whether they agree.
-
-    Raises ``HooksDead`` when the hooks die in one of these windows, as in any other.
-    """
-    from pytest_adalloc.hooks.count.observe import vouched_window
-
-    places = list(_places(hooks).items())
-    total = 0
-    for start in range(0, len(places), AT_ONCE):
-        with hooks.paused(), _watched(hooks, places[start : start + AT_ONCE]) as breakpoints:
-            if breakpoints.refusal:
-                return Witness(NAME, "unavailable", breakpoints.refusal)
-            _, window, void = vouched_window(hooks, driver, calls)
-            if void:
-                return Witness(NAME, "unavailable", "libraries came or went while they watched")
-            witness = breakpoints.testify(window, "thread")
-        if witness.state == "disagrees":
-            return witness
-        total += sum(breakpoints.counts(window).values())
-    return Witness(NAME, "agrees", f"{total} entries of {len(places)} functions in {calls} calls")
-
-
 def watched(hooks: Hooks, wanted: bool) -> AbstractContextManager[Breakpoints]:
     """Breakpoints on the most important entries for one window; none unless wanted."""
-    return _watched(hooks, list(_places(hooks).items())[:AT_ONCE] if wanted else [])
+    return placed(hooks, list(places(hooks).items())[:AT_ONCE] if wanted else [])
 
 
 @dataclass
@@ -88,53 +63,51 @@ class Breakpoints:
         """The descriptors that a window switches on and off."""
         return tuple(self.files.values())
 
-    def counts(self, window: Window) -> dict[str, int]:
+    def counts(self, canaries: int) -> dict[str, int]:
         """Entries that the processor counted, without the canaries."""
         if self._final is None:
             self._final = {name: _read(file) for name, file in self.files.items()}
         counts = dict(self._final)
         if "malloc" in counts:
-            counts["malloc"] -= window.after.canaries - window.before.canaries
+            counts["malloc"] -= canaries
         return counts
 
     def unwatched(self, hooks: Hooks) -> tuple[str, ...]:
         """The entries that no breakpoint was left for, as a blind spot."""
-        left = [names[0] for address, names in _places(hooks).items() if address not in self.places]
+        left = [names[0] for address, names in places(hooks).items() if address not in self.places]
         if self.refusal or not left:
             return ()
         return (f"{', '.join(left)} through pointers that bypass the slots: the processor has {AT_ONCE} breakpoints",)
 
-    def testify(self, window: Window, scope: str) -> Witness:
+    def cross_check(self, evidence: Evidence) -> Witness:
         """Compare with what the hooks counted in the same window.
 
         The processor watches this thread alone: where the hooks count all threads, only more than they count is news.
         """
-        from pytest_adalloc.hooks.count.observe import by_function
-
         if self.refusal:
             return Witness(NAME, "unavailable", self.refusal)
-        counts, hooked = self.counts(window), by_function(window.raw())
+        counts, hooked = self.counts(evidence.canaries), evidence.hooked
         wrong = _unseen(counts, hooked, self.places)
         if wrong:
             detail = ", ".join(f"{name} x {count}" for name, count in wrong.items())
             return Witness(NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", wrong)
-        missed = _missed(counts, hooked, self.places) if scope == "thread" else ""
+        missed = _missed(counts, hooked, self.places) if evidence.scope == "thread" else ""
         if missed:
             return Witness(NAME, "disagrees", f"the hooks counted more than the processor: {missed}")
-        whose = "" if scope == "thread" else " by this thread"
+        whose = "" if evidence.scope == "thread" else " by this thread"
         return Witness(NAME, "agrees", f"{sum(counts.values())} entries of {', '.join(counts)}{whose}")
 
 
 @contextmanager
-def _watched(hooks: Hooks, places: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
+def placed(hooks: Hooks, where: Sequence[tuple[int, list[str]]]) -> Iterator[Breakpoints]:
     """Set breakpoints for the next window, prove each with a call, and close them afterwards. An outer window is paused
     meanwhile.
     """
     around = hooks.events
     with ExitStack() as stack:
-        watching = Breakpoints({}, dict(places))
+        watching = Breakpoints({}, dict(where))
         try:
-            for address, names in places:
+            for address, names in where:
                 file = stack.enter_context(_breakpoint(address))
                 _prove(file, address, names[0])
                 watching.files[names[0]] = file
@@ -159,18 +132,18 @@ def available() -> tuple[bool, str]:
         return False, _explained(error)
 
 
-def _places(hooks: Hooks) -> dict[int, list[str]]:
+def places(hooks: Hooks) -> dict[int, list[str]]:
     """Addresses to watch with the names that share each, in the order of the table of entries."""
-    places: dict[int, list[str]] = {}
+    found: dict[int, list[str]] = {}
     for entry in ENTRIES:
         if entry.counts and entry.name in hooks.slots.originals:
             # Under the preloaded library libc's own entries are watched, which that library goes on to.
             behind = linked_address(entry.behind) if hooks.mirror and entry.behind else None
-            places.setdefault(behind or hooks.slots.originals[entry.name], []).append(entry.name)
-    return places
+            found.setdefault(behind or hooks.slots.originals[entry.name], []).append(entry.name)
+    return found
 
 
-def _unseen(counts: dict[str, int], hooked: dict[str, int], places: dict[int, list[str]]) -> dict[str, int]:
+def _unseen(counts: dict[str, int], hooked: Mapping[str, int], places: dict[int, list[str]]) -> dict[str, int]:
     """Entries that the breakpoints saw beyond what the hooks explain."""
     explained = {names[0]: sum(hooked.get(name, 0) for name in names) for names in places.values()}
     explained["malloc"] = explained.get("malloc", 0) + sum(hooked.get(name, 0) for name in LEADS_TO_MALLOC)
@@ -183,7 +156,7 @@ def _unseen(counts: dict[str, int], hooked: dict[str, int], places: dict[int, li
     return {name: extra for name, count in counts.items() if (extra := count - explained[name]) > 0}
 
 
-def _missed(counts: dict[str, int], hooked: dict[str, int], places: dict[int, list[str]]) -> str:
+def _missed(counts: dict[str, int], hooked: Mapping[str, int], places: dict[int, list[str]]) -> str:
     short = []
     for names in places.values():
         expected = sum(hooked.get(name, 0) for name in names)

@@ -14,21 +14,19 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NUMBER, Entry
+from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NUMBER, AllocatorEntry
 from pytest_adalloc.hooks.errors import HooksUnavailable
+from pytest_adalloc.hooks.install.preload_state import STATE, state_address
 from pytest_adalloc.hooks.reports import Witness
-
-if TYPE_CHECKING:
-    from pytest_adalloc.hooks.count.observe import Window
+from pytest_adalloc.hooks.witness.evidence import Evidence
 
 NAME = "preloaded library"
-STATE = "adalloc_preload_state"
 MARK = "ADALLOC_PRELOADED"  # set by us, so that a process that ignores LD_PRELOAD is not started for ever
 OTHERS = 32  # in words: 0 is the armed word, then calls by entry number, from here on those of other threads
 WORDS = 64
-REPLACED: tuple[Entry, ...] = (*(entry for entry in ENTRIES if entry.behind), BY_NAME["posix_memalign"])
+REPLACED: tuple[AllocatorEntry, ...] = (*(entry for entry in ENTRIES if entry.behind), BY_NAME["posix_memalign"])
 BEHIND = tuple(sorted({entry.behind for entry in ENTRIES if entry.behind}))
 
 
@@ -52,31 +50,21 @@ def environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def library() -> Path:
     """The counting library, built on first use; raises ``HooksUnavailable`` where it cannot be made."""
-    from pytest_adalloc.hooks.install import jit as machine
+    from pytest_adalloc.hooks.install import jit
     from pytest_adalloc.hooks.witness.shared_library import shared_object
 
     if platform.machine() != "x86_64" or not sys.platform.startswith("linux") or not _has_glibc_names():
         raise HooksUnavailable("strict mode needs glibc on x86-64 Linux; the relocation slots are watched without it")
-    directory = machine.cache_directory()
+    directory = jit.cache_directory()
     if directory is None:
         raise HooksUnavailable("strict mode needs a private directory for its library; see ADALLOC_CACHE")
-    text = _text(machine.triple())
+    text = _text(jit.triple())
     exports = (*(entry.name for entry in REPLACED), STATE)
-    image = shared_object(
-        machine.object_code(text), exports=exports, pointers=("originals", BEHIND), needed="libc.so.6"
-    )
-    path = directory / f"adalloc-preload-{machine.digest(text)[:16]}.so"
+    image = shared_object(jit.object_code(text), exports=exports, pointers=("originals", BEHIND), needed="libc.so.6")
+    path = directory / f"adalloc-preload-{jit.digest(text)[:16]}.so"
     if not path.exists() or path.read_bytes() != image:
-        machine.replace_file(path, image)
+        jit.replace_file(path, image)
     return path
-
-
-def state_address() -> int:
-    """Where the counting library keeps its words in this process; 0 when it is not loaded."""
-    try:
-        return ctypes.addressof(ctypes.c_uint64.in_dll(ctypes.PyDLL(None), STATE))
-    except ValueError:
-        return 0
 
 
 def counts(state: int) -> dict[str, int]:
@@ -87,20 +75,13 @@ def counts(state: int) -> dict[str, int]:
     return {entry.name: words[1 + NUMBER[entry.name]] for entry in REPLACED}
 
 
-def testify(window: Window, scope: str) -> Witness:
+def cross_check(evidence: Evidence) -> Witness:
     """Compare what the library counted over a window with what the slots counted."""
-    from pytest_adalloc.hooks.count.observe import by_function
-
-    if scope != "thread":
+    if evidence.scope != "thread":
         return Witness(NAME, "not asked", "it counts the calls of one thread, and all threads were counted")
-    canaries = window.after.canaries - window.before.canaries
-    hooked = by_function(window.raw())
-    seen = {
-        name: count - window.before.preloaded[name]
-        for name, count in window.after.preloaded.items()
-        if BY_NAME[name].counts
-    }
-    seen["malloc"] -= canaries
+    hooked = evidence.hooked
+    seen = {name: count for name, count in evidence.preloaded.items() if BY_NAME[name].counts}
+    seen["malloc"] -= evidence.canaries
     extra = {name: count - hooked.get(name, 0) for name, count in seen.items() if count > hooked.get(name, 0)}
     if not extra:
         return Witness(NAME, "agrees", f"{sum(seen.values())} calls of {len(seen)} functions, and both canaries")
@@ -143,7 +124,7 @@ done:
     return head + "".join(_replacement(entry) for entry in REPLACED if entry.behind) + _POSIX_MEMALIGN
 
 
-def _replacement(entry: Entry) -> str:
+def _replacement(entry: AllocatorEntry) -> str:
     parameters = ", ".join(f"{kind} %p{i}" for i, kind in enumerate(entry.params))
     give = f"%r = musttail call {entry.result} %original({parameters})\n  ret {entry.result} %r"
     if entry.result == "void":

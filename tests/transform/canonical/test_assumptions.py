@@ -12,7 +12,9 @@ from adcore.ir import Function, interpret, verify
 from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
+from adcore.transform.canonical import assumptions
 from adcore.transform.canonical.assumptions import use_checks
+from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 HEAD = """func @f(%x: array<f64,1,C>, %y: array<f64,1,C>, %k: i64) -> () {
   %zero: i64 = const [type='i64', value=0]
@@ -128,3 +130,50 @@ def test_sizes_of_numbers_that_change_are_not_taken_for_one_another() -> None:
   }
 """
     same(*both(body))
+
+
+def run(function: Function) -> Function:
+    return use_checks(function, TABLE)
+
+
+def test_equal_sizes_are_one_size() -> None:
+    check_docstring(assumptions, run)
+
+
+def test_a_check_in_each_iteration_is_made_once() -> None:
+    check_pass(
+        run,
+        """
+        %same: bool = eq %n, %m
+        for 0, %k [step=1] {
+        (%i: i64):
+          check %same [error='ValueError', message='lengths']
+          store %s, %x, %i
+          yield
+        }
+        """,
+        """
+        %same: bool = eq %n, %m
+        %0: bool = ge 0, %k
+        %1: bool = or %same, %0
+        check %1 [error='ValueError', message='lengths']
+        for 0, %k [step=1] {
+        (%i: i64):
+          store %s, %x, %i
+          yield
+        }
+        """,
+    )
+
+
+def test_a_check_of_floats_says_nothing_about_sizes() -> None:
+    check_unchanged(
+        run,
+        """
+        %v: f64 = load %x, 0
+        %same: bool = eq %v, %s
+        check %same [error='ValueError', message='numbers']
+        %w: f64 = add %v, %s
+        return %w
+        """,
+    )

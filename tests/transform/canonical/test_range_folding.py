@@ -12,7 +12,9 @@ from adcore.ir import Function, interpret, verify
 from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
+from adcore.transform.canonical import range_folding
 from adcore.transform.canonical.range_folding import decide
+from tests.transform.texts import check_docstring, check_unchanged
 
 ASKED = ("minimum", "maximum", "select")
 
@@ -90,3 +92,26 @@ def test_bytes_of_ragged_rows_are_a_sum(shape: tuple[int, int]) -> None:
     assert g.explain().bytes == bytes_kept
     g(*arguments)
     assert g.high_water == bytes_kept
+
+
+def run(function: Function) -> Function:
+    return decide(function, TABLE)
+
+
+def test_a_clamp_inside_the_bounds_of_a_loop() -> None:
+    check_docstring(range_folding, run)
+
+
+def test_a_clamp_that_the_bounds_leave_open_stays() -> None:
+    check_unchanged(
+        run,
+        """
+        %size: i64 = dim %x [axis=0]
+        for 0, %n [step=1] {
+        (%i: i64):
+          %stop: i64 = minimum %i, %size
+          store %s, %y, %stop
+          yield
+        }
+        """,
+    )

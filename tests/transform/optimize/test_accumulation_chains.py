@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from adcore.analysis.affine.dependence import Dependence
-from adcore.analysis.structure import structure_of
+from adcore.analysis.affine.dependence import dependence_of
 from adcore.ops import TABLE
 from adcore.transform.optimize.accumulation_chains import find_chains
 from tests.transform.texts import parse
@@ -12,9 +11,8 @@ from tests.transform.texts import parse
 def chains(program: str, shared: tuple[int, ...] = ()) -> list[list[str]]:
     """The names of the values that each chain of the first loop adds, in the order of the elements."""
     function = parse(program)
-    facts = structure_of(function, TABLE)
     loop = next(i for i in function.region.body if i.op == "for")
-    found = find_chains(Dependence(facts), frozenset(function.params[k] for k in shared), loop)
+    found = find_chains(dependence_of(function, TABLE), frozenset(function.params[k] for k in shared), loop)
     return [[i.operands[0].hint for i in chain.sums] for chain in found]
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from pytest_adalloc.hooks.count.observe import measure_native
+from pytest_adalloc.hooks.count.measuring import measure_native
 from pytest_adalloc.hooks.errors import HooksDead
-from pytest_adalloc.hooks.install.install import hook_addresses
+from pytest_adalloc.hooks.install.process import hook_addresses
 
 CANARY_KERNEL = "adalloc_canary_kernel"
 CALLS = 3
@@ -25,10 +25,10 @@ def check_link_path(link: Callable[[bytes, Mapping[str, int]], int], *, symbol: 
     ``imports``, and returns the address of ``symbol``, which is ``int32 kernel(void *)``. The code must stay loaded
     until this function returns.
     """
-    from pytest_adalloc.hooks.install import jit as machine
+    from pytest_adalloc.hooks.install import jit
 
     imports = {name: address for name, address in hook_addresses().items() if name in (*PER_CALL, "free")}
-    address = link(machine.object_code(_text(symbol, machine.triple())), imports)
+    address = link(jit.object_code(_text(symbol, jit.triple())), imports)
     report = measure_native(address, 0, calls=CALLS, witness=False)
     expected = {name: CALLS * count for name, count in PER_CALL.items()}
     if dict(report.by_function) != expected or report.frees != CALLS * FREES_PER_CALL:

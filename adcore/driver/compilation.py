@@ -1,0 +1,152 @@
+"""Compiling a function for one signature, or finding what an earlier process compiled.
+
+Either way the caller gets an `Interface` and, for each differentiation, a `Specialisation`. The stages are imported
+where something is compiled, not before: what is found in the cache needs none of them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adcore.driver.interface import Interface
+from adcore.driver.linking import link
+from adcore.driver.request import Groups, Options, Request, Sweep, standard_ops
+from adcore.driver.warm_start import Door, door_of
+from adcore.runtime.arguments import refuse
+from adcore.runtime.calls import Kernel
+from adcore.runtime.leaves import LeafValue
+from adcore.runtime.native_code import NativeCode
+from adcore.signature import Signature
+
+if TYPE_CHECKING:
+    from adcore.analysis.planning.explain import Explanation
+    from adcore.driver.pipeline import Build
+    from adcore.transform.diff.reverse import Derivative
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """What a specialisation is of, by `key` for its compilation; `values`: where leaner code depends on the shapes."""
+
+    key: Key
+    sweeps: tuple[Sweep, ...]
+    aliases: Groups
+    values: tuple[LeafValue, ...]
+    how: dict[str, Any]
+
+
+class Specialisation:
+    """Compiled code for some sweeps; how it came about is compiled again where it was found and somebody asks."""
+
+    def __init__(self, origin: Compilation, wanted: _Wanted) -> None:
+        self._origin, self._wanted = origin, wanted
+        self.aliases = wanted.aliases
+        self.code = self._found() or self._made()
+        self.kernel: Kernel = link(self.code, origin.python.__name__)
+
+    def _found(self) -> NativeCode | None:
+        return self._origin.door.code(self._wanted.key) if self._origin.door else None
+
+    def _made(self) -> NativeCode:
+        from adcore.driver.outcome import native_code
+
+        code = native_code(self.build)
+        if self._origin.door:
+            self._origin.door.keep_code(self._wanted.key, code)
+        return code
+
+    @functools.cached_property
+    def build(self) -> Build:
+        """What every stage made."""
+        from adcore.driver.pipeline import compile_request
+
+        wanted = self._wanted
+        request = self._origin.request(wanted.sweeps, wanted.aliases, values=wanted.values or None, **wanted.how)
+        return compile_request(request, self._origin.build)
+
+    def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
+        """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
+        from adcore.analysis.planning.explain import Explanation
+        from adcore.driver.pipeline import DERIVED, SIMPLIFIED
+
+        explained = self.build.product(DERIVED).explain(values)
+        if explained is None:
+            function = self.build.product(SIMPLIFIED)
+            return Explanation(function.name, function.span, (), "0", 0)
+        return explained
+
+    def bytes(self, values: Sequence[LeafValue] | None) -> int | None:
+        """What is kept for the reverse sweep, for the primal leaf `values`; None where only a run can tell."""
+        size: int | None = self._fact("bytes", values, lambda derivative: derivative.bytes(values))
+        return size
+
+    def formula(self) -> str:
+        """Those bytes in the user's names."""
+        return str(self._fact("formula", None, lambda derivative: derivative.formula()))
+
+    def _fact(
+        self, what: str, values: Sequence[LeafValue] | None, told: Callable[[Derivative], str | int | None]
+    ) -> Any:
+        """What a plan says, from the plan if it is there, or as it was told to an earlier process."""
+        door, key = self._origin.door, self._wanted.key
+        known = door.fact(what, key, values) if door and "build" not in self.__dict__ else None
+        if known is not None:
+            return known[0]
+        from adcore.driver.pipeline import DERIVED
+
+        found = told(self.build.product(DERIVED))
+        if door:
+            door.keep_fact(what, key, values, found)
+        return found
+
+
+class Compilation:
+    """A function for one signature as the compiler's input; `door`: to the cache, if it can be recognised there."""
+
+    def __init__(self, python: Callable[..., Any], signature: Signature, options: Options) -> None:
+        self.python, self.signature, self.options = python, signature, options
+        self.door: Door | None = door_of(python, signature, options)
+        self._was_found = False
+
+    def interface(self) -> Interface:
+        """What calls have to know of the function. Raises CompileError."""
+        found = self.door.interface() if self.door else None
+        self._was_found = found is not None
+        if found is None:
+            from adcore.driver import outcome
+
+            found = outcome.interface(self.signature, self.build)
+            if self.door:
+                self.door.keep_interface(found)
+        return found
+
+    def specialisation(
+        self, key: Key, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], how: dict[str, Any]
+    ) -> Specialisation:
+        """Code for these sweeps. Raises WorkspaceError."""
+        return Specialisation(self, _Wanted(key, sweeps, aliases, tuple(values), how))
+
+    @functools.cached_property
+    def build(self) -> Build:
+        """What the stages before differentiation make."""
+        from adcore.driver.pipeline import SIMPLIFIED, compile_request
+
+        if self._was_found and self.door and not self.door.is_current:
+            # A handle keeps what the function took from outside; of code that was found, only Python has that.
+            refuse(f"what {self.python.__name__} reads from outside has changed since", help="compile again")
+        return compile_request(self.request((), ()), until=SIMPLIFIED)
+
+    def request(self, sweeps: tuple[Sweep, ...], aliases: Groups, **how: Any) -> Request:
+        options = self.options
+        return Request(
+            self.python, self.signature, sweeps, aliases, fastmath=options.fastmath, boundscheck=options.boundscheck,
+            ops=options.ops or standard_ops(), **how,
+        )  # fmt: skip
+
+
+__all__ = ["Compilation", "Specialisation"]

@@ -1,0 +1,84 @@
+"""The pages: links lead somewhere, files and modules that are named exist, generated pages are what is generated."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs import stages
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PACKAGES = ("adcore", "pytest_adalloc", "tests", "benchmarks", "examples", "docs")
+ENDINGS = (".py", ".md", ".c", ".h", ".toml")
+
+
+def page(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def prose(text: str) -> str:
+    """Without blocks of code."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(text: str) -> set[str]:
+    """What links may point to within a page: its headings, as they are spelled in addresses."""
+    headings = re.findall(r"^#+ (.*)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(path.read_text()))
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        file = (path.parent / target).resolve() if target else path
+        assert file.exists(), f"{page(path)} links to {link}"
+        assert not anchor or anchor in anchors(file.read_text()), f"{page(path)} links to {link}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page)
+def test_what_is_named_exists(path: Path) -> None:
+    """Files, folders and dotted modules in backticks, where they begin with a package of this repository."""
+    named = re.findall(r"`([\w./-]+)`", prose(path.read_text()))
+    missing = [name for name in named if name.split("/")[0] in PACKAGES and "/" in name and not (ROOT / name).exists()]
+    missing += [name for name in named if is_dotted(name) and not resolves(name)]
+    assert missing == [], f"{page(path)} names what is not there"
+
+
+def is_dotted(name: str) -> bool:
+    return name.split(".")[0] in PACKAGES and "." in name and "/" not in name and not name.endswith(ENDINGS)
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module, or a name that a module's text has."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:count])
+        file = next((f for f in (place.with_suffix(".py"), place / "__init__.py") if f.is_file()), None)
+        if file is not None:
+            return count == len(parts) or parts[count] in file.read_text()
+    return ROOT.joinpath(*parts).is_dir()
+
+
+def test_every_page_is_linked_from_the_index() -> None:
+    """Somebody who starts at docs/dev/index.md can reach every page of docs/dev."""
+    start = ROOT / "docs" / "dev" / "index.md"
+    seen, waiting = {start}, [start]
+    while waiting:
+        here = waiting.pop()
+        for link in re.findall(r"\]\(([^)#\s:]+\.md)", prose(here.read_text())):
+            target = (here.parent / link).resolve()
+            if target not in seen and target.exists():
+                seen.add(target)
+                waiting.append(target)
+    assert [page(p) for p in PAGES if p.parent.is_relative_to(start.parent) and p not in seen] == []
+
+
+def test_the_stages_are_what_the_compiler_prints() -> None:
+    assert stages.PAGE.read_text() == stages.page(), "python -m tests.docs.stages writes the page anew"

@@ -83,7 +83,7 @@ def lower(
     module, writer = Module(), Writer()
     emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
-    aliasing = Aliasing(function, alias_groups, module, frozenset(parallel), handed=part == "reverse")
+    aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath, products)
     layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
     lowering.whole(function, layout)
@@ -208,7 +208,7 @@ class Lowering:
     def region(self, region: Region) -> None:
         """Lower the body; the parameters are in `values` already."""
         outermost = self.writer.block == "start"
-        keeps = bool(kept(region, self.aliasing.known)) or outermost
+        keeps = bool(kept(region, self.aliasing.known, self.ops)) or outermost
         with self.storage.region(region, keeps):
             for instr in region.body:
                 self.instr(instr, region)
@@ -375,7 +375,7 @@ class Lowering:
         self.values[instr.result] = items.count
 
     def _alloc(self, instr: Instr, region: Region) -> None:
-        escapes = instr.result in kept(region, self.aliasing.known)
+        escapes = instr.result in kept(region, self.aliasing.known, self.ops)
         roots = self.aliasing.roots(instr.result)
         self.values[instr.result] = self.storage.alloc(instr, self.texts(instr.operands), roots, escapes)
 

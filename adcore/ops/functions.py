@@ -82,6 +82,21 @@ def lower_sign(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     return e.let(f"select i1 {ordered}, {ty} {e.intrinsic('copysign', result, ('1.0', x))}, {ty} {other}")
 
 
+def lower_logaddexp(
+    e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes
+) -> str:
+    """max(x, y) + log1p(exp(-|x - y|)), which does not overflow; x + log(2) where x = y, infinities included."""
+    assert isinstance(result, Scalar)
+    (x, y), ty = operands, "double" if result.bytes == 8 else "float"
+    difference = e.let(f"fsub {ty} {x}, {y}")
+    apart = e.let(f"fneg {ty} {e.intrinsic('fabs', result, (difference,))}")
+    rest = e.libm("log1p", result, (e.libm("exp", result, (apart,)),))
+    larger = e.let(f"select i1 {e.let(f'fcmp ogt {ty} {x}, {y}')}, {ty} {x}, {ty} {y}")
+    apart_sum = e.let(f"fadd {ty} {larger}, {rest}")
+    equal_sum = e.let(f"fadd {ty} {x}, {_hex(float(np.float32(LN2)) if result.bytes == 4 else LN2)}")
+    return e.let(f"select i1 {e.let(f'fcmp oeq {ty} {x}, {y}')}, {ty} {equal_sum}, {ty} {apart_sum}")
+
+
 BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
 """B2, B4, ..., B16."""
 
@@ -226,6 +241,8 @@ OPS = (
        lower=libm("atan2"), samples=PAIRS, cost=50.0, effects=VALUE),
     Op("hypot", _two, quiet(np.hypot), lambda x, y, r: (x / r, y / r), lower=libm("hypot"), samples=PAIRS, cost=40.0,
        effects=VALUE),
+    Op("logaddexp", _two, quiet(np.logaddexp), lambda x, y, r: (exp(x - r), exp(y - r)), lower=lower_logaddexp,
+       samples=PAIRS, cost=60.0, commutative=True, effects=VALUE),
     Op("fmod", _two, quiet(np.fmod), _fmod_partials, lower=libm("fmod"), samples=PAIRS, cost=40.0, effects=VALUE),
     Op("copysign", _two, quiet(np.copysign), _copysign_partials, lower=intrinsic("copysign"), samples=PAIRS,
        effects=VALUE),

@@ -80,5 +80,17 @@ def test_every_page_is_linked_from_the_index() -> None:
     assert [page(p) for p in PAGES if p.parent.is_relative_to(start.parent) and p not in seen] == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=page)
+def test_diffs_are_of_this_tree(path: Path) -> None:
+    """What the examples add is still there as they say."""
+    for block in re.findall(r"^```diff\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
+        file = ""
+        for line in block.split("\n"):
+            if line.startswith("+++ b/"):
+                file = (ROOT / line.removeprefix("+++ b/")).read_text()
+            elif line.startswith("+") and line[1:].strip():
+                assert line[1:] in file.split("\n"), f"{page(path)} shows what is not there: {line}"
+
+
 def test_the_stages_are_what_the_compiler_prints() -> None:
     assert stages.PAGE.read_text() == stages.page(), "python -m tests.docs.stages writes the page anew"

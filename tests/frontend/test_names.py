@@ -148,15 +148,15 @@ def test_precision_of_the_arguments_is_kept():
 SUPPORTED = {
     "math": """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs floor fmod
         gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc""",
-    "numpy": """absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin array
-        at average bool broadcast_to cbrt ceil clip concatenate copy copysign cos cosh count_nonzero cumprod cumsum
+    "numpy": """absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin array at
+        average bool broadcast_to cbrt ceil clip concatenate copy copysign cos cosh count_nonzero cumprod cumsum
         deg2rad diag diff divide dot empty empty_like equal exp exp2 expand_dims expm1 eye fabs flip float32 float64
-        floor floor_divide fmod full full_like greater greater_equal hstack hypot identity inner int64 isfinite
-        isinf isnan less less_equal linspace log log10 log1p log2 logical_and logical_not logical_or logical_xor
-        matmul max maximum mean min minimum multiply ndim ndarray negative norm not_equal ones ones_like outer positive
-        power prod rad2deg ravel reciprocal remainder reshape rint roll round shape sign sin sinh size sqrt square
-        squeeze stack std subtract sum swapaxes tan tanh trace transpose tril triu trunc var vdot vstack where zeros
-        zeros_like""",
+        floor floor_divide fmod full full_like greater greater_equal hstack hypot identity inner int64 isfinite isinf
+        isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor
+        matmul max maximum mean min minimum multiply ndim ndarray negative norm not_equal ones ones_like outer
+        positive power prod rad2deg ravel reciprocal remainder reshape rint roll round shape sign sin sinh size sqrt
+        square squeeze stack std subtract sum swapaxes tan tanh trace transpose tril triu trunc var vdot vstack where
+        zeros zeros_like""",
 }
 
 

@@ -108,7 +108,7 @@ NUMPY: dict[Callable[..., Any], str] = {
     np.arcsin: "asin", np.arccos: "acos", np.arctan: "atan", np.sinh: "sinh", np.cosh: "cosh", np.tanh: "tanh",
     np.arcsinh: "asinh", np.arccosh: "acosh", np.arctanh: "atanh", np.floor: "floor", np.ceil: "ceil",
     np.trunc: "trunc", np.rint: "rint", np.fabs: "abs", np.arctan2: "atan2", np.hypot: "hypot",
-    np.copysign: "copysign", np.fmod: "fmod",
+    np.copysign: "copysign", np.fmod: "fmod", np.logaddexp: "logaddexp",
 }  # fmt: skip
 """NumPy functions of floats; integers become float64 first."""
 
@@ -135,7 +135,10 @@ NUMPY_FORMULAS: dict[Callable[..., Any], int] = {
 }  # fmt: skip
 """NumPy functions that are short formulas of ops, and how many numbers they take."""
 
-ARITY = {"atan2": 2, "hypot": 2, "copysign": 2, "fmod": 2, "minimum": 2, "maximum": 2, "add": 2, "sub": 2, "mul": 2}
+ARITY = {
+    "atan2": 2, "hypot": 2, "copysign": 2, "fmod": 2, "logaddexp": 2, "minimum": 2, "maximum": 2, "add": 2, "sub": 2,
+    "mul": 2,
+}  # fmt: skip
 """Operands of an op, where it is not one."""
 
 MATH_SPECIAL: dict[Callable[..., Any], str] = {

@@ -121,8 +121,8 @@ UNARY = (
     "reciprocal round"
 )
 BINARY = (
-    "arctan2 hypot copysign fmod minimum maximum add subtract multiply divide power floor_divide remainder equal "
-    "not_equal less less_equal greater greater_equal logical_and logical_or logical_xor"
+    "arctan2 hypot copysign fmod logaddexp minimum maximum add subtract multiply divide power floor_divide remainder "
+    "equal not_equal less less_equal greater greater_equal logical_and logical_or logical_xor"
 )
 
 

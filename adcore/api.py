@@ -1,9 +1,13 @@
-"""The public face: everything that `import adcore` offers."""
+"""The public face: everything that `import adcore` offers.
+
+What most programs never ask for is imported when they do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from adcore.activities import (
     Active,
@@ -26,11 +30,25 @@ from adcore.driver.calls.binding import bind, python_function
 from adcore.driver.functional import grad, jvp, value_and_grad, vjp
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.handle import Handle
-from adcore.driver.handles.split import SplitHandle
-from adcore.driver.higher_order import hessian, hvp, jacobian
 from adcore.driver.request import Options
 from adcore.driver.rules import rule
 from adcore.runtime.arguments import refuse
+
+if TYPE_CHECKING:
+    from adcore.driver.handles.split import SplitHandle
+    from adcore.driver.higher_order import hessian, hvp, jacobian
+
+_LATER = {
+    "SplitHandle": "handles.split", "hessian": "higher_order", "hvp": "higher_order", "jacobian": "higher_order",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"adcore.driver.{_LATER[name]}"), name)
+    return value
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,6 +115,8 @@ def compile(
     """
     options = Options(workspace, fastmath, boundscheck)
     if mode is ReverseSplit:
+        from adcore.driver.handles.split import SplitHandle
+
         return SplitHandle(python_function(f), args, kwargs, options, pending)
     return Handle(_mode(mode), python_function(f), args, kwargs, options)
 

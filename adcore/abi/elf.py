@@ -1,14 +1,13 @@
-"""Relocatable ELF objects as LLVM emits them: their sections, symbols and relocations.
+"""Relocatable ELF objects as LLVM emits them: the structures and numbers of their bytes.
 
-`read` is for whoever wants to know what an object holds (the certificate, the linker). The structures and numbers serve
-those who go through the bytes themselves: the loader of compiled code, and the allocator hooks.
+They serve those who go through the bytes themselves: the loader of compiled code, and the allocator hooks. What an
+object holds, for whoever just wants to know, is in `adcore.abi.object_file`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SECTION_ENTRY = struct.Struct("<IIQQQQIIQQ")
 """name, kind, flags, address, offset, size, link, info, alignment, size of an entry"""
@@ -33,8 +32,7 @@ class ObjectError(ValueError):
     """Bytes that are not a 64-bit little-endian relocatable ELF object."""
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """An entry of the section table."""
 
     kind: int
@@ -51,57 +49,6 @@ class Section:
         return bool(self.flags & ALLOCATED)
 
 
-@dataclass(frozen=True)
-class Symbol:
-    """An entry of the symbol table; `section` 0: undefined."""
-
-    name: str
-    section: int
-    value: int
-    size: int
-    binding: int
-    kind: int
-
-    @property
-    def defined(self) -> bool:
-        return self.section != UNDEFINED
-
-
-@dataclass(frozen=True)
-class Relocation:
-    """A place that the linker fills in: machine-dependent kind, symbol, and whether it lies in code."""
-
-    kind: int
-    symbol: Symbol
-    offset: int
-    in_code: bool
-
-
-@dataclass(frozen=True)
-class ObjectFile:
-    """What an object holds."""
-
-    machine: int
-    sections: tuple[Section, ...]
-    symbols: tuple[Symbol, ...]
-    relocations: tuple[Relocation, ...]
-
-    def undefined(self) -> tuple[str, ...]:
-        """Names that others must define, sorted."""
-        return tuple(sorted({s.name for s in self.symbols if not s.defined and s.name}))
-
-
-def read(data: bytes) -> ObjectFile:
-    """Parse an object (ObjectError if it is not one)."""
-    machine, sections = read_sections(data)
-    try:
-        symbols = tuple(s for section in sections if section.kind == SYMBOL_TABLE
-                        for s in _symbols(data, section, sections))  # fmt: skip
-        return ObjectFile(machine, sections, symbols, tuple(_relocations(data, sections, symbols)))
-    except (struct.error, IndexError, ValueError, OverflowError) as error:
-        raise ObjectError(f"damaged ELF object: {error}") from error
-
-
 def read_sections(data: bytes) -> tuple[int, tuple[Section, ...]]:
     """The machine that an object is for, and its sections (ObjectError if it is none)."""
     if data[:6] != b"\x7fELF\x02\x01" or len(data) < HEADER_BYTES:
@@ -116,23 +63,21 @@ def read_sections(data: bytes) -> tuple[int, tuple[Section, ...]]:
     return machine, tuple(Section(r[1], r[2], r[4], r[5], r[6], r[7], r[8]) for r in rows)
 
 
+def undefined(data: bytes) -> list[str]:
+    """Names that others must define (ObjectError if this is no object)."""
+    _, sections = read_sections(data)
+    try:
+        return [
+            text_at(data, sections[table.link].offset + name)
+            for table in sections
+            if table.kind == SYMBOL_TABLE
+            for name, _, _, section, _, _ in SYMBOL_ENTRY.iter_unpack(data[table.offset : table.offset + table.size])
+            if section == UNDEFINED and name
+        ]
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise ObjectError(f"damaged ELF object: {error}") from error
+
+
 def text_at(data: bytes, offset: int) -> str:
     """The name that stands in a string table."""
     return data[offset : data.index(b"\0", offset)].decode()
-
-
-def _symbols(data: bytes, table: Section, sections: tuple[Section, ...]) -> Iterator[Symbol]:
-    names = sections[table.link].offset
-    for at in range(table.offset, table.offset + table.size, SYMBOL_ENTRY.size):
-        name, info, _, section, value, size = SYMBOL_ENTRY.unpack_from(data, at)
-        yield Symbol(text_at(data, names + name), section, value, size, info >> 4, info & 15)
-
-
-def _relocations(data: bytes, sections: tuple[Section, ...], symbols: tuple[Symbol, ...]) -> Iterator[Relocation]:
-    for section in sections:
-        if section.kind in (RELOCATIONS_WITH_ADDEND, RELOCATIONS):
-            width = RELOCATION_ENTRY.size if section.kind == RELOCATIONS_WITH_ADDEND else 16
-            in_code = bool(sections[section.info].flags & EXECUTABLE)
-            for at in range(section.offset, section.offset + section.size, width):
-                place, info = struct.unpack_from("<QQ", data, at)
-                yield Relocation(info & 0xFFFFFFFF, symbols[info >> 32], place, in_code)

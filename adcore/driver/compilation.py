@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adcore.driver.interface import Interface
@@ -29,35 +28,32 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class _Wanted:
-    """What a specialisation is of, by `key` for its compilation; `values`: where leaner code depends on the shapes."""
-
-    key: Key
-    sweeps: tuple[Sweep, ...]
-    aliases: Groups
-    values: tuple[LeafValue, ...]
-    how: dict[str, Any]
-
-
 class Specialisation:
     """Compiled code for some sweeps; how it came about is compiled again where it was found and somebody asks."""
 
-    def __init__(self, origin: Compilation, wanted: _Wanted) -> None:
-        self._origin, self._wanted = origin, wanted
-        self.aliases = wanted.aliases
+    def __init__(
+        self,
+        origin: Compilation,
+        key: Key,
+        sweeps: tuple[Sweep, ...],
+        aliases: Groups,
+        values: Sequence[LeafValue],
+        how: dict[str, Any],
+    ) -> None:
+        self._origin, self._key, self._sweeps, self.aliases = origin, key, sweeps, aliases
+        self._how = {**how, "values": tuple(values) or None}
         self.code = self._found() or self._made()
         self.kernel: Kernel = link(self.code, origin.python.__name__)
 
     def _found(self) -> NativeCode | None:
-        return self._origin.door.code(self._wanted.key) if self._origin.door else None
+        return self._origin.door.code(self._key) if self._origin.door else None
 
     def _made(self) -> NativeCode:
         from adcore.driver.outcome import native_code
 
         code = native_code(self.build)
         if self._origin.door:
-            self._origin.door.keep_code(self._wanted.key, code)
+            self._origin.door.keep_code(self._key, code)
         return code
 
     @functools.cached_property
@@ -65,9 +61,7 @@ class Specialisation:
         """What every stage made."""
         from adcore.driver.pipeline import compile_request
 
-        wanted = self._wanted
-        request = self._origin.request(wanted.sweeps, wanted.aliases, values=wanted.values or None, **wanted.how)
-        return compile_request(request, self._origin.build)
+        return compile_request(self._origin.request(self._sweeps, self.aliases, **self._how), self._origin.build)
 
     def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
         """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
@@ -93,7 +87,7 @@ class Specialisation:
         self, what: str, values: Sequence[LeafValue] | None, told: Callable[[Derivative], str | int | None]
     ) -> Any:
         """What a plan says, from the plan if it is there, or as it was told to an earlier process."""
-        door, key = self._origin.door, self._wanted.key
+        door, key = self._origin.door, self._key
         known = door.fact(what, key, values) if door and "build" not in self.__dict__ else None
         if known is not None:
             return known[0]
@@ -128,8 +122,9 @@ class Compilation:
     def specialisation(
         self, key: Key, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], how: dict[str, Any]
     ) -> Specialisation:
-        """Code for these sweeps. Raises WorkspaceError."""
-        return Specialisation(self, _Wanted(key, sweeps, aliases, tuple(values), how))
+        """Code for these sweeps, known by `key`; `values`: where leaner code depends on the shapes. Raises
+        WorkspaceError."""
+        return Specialisation(self, key, sweeps, aliases, values, how)
 
     @functools.cached_property
     def build(self) -> Build:

@@ -37,17 +37,23 @@ def native_code(build: Build) -> NativeCode:
     """The object of a whole build, and what its callers must know."""
     lowered, artifact = build.product(LOWERED), build.product(ARTIFACT)
     sweep = build.request.sweeps[-1].sweep if build.request.sweeps else "primal"
-    places = {lowered.name: (build.product(SIMPLIFIED).span, PHASES[sweep])}
+    whole = build.product(SIMPLIFIED).span, PHASES[sweep]
+    places = {lowered.name: whole}
     for site in lowered.allocation_sites:
         places[site.symbol] = (site.span, site.phase if sweep == "reverse" else PHASES[sweep])
-    sizes = artifact.symbols
+    sizes, functions = artifact.symbols, artifact.functions
+    pieces = [
+        CodePlace(lowered.name, functions[piece].size, *whole, functions[piece].value - functions[lowered.name].value)
+        for piece in lowered.pieces
+        if piece in functions
+    ]
     return NativeCode(
         artifact.object_code,
         lowered.name,
         lowered.layout,
         lowered.faults,
         _written_params(build.product(GRADIENT), build.request.ops),
-        tuple(CodePlace(s, sizes[s], span, phase) for s, (span, phase) in places.items() if s in sizes),
+        (*(CodePlace(s, sizes[s], span, phase) for s, (span, phase) in places.items() if s in sizes), *pieces),
         bool(lowered.allocation_sites),
         artifact.certificate,
         tuple((symbol, native.address) for symbol, native in lowered.natives.items()),

@@ -19,7 +19,7 @@ from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
 from adcore.lower.objects.object_code import Artifact, Options, emit
 from adcore.runtime import cache
-from adcore.transform.arrays.producer_fusion import merge
+from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand, inline
@@ -69,7 +69,7 @@ def simplified(request: Request, inlined: Function) -> Function:
 
 def fused(request: Request, simplified: Function) -> Function:
     """What overlaps is known for a specialisation only, so each has its own."""
-    return verify(merge(simplified, request.ops, AliasClasses(request.primal_aliases)), request.ops)
+    return verify(fuse_producers(simplified, request.ops, AliasClasses(request.primal_aliases)), request.ops)
 
 
 def gradient(request: Request, derived: Derivative) -> Function:

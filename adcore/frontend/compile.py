@@ -32,7 +32,8 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_scalar,
 )
-from adcore.frontend.values.joins import TooWide, describe, kind_of, materialise, scalar_type
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import TooWide, kind_of, materialise, scalar_type
 from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value

@@ -36,6 +36,7 @@ class Aliasing:
         self._classes = alias_classes(function, alias_groups, ops)
         self._scopes: dict[int, str] = {}
         self._suffixes: dict[frozenset[int], str] = {}
+        self._others: dict[frozenset[int], str] = {}
 
     def roots(self, value: Value) -> frozenset[Root]:
         return self.known.get(value, frozenset())
@@ -56,16 +57,26 @@ class Aliasing:
         return f", align {align}{self._suffixes[classes]}{groups}"
 
     def _facts(self, classes: frozenset[int]) -> str:
-        everything = sorted(set(self._classes.values()))
-        if not classes or len(everything) < 2:
+        if not classes or len(set(self._classes.values())) < 2:
             return ""
+        self._others[classes] = self.module.reserve()
         scopes = [self._scope(c) for c in sorted(classes)]
-        others = [self._scope(c) for c in everything if c not in classes]
-        noalias = f", !noalias {self._list(others)}" if others else ""
-        return f", !alias.scope {self._list(scopes)}{noalias}"
+        return f", !alias.scope {self._list(scopes)}, !noalias {self._others[classes]}"
+
+    def end(self) -> None:
+        """A piece of the kernel ends. Only the scopes of its own accesses matter to them: naming all others as well
+        would make the lists of a long kernel quadratic."""
+        used = sorted(frozenset().union(*self._others))
+        for classes, node in self._others.items():
+            self.module.fill(node, self._text([self._scope(c) for c in used if c not in classes]))
+        self._others.clear()
+        self._suffixes.clear()
 
     def _list(self, nodes: Sequence[str]) -> str:
-        return self.module.node("!{" + ", ".join(nodes) + "}")
+        return self.module.node(self._text(nodes))
+
+    def _text(self, nodes: Sequence[str]) -> str:
+        return "!{" + ", ".join(nodes) + "}"
 
     def _scope(self, number: int) -> str:
         if not self._scopes:

@@ -117,6 +117,13 @@ def components(value: Operand, type_: Type) -> list[tuple[str, str]]:
     return [("ptr", value.base), *(("i64", text) for text in (*value.dims, *strides))]
 
 
+def parts(value: Operand, type_: Type) -> list[tuple[str, str]]:
+    """The LLVM (type, text) pairs that a value consists of, those that follow from others included."""
+    if isinstance(value, Array):
+        return [("ptr", value.base), *(("i64", text) for text in (*value.dims, *value.strides))]
+    return components(value, type_)
+
+
 def rebuilt(w: Writer, type_: Type, texts: Sequence[str], roots: frozenset[Root]) -> Operand:
     """The value whose components are `texts`."""
     if isinstance(type_, Scalar):

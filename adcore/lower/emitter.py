@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from adcore.abi.faults import Fault
 from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
+from adcore.lower.outlining import Pieces
 from adcore.lower.vector_math import VectorMath
 from adcore.lower.writer import Module, Writer, join
 from adcore.ops.define import Native
@@ -47,15 +48,15 @@ ERRORS: Mapping[str, tuple[str, str]] = {
 class Emitter:
     """Emits into one function; `span` and `mode` describe the instruction being lowered."""
 
-    def __init__(self, module: Module, writer: Writer, vector_math: VectorMath) -> None:
-        self.module, self.writer, self.vector_math = module, writer, vector_math
+    def __init__(self, module: Module, writer: Writer, pieces: Pieces, vector_math: VectorMath) -> None:
+        self.module, self.writer, self.pieces, self.vector_math = module, writer, pieces, vector_math
         self.faults: dict[Fault, int] = {}
         self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""
         self._leaving: dict[tuple[object, ...], str] = {}
-        self.releases: list[str] = []
-        """Instructions that give back what is held at this point, for paths that leave the kernel."""
+        self.held: list[str] = []
+        """Memory of malloc that is held at this point: whatever leaves the kernel gives it back."""
 
     @property
     def flags(self) -> str:
@@ -100,7 +101,7 @@ class Emitter:
         if condition == "false":
             return
         number = self.faults.setdefault(fault, len(self.faults) + 1)
-        key = (number, tuple(details), tuple(self.releases))
+        key = (number, tuple(details), tuple(self.held))
         if key not in self._leaving:
             self._leaving[key] = self._leave(number, details)
         onwards = self.writer.fresh("ok")
@@ -115,5 +116,12 @@ class Emitter:
         for k, detail in enumerate(details):
             slot = f"%{self.writer.fresh()}"
             lines += [f"  {slot} = getelementptr i64, ptr %frame, i64 {k}", f"  store i64 {detail}, ptr {slot}"]
-        self.writer.cold += [*lines, *self.releases, f"  store i32 {number}, ptr %status", "  br label %leave"]
+        for base in self.held:
+            self.pieces.take_name(base, "ptr")
+            lines.append(f"  call void @free(ptr {base})")
+        self.writer.cold += [*lines, f"  store i32 {number}, ptr %status", "  br label %leave"]
         return label
+
+    def cut(self) -> None:
+        """A piece of the kernel ends: the next has cold blocks of its own."""
+        self._leaving.clear()

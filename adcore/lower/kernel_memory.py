@@ -68,6 +68,7 @@ class Storage:
         stored = instr.attrs.get("role") == "stored"
         if not escapes and literal(size) and not (stored and self.workspace == "heap") and self._fits_stack(int(size)):
             base = self._from_stack(int(size))
+            self.emitter.pieces.on_stack(instr.result, base)
         elif self.workspace == "heap" and not escapes:
             base = self._from_heap(size, instr)
             self._hold(size, stored)
@@ -115,10 +116,7 @@ class Storage:
 
     def _from_stack(self, size: int) -> str:
         self.stack_used += (size + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
-        w = self.emitter.writer
-        name = f"%{w.fresh('local')}"
-        w.entry.append(f"  {name} = alloca [{max(size, 1)} x i8], align {ALIGNMENT}")
-        return name
+        return self.emitter.writer.alloca("local", f"[{max(size, 1)} x i8]", ALIGNMENT)
 
     def _from_arena(self, size: str, alignment: int) -> str:
         e = self.emitter
@@ -176,7 +174,7 @@ class Storage:
         )
         base = e.let(f"call ptr @{symbol}(i64 {size})")
         e.leave_if(e.let(f"icmp eq ptr {base}, null"), self._fault("memory"), (size,))
-        e.releases.append(f"  call void @free(ptr {base})")
+        e.held.append(base)
         return base
 
     def _site(self, kind: str, instr: Instr) -> str:
@@ -192,7 +190,7 @@ class Storage:
     @contextmanager
     def region(self, region: Region, keeps: bool) -> Iterator[None]:
         """Give back at the end of `region` what it allocated, unless it hands some of it on (`keeps`)."""
-        e, held = self.emitter, len(self.emitter.releases)
+        e, held = self.emitter, len(self.emitter.held)
         restores = not keeps and any(i.op == "alloc" or i.regions for i in region.body) and _allocates(region)
         saved = e.let("load ptr, ptr %high") if restores else ""
         held_before = e.let("load i64, ptr %held") if restores else ""
@@ -200,8 +198,10 @@ class Storage:
         if restores:
             e.writer.do(f"store ptr {saved}, ptr %high")
             e.writer.do(f"store i64 {held_before}, ptr %held")
-        while len(e.releases) > held:
-            e.writer.do(e.releases.pop().strip())
+        while len(e.held) > held:
+            base = e.held.pop()
+            e.pieces.take_name(base, "ptr")
+            e.writer.do(f"call void @free(ptr {base})")
 
     def push(self, instr: Instr, texts: Sequence[str]) -> None:
         """Add one record: the operands side by side, without padding; truth values go to the bits."""
@@ -330,16 +330,23 @@ class Storage:
                 slot = e.let(f"getelementptr i64, ptr %frame, i64 {word}")
                 e.writer.do(f"store ptr {e.let(f'load ptr, ptr {cell}')}, ptr {slot}")
 
+    def workspace_bounds(self) -> list[str]:
+        """What any piece of the kernel reads from the frame."""
+        if not self.uses_arena:
+            return []
+        lines = []
+        for k, name in ((frame.WORKSPACE_BASE, "base"), (frame.WORKSPACE_END, "end")):
+            lines += [f"  %{name}.slot = getelementptr i64, ptr %frame, i64 {k}",
+                      f"  %{name} = load ptr, ptr %{name}.slot"]  # fmt: skip
+        return [*lines, "  %first.byte = ptrtoint ptr %base to i64", "  %last.byte = ptrtoint ptr %end to i64",
+                "  %capacity = sub i64 %last.byte, %first.byte"]  # fmt: skip
+
     def prologue(self) -> list[str]:
-        """What the entry block needs."""
+        """What the cells of the kernel start with."""
         lines = [f"  store i64 {start}, ptr %{cell}" for cell, start in (("mark", 0), ("held", 0), ("bits", 1))]
+        lines += self.workspace_bounds()
         if self.uses_arena:
-            for k, name in ((frame.WORKSPACE_BASE, "base"), (frame.WORKSPACE_END, "end")):
-                lines += [f"  %{name}.slot = getelementptr i64, ptr %frame, i64 {k}",
-                          f"  %{name} = load ptr, ptr %{name}.slot"]  # fmt: skip
-            lines += ["  %first.byte = ptrtoint ptr %base to i64", "  %last.byte = ptrtoint ptr %end to i64",
-                      "  %capacity = sub i64 %last.byte, %first.byte",
-                      "  store ptr %base, ptr %low", "  store ptr %end, ptr %high"]  # fmt: skip
+            lines += ["  store ptr %base, ptr %low", "  store ptr %end, ptr %high"]
         if self.uses_arena and self.part == "reverse":
             lines += self._resume()
         if self.workspace == "heap":

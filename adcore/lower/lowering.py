@@ -28,7 +28,9 @@ from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.descriptors import Array, List, Operand, component_types, components, memory, rebuilt, register
 from adcore.lower.emitter import Emitter
-from adcore.lower.kernel_memory import CELLS, AllocationSite, Part, Storage, Workspace
+from adcore.lower.kernel_memory import AllocationSite, Part, Storage, Workspace
+from adcore.lower.kernel_text import definition
+from adcore.lower.outlining import LOOP_LINES, Pieces, Scope
 from adcore.lower.product_calls import lower_product
 from adcore.lower.roots import kept
 from adcore.lower.vector_math import VectorMath
@@ -44,7 +46,7 @@ class Lowered:
 
     Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call
     malloc. `natives` are functions outside that the user's rules call, by symbol. `ready` are modules with functions
-    that it calls and that need no optimisation.
+    that it calls and that need no optimisation. `pieces` are the functions that a long kernel consists of.
     """
 
     text: str
@@ -55,6 +57,7 @@ class Lowered:
     uses_workspace: bool = False
     natives: Mapping[str, Native] = field(default_factory=dict)
     ready: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
 
 
 def lower(
@@ -70,38 +73,29 @@ def lower(
     vector_math: VectorMath | None = None,
     part: Part = "whole",
     limit: int | None = None,
+    piece_lines: int = LOOP_LINES,
 ) -> Lowered:
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.abi.frame`).
 
     Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
     `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
     defaults to the host's. `part`: of a pair of sweeps, see `adcore.abi.frame`. `limit`: bytes that may be kept at
-    any moment; the kernel reports a WorkspaceError before it would keep more.
+    any moment; the kernel reports a WorkspaceError before it would keep more. `piece_lines`: the least lines of a
+    piece with loops in it, where a long kernel is cut (see `adcore.lower.outlining`).
     """
     module, writer = Module(), Writer()
-    emitter = Emitter(module, writer, vector_math if vector_math is not None else vectormath.host())
+    pieces = Pieces(writer, function.region, piece_lines)
+    emitter = Emitter(module, writer, pieces, vector_math if vector_math is not None else vectormath.host())
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
     aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath)
     layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
     lowering.whole(function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
-    module_text = module.text(_definition(name, emitter, storage, width))
+    text, names = definition(name, emitter, storage, width)
     faults, sites = tuple(emitter.faults), tuple(storage.sites)
     ready = tuple(module.ready)
-    return Lowered(module_text, name, layout, faults, sites, storage.uses_arena, emitter.natives, ready)
-
-
-def _definition(name: str, emitter: Emitter, storage: Storage, width: int) -> str:
-    """The text of the entry function."""
-    # Vector calls spill whole vectors; without a frame pointer LLVM 22 spills them unaligned.
-    attributes = emitter.module.attributes(f'nounwind "frame-pointer"="all" "prefer-vector-width"="{width}"')
-    cells = [f"  %{cell} = alloca {ty}" for cell, ty in CELLS.items()]
-    w = emitter.writer
-    prologue, epilogue = storage.prologue(), storage.epilogue()
-    entry = [f"define i32 @{name}(ptr noalias %frame) {attributes} {{", "entry:", *cells, *w.entry, *prologue]
-    leave = ["leave:", *epilogue, "  %result = load i32, ptr %status", "  ret i32 %result"]
-    return "\n".join([*entry, "  br label %start", "start:", *w.lines, *leave, *w.cold, "}"])
+    return Lowered(module.text(text), name, layout, faults, sites, storage.uses_arena, emitter.natives, ready, names)
 
 
 class Lowering:
@@ -118,7 +112,7 @@ class Lowering:
         self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
         self.writer = emitter.writer
         self.plain_mode = "fast" if fastmath else ""
-        self.values: dict[Value, Operand] = {}
+        self.values = Scope(emitter.pieces)
         self.extrema: dict[Instr, str] = {}
         self.negated: set[Instr] = set()
         self.handlers = {
@@ -130,15 +124,26 @@ class Lowering:
     def whole(self, function: Function, layout: FrameLayout) -> None:
         """Read the parameters, run the body, write the results, leave."""
         w = self.writer
-        w.block = "start"
         for value, slot in zip(function.params, layout.param_slots, strict=True):
-            self.values[value] = self._parameter(value, slot)
-        self.region(function.region)
+            first = len(w.lines)
+            operand = self.values[value] = self._parameter(value, slot)
+            self.emitter.pieces.read_again(value, operand, w.lines[first:])
+        self.region(function.region, outermost=True)
         for value, slot in zip(function.results, layout.result_slots, strict=True):
             self._result(value, slot)
         self.storage.suspend()
-        w.do("store i32 0, ptr %status")
-        w.jump("leave")
+        self._end_piece()
+        self.emitter.pieces.end()
+
+    def _end_piece(self) -> None:
+        self.writer.do("store i32 0, ptr %status")
+        self.writer.jump("leave")
+        self.aliasing.end()
+
+    def _cut(self) -> None:
+        self._end_piece()
+        self.emitter.cut()
+        self.values.cut()
 
     # Frame.
 
@@ -201,13 +206,14 @@ class Lowering:
 
     # Regions and values.
 
-    def region(self, region: Region) -> None:
+    def region(self, region: Region, outermost: bool = False) -> None:
         """Lower the body; the parameters are in `values` already."""
-        outermost = self.writer.block == "start"
         keeps = bool(kept(region, self.aliasing.known, self.ops)) or outermost
         with self.storage.region(region, keeps):
             for instr in region.body:
                 self.instr(instr, region)
+                if outermost and self.emitter.pieces.due(instr):
+                    self._cut()
 
     def instr(self, instr: Instr, region: Region) -> None:
         self.emitter.span = instr.span

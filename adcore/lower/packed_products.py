@@ -71,7 +71,7 @@ def code(s: Shape) -> str:
     for part in parts:
         part.write()
         head = ", ".join(f"{ty if kind == 'T' else kind} %{parameter}" for kind, parameter in part.PARAMETERS)
-        lines = ["entry:", *part.w.entry, "  br label %start", "start:", *part.w.lines, "  ret void", "}"]
+        lines = ["entry:", *part.w.allocas.values(), "  br label %start", "start:", *part.w.lines, "  ret void", "}"]
         module.function("\n".join([f"define void @{part.NAME}.{s.element.name}({head}) {attributes} {{", *lines]))
     return module.text("")
 
@@ -279,7 +279,7 @@ class _Product(_Code):
 
     def write(self) -> None:
         w, s = self.w, self.shape
-        w.entry.append(f"  %edge = alloca [{s.rows * s.columns} x {self.type}], align 64")
+        self.edge = w.alloca("edge", f"[{s.rows * s.columns} x {self.type}]", 64)
         self.straight = w.let(f"icmp eq i64 %c.column, {self.size}")
         more = w.let("call i64 @llvm.smax.i64(i64 %terms, i64 1)")  # without terms there is still a start
         self.module.function("declare i64 @llvm.smax.i64(i64, i64)")
@@ -324,7 +324,7 @@ class _Product(_Code):
         copied = w.let(f"and i1 {cut}, {w.let(f'xor i1 {self.fresh}, true')}")
         with self.when(copied):
             self.copy(place, height, width, out=False)
-        base = w.let(f"select i1 {whole}, ptr {place}, ptr %edge")
+        base = w.let(f"select i1 {whole}, ptr {place}, ptr {self.edge}")
         stride = w.let(f"select i1 {whole}, i64 %c.row, i64 {s.columns * self.size}")
         given = f"ptr {base}, i64 {stride}, ptr %packed, ptr {left}, i64 {depth}, i1 {self.fresh}, {self.type} %initial"
         free, ordered, done = w.fresh("free"), w.fresh("ordered"), w.fresh("done")
@@ -365,7 +365,7 @@ class _Product(_Code):
 
     def edge_row(self, place: str, r: str) -> tuple[str, str]:
         """One row of a tile, and of the copy."""
-        return self.at(place, (r, "%c.row")), self.element("%edge", self.w.mul(r, str(self.shape.columns)))
+        return self.at(place, (r, "%c.row")), self.element(self.edge, self.w.mul(r, str(self.shape.columns)))
 
 
 def _tile_name(free: bool) -> str:

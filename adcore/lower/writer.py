@@ -48,6 +48,14 @@ class Module:
         self._nodes.append("distinct !{}")
         return f"!{len(self._nodes) - 1}"
 
+    def reserve(self) -> str:
+        """The `!k` of a node whose text `fill` gives later."""
+        self._nodes.append("")
+        return f"!{len(self._nodes) - 1}"
+
+    def fill(self, name: str, text: str) -> None:
+        self._nodes[int(name[1:])] = text
+
     def text(self, function: str) -> str:
         """The whole module around `function`."""
         parts = [*self._functions.values(), function]
@@ -64,8 +72,8 @@ class Writer:
     """The blocks of one function. `block` is the label of the open one."""
 
     def __init__(self) -> None:
-        self.entry: list[str] = []
-        """Allocas: they come first."""
+        self.allocas: dict[str, str] = {}
+        """Memory on the stack, by its name: allocas come first."""
         self.lines: list[str] = []
         self.cold: list[str] = []
         """Blocks of faults: they come last."""
@@ -81,6 +89,12 @@ class Writer:
         """Append `%fresh = text` and return `%fresh`."""
         name = f"%{self.fresh()}"
         self.lines.append(f"  {name} = {text}")
+        return name
+
+    def alloca(self, prefix: str, type_: str, alignment: int) -> str:
+        """Memory that lasts as long as the function runs."""
+        name = f"%{self.fresh(prefix)}"
+        self.allocas[name] = f"  {name} = alloca {type_}, align {alignment}"
         return name
 
     def do(self, text: str) -> None:

@@ -28,8 +28,7 @@ def words() -> dict[str, int]:
 @cache
 def _loaded() -> tuple[dict[str, int], dict[str, int]]:
     exports = [f"adcore_{kind}_{name}" for name in SIGNATURES for kind in ("entry", "word")]
-    text = "".join(_text(name, *types) for name, types in SIGNATURES.items())
-    loaded = linker.load(object_code(text, "allocator"), exports)
+    loaded = linker.load(object_code(_module, "allocator"), exports)
     found = [{name: loaded[f"adcore_{kind}_{name}"] for name in SIGNATURES} for kind in ("entry", "word")]
     for name, at in found[1].items():
         ctypes.c_uint64.from_address(at).value = linker.resolve(name)
@@ -38,6 +37,10 @@ def _loaded() -> tuple[dict[str, int], dict[str, int]]:
 
 
 _keep: list[linker.Loaded] = []
+
+
+def _module() -> str:
+    return "".join(_text(name, *types) for name, types in SIGNATURES.items())
 
 
 def _text(name: str, result: str, parameter: str) -> str:

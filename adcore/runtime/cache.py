@@ -11,14 +11,14 @@ Entries that nobody has read for a month are removed in passing. `ADCORE_CACHE` 
 from __future__ import annotations
 
 import functools
-import hashlib
+import itertools
 import os
 import stat
-import tempfile
 import time
 from pathlib import Path
 
 from adcore.runtime.environment import environment, files, sources
+from adcore.runtime.hashing import blake2b
 
 MAGIC = b"adcore-object-1\n"
 DIGEST = 32
@@ -30,7 +30,7 @@ SUFFIX = ".o"
 
 def key(*parts: object) -> str:
     """The name of an entry: a hash of `parts` (texts, options, own version), of what compiles it and of the CPU."""
-    digest = hashlib.blake2b(digest_size=20)
+    digest = blake2b(digest_size=20)
     for part in (MAGIC, *_environment(), *parts):
         text = str(part).encode()
         # Lengths keep ("ab", "c") apart from ("a", "bc").
@@ -99,8 +99,8 @@ def store(name: str, code: bytes) -> None:
         return
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=base, prefix=name[:8], suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
+        temporary = str(base / f"{name}.{os.getpid()}.{next(_numbers)}.{time.time_ns()}.tmp")
+        with open(temporary, "xb", opener=_for_this_user) as file:
             file.write(MAGIC + _checksum(name, code) + code)
         os.replace(temporary, base / (name + SUFFIX))
         if name.startswith("00"):
@@ -108,6 +108,13 @@ def store(name: str, code: bytes) -> None:
     except OSError:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+
+
+_numbers = itertools.count()
+
+
+def _for_this_user(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _mark_used(path: Path) -> None:
@@ -143,4 +150,4 @@ def remove(name: str) -> None:
 
 def _checksum(name: str, code: bytes) -> bytes:
     # The name takes part: an intact entry under another name is as wrong as a damaged one.
-    return hashlib.blake2b(name.encode() + code, digest_size=DIGEST).digest()
+    return blake2b(name.encode() + code, digest_size=DIGEST).digest()

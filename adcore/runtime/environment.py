@@ -5,16 +5,16 @@ All of it is told without importing the compiler or LLVM, so that whoever finds 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
-PACKAGE = Path(__file__).parents[1]
+from adcore.runtime.hashing import blake2b
+
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 def environment(compiler: str) -> tuple[str, ...]:
@@ -27,8 +27,8 @@ def environment(compiler: str) -> tuple[str, ...]:
 
 def sources() -> str:
     """A hash of all of adcore's modules."""
-    digest = hashlib.blake2b(digest_size=20)
-    for name, path in sorted(_modules(str(PACKAGE))):
+    digest = blake2b(digest_size=20)
+    for name, path in sorted(_modules(PACKAGE)):
         with open(path, "rb") as file:
             text = file.read()
         digest.update(f"{name}\0{len(text)}\0".encode() + text)
@@ -40,10 +40,10 @@ def files() -> str:
 
     As with Git's index, a file that was written again has another time of its last change, which nobody can set."""
     facts = []
-    for name, path in _modules(str(PACKAGE)):
+    for name, path in _modules(PACKAGE):
         status = os.stat(path)
         facts.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
-    return hashlib.blake2b(repr((str(PACKAGE), sorted(facts))).encode(), digest_size=20).hexdigest()
+    return blake2b(repr((PACKAGE, sorted(facts))).encode(), digest_size=20).hexdigest()
 
 
 def _modules(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -56,21 +56,16 @@ def _modules(folder: str, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def llvm_version() -> str:
-    """Which llvmlite is installed: its version file, and size and time of the library that holds LLVM."""
+    """Which llvmlite is installed: its version, and size and time of the library that holds LLVM."""
     spec = importlib.util.find_spec("llvmlite")
     if spec is None or spec.origin is None:
         return "none"
-    base = Path(spec.origin).parent
-    found = []
-    for path in (base / "_version.py", *sorted((base / "binding").glob("*llvmlite*.[sd]*"))):
-        try:
-            status = path.stat()
-            found.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")
-            if path.suffix == ".py":
-                found.append(path.read_text())
-        except OSError:
-            continue
-    return "\n".join(found)
+    base = os.path.dirname(spec.origin)
+    with os.scandir(os.path.join(base, "binding")) as entries:
+        libraries = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries
+                           if e.name.endswith((".so", ".dylib", ".dll")))  # fmt: skip
+    with open(os.path.join(base, "_version.py")) as file:
+        return f"{file.read()} {libraries}"
 
 
 def cpu() -> str:

@@ -20,7 +20,6 @@ import builtins
 import dataclasses
 import enum
 import functools
-import hashlib
 import opcode
 import os
 import struct
@@ -32,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from adcore.captures import Capture, array_arg, unwrap
+from adcore.runtime.hashing import blake2b
 
 MOST = 20_000
 """Values that are looked at: more of them, and compiling is no slower than telling that it is not needed."""
@@ -74,7 +74,7 @@ class Reached:
 
     def __init__(self, rule_of: Callable[[Any], Any]) -> None:
         self._rule_of = rule_of
-        self._hash = hashlib.blake2b(digest_size=20)
+        self._hash = blake2b(digest_size=20)
         self._numbers: dict[int, int] = {}
         self._objects: list[Any] = []  # by number; kept, so that no identity is given away again
         self._waiting: list[Any] = []

@@ -101,7 +101,7 @@ def _libraries() -> tuple[ctypes.CDLL, ...]:
 def undefined_symbols(object_code: bytes) -> tuple[str, ...]:
     """Names that an ELF object expects others to define."""
     try:
-        return elf.read(object_code).undefined()
+        return tuple(elf.undefined(object_code))
     except elf.ObjectError as error:
         raise LinkError(f"cannot load object code: {error}") from error
 

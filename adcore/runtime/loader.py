@@ -19,7 +19,6 @@ import struct
 import sys
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from adcore.abi import elf
 from adcore.abi.elf import RELOCATION_ENTRY, SYMBOL_ENTRY, ObjectError, Section
@@ -51,15 +50,13 @@ class CodePages:
         weakref.finalize(self, unmap, address, size).atexit = False
 
 
-@dataclass
 class _Layout:
     """Where everything goes, from the start of the mapping. `groups` are offset, size and access of protected parts."""
 
-    places: dict[int, int] = field(default_factory=dict)
-    groups: list[tuple[int, int, int]] = field(default_factory=list)
-    stubs: int = 0
-    got: int = 0
-    size: int = 0
+    def __init__(self) -> None:
+        self.places: dict[int, int] = {}
+        self.groups: list[tuple[int, int, int]] = []
+        self.stubs = self.got = self.size = 0
 
 
 def supported() -> bool:

@@ -18,20 +18,22 @@ AddressRow = tuple[int, int, str, str, int, str]
 
 @dataclass(frozen=True)
 class CodePlace:
-    """A function of the object that observers tell apart: its size, the user's line, the phase that it belongs to."""
+    """Code that observers tell apart: its size, the user's line, the phase that it belongs to. It begins `offset`
+    bytes after `symbol`, which others can see."""
 
     symbol: str
     size: int
     span: Span | None
     phase: str
+    offset: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class NativeCode:
     """The object of one specialisation.
 
-    `written` are the parameters that it writes into, `places` the entry and what calls malloc. `allocates`: it reaches
-    the allocator. `natives` are addresses of functions outside that the user's rules call.
+    `written` are the parameters that it writes into, `places` the entry with its pieces and what calls malloc.
+    `allocates`: it reaches the allocator. `natives` are addresses of functions outside that the user's rules call.
     """
 
     object_code: bytes = field(repr=False)
@@ -47,14 +49,15 @@ class NativeCode:
     def load(self, replaced: Mapping[str, int] | None = None) -> Loaded:
         """The code in memory once more; what it imports is at the addresses in `replaced`, or at the usual ones."""
         imports = {**(allocator.entries() if self.allocates else {}), **dict(self.natives), **(replaced or {})}
-        return linker.load(self.object_code, [place.symbol for place in self.places], imports)
+        return linker.load(self.object_code, list(dict.fromkeys(place.symbol for place in self.places)), imports)
 
     def rows(self, code: Loaded, name: str) -> list[AddressRow]:
         """What an observer has to know about a loaded copy of function `name`."""
         return [
-            (code[place.symbol], code[place.symbol] + place.size, name, place.span.file, place.span.line, place.phase)
+            (start, start + place.size, name, place.span.file, place.span.line, place.phase)
             for place in self.places
             if place.span is not None
+            for start in [code[place.symbol] + place.offset]
         ]
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-import sysconfig
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,7 +39,7 @@ def supported() -> bool:
     """Whether this interpreter and this NumPy lay out their objects as the wrappers read them."""
     if sys.implementation.name != "cpython" or sys.version_info < (3, 10) or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
-    if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount") or sys.byteorder != "little":
+    if "t" in getattr(sys, "abiflags", "") or hasattr(sys, "gettotalrefcount") or sys.byteorder != "little":
         return False
     sizes = (object, 16), (float, 24), (tuple, 24), (list, 40)
     return all(cls.__basicsize__ == size for cls, size in sizes) and _arrays_as_expected() and _types_as_expected()
@@ -189,8 +188,8 @@ class Block:
 @functools.cache
 def wrapper_addresses() -> dict[str, int]:
     """Addresses of `bound` and `called`, compiled (or read from the cache) at first use."""
-    text = wrappers.wrapper_ir(sys.version_info >= (3, 12))
-    loaded = load(object_code(text, "wrappers"), ["bound", "called", "table"])
+    code = object_code(lambda: wrappers.wrapper_ir(sys.version_info >= (3, 12)), "wrappers")
+    loaded = load(code, ["bound", "called", "table"])
     _made.append(loaded)
     values = _table_values()
     ctypes.memmove(loaded.addresses["table"], (ctypes.c_uint64 * len(values))(*values), 8 * len(values))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from adcore.runtime import cache
 
 
-def object_code(text: str, purpose: str) -> bytes:
-    """The code of `text`; `purpose` tells it from others in the cache."""
-    name = cache.key(purpose, text)
+def object_code(text: Callable[[], str], purpose: str) -> bytes:
+    """The code of what `text` gives, which depends on nothing but our own modules and the interpreter; `purpose` tells
+    it from others in the cache."""
+    name = cache.key(purpose)
     code = cache.fetch(name)
     if code is None:
-        code = compiled(text)
+        code = compiled(text())
         cache.store(name, code)
     return code
 

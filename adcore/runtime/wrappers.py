@@ -22,8 +22,6 @@ Foreign addresses stand in `@table`, filled after loading, so that the object co
 
 from __future__ import annotations
 
-import string
-
 ENTRIES = 10
 BOUND_ENTRY = 4
 CALLED_ENTRY = 9
@@ -38,6 +36,8 @@ TABLE = (
 
 def wrapper_ir(none_is_immortal: bool) -> str:
     """The module's text. Before Python 3.12 `None` is counted like any other object."""
+    import string  # where the text is compiled, which is once
+
     loads = {name: f"load ptr, ptr getelementptr ([{len(TABLE)} x ptr], ptr @table, i64 0, i64 {k})"
              for k, name in enumerate(TABLE)}  # fmt: skip
     count_none = "" if none_is_immortal else _COUNT_NONE

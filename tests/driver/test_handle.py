@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import itertools
 import math
 import os
 import pickle
@@ -20,6 +21,7 @@ import pytest
 
 import adcore as ad
 from adcore.runtime import native_types as native
+from benchmarks.compile_programs import loops
 from tests.driver import programs
 
 V = np.array([1.0, 2.0, 3.0])
@@ -441,3 +443,15 @@ def test_checks_can_be_left_out() -> None:
         unchecked(x, dx, i)
         assert dx[i] == 1.0
         assert dx.sum() == 1.0
+
+
+def test_long_kernels_are_attributed_piece_by_piece() -> None:
+    """All of the code of a kernel is in its table, however many functions it consists of."""
+    program = loops(60)
+    g = ad.compile(program.f, *(ad.Duplicated(a, np.zeros_like(a)) for a in program.args))
+    assert "call i32 @kernel.2(" in g.stage("llvm")
+    assert g.certificate.proven
+    rows = sorted(g.address_table)
+    assert len(rows) > 2
+    assert {(file, line, phase) for *_, file, line, phase in rows} == {("<large program loops 60>", 5, "gradient")}
+    assert all(end <= start for (_, end, *_), (start, *_) in itertools.pairwise(rows))

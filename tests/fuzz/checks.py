@@ -18,7 +18,7 @@ from adcore.driver.pipeline import PROGRAM, SIMPLIFIED
 from adcore.driver.request import Options
 from adcore.ir import interpret
 from adcore.ops import TABLE
-from adcore.transform.arrays.producer_fusion import merge
+from adcore.transform.arrays.producer_fusion import fuse_producers
 from tests.fuzz.cases import Case, Outcome, Point, alike
 from tests.fuzz.features import features
 from tests.fuzz.programs import Program
@@ -143,7 +143,7 @@ def interpreted(case: Case, expected: Outcome, rounding: Rounding, report: Repor
             call = described(case, at)
             build = call.primal.build
             if stage == "merged":
-                program = merge(build.product(SIMPLIFIED), TABLE, AliasClasses(call.groups))
+                program = fuse_producers(build.product(SIMPLIFIED), TABLE, AliasClasses(call.groups))
             else:
                 program = build.product(PROGRAM).module if stage == "ir" else build.product(SIMPLIFIED)
             results = interpret(program, TABLE, call.values)

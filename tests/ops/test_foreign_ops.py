@@ -26,11 +26,11 @@ from adcore.transform.diff.selection import settle, track_selections
 from adcore.transform.expansion import expand_bulk, in_elements
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import defer_checks
-from adcore.transform.optimize.dead_zeroing import cancel_clears
+from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.improve import improve
-from adcore.transform.optimize.loop_reversal import ascend
-from adcore.transform.optimize.predictive_commoning import carry_accumulations
+from adcore.transform.optimize.loop_reversal import reverse_loops
+from adcore.transform.optimize.predictive_commoning import common_accumulations
 from adcore.transform.optimize.product_separation import separate_products
 from adcore.transform.optimize.scalar_promotion import promote_sums
 from adcore.transform.optimize.sweep_fusion import fuse
@@ -50,12 +50,12 @@ PASSES: dict[str, Pass] = {
     "producer_fusion": lambda f: merge(f, FOREIGN),
     "selection": lambda f: settle(track_selections(f, KINDS, [True], FOREIGN)),
     "expansion": lambda f: expand_bulk(f, FOREIGN),
-    "dead_zeroing": lambda f: cancel_clears(f, FOREIGN),
+    "dead_zeroing": lambda f: remove_dead_zeroing(f, FOREIGN),
     "sweep_fusion": lambda f: fuse(f, FOREIGN),
     "scalar_promotion": lambda f: promote_sums(f, FOREIGN),
     "gather": lambda f: gather_accumulations(f, FOREIGN),
-    "predictive_commoning": lambda f: carry_accumulations(f, FOREIGN),
-    "loop_reversal": lambda f: ascend(f, FOREIGN),
+    "predictive_commoning": lambda f: common_accumulations(f, FOREIGN),
+    "loop_reversal": lambda f: reverse_loops(f, FOREIGN),
     "improve": lambda f: improve(f, FOREIGN),
     "product_separation": lambda f: separate_products(f, FOREIGN),
     "check_sinking": lambda f: defer_checks(f, FOREIGN),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, broadcast, position, stretches
-from adcore.frontend.numpy.subscripts import dims, load, loaded
+from adcore.frontend.numpy.elements import dims, load, loaded
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NUMPY,
@@ -35,8 +35,9 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe, kind_of, materialise, scalar_type
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import binary, compare, inverted, negative, one_type
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, fits, position, stretches
+from adcore.frontend.numpy.elements import dims, fill, may_overlap, nest, store, writeable
 from adcore.frontend.numpy.elementwise import inside, operand, operation
-from adcore.frontend.numpy.subscripts import dims, fill, may_overlap, nest, store, writeable
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import Abstract, Array, Expanded, Lazy, Masked, Poison, Reshaped, is_scalar
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import fail
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Instr, Region, Value

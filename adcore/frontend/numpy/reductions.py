@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adcore.frontend.numpy.broadcasting import Shape, product
+from adcore.frontend.numpy.elements import accumulate, load, nest, store
 from adcore.frontend.numpy.elementwise import joint_type, operand
 from adcore.frontend.numpy.materialise import allocate, computed, note_order
-from adcore.frontend.numpy.subscripts import accumulate, load, nest, store
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NUMPY,
@@ -31,9 +31,10 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import stream_of
-from adcore.frontend.values.joins import describe, materialise, scalar_type
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F64, I64, ListType, Scalar
@@ -393,7 +394,9 @@ class Entry:
 
     rule: Reduction
     result: Callable[[Scalar], Scalar]
+    about: str
     twice: bool = False
+    samples: tuple[str, ...] = ("x", "A", "A, 0", "A, axis=1, keepdims=True")
 
 
 def _bool(element: Scalar) -> Scalar:
@@ -409,12 +412,19 @@ def _same(element: Scalar) -> Scalar:
 
 
 REDUCTIONS: dict[str, Entry] = {
-    "sum": Entry(np_sum, summed), "prod": Entry(np_prod, summed), "mean": Entry(np_mean, averaged),
-    "min": Entry(extremum("minimum"), _same), "max": Entry(extremum("maximum"), _same),
-    "var": Entry(np_var, averaged, True), "std": Entry(np_std, averaged, True),
-    "any": Entry(np_any, _bool), "all": Entry(np_all, _bool), "count_nonzero": Entry(count_nonzero, _index),
-    "argmax": Entry(position_of("gt"), _index), "argmin": Entry(position_of("lt"), _index),
-}  # fmt: skip
+    "sum": Entry(np_sum, summed, "the sum of elements"),
+    "prod": Entry(np_prod, summed, "the product of elements"),
+    "mean": Entry(np_mean, averaged, "the mean"),
+    "min": Entry(extremum("minimum"), _same, "the smallest element; NaN wins"),
+    "max": Entry(extremum("maximum"), _same, "the largest element; NaN wins"),
+    "var": Entry(np_var, averaged, "the variance", twice=True),
+    "std": Entry(np_std, averaged, "the standard deviation", twice=True),
+    "any": Entry(np_any, _bool, "whether one element is true", samples=("m", "x > 2.0", "A > 0.5, 0")),
+    "all": Entry(np_all, _bool, "whether all elements are true", samples=("m", "x > 0.0", "A > 0.5, 1")),
+    "count_nonzero": Entry(count_nonzero, _index, "how many elements are not zero", samples=("m", "A > 0.5, 0")),
+    "argmax": Entry(position_of("gt"), _index, "where the largest element is", samples=("x", "A", "A, 0")),
+    "argmin": Entry(position_of("lt"), _index, "where the smallest element is", samples=("x", "A", "A, 1")),
+}
 
 
 def reduced(frame: Frame, node: ast.AST, name: str, value: Abstract, given: dict[str, Abstract], what: str) -> Abstract:

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Sequence
 
 from adcore.frontend.numpy.broadcasting import Shape, described, product, same_length
+from adcore.frontend.numpy.elements import dims
 from adcore.frontend.numpy.elementwise import operand
+from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import computed
-from adcore.frontend.numpy.subscripts import dims
-from adcore.frontend.numpy.views import WHOLE, view
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     POISON,
@@ -23,7 +23,8 @@ from adcore.frontend.values.abstract import (
     Reshaped,
     is_array,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

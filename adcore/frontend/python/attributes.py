@@ -7,12 +7,13 @@ import types
 
 import numpy as np
 
-from adcore.frontend.numpy.array_calls import ARRAY_METHODS, transposed
 from adcore.frontend.numpy.broadcasting import product
+from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS
 from adcore.frontend.numpy.elementwise import operand
+from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import in_memory
-from adcore.frontend.numpy.subscripts import ARRAY_EXPRESSIONS
 from adcore.frontend.python.globals_and_closures import from_python
+from adcore.frontend.registry import METHODS
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     NONE,
@@ -28,7 +29,8 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
 
 LIST_METHODS = frozenset({"append", "copy", "index", "count"})
@@ -84,7 +86,7 @@ def _constant_attribute(frame: Frame, node: ast.Attribute, owner: Const, name: s
 
 def array_attribute(frame: Frame, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:
     """`x.shape`, `x.size`, `x.ndim`, `x.T`, `x.dtype`, methods."""
-    if name in ARRAY_METHODS:
+    if name in METHODS:
         return Method(owner, name)
     part = operand(frame, owner)
     if part is None:

@@ -26,7 +26,7 @@ from adcore.frontend.python.raising import raise_unless
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import FALSE, TRUE, Abstract, Const, Num, Poison
 from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.joins import materialise
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.types import BOOL
 
 MOST_NESTED = 64

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from adcore.frontend.numpy.elements import accumulate, dim, load
 from adcore.frontend.numpy.elementwise import absolute
-from adcore.frontend.numpy.subscripts import accumulate, dim, load
+from adcore.frontend.registry import Call, python_function, register
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     NONE,
@@ -34,9 +35,10 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import consume, enumerated, reverse, reversed_range, stream_of, zipped
-from adcore.frontend.values.joins import describe, kind_of, materialise, scalar_type
 from adcore.frontend.values.lists import list_literal
+from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import (
     binary,
     compare,
@@ -54,31 +56,37 @@ from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, I64, Scalar
 
-Builtin = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
+Named = dict[str, Abstract]
 
 
-def plain(least: int, most: int | None, *keywords: str) -> Callable[[Builtin], Builtin]:
-    """Check the number of arguments and the keywords before a builtin sees them."""
+def builtin(
+    function: Any,
+    least: int = 1,
+    most: int | None = 1,
+    *keywords: str,
+    samples: tuple[str, ...],
+    about: str,
+    lazy: bool = False,
+) -> Callable[[Call], Call]:
+    """Register a builtin. It sees numbers for arrays without axes, and uses up the iterators that it is given."""
 
-    def decorate(rule: Builtin) -> Builtin:
-        def checked(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-            name = ast.unparse(node.func)
-            for key in named:
-                if key not in keywords:
-                    return frame.error(node, f"{name}(..., {key}=...) is not supported", f"leave `{key}` out")
-            if len(args) < least or (most is not None and len(args) > most):
-                return frame.error(node, f"{name} does not take {len(args)} arguments")
-            args = [
-                load(frame, a, ()) if isinstance(a, Array) and a.rank == 0 else consume(frame, node, a) for a in args
-            ]
-            return rule(frame, node, args, named)
+    def decorate(rule: Call) -> Call:
+        def call(frame: Frame, node: ast.Call, args: list[Abstract], named: Named) -> Abstract:
+            return rule(frame, node, [_taken(frame, node, a) for a in args], named)
 
-        return checked
+        python_function(function, least=least, most=most, keywords=keywords, samples=samples, about=about, lazy=lazy)(
+            call
+        )
+        return rule
 
     return decorate
 
 
-@plain(1, 1)
+def _taken(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
+    return load(frame, value, ()) if isinstance(value, Array) and value.rank == 0 else consume(frame, node, value)
+
+
+@builtin(len, samples=("x", "A", "(1.0, 2.0)"), about="how many items there are")
 def _len(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     (value,) = args
     if isinstance(value, Array):
@@ -92,7 +100,7 @@ def _len(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
     return sequence_length(frame, value)
 
 
-@plain(1, 3)
+@builtin(range, 1, 3, samples=("3", "1, 9, 2"), about="a range of integers")
 def _range(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     for argument, value in zip(node.args, args, strict=False):
         if not is_scalar(value) or scalar_type(value).kind == "f":
@@ -111,14 +119,14 @@ def _is_bool(value: Abstract) -> bool:
     return isinstance(value, Num) and value.type == BOOL
 
 
-@plain(1, 2, "start")
+@builtin(enumerate, 1, 2, "start", samples=("x",), about="items with their numbers")
 def _enumerate(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     stream = stream_of(frame, node, args[0])
     start = args[1] if len(args) > 1 else named.get("start", Const(0))
     return POISON if stream is None else enumerated(frame, stream, start)
 
 
-@plain(0, None, "strict")
+@builtin(zip, 0, None, "strict", samples=("x, y",), about="items of several iterables side by side")
 def _zip(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     streams = [stream_of(frame, node, a) for a in args]
     found = [s for s in streams if s is not None]
@@ -132,7 +140,7 @@ def _zip(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
     return zipped(frame, node, found)
 
 
-@plain(1, 1)
+@builtin(reversed, samples=("x",), about="items from the last to the first")
 def _reversed(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     if isinstance(args[0], Range):
         return reversed_range(frame, args[0])
@@ -140,7 +148,7 @@ def _reversed(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[st
     return POISON if stream is None else reverse(frame, stream)
 
 
-@plain(1, 1)
+@builtin(abs, samples=("a", "-x"), about="magnitude", lazy=True)
 def _abs(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     (value,) = args
     if is_array(value):
@@ -161,7 +169,7 @@ def _not_a_number(frame: Frame, node: ast.Call, value: Abstract) -> Abstract:
     return frame.error(node, f"{ast.unparse(node.func)} does not take {describe(value)}")
 
 
-@plain(0, 1)
+@builtin(float, 0, 1, samples=("a", "k"), about="as a float")
 def _float(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     if not args:
         return Const(0.0)
@@ -170,7 +178,7 @@ def _float(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
     return to_float(frame, node, args[0]) if is_scalar(args[0]) else _one_element(frame, node, args[0], to_float)
 
 
-@plain(0, 1)
+@builtin(int, 0, 1, samples=("a", "10.0 * a"), about="as an int, towards 0")
 def _int(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     if not args:
         return Const(0)
@@ -183,7 +191,7 @@ def _one_element(frame: Frame, node: ast.Call, value: Abstract, rule: Any) -> Ab
     return _not_a_number(frame, node, value)
 
 
-@plain(0, 1)
+@builtin(bool, 0, 1, samples=("a",), about="whether it is true")
 def _bool(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     if not args:
         return Const(False)
@@ -198,7 +206,7 @@ def _bool(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, A
     return _not_a_number(frame, node, value)
 
 
-@plain(1, 2)
+@builtin(round, 1, 2, samples=("10.0 * a",), about="the nearest integer, halves to even")
 def _round(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     """With one argument: to the nearest integer, halves to even. Decimal places are not exact in binary."""
     if not is_scalar(args[0]):
@@ -212,8 +220,7 @@ def _round(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, 
     return Num(frame.emit("cast", frame.emit("rint", materialise(frame, args[0])), type="i64"))
 
 
-def _extremum(comparison: type[ast.cmpop]) -> Builtin:
-    @plain(1, None)
+def _extremum(comparison: type[ast.cmpop]) -> Call:
     def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if len(args) > 1:
             for value in args:
@@ -223,6 +230,10 @@ def _extremum(comparison: type[ast.cmpop]) -> Builtin:
         return _extremum_of(frame, node, args[0], comparison)
 
     return rule
+
+
+builtin(min, 1, None, samples=("a, 0.5", "x", "(a, 0.5, 2.0)"), about="the smallest")(_extremum(ast.Lt))
+builtin(max, 1, None, samples=("a, 0.5", "x", "(a, 0.5, 2.0)"), about="the largest")(_extremum(ast.Gt))
 
 
 def _extremum_of(frame: Frame, node: ast.Call, value: Abstract, comparison: type[ast.cmpop]) -> Abstract:
@@ -270,7 +281,7 @@ def _accumulated(
     return Num(result, kind if same else Kind(tuple(flags)) if tracked else UNTRACKED)
 
 
-@plain(1, 2, "start")
+@builtin(sum, 1, 2, "start", samples=("x", "(1.0, a)", "[1.0, 2.0], a"), about="the sum of items, from the left")
 def _sum(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     """Items added from the left, as `0 + a + b + ...`."""
     start = args[1] if len(args) > 1 else named.get("start", Const(0))
@@ -307,7 +318,7 @@ def _added(frame: Frame, node: ast.Call, total: Abstract, item: Abstract) -> Abs
     return binary(frame, node, ast.Add, total, item)
 
 
-@plain(2, 2)
+@builtin(isinstance, 2, 2, samples=("a, float", "x, np.ndarray"), about="whether it is of one of these classes")
 def _isinstance(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     """Known while compiling: types are part of what a program is compiled for."""
     value, classes = args
@@ -344,13 +355,13 @@ def _isinstance_of_number(frame: Frame, value: Num, classes: tuple[type, ...]) -
     return Const(numpy if value.kind.numpy else python)
 
 
-@plain(0, 1)
+@builtin(tuple, 0, 1, samples=("(1.0, a)",), about="a tuple of the items")
 def _tuple(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     items = _all_items(frame, node, args)
     return POISON if items is None else Items(items)
 
 
-@plain(0, 1)
+@builtin(list, 0, 1, samples=("(1.0, a)",), about="a list of the items")
 def _list(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     items = _all_items(frame, node, args)
     return POISON if items is None else list_literal(frame, node, items)
@@ -369,44 +380,37 @@ def _all_items(frame: Frame, node: ast.Call, args: list[Abstract]) -> tuple[Abst
     return tuple(stream.item(Const(k)) for k in range(length))
 
 
-@plain(2, 2)
+@builtin(divmod, 2, 2, samples=("a, 0.3", "7, k"), about="quotient and remainder")
 def _divmod(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     return Items((binary(frame, node, ast.FloorDiv, *args), binary(frame, node, ast.Mod, *args)))
 
 
-@plain(2, 3)
+@builtin(pow, 2, 3, samples=("a, 2", "a, 0.5"), about="`x ** y`")
 def _pow(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     if len(args) == 3:
         return frame.error(node, "pow with a modulus is not supported", "write (x ** n) % m")
     return binary(frame, node, ast.Pow, args[0], args[1])
 
 
+# Registered for its refusal, which says more than that of an unknown function.
 def _print(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     return frame.error(
         node, "print is not supported", "return the value, or store it into an array, and print it outside"
     )
 
 
-def _math_reduction(operation: type[ast.operator]) -> Builtin:
-    @plain(1, 1)
-    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        length = static_length(frame, args[0])
-        stream = stream_of(frame, node, args[0])
-        if stream is None:
-            return POISON
-        if length is None or length > 64:
-            return frame.error(node, f"{ast.unparse(node.func)} over a length that is not known", "write a loop")
-        total: Abstract = Const(1)
-        for k in range(length):
-            total = binary(frame, node, operation, total, stream.item(Const(k)))
-        return total
-
-    return rule
+register(print, _print, "", ())
 
 
-BUILTINS: dict[Any, Builtin] = {
-    len: _len, range: _range, enumerate: _enumerate, zip: _zip, reversed: _reversed, abs: _abs, float: _float,
-    int: _int, bool: _bool, round: _round, min: _extremum(ast.Lt), max: _extremum(ast.Gt), sum: _sum,
-    isinstance: _isinstance, tuple: _tuple, list: _list, divmod: _divmod, pow: _pow, print: _print,
-    math.prod: _math_reduction(ast.Mult),
-}  # fmt: skip
+@builtin(math.prod, samples=("(2.0, a)",), about="the product of items")
+def _product(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    length = static_length(frame, args[0])
+    stream = stream_of(frame, node, args[0])
+    if stream is None:
+        return POISON
+    if length is None or length > 64:
+        return frame.error(node, f"{ast.unparse(node.func)} over a length that is not known", "write a loop")
+    total: Abstract = Const(1)
+    for k in range(length):
+        total = binary(frame, node, ast.Mult, total, stream.item(Const(k)))
+    return total

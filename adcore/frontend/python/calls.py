@@ -12,31 +12,10 @@ import numpy as np
 from adcore.captures import unwrap
 from adcore.errors import CompileError
 from adcore.frontend.custom_derivatives import find
-from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS, array_method
+from adcore.frontend.functions import FUNCTIONS, METHODS
 from adcore.frontend.numpy.materialise import all_settled, in_memory
-from adcore.frontend.python.builtins import BUILTINS
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
-from adcore.frontend.python.function_table import (
-    MATH,
-    MATH_SPECIAL,
-    NUMPY,
-    NUMPY_ANY,
-    NUMPY_FORMULAS,
-    NUMPY_LOGIC,
-    NUMPY_OPERATORS,
-    ROUNDING,
-)
-from adcore.frontend.python.math_calls import (
-    CLASSIFY,
-    SCALAR_TYPES,
-    call_formula,
-    call_logic,
-    call_math,
-    call_numpy,
-    classify,
-    convert,
-)
 from adcore.frontend.reader import Source
 from adcore.frontend.session import Frame, body_of, new_frame
 from adcore.frontend.values.abstract import (
@@ -56,7 +35,7 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
-from adcore.frontend.values.joins import describe
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import append
 from adcore.frontend.values.sequences import static_items
 
@@ -146,19 +125,8 @@ def call_object(frame: Frame, node: ast.Call, function: Any, arguments: Argument
         if isinstance(unwrap(function), types.FunctionType):
             return call_user(frame, node, function, arguments)
         return _unknown(frame, node, function)
-    if function in BUILTINS:
-        return BUILTINS[function](frame, node, arguments.positional, arguments.keywords)
-    if function in ARRAY_FUNCTIONS:
-        return ARRAY_FUNCTIONS[function](frame, node, arguments.positional, arguments.keywords)
-    tables = ((MATH, call_math), (ROUNDING, call_math), (MATH_SPECIAL, call_math), (NUMPY, call_numpy),
-              (NUMPY_ANY, call_numpy), (NUMPY_OPERATORS, call_numpy), (NUMPY_FORMULAS, call_formula),
-              (NUMPY_LOGIC, call_logic), (CLASSIFY, classify), (SCALAR_TYPES, convert))  # fmt: skip
-    for table, apply in tables:
-        if function in table:
-            if arguments.keywords:
-                keyword = next(iter(arguments.keywords))
-                return frame.error(node, f"the argument `{keyword}=` is not supported here", "leave it out")
-            return apply(frame, node, function, arguments.positional)
+    if function in FUNCTIONS:
+        return FUNCTIONS[function].call(frame, node, arguments.positional, arguments.keywords)
     if isinstance(function, type):
         return construct(frame, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
@@ -327,7 +295,7 @@ def construct(frame: Frame, node: ast.Call, cls: type, arguments: Arguments) -> 
 def call_method(frame: Frame, node: ast.Call, method: Method, arguments: Arguments) -> Abstract:
     owner = method.owner
     if isinstance(owner, Array) or is_array(owner):
-        return array_method(frame, node, owner, method.name, arguments.positional, arguments.keywords)
+        return METHODS[method.name].call(frame, node, [owner, *arguments.positional], arguments.keywords)
     if isinstance(owner, ListRef) and method.name == "append" and len(arguments.positional) == 1:
         return append(frame, node, owner, arguments.positional[0])
     if isinstance(owner, ListRef) and method.name == "copy":

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.liveness import bound_names
-from adcore.frontend.numpy.subscripts import nest, stored, wider
+from adcore.frontend.numpy.elements import nest, stored, wider
 from adcore.frontend.python.targets import assign
 from adcore.frontend.session import Frame, as_static_int, comprehension_frame
 from adcore.frontend.values.abstract import POISON, Abstract, Const, Num, Poison, Stream, is_scalar
 from adcore.frontend.values.conditions import condition
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import consume, stream_of
-from adcore.frontend.values.joins import describe, kind_of, materialise, scalar_type
 from adcore.frontend.values.lists import LONGEST_LIST, list_array, list_literal
+from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
 from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64, ArrayType

@@ -22,7 +22,9 @@ from adcore.frontend.values.abstract import (
     Poison,
     Record,
 )
-from adcore.frontend.values.joins import Joiner, defined_in, materialise, rebuilt_state
+from adcore.frontend.values.joins import Joiner
+from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.phis import defined_in, rebuilt_state
 from adcore.frontend.values.rebinding import Carried, merged
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value, substitute

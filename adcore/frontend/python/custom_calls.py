@@ -17,10 +17,10 @@ from adcore.errors import CompileError, Diagnostic
 from adcore.frontend.custom_derivatives import Compiled, Kinds, Rule
 from adcore.frontend.program import Program
 from adcore.frontend.python.control_flow import choose
-from adcore.frontend.python.math_calls import scalar_arguments
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import POISON, Abstract, Const, Kind, Num
-from adcore.frontend.values.joins import kind_of, materialise, scalar_type
+from adcore.frontend.values.number_arguments import scalar_arguments
+from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.weak_types import certain, flag
 from adcore.ir import print_function

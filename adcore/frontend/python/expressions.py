@@ -10,11 +10,13 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+from adcore.frontend.numpy.elements import is_list
 from adcore.frontend.numpy.elementwise import comparison, operation, unary
-from adcore.frontend.numpy.indexing import is_special, selected
+from adcore.frontend.numpy.functions.products import matmul
+from adcore.frontend.numpy.indexing.arrays import is_special, selected
+from adcore.frontend.numpy.indexing.integers import integer, normalised
+from adcore.frontend.numpy.indexing.slices import element_or_view, subscripts
 from adcore.frontend.numpy.materialise import in_memory, settled
-from adcore.frontend.numpy.products import matmul
-from adcore.frontend.numpy.subscripts import element_or_view, integer, is_list, normalised, subscripts
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
 from adcore.frontend.python.comprehensions import comprehension
@@ -44,9 +46,10 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.conditions import condition, scalar
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import stream_of
-from adcore.frontend.values.joins import TooWide, describe, kind_of, materialise, scalar_type
 from adcore.frontend.values.lists import list_literal, list_subscript, repeat_list
+from adcore.frontend.values.numbers import TooWide, kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import OPERATORS, binary, compare, inverted, negative, positive
 from adcore.frontend.values.sequences import sequence_length, static_items, uniform_item
 from adcore.frontend.values.weak_types import chosen as one_of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from adcore.captures import Capture, array_arg, unwrap
-from adcore.frontend.numpy.subscripts import CAPTURED
+from adcore.frontend.numpy.elements import CAPTURED
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import Abstract, Array, Const, Items, Record, is_number
 from adcore.ir.core import Value

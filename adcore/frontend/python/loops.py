@@ -25,7 +25,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.iterables import consume, stream_of
-from adcore.frontend.values.joins import materialise
+from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.sequences import static_length
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64

@@ -7,7 +7,7 @@ import ast
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import FALSE, Abstract, Const, Poison
 from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.joins import materialise
+from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import fail
 from adcore.ir.types import BOOL
 from adcore.ops.memory import FAULTS

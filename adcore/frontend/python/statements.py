@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from adcore.frontend.numpy.indexing import is_special, update_selected
+from adcore.frontend.numpy.elements import is_list, load, store, writeable
+from adcore.frontend.numpy.functions.products import matmul
+from adcore.frontend.numpy.indexing.arrays import is_special, update_selected
+from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import Target, in_memory, put_array, update
-from adcore.frontend.numpy.products import matmul
-from adcore.frontend.numpy.subscripts import is_list, load, locate, store, subscripts, writeable
 from adcore.frontend.python.expressions import closure, combine, subscript
 from adcore.frontend.python.loops import for_loop, while_loop
 from adcore.frontend.python.raising import assert_statement, raise_statement
@@ -28,8 +29,8 @@ from adcore.frontend.values.abstract import (
     Reshaped,
     is_scalar,
 )
-from adcore.frontend.values.joins import TooWide
 from adcore.frontend.values.lists import check_list_store
+from adcore.frontend.values.numbers import TooWide
 
 
 def perform(frame: Frame, stmt: ast.stmt) -> None:

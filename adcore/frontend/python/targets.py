@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from adcore.frontend.numpy.indexing import is_special, put_selected
+from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS, check_length, dim, fill, is_list, load, store, writeable
+from adcore.frontend.numpy.indexing.arrays import is_special, put_selected
+from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import in_memory, put_array, settled
-from adcore.frontend.numpy.subscripts import (
-    ARRAY_EXPRESSIONS,
-    check_length,
-    dim,
-    fill,
-    is_list,
-    load,
-    locate,
-    store,
-    subscripts,
-    writeable,
-)
 from adcore.frontend.session import Frame, name_value
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -36,8 +26,8 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import consume, stream_of
-from adcore.frontend.values.joins import describe
 from adcore.frontend.values.lists import check_list_store, store_item
 from adcore.frontend.values.scalars import fail
 from adcore.frontend.values.sequences import static_items, static_length

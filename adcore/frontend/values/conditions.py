@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import types
 
-from adcore.frontend.numpy.subscripts import load
+from adcore.frontend.numpy.elements import load
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     FALSE,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from adcore.frontend.numpy.elements import dim
+from adcore.frontend.numpy.indexing.views import view
 from adcore.frontend.numpy.materialise import computed
-from adcore.frontend.numpy.subscripts import dim
-from adcore.frontend.numpy.views import view
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -23,8 +23,9 @@ from adcore.frontend.values.abstract import (
     Stream,
     Uniform,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import dynamic_item
+from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import minimum
 from adcore.frontend.values.sequences import (
     is_named_tuple,

@@ -7,11 +7,8 @@ the leaves get.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from adcore.captures import same_value
 from adcore.frontend.session import Frame, State
@@ -30,7 +27,6 @@ from adcore.frontend.values.abstract import (
     Expanded,
     Items,
     Kind,
-    Lazy,
     ListRef,
     Maybe,
     Num,
@@ -43,70 +39,12 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_scalar,
 )
-from adcore.frontend.values.weak_types import certain, flag
-from adcore.ir.core import Region, Value
-from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, Scalar
-
-
-class TooWide(Exception):
-    """A constant that an integer of the IR can't hold."""
-
-
-def static_type(value: object) -> Scalar:
-    """IR type of a known number."""
-    if isinstance(value, (bool, np.bool_)):
-        return BOOL
-    if isinstance(value, (int, np.integer)):
-        return I64
-    return F32 if isinstance(value, np.float32) else F64
-
-
-def scalar_type(value: Abstract) -> Scalar:
-    """IR type of a number."""
-    if isinstance(value, Num):
-        return value.type
-    assert isinstance(value, Const)
-    return static_type(value.value)
-
-
-def kind_of(value: Abstract) -> Kind:
-    """Whose a number is."""
-    if isinstance(value, Num):
-        return value.kind
-    assert isinstance(value, Const)
-    return certain(not isinstance(value.value, np.generic))
-
-
-def materialise(frame: Frame, value: Abstract, type_: Scalar | None = None) -> Value:
-    """The IR value of a number, converted to `type_`."""
-    if isinstance(value, Const):
-        wanted = type_ or static_type(value.value)
-        number = value.value.item() if isinstance(value.value, np.generic) else value.value
-        if wanted.kind == "f":
-            return frame.const(float(number), wanted)
-        if wanted.kind == "b":
-            return frame.const(bool(number), wanted)
-        if not -(2**63) <= number < 2**63:
-            raise TooWide(str(number))
-        return frame.const(int(number), wanted)
-    assert isinstance(value, Num), value
-    if type_ is None or value.type == type_:
-        return value.value
-    return frame.emit("cast", value.value, type=type_.name, hint=value.value.hint)
-
-
-def join_types(a: Abstract, b: Abstract) -> Scalar | None:
-    """The type that holds both numbers without changing what Python computes with them; None if there is none."""
-    ta, tb = scalar_type(a), scalar_type(b)
-    if ta == tb:
-        return ta
-    for narrow, other in ((ta, b), (tb, a)):
-        if narrow == F32:
-            # A Python float adapts to float32 wherever it meets one; only a constant is known not to change by it.
-            exact = isinstance(other, Const) and float(np.float32(other.value)) == float(other.value)
-            return F32 if kind_of(other).python and exact else None
-    order = (BOOL, I64, F64)
-    return max(ta, tb, key=order.index)
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import join_types, kind_of, materialise, static_type
+from adcore.frontend.values.phis import _parts
+from adcore.frontend.values.weak_types import flag
+from adcore.ir.core import Value
+from adcore.ir.types import BOOL, NUMPY_NAMES, Scalar
 
 
 @dataclass
@@ -459,44 +397,6 @@ def _contents(state: State, cell: int | None) -> Abstract:
     return Items(state.cells[cell]) if cell in state.cells else UNBOUND
 
 
-def _parts(value: Abstract) -> tuple[Abstract, ...]:
-    if isinstance(value, Items):
-        return value.items
-    assert isinstance(value, Record)
-    return tuple(item for _, item in value.fields)
-
-
-def rebuilt(value: Abstract, mapping: dict[Value, Value]) -> Abstract:
-    """A skeleton with its leaves replaced."""
-    if isinstance(value, Num):
-        kind = dataclasses.replace(value.kind, flags=tuple(mapping.get(f, f) for f in value.kind.flags))
-        return Num(mapping.get(value.value, value.value), kind) if value.value in mapping else value
-    if isinstance(value, Items):
-        return Items(tuple(rebuilt(v, mapping) for v in value.items))
-    if isinstance(value, Record):
-        return Record(value.cls, tuple((key, rebuilt(v, mapping)) for key, v in value.fields))
-    if isinstance(value, Maybe):
-        return Maybe(rebuilt(value.inner, mapping), rebuilt(value.bound, mapping))
-    return value
-
-
-def rebuilt_state(state: State, mapping: dict[Value, Value]) -> State:
-    return dataclasses.replace(
-        state,
-        locals={name: rebuilt(v, mapping) for name, v in state.locals.items()},
-        cells={cell: tuple(rebuilt(v, mapping) for v in items) for cell, items in state.cells.items()},
-        result=rebuilt(state.result, mapping),
-        returns=rebuilt(state.returns, mapping),
-        breaks=rebuilt(state.breaks, mapping),
-        continues=rebuilt(state.continues, mapping),
-    )
-
-
-def defined_in(region: Region) -> frozenset[Value]:
-    """Values that a region makes visible to its own body only."""
-    return frozenset(region.params) | {v for instr in region.body for v in instr.results}
-
-
 def _identical(a: Iterable[Abstract], b: Iterable[Abstract]) -> bool:
     return all(x is y for x, y in zip(a, b, strict=True))
 
@@ -507,27 +407,6 @@ def _fields(like: Record, values: Iterable[Abstract]) -> tuple[tuple[str, Abstra
 
 def _is_list(value: Abstract) -> bool:
     return isinstance(value, ListRef) or (isinstance(value, Array) and value.literal is not None)
-
-
-def describe(value: Abstract) -> str:
-    """What a value is, for messages."""
-    if isinstance(value, Const):
-        return "None" if value.value is None else f"{type(value.value).__name__} {value.value!r}"
-    if isinstance(value, Num):
-        names = {"b": "bool", "i": "int", "u": "int", "f": "float"}
-        return f"NumPy {value.type}" if value.kind.numpy else names[value.type.kind]
-    if isinstance(value, Array):
-        return "a list" if value.literal is not None else f"an array of rank {value.rank}"
-    if isinstance(value, (Expanded, Reshaped, Lazy)):
-        return f"an array of rank {value.rank}"
-    names_of = {
-        "Items": "a tuple", "ListRef": "a list", "Uniform": "a list of any length", "Range": "a range",
-        "Stream": "an iterator", "Closure": "a function", "Method": "a method", "Slice": "a slice",
-        "Masked": "a selection by a mask",
-    }  # fmt: skip
-    if isinstance(value, Record):
-        return f"a {value.cls.__name__}"
-    return names_of.get(type(value).__name__, "a value")
 
 
 def _quoted(name: str) -> str:

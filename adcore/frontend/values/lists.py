@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from adcore.frontend.numpy.subscripts import integer, load, nest, normalised, stored, wider
+from adcore.frontend.numpy.elements import load, nest, stored, wider
+from adcore.frontend.numpy.indexing.integers import integer, normalised
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -23,7 +24,8 @@ from adcore.frontend.values.abstract import (
     Slice,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe, join_types, kind_of, materialise, scalar_type
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import join_types, kind_of, materialise, scalar_type
 from adcore.frontend.values.scalars import fail, python_message
 from adcore.frontend.values.sequences import all_scalars, static_items
 from adcore.frontend.values.weak_types import chosen, flag

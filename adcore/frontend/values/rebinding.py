@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.materialise import allocate
-from adcore.frontend.numpy.subscripts import dims, load, nest, store
 from adcore.frontend.session import Frame, State, as_static_int
 from adcore.frontend.values.abstract import NUMPY, UNBOUND, Abstract, Array, Items, Maybe, Num, Record, Unbound
-from adcore.frontend.values.joins import materialise
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

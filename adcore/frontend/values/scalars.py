@@ -17,7 +17,8 @@ import numpy as np
 
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import NUMPY, Abstract, Const, Kind, Num, Poison, is_scalar
-from adcore.frontend.values.joins import TooWide, describe, join_types, kind_of, materialise, scalar_type
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import TooWide, join_types, kind_of, materialise, scalar_type
 from adcore.frontend.values.weak_types import check_numpy, check_python, chosen, flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, Scalar

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adcore.frontend.numpy.subscripts import dim, load, loaded
+from adcore.frontend.numpy.elements import dim, load, loaded
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -19,7 +19,7 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_scalar,
 )
-from adcore.frontend.values.joins import materialise
+from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import python_message
 from adcore.frontend.values.weak_types import certain
 from adcore.ir.core import Value

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from adcore.abi import elf
 from adcore.abi.certificate import Certificate
+from adcore.abi.object_file import ObjectFile, read
 
 VECTOR = "libmvec: the same computation in vector registers; lanes outside its range call the scalar function"
 
@@ -63,7 +63,7 @@ def certify(object_code: bytes, llvm_ir: str, declared: Mapping[str, str] | None
 
     `declared`: symbols that somebody vouches for, with the reason; the certificate repeats it.
     """
-    obj, declared = elf.read(object_code), declared or {}
+    obj, declared = read(object_code), declared or {}
     external = tuple(s for s in obj.undefined() if s != "_GLOBAL_OFFSET_TABLE_")
     unproven = [_refusal(symbol) for symbol in external if not (reason(symbol) or declared.get(symbol))]
     indirect = indirect_calls(llvm_ir)
@@ -78,7 +78,7 @@ def _refusal(symbol: str) -> str:
     return f"calls {symbol}, {'an allocator' if symbol in ALLOCATORS else 'which is not known not to allocate'}"
 
 
-def _address_uses(obj: elf.ObjectFile) -> list[str]:
+def _address_uses(obj: ObjectFile) -> list[str]:
     """Undefined symbols whose address the object takes rather than calls: it could call it later, unseen."""
     direct = DIRECT_CALLS.get(obj.machine)
     if direct is None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from adcore.abi import elf
+from adcore.abi import elf, object_file
 from adcore.abi.certificate import Certificate
 from adcore.abi.llvm_lock import LOCK
+from adcore.abi.object_file import Symbol
 from adcore.lower.lowering import Lowered
 from adcore.lower.objects.certificate import certify
 
@@ -43,7 +44,13 @@ class Artifact:
     @cached_property
     def symbols(self) -> dict[str, int]:
         """Size in bytes of every function that the object defines and others can see."""
-        return {s.name: s.size for s in elf.read(self.object_code).symbols if s.defined and s.binding != elf.LOCAL}
+        return {name: s.size for name, s in self.functions.items() if s.binding != elf.LOCAL}
+
+    @cached_property
+    def functions(self) -> dict[str, Symbol]:
+        """Every function that the object defines, its own ones included."""
+        symbols = object_file.read(self.object_code).symbols
+        return {s.name: s for s in symbols if s.defined and (s.kind == elf.FUNCTION or s.binding != elf.LOCAL)}
 
     @cached_property
     def assembly(self) -> str:

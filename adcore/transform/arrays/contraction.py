@@ -44,42 +44,42 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
-from adcore.transform.arrays.local_arrays import OwnArray, rebuilt, without_views
-from adcore.transform.arrays.loop_fusion import Program, join_all
+from adcore.transform.arrays.local_arrays import LocalArray, rebuilt, without_views
+from adcore.transform.arrays.loop_fusion import AnalysedFunction, join_all
 
 
-def contract(program: Program) -> tuple[Program, frozenset[Value]]:
-    """The program with its own arrays as small as they get, and those that are smaller now."""
+def contract(program: AnalysedFunction) -> tuple[AnalysedFunction, frozenset[Value]]:
+    """The program with its local arrays as small as they get, and those that are smaller now."""
     smaller: set[Value] = set()
     tried: set[Value] = set()
-    while (own := _next(program, tried)) is not None:
-        tried.add(own.root)
-        found = _contracted(program, own)
+    while (local := _next(program, tried)) is not None:
+        tried.add(local.root)
+        found = _contracted(program, local)
         if found is not None:
             program, root = found
-            smaller = {root, *smaller} - {own.root}
-            tried = {own.root for own in program.own if not own.alloc.operands}
+            smaller = {root, *smaller} - {local.root}
+            tried = {local.root for local in program.local_arrays if not local.alloc.operands}
     return program, frozenset(smaller)
 
 
-def _next(program: Program, tried: set[Value]) -> OwnArray | None:
-    return next((o for o in program.own if o.root not in tried and o.alloc.operands), None)
+def _next(program: AnalysedFunction, tried: set[Value]) -> LocalArray | None:
+    return next((o for o in program.local_arrays if o.root not in tried and o.alloc.operands), None)
 
 
-def _contracted(program: Program, own: OwnArray) -> tuple[Program, Value] | None:
-    """The program with a smaller array in the place of `own`, and that array; None if it has to stay as it is."""
-    program = program.changed(without_views(program.facts, own, program.ops)) if own.views else program
+def _contracted(program: AnalysedFunction, local: LocalArray) -> tuple[AnalysedFunction, Value] | None:
+    """The program with a smaller array in the place of `local`, and that array; None if it has to stay as it is."""
+    program = program.changed(without_views(program.facts, local, program.ops)) if local.views else program
     while True:
-        (own,) = (o for o in program.own if o.root is own.root)
-        if not own.accesses:
+        (local,) = (o for o in program.local_arrays if o.root is local.root)
+        if not local.accesses:
             return None
-        region = region_of_all(program.facts, own.accesses)
-        fixed = _fixed_subscripts(program, own, region)
-        if fixed and _starts_afresh(program, own, region):
-            return _without_dimensions(program, own, region, fixed)
-        holders = dict.fromkeys(program.facts.ancestor(i, region) for i in own.accesses)
+        region = region_of_all(program.facts, local.accesses)
+        fixed = _fixed_subscripts(program, local, region)
+        if fixed and _starts_afresh(program, local, region):
+            return _without_dimensions(program, local, region, fixed)
+        holders = dict.fromkeys(program.facts.ancestor(i, region) for i in local.accesses)
         loops = [i for i in holders if i is not None and i.op == "for"]
-        if len(loops) < len(holders) or not _may_get_smaller(program, own, region):
+        if len(loops) < len(holders) or not _may_get_smaller(program, local, region):
             return None
         step = join_all(program, region, loops)
         if step is None:
@@ -94,24 +94,24 @@ def region_of_all(facts: Structure, instrs: Iterable[Instr]) -> Region:
     return shared[0]
 
 
-def _fixed_subscripts(program: Program, own: OwnArray, region: Region) -> list[int]:
+def _fixed_subscripts(program: AnalysedFunction, local: LocalArray, region: Region) -> list[int]:
     """The dimensions whose subscript is the same value wherever the array is touched in one run of `region`."""
     chain = program.facts.chain(region)
-    accesses = [program.dependence.access(i) for i in own.accesses]
+    accesses = [program.dependence.access(i) for i in local.accesses]
 
     def is_fixed(axis: int) -> bool:
         forms = [access.subscripts[axis] for access in accesses]
         atoms = [atom for atom in forms[0] or {} if isinstance(atom, Value)]
         return all(form == forms[0] for form in forms) and all(program.facts.home[a] in chain for a in atoms)
 
-    return [axis for axis in range(len(own.alloc.operands)) if is_fixed(axis)]
+    return [axis for axis in range(len(local.alloc.operands)) if is_fixed(axis)]
 
 
-def _may_get_smaller(program: Program, own: OwnArray, region: Region) -> bool:
+def _may_get_smaller(program: AnalysedFunction, local: LocalArray, region: Region) -> bool:
     """Whether some dimension would have one subscript if all loops were joined, which is cheaper than joining them."""
     depth = program.facts.depth(region)
-    shapes: list[set[frozenset[tuple[Atom, int]] | None]] = [set() for _ in own.alloc.operands]
-    for access in map(program.dependence.access, own.accesses):
+    shapes: list[set[frozenset[tuple[Atom, int]] | None]] = [set() for _ in local.alloc.operands]
+    for access in map(program.dependence.access, local.accesses):
         counters = [loop.regions[-1].params[0] for loop in access.loops[depth:]]
         level: dict[Atom, Atom] = {counter: k for k, counter in enumerate(counters, start=2)}  # 1 is the constant
         for seen, form in zip(shapes, access.subscripts, strict=True):
@@ -119,39 +119,41 @@ def _may_get_smaller(program: Program, own: OwnArray, region: Region) -> bool:
     return any(len(seen) == 1 and None not in seen for seen in shapes)
 
 
-def _starts_afresh(program: Program, own: OwnArray, region: Region) -> bool:
+def _starts_afresh(program: AnalysedFunction, local: LocalArray, region: Region) -> bool:
     """Whether a run of `region` reads only what it stored itself, or what nothing stored."""
     facts, dependence = program.facts, program.dependence
-    levels = range(facts.depth(facts.home[own.root]) + 1, facts.depth(region) + 1)
+    levels = range(facts.depth(facts.home[local.root]) + 1, facts.depth(region) + 1)
 
     def comes_from_elsewhere(load: Instr) -> bool:
-        return any(dependence.carried(store, load, level) for store in own.writes for level in levels)
+        return any(dependence.carried(store, load, level) for store in local.writes for level in levels)
 
-    reads = [i for i in own.accesses if i.op not in program.ops.stores]
-    return not levels or all(stored_before(program, own, load) or not comes_from_elsewhere(load) for load in reads)
+    reads = [i for i in local.accesses if i.op not in program.ops.stores]
+    return not levels or all(stored_before(program, local, load) or not comes_from_elsewhere(load) for load in reads)
 
 
-def stored_before(program: Program, own: OwnArray, load: Instr) -> bool:
+def stored_before(program: AnalysedFunction, local: LocalArray, load: Instr) -> bool:
     """Whether a store to the very element always runs before `load`, later than any loop that both stand in."""
     facts, dependence = program.facts, program.dependence
     around = facts.chain(facts.home[load])
-    earlier = (i for i in own.writes if i.op in program.ops.stores and facts.number[i] < facts.number[load])
+    earlier = (i for i in local.writes if i.op in program.ops.stores and facts.number[i] < facts.number[load])
     return any(facts.home[i] in around and dependence.certainly_same(i, load) for i in earlier)
 
 
-def _without_dimensions(program: Program, own: OwnArray, region: Region, gone: list[int]) -> tuple[Program, Value]:
+def _without_dimensions(
+    program: AnalysedFunction, local: LocalArray, region: Region, gone: list[int]
+) -> tuple[AnalysedFunction, Value]:
     """The array without the dimensions `gone`, made anew in each run of `region`."""
-    type_ = own.root.type
+    type_ = local.root.type
     assert isinstance(type_, ArrayType)
-    small = Value(ArrayType(type_.element, type_.rank - len(gone), "C"), own.root.hint)
-    kept = [n for axis, n in enumerate(own.alloc.operands) if axis not in gone]
-    alloc = replace(own.alloc, operands=tuple(kept), results=(small,))
-    checks = size_checks(program, own.alloc, gone)
-    changed = {i: _smaller(program.ops, i, small, gone) for i in own.accesses}
-    if region is program.facts.home[own.root]:
-        changed[own.alloc], placed = [*checks, alloc], program.function
+    small = Value(ArrayType(type_.element, type_.rank - len(gone), "C"), local.root.hint)
+    kept = [n for axis, n in enumerate(local.alloc.operands) if axis not in gone]
+    alloc = replace(local.alloc, operands=tuple(kept), results=(small,))
+    checks = size_checks(program, local.alloc, gone)
+    changed = {i: _smaller(program.ops, i, small, gone) for i in local.accesses}
+    if region is program.facts.home[local.root]:
+        changed[local.alloc], placed = [*checks, alloc], program.function
     else:
-        changed[own.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
+        changed[local.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
     return program.changed(placed.with_region(edited(placed.region, lambda i: changed.get(i, [i])))), small
 
 
@@ -160,7 +162,7 @@ def _smaller(ops: Table, access: Instr, array: Value, gone: list[int]) -> list[I
     return [ops.redirected(access, array, kept)]
 
 
-def size_checks(program: Program, alloc: Instr, axes: Iterable[int]) -> list[Instr]:
+def size_checks(program: AnalysedFunction, alloc: Instr, axes: Iterable[int]) -> list[Instr]:
     """What an allocation says of sizes that may be negative, for dimensions that are allocated no more."""
     b = Builder(program.ops)
     b.span = alloc.span

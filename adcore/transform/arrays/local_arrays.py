@@ -1,4 +1,4 @@
-"""The program's own arrays: made by it, returned to nobody, touched by plain loads and stores only."""
+"""The program's local arrays: made by it, returned to nobody, touched by plain loads and stores only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from adcore.ops import Axis, Table
 
 
 @dataclass(frozen=True, eq=False)
-class OwnArray:
+class LocalArray:
     """An array with everything that touches it, through views or not, in program order."""
 
     root: Value
@@ -33,15 +33,15 @@ class OwnArray:
 
 
 @kept
-def own_arrays(function: Function, ops: Table) -> list[OwnArray]:
+def local_arrays(function: Function, ops: Table) -> list[LocalArray]:
     """In the order in which they are made."""
     facts = structure_of(function, ops)
     allocs = (i for i in facts.instructions() if i.op in ops.allocs and not i.attrs.get("role"))
     found = (_seen_through(facts, alloc) for alloc in allocs)
-    return [own for own in found if own is not None]
+    return [local for local in found if local is not None]
 
 
-def _seen_through(facts: Structure, alloc: Instr) -> OwnArray | None:
+def _seen_through(facts: Structure, alloc: Instr) -> LocalArray | None:
     """The array of `alloc`; None if it is used in another way."""
     names, accesses, views = [alloc.result], list[Instr](), list[Instr]()
     for name in names:
@@ -56,7 +56,7 @@ def _seen_through(facts: Structure, alloc: Instr) -> OwnArray | None:
             else:
                 return None
     accesses.sort(key=facts.number.__getitem__)
-    return OwnArray(alloc.result, alloc, tuple(accesses), tuple(views), facts.ops)
+    return LocalArray(alloc.result, alloc, tuple(accesses), tuple(views), facts.ops)
 
 
 def rebuilt(facts: Structure, region: Region, body: Sequence[Instr]) -> tuple[Function, Region]:
@@ -70,17 +70,17 @@ def rebuilt(facts: Structure, region: Region, body: Sequence[Instr]) -> tuple[Fu
     return facts.function.with_region(changed), new
 
 
-def without_views(facts: Structure, own: OwnArray, ops: Table) -> Function:
-    """The function with every access to an own array as one of the array itself, with subscripts of its own."""
-    if not own.views:
+def without_views(facts: Structure, local: LocalArray, ops: Table) -> Function:
+    """The function with every access to a local array as one of the array itself, with subscripts of its own."""
+    if not local.views:
         return facts.function
-    return facts.function.with_region(_Direct(facts, own, ops).region(facts.function.region))
+    return facts.function.with_region(_Direct(facts, local, ops).region(facts.function.region))
 
 
 class _Direct:
-    def __init__(self, facts: Structure, own: OwnArray, ops: Table) -> None:
+    def __init__(self, facts: Structure, local: LocalArray, ops: Table) -> None:
         self.facts, self.ops = facts, ops
-        self.accesses, self.views = frozenset(own.accesses), frozenset(own.views)
+        self.accesses, self.views = frozenset(local.accesses), frozenset(local.views)
 
     def region(self, region: Region) -> Region:
         b = Builder(self.ops)
@@ -115,7 +115,7 @@ def _through(b: Builder, axis: Axis, subscripts: Sequence[Value]) -> Value:
     return moved if axis.start is None else b.emit("add", axis.start, moved, exact=True)
 
 
-def element(own: OwnArray) -> str:
+def element(local: LocalArray) -> str:
     """The name of the type of its elements."""
-    assert isinstance(own.root.type, ArrayType)
-    return own.root.type.element.name
+    assert isinstance(local.root.type, ArrayType)
+    return local.root.type.element.name

@@ -42,12 +42,12 @@ from adcore.analysis.affine.parallel import independent_iterations
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Region
 from adcore.ops import Table
-from adcore.transform.arrays.local_arrays import OwnArray, own_arrays, rebuilt
+from adcore.transform.arrays.local_arrays import LocalArray, local_arrays, rebuilt
 from adcore.transform.optimize.sweep_fusion import joined
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class AnalysedFunction:
     """A function with what is known about it, found out when it is first asked for."""
 
     function: Function
@@ -55,7 +55,7 @@ class Program:
     aliases: AliasClasses
     known: Known = field(default_factory=Known)
 
-    def changed(self, function: Function) -> Program:
+    def changed(self, function: Function) -> AnalysedFunction:
         return replace(self, function=function)
 
     @property
@@ -63,8 +63,8 @@ class Program:
         return structure_of(self.function, self.ops)
 
     @property
-    def own(self) -> list[OwnArray]:
-        return own_arrays(self.function, self.ops)
+    def local_arrays(self) -> list[LocalArray]:
+        return local_arrays(self.function, self.ops)
 
     @property
     def dependence(self) -> Dependence:
@@ -79,12 +79,12 @@ class Program:
 class Joined:
     """A program in which `loop`, which stands in `region`, has taken the place of others."""
 
-    program: Program
+    program: AnalysedFunction
     region: Region
     loop: Instr
 
 
-def join_all(program: Program, region: Region, loops: Sequence[Instr]) -> Program | None:
+def join_all(program: AnalysedFunction, region: Region, loops: Sequence[Instr]) -> AnalysedFunction | None:
     """The program with these loops of `region` joined to one; None if that is not allowed."""
     found = Joined(program, region, loops[0])
     if not all(_same_iterations(found, late) for late in loops[1:]):
@@ -137,15 +137,15 @@ def _independent_of_results(before: Joined, late: Instr) -> bool:
 
 
 def _directions(before: Joined, late: Instr) -> Iterator[tuple[Instr, Instr]]:
-    """Both loops as they are, if they run in one direction, and turned round as far as that is allowed."""
+    """Both loops as they are, if they run in one direction, and reversed as far as that is allowed."""
     early = before.loop
     for reverse in (bool(early.attrs.get("reverse")), not early.attrs.get("reverse")):
-        pair = [_turned(before.program, loop, reverse) for loop in (early, late)]
+        pair = [_in_direction(before.program, loop, reverse) for loop in (early, late)]
         if pair[0] is not None and pair[1] is not None:
             yield pair[0], pair[1]
 
 
-def _turned(program: Program, loop: Instr, reverse: bool) -> Instr | None:
+def _in_direction(program: AnalysedFunction, loop: Instr, reverse: bool) -> Instr | None:
     """`loop` in the given direction, if it may run that way."""
     if bool(loop.attrs.get("reverse")) == reverse:
         return loop

@@ -35,31 +35,31 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
-from adcore.transform.arrays.local_arrays import own_arrays
+from adcore.transform.arrays.local_arrays import local_arrays
 
 ZEROS = {"f": 0.0, "b": False}
 """What a value holds before anything is stored, by the kind of its type: an integer holds 0."""
 
 
-def to_values(function: Function, ops: Table) -> Function:
+def mem2reg(function: Function, ops: Table) -> Function:
     """The function with what is stored in such arrays as values that loops and branches hand on. (The test of a
     `while` hands on nothing, so what is stored there stays in memory.)"""
     tests = (i.regions[0] for i in walk(function.region) if i.op == "while")
     tested = {array for test in tests for array in ops.writes_in(test)}
-    found = [own for own in own_arrays(function, ops) if not own.alloc.operands and own.root not in tested]
+    found = [local for local in local_arrays(function, ops) if not local.alloc.operands and local.root not in tested]
     if not found:
         return function
-    stores = (i for own in found for i in own.writes if own.root.hint and i.op in ops.stores)
+    stores = (i for local in found for i in local.writes if local.root.hint and i.op in ops.stores)
     hints = {ops.stored(i): ops.array(i).hint for i in stores if not ops.stored(i).hint}
-    for loop in walk(function.region):  # what a loop hands on from turn to turn is called like its result
+    for loop in walk(function.region):  # what a loop hands on from iteration to iteration is called like its result
         carried = zip(loop.results, *(region.params[1:] for region in loop.regions), strict=False)
         for result, *params in carried if loop.op in LOOPS else ():
             hints.update({param: hints[result] for param in params if result in hints and not param.hint})
-    return _Registers(frozenset(own.root for own in found), hints, ops).function(function)
+    return _Mem2Reg(frozenset(local.root for local in found), hints, ops).function(function)
 
 
 @dataclass
-class _Registers:
+class _Mem2Reg:
     """`held` says what a cell holds where the pass has come to; `names`, what a value is replaced by. A value that was
     stored under the user's name for an array is called by that name (`hints`) in explanations."""
 

@@ -39,28 +39,28 @@ from adcore.analysis.affine.dependence import AliasClasses
 from adcore.ir.core import Function
 from adcore.ops import Table
 from adcore.transform.arrays.contraction import contract
-from adcore.transform.arrays.local_arrays import own_arrays
-from adcore.transform.arrays.loop_fusion import Program
-from adcore.transform.arrays.mem2reg import to_values
-from adcore.transform.arrays.rematerialisation import recompute
+from adcore.transform.arrays.local_arrays import local_arrays
+from adcore.transform.arrays.loop_fusion import AnalysedFunction
+from adcore.transform.arrays.mem2reg import mem2reg
+from adcore.transform.arrays.rematerialisation import rematerialise
 from adcore.transform.canonical.assumptions import use_checks
 from adcore.transform.canonical.simplify import simplify
 
 
-def merge(function: Function, ops: Table, aliases: AliasClasses | None = None) -> Function:
+def fuse_producers(function: Function, ops: Table, aliases: AliasClasses | None = None) -> Function:
     """An equivalent function with less in memory; `aliases` says which of its parameters may overlap."""
-    if not own_arrays(function, ops):
+    if not local_arrays(function, ops):
         return function
-    start = Program(use_checks(function, ops), ops, aliases or AliasClasses())
+    start = AnalysedFunction(use_checks(function, ops), ops, aliases or AliasClasses())
     contracted, small = contract(start)
     in_values = _in_values(contracted)
-    inlined = recompute(in_values, small)
+    inlined = rematerialise(in_values, small)
     if inlined is not in_values:
         inlined = inlined.changed(simplify(inlined.function, ops))
         inlined = _in_values(contract(inlined)[0])
     return function if inlined is start else simplify(inlined.function, ops)
 
 
-def _in_values(program: Program) -> Program:
-    function = to_values(program.function, program.ops)
+def _in_values(program: AnalysedFunction) -> AnalysedFunction:
+    function = mem2reg(program.function, program.ops)
     return program if function is program.function else program.changed(function)

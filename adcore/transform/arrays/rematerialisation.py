@@ -51,8 +51,8 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited, renamed
 from adcore.ir.types import I64
 from adcore.transform.arrays.contraction import region_of_all, size_checks
-from adcore.transform.arrays.local_arrays import OwnArray, without_views
-from adcore.transform.arrays.loop_fusion import Program
+from adcore.transform.arrays.local_arrays import LocalArray, without_views
+from adcore.transform.arrays.loop_fusion import AnalysedFunction
 from adcore.transform.loop_building import emit_form
 
 MOST_WORK = 100.0
@@ -62,13 +62,13 @@ DEAR = 4.0
 """Nothing that costs as much as this (a division, a root, a power) is computed more often than before."""
 
 
-def recompute(program: Program, small: frozenset[Value]) -> Program:
+def rematerialise(program: AnalysedFunction, small: frozenset[Value]) -> AnalysedFunction:
     """The program without the full arrays that are cheap to compute where they are read. Those in `small` take no room
     worth speaking of: they go only if that costs nothing."""
     tried: set[Value] = set()
-    while (own := next((o for o in program.own if o.root not in tried), None)) is not None:
-        tried.add(own.root)
-        changed = _without(program, own, 0.0 if own.root in small else MOST_WORK)
+    while (local := next((o for o in program.local_arrays if o.root not in tried), None)) is not None:
+        tried.add(local.root)
+        changed = _without(program, local, 0.0 if local.root in small else MOST_WORK)
         program = program if changed is None else changed
     return program
 
@@ -89,24 +89,24 @@ class Definition:
     instrs: tuple[Instr, ...]
 
 
-def _without(program: Program, own: OwnArray, most_work: float) -> Program | None:
-    """The program without the array `own`; None if that is not allowed or too dear."""
-    program = program.changed(without_views(program.facts, own, program.ops)) if own.views else program
-    (own,) = (o for o in program.own if o.root is own.root)
-    found = _definition(program, own)
-    if found is None or not _is_cheap(program, own, found, most_work):
+def _without(program: AnalysedFunction, local: LocalArray, most_work: float) -> AnalysedFunction | None:
+    """The program without the array `local`; None if that is not allowed or too dear."""
+    program = program.changed(without_views(program.facts, local, program.ops)) if local.views else program
+    (local,) = (o for o in program.local_arrays if o.root is local.root)
+    found = _definition(program, local)
+    if found is None or not _is_cheap(program, local, found, most_work):
         return None
     ranges = ranges_of(program.function, program.ops)
-    if not all(_is_stored(program, ranges, found, load) for load in own.loads):
+    if not all(_is_stored(program, ranges, found, load) for load in local.loads):
         return None
-    if not _reads_the_same(program, own, found):
+    if not _reads_the_same(program, local, found):
         return None
-    writer = _Writer(program, found)
+    writer = _Rematerialiser(program, found)
     changed: dict[Instr, list[Instr]] = {found.store: []}
     names: dict[Value, Value] = {}
-    for load in own.loads:
+    for load in local.loads:
         changed[load], names[load.result] = writer.again(load)
-    changed[own.alloc] = size_checks(program, own.alloc, range(len(own.alloc.operands)))
+    changed[local.alloc] = size_checks(program, local.alloc, range(len(local.alloc.operands)))
     region = renamed(edited(program.function.region, lambda i: changed.get(i, [i])), names)
     return program.changed(program.function.with_region(region))
 
@@ -114,16 +114,21 @@ def _without(program: Program, own: OwnArray, most_work: float) -> Program | Non
 # What the array holds
 
 
-def _definition(program: Program, own: OwnArray) -> Definition | None:
+def _definition(program: AnalysedFunction, local: LocalArray) -> Definition | None:
     """How the elements are computed; None if there is more to it than one expression of loads and counters."""
     facts = program.facts
-    if len(own.writes) != 1 or own.writes[0].op not in program.ops.stores or not own.loads or not own.alloc.operands:
+    if (
+        len(local.writes) != 1
+        or local.writes[0].op not in program.ops.stores
+        or not local.loads
+        or not local.alloc.operands
+    ):
         return None
-    (store,) = own.writes
-    region = region_of_all(facts, own.accesses)
+    (store,) = local.writes
+    region = region_of_all(facts, local.accesses)
     loops = _plain_loops(facts, store, region)
     instrs = _expression(program, store, region)
-    if not loops or instrs is None or not all(_comes_later(facts, region, store, load) for load in own.loads):
+    if not loops or instrs is None or not all(_comes_later(facts, region, store, load) for load in local.loads):
         return None
     places = _places(program, store, loops)
     return None if places is None else Definition(store, region, loops, *places, instrs)
@@ -140,7 +145,9 @@ def _comes_later(facts: Structure, region: Region, store: Instr, load: Instr) ->
     return facts.position_in(region, store) < facts.position_in(region, load)
 
 
-def _places(program: Program, store: Instr, loops: Sequence[Instr]) -> tuple[tuple[Value, ...], tuple[int, ...]] | None:
+def _places(
+    program: AnalysedFunction, store: Instr, loops: Sequence[Instr]
+) -> tuple[tuple[Value, ...], tuple[int, ...]] | None:
     """For each dimension the loop variable that runs along it, and what is added to it."""
     counters = {loop.regions[0].params[0] for loop in loops}
     found: list[Value] = []
@@ -154,7 +161,7 @@ def _places(program: Program, store: Instr, loops: Sequence[Instr]) -> tuple[tup
     return (tuple(found), tuple(offsets)) if len(found) == len(set(found)) == len(loops) else None
 
 
-def _expression(program: Program, store: Instr, region: Region) -> tuple[Instr, ...] | None:
+def _expression(program: AnalysedFunction, store: Instr, region: Region) -> tuple[Instr, ...] | None:
     """What computes the stored value inside `region`, in order; None if it takes more than loads and loop variables."""
     facts, around, ops = program.facts, program.facts.chain(region), program.ops
     needed, found = [ops.stored(store)], dict[Instr, None]()
@@ -179,12 +186,12 @@ def _expression(program: Program, store: Instr, region: Region) -> tuple[Instr, 
 # What it costs
 
 
-def _is_cheap(program: Program, own: OwnArray, found: Definition, most_work: float) -> bool:
+def _is_cheap(program: AnalysedFunction, local: LocalArray, found: Definition, most_work: float) -> bool:
     """Whether no load runs more often than the array has elements, and computing them again costs at most so much."""
-    if not all(_counts_elements(program, found, load) for load in own.loads):
+    if not all(_counts_elements(program, found, load) for load in local.loads):
         return False
     access = program.dependence.access
-    again = len({(access(load).loops, access(load).key) for load in own.loads}) - 1
+    again = len({(access(load).loops, access(load).key) for load in local.loads}) - 1
     costs = {i: program.ops[i.op].cost for i in found.instrs if i.result.type != I64}
     stays = _needed_anyway(program.facts, found)
     repeated = [cost * (again + (i in stays)) for i, cost in costs.items()]
@@ -201,7 +208,7 @@ def _needed_anyway(facts: Structure, found: Definition) -> set[Instr]:
     return stays
 
 
-def _counts_elements(program: Program, found: Definition, load: Instr) -> bool:
+def _counts_elements(program: AnalysedFunction, found: Definition, load: Instr) -> bool:
     """Whether each of the loops around `load` runs along a dimension of its own."""
     subscripts = program.dependence.access(load).subscripts
     loops = program.dependence.access(load).loops[program.facts.depth(found.region) :]
@@ -213,7 +220,7 @@ def _counts_elements(program: Program, found: Definition, load: Instr) -> bool:
 # Whether it is the same
 
 
-def _is_stored(program: Program, ranges: Ranges, found: Definition, load: Instr) -> bool:
+def _is_stored(program: AnalysedFunction, ranges: Ranges, found: Definition, load: Instr) -> bool:
     """Whether what `load` reads was stored for sure: its subscripts lie between the bounds of the loops that store."""
     facts, at = program.facts, _counters_at(program, found, load)
     outside, checked = facts.chain(found.region), _checked_before(program, ranges, load)
@@ -230,7 +237,7 @@ def _is_stored(program: Program, ranges: Ranges, found: Definition, load: Instr)
     return True
 
 
-def _checked_before(program: Program, ranges: Ranges, load: Instr) -> list[Form]:
+def _checked_before(program: AnalysedFunction, ranges: Ranges, load: Instr) -> list[Form]:
     """What the checks say that run before `load`, as forms that are not negative."""
     facts = program.facts
     around = facts.chain(facts.home[load])
@@ -240,7 +247,7 @@ def _checked_before(program: Program, ranges: Ranges, load: Instr) -> list[Form]
     return [form for form, _ in rows] + [scaled(form, -1) for form, is_equality in rows if is_equality]
 
 
-def _counters_at(program: Program, found: Definition, load: Instr) -> dict[Atom, Form]:
+def _counters_at(program: AnalysedFunction, found: Definition, load: Instr) -> dict[Atom, Form]:
     """What the loop variables were when the element that `load` reads was stored."""
     forms = program.dependence.access(load).subscripts
     return {counter: plus(form or {}, {1: -offset})
@@ -256,11 +263,11 @@ def _moved(form: Form, at: Mapping[Atom, Form]) -> Form:
     return total
 
 
-def _reads_the_same(program: Program, own: OwnArray, found: Definition) -> bool:
+def _reads_the_same(program: AnalysedFunction, local: LocalArray, found: Definition) -> bool:
     """Whether nothing that runs between the store and the loads writes what the stored values are made of."""
     facts, dependence = program.facts, program.dependence
     first = facts.position_in(found.region, found.store)
-    last = max(facts.position_in(found.region, load) for load in own.loads)
+    last = max(facts.position_in(found.region, load) for load in local.loads)
     between = [program.ordering.effects(i) for i in found.region.body[first : last + 1]]
     if any(effects.opaque for effects in between):
         return False
@@ -273,11 +280,11 @@ def _reads_the_same(program: Program, own: OwnArray, found: Definition) -> bool:
 # Computing it again
 
 
-class _Writer:
+class _Rematerialiser:
     """Emits a definition once more, for the place of a load. Subscripts are affine forms; one that the program has at
     that place already is taken as it is, so that equal elements are seen to be equal."""
 
-    def __init__(self, program: Program, found: Definition) -> None:
+    def __init__(self, program: AnalysedFunction, found: Definition) -> None:
         self.program, self.found = program, found
         self.around = program.facts.chain(found.region)
         self.known: dict[frozenset[tuple[Atom, int]], list[Value]] = {}

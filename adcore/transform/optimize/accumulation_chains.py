@@ -15,7 +15,7 @@ WIDEST = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class AccumulationChain:
     """Accumulations of one iteration in the order of the elements that they touch: the k-th touches at iteration t what
     the first touches at iteration t + k; `advance` is how far the subscripts move in an iteration."""
 
@@ -24,7 +24,7 @@ class Chain:
     advance: tuple[int, ...]
 
 
-def find_chains(dependence: Dependence, shared: frozenset[Value], loop: Instr) -> list[Chain]:
+def find_chains(dependence: Dependence, shared: frozenset[Value], loop: Instr) -> list[AccumulationChain]:
     """The chains of an innermost loop; `shared` are parameters that may share memory."""
     (body,) = loop.regions
     ops = dependence.ops
@@ -48,7 +48,7 @@ def _is_quiet(effects: Effects) -> bool:
     return not acts and effects.terminates
 
 
-def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list[Chain]:
+def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list[AccumulationChain]:
     """Accumulations to one array, those that touch one row of neighbours together."""
     found = []
     left = list(members)
@@ -59,7 +59,7 @@ def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list
         if 2 <= len(order) <= WIDEST and order == list(range(order[0], order[0] + len(order))):
             first = placed[order[0]]
             advance = _advance(dependence, loop, first)
-            found.append(Chain(loop, tuple(placed[k] for k in order), advance))
+            found.append(AccumulationChain(loop, tuple(placed[k] for k in order), advance))
     return found
 
 

@@ -4,9 +4,9 @@
                                                          for i in those: tile[i - first] = x[i] > 0
                                                          for each 8 of them: pack a byte of kept
 
-Eight turns write to one byte of packed memory, each of them all of it: in that form they depend on each other, and no
-two run at once. A tile has a byte for each turn; packing costs a few instructions for eight. This comes after all other
-passes.
+Eight iterations write to one byte of packed memory, each of them all of it: in that form they depend on each other, and
+no two run at once. A tile has a byte for each iteration; packing costs a few instructions for eight. This comes after
+all other passes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from adcore.ir.types import I64, ArrayType
 from adcore.ops import Table
 
 TILE = 512
-"""Turns of a tile: long enough for vectors, short enough to stay in the cache."""
+"""Iterations of a tile: long enough for vectors, short enough to stay in the cache."""
 SHORT = 32
-"""Turns below which a loop writes its bits one by one."""
+"""Iterations below which a loop writes its bits one by one."""
 MOST = 8
 """Packed arrays that one loop may have in tiles: those are on the stack."""
 
@@ -38,7 +38,7 @@ def tile_bits(function: Function, ops: Table) -> Function:
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
+class _PackedRow:
     """A row of a packed array that a loop runs along: its subscripts but the last, and whether it is stored to."""
 
     array: Value
@@ -62,12 +62,12 @@ class _Tiler:
                 body.append(instr.with_regions(tuple(self.region(r) for r in instr.regions)))
         return region.with_body(body)
 
-    def rows(self, loop: Instr) -> list[_Row]:
-        """The packed rows along which an innermost `for` runs from their start, one turn a truth value; none if it
+    def rows(self, loop: Instr) -> list[_PackedRow]:
+        """The packed rows along which an innermost `for` runs from their start, one iteration a truth value; none if it
         touches packed arrays in any other way."""
         if loop.op != "for" or loop.attrs["step"] != 1 or self.is_short(loop):
             return []
-        found: dict[Value, _Row] = {}
+        found: dict[Value, _PackedRow] = {}
         for instr in walk(loop.regions[0]):
             effects = self.ops.effects[instr.op]
             if instr.op in ("for", "while") or effects.ordered:
@@ -78,7 +78,7 @@ class _Tiler:
             if instr.op not in self.ops.elements:
                 return []
             array, (*outer, last) = self.ops.array(instr), self.ops.subscripts(instr)
-            row = _Row(array, tuple(outer), instr.op in self.ops.stores)
+            row = _PackedRow(array, tuple(outer), instr.op in self.ops.stores)
             before = found.setdefault(array, row)
             same = before.subscripts == row.subscripts and before.stored == row.stored
             if not same or not self.counts(last, loop) or not all(self.is_fixed(v, loop) for v in outer):
@@ -86,26 +86,26 @@ class _Tiler:
         return list(found.values()) if len(found) <= MOST else []
 
     def counts(self, index: Value, loop: Instr) -> bool:
-        """Whether `index` is the number of the turn."""
+        """Whether `index` is the number of the iteration."""
         counter, lo = self.affine.form(loop.regions[0].params[0]), self.affine.form(loop.operands[0])
         form = self.affine.form(index)
         return known(plus(plus(form, counter, -1), lo)) == 0
 
     def is_short(self, loop: Instr) -> bool:
         """Whether it is known that a tile is not worth its while."""
-        turns = known(plus(self.affine.form(loop.operands[1]), self.affine.form(loop.operands[0]), -1))
-        return turns is not None and turns < SHORT
+        iterations = known(plus(self.affine.form(loop.operands[1]), self.affine.form(loop.operands[0]), -1))
+        return iterations is not None and iterations < SHORT
 
     def is_fixed(self, value: Value, loop: Instr) -> bool:
         return not self.structure.inside(self.structure.home[value], loop.regions[0])
 
-    def tiled(self, loop: Instr, rows: Sequence[_Row]) -> list[Instr]:
+    def tiled(self, loop: Instr, rows: Sequence[_PackedRow]) -> list[Instr]:
         """A loop over tiles around `loop`, and what it needs before it."""
         b, (body,), (lo, hi) = Builder(self.ops), loop.regions, loop.operands[:2]
         b.span = loop.span
         size, eight, zero = b.const(TILE), b.const(8), b.const(0)
-        turns = b.emit("maximum", b.emit("sub", hi, lo, exact=True), zero)
-        tiles = self.rounded(b, turns, size)
+        iterations = b.emit("maximum", b.emit("sub", hi, lo, exact=True), zero)
+        tiles = self.rounded(b, iterations, size)
         number, carried = Value(I64, "tile"), [Value(p.type, p.hint) for p in body.params[1:]]
         with b.region((number, *carried)) as around:
             done = b.emit("mul", number, size, exact=True)
@@ -113,7 +113,7 @@ class _Tiler:
             last = b.emit("minimum", hi, b.emit("add", first, size, exact=True))
             octets = self.rounded(b, b.emit("sub", last, first, exact=True), eight)
             start = b.emit("mul", number, b.const(TILE // 8), exact=True)
-            # Zero, because turns may leave their place as it is, and packing takes 0 or 1.
+            # Zero, because iterations may leave their place as it is, and packing takes 0 or 1.
             buffers = {
                 row.array: b.emit("alloc", size, element="bool", zero=row.stored, role="tile", hint="tile")
                 for row in rows
@@ -133,7 +133,7 @@ class _Tiler:
         return b.emit("floordiv", more, unit, exact=True)
 
     def between(
-        self, b: Builder, op: str, rows: Sequence[_Row], buffers: dict[Value, Value], start: Value, octets: Value
+        self, b: Builder, op: str, rows: Sequence[_PackedRow], buffers: dict[Value, Value], start: Value, octets: Value
     ) -> None:
         """Move `octets` bytes, from number `start` on, between rows and their tiles."""
         for row in rows:

@@ -23,14 +23,14 @@ from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
 
 
-def cancel_clears(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
-    """An equivalent function without such clears; `groups` are the positions of parameters that may share memory."""
+def remove_dead_zeroing(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """An equivalent function without such zeroing; `groups` are the positions of parameters that may share memory."""
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    pass_ = _Clears(structure_of(function, ops), dependence_of(function, ops, classes), ops)
+    pass_ = _DeadZeroing(structure_of(function, ops), dependence_of(function, ops, classes), ops)
     return function.with_region(pass_.region(function.region))
 
 
-class _Clears:
+class _DeadZeroing:
     def __init__(self, facts: Structure, dependence: Dependence, ops: Table) -> None:
         self.structure, self.dependence, self.ops = facts, dependence, ops
         self._accesses: dict[Instr, list[Instr]] = {}

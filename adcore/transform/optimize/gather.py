@@ -25,7 +25,7 @@ from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ops import Table
-from adcore.transform.optimize.accumulation_chains import Chain, find_chains
+from adcore.transform.optimize.accumulation_chains import AccumulationChain, find_chains
 
 FEWEST = 3
 """Neighbours from which gathering wins: the sum that two leave to the next iteration vectorises as it is."""
@@ -38,20 +38,20 @@ def gather_accumulations(function: Function, ops: Table, groups: Sequence[Sequen
     """The function with scattered sums gathered; `groups` are the positions of parameters that may share memory."""
     shared = frozenset(function.params[p] for group in groups for p in group)
     classes = AliasClasses(tuple(tuple(group) for group in groups))
-    pass_ = _Gather(structure_of(function, ops), dependence_of(function, ops, classes), ops, shared)
+    pass_ = _Gathering(structure_of(function, ops), dependence_of(function, ops, classes), ops, shared)
     return function.with_region(pass_.region(function.region))
 
 
 @dataclass(frozen=True, eq=False)
-class _Row:
+class _GatheredChain:
     """A chain in the order of the loop's counter, with the instructions of the loop that each sum takes."""
 
-    chain: Chain
+    chain: AccumulationChain
     sums: tuple[Instr, ...]
     terms: tuple[tuple[Instr, ...], ...]
 
 
-class _Gather:
+class _Gathering:
     def __init__(self, facts: Structure, dependence: Dependence, ops: Table, shared: frozenset[Value]) -> None:
         self.structure, self.dependence, self.ops, self.shared = facts, dependence, ops, shared
 
@@ -64,7 +64,7 @@ class _Gather:
             body.append(self.without(instr, rows))
         return region.with_body(body)
 
-    def without(self, instr: Instr, rows: Sequence[_Row]) -> Instr:
+    def without(self, instr: Instr, rows: Sequence[_GatheredChain]) -> Instr:
         """`instr` without the sums that are gathered before it."""
         if rows:
             (body,) = instr.regions
@@ -75,14 +75,14 @@ class _Gather:
 
     # What can be gathered
 
-    def rows(self, loop: Instr) -> list[_Row]:
+    def rows(self, loop: Instr) -> list[_GatheredChain]:
         if loop.attrs["step"] != 1:
             return []
         chains = find_chains(self.dependence, self.shared, loop)
         found = (self.row(chain) for chain in chains if len(chain.sums) >= FEWEST)
         return [row for row in found if row is not None]
 
-    def row(self, chain: Chain) -> _Row | None:
+    def row(self, chain: AccumulationChain) -> _GatheredChain | None:
         sums = chain.sums[::-1] if chain.loop.attrs.get("reverse") else chain.sums
         terms = [self.term(chain.loop, total) for total in sums]
         whole = {i for term in terms if term is not None for i in term}
@@ -91,7 +91,7 @@ class _Gather:
         work = sum(self.cost(term) for term in terms if term is not None)
         if work > MOST_WORK * self.cost(whole):
             return None
-        return _Row(chain, sums, tuple(term for term in terms if term is not None))
+        return _GatheredChain(chain, sums, tuple(term for term in terms if term is not None))
 
     def cost(self, instrs: set[Instr] | tuple[Instr, ...]) -> float:
         return sum(self.ops[i.op].cost for i in instrs)
@@ -119,7 +119,7 @@ class _Gather:
 
     # The loops that gather
 
-    def gathered(self, row: _Row) -> list[Instr]:
+    def gathered(self, row: _GatheredChain) -> list[Instr]:
         """The elements at both ends one by one, and a loop over those between that all sums of an iteration reach."""
         b = Builder(self.ops)
         b.span = row.chain.loop.span
@@ -144,14 +144,14 @@ class _Gather:
         b.emit_many("if", (enough,), {}, (long.region, short.region), ())
         return list(b.finish((), ()).body)
 
-    def element(self, b: Builder, row: _Row, element: Value, sums: Sequence[int]) -> None:
+    def element(self, b: Builder, row: _GatheredChain, element: Value, sums: Sequence[int]) -> None:
         """Add to one element what the given sums give it, each from the iteration that reaches it."""
         (total, target), *rest = [self.term_at(b, row, k, element) for k in sums]
         for value, _ in rest:
             total = b.emit("add", total, value, flags="adjoint")
         b.emit_many("accumulate", (total, *target), {})
 
-    def term_at(self, b: Builder, row: _Row, k: int, element: Value) -> tuple[Value, list[Value]]:
+    def term_at(self, b: Builder, row: _GatheredChain, k: int, element: Value) -> tuple[Value, list[Value]]:
         """What the k-th sum adds to `element`, and where that is (array and subscripts)."""
         iteration = _moved(b, element, -k)
         names = {row.chain.loop.regions[0].params[0]: iteration}

@@ -44,10 +44,10 @@ from adcore.ir.core import Function
 from adcore.ops import Table
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.expansion import expand_bulk
-from adcore.transform.optimize.dead_zeroing import cancel_clears
+from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from adcore.transform.optimize.gather import gather_accumulations
-from adcore.transform.optimize.loop_reversal import ascend
-from adcore.transform.optimize.predictive_commoning import carry_accumulations
+from adcore.transform.optimize.loop_reversal import reverse_loops
+from adcore.transform.optimize.predictive_commoning import common_accumulations
 from adcore.transform.optimize.scalar_promotion import promote_sums
 from adcore.transform.optimize.sweep_fusion import fuse
 
@@ -55,8 +55,8 @@ from adcore.transform.optimize.sweep_fusion import fuse
 def improve(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """An equivalent, faster function; `groups` are the positions of parameters that may share memory."""
     function = expand_bulk(function, ops)
-    function = simplify(cancel_clears(simplify(function, ops), ops, groups), ops)
+    function = simplify(remove_dead_zeroing(simplify(function, ops), ops, groups), ops)
     function = simplify(fuse(function, ops, groups), ops)
     function = promote_sums(function, ops, groups)
     function = simplify(gather_accumulations(function, ops, groups), ops)
-    return ascend(simplify(carry_accumulations(function, ops, groups), ops), ops, groups)
+    return reverse_loops(simplify(common_accumulations(function, ops, groups), ops), ops, groups)

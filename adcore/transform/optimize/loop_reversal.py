@@ -14,9 +14,9 @@
       yield
     }
 
-The reverse sweep turns every loop round. Where no iteration depends on another one (`analysis.affine.parallel`) and the
-loop carries nothing but sums in no order that the user could see, that is undone: reversal as in M. Wolfe, "High
-Performance Compilers for Parallel Computing", 1996.
+The reverse sweep runs every loop backwards. Where no iteration depends on another one (`analysis.affine.parallel`)
+and the loop carries nothing but sums in no order that the user could see, that is undone: reversal as in M. Wolfe,
+"High Performance Compilers for Parallel Computing", 1996.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ops import Table
 
 
-def ascend(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
-    """The function with reversed parallel loops that carry nothing but sums turned round."""
-    turned = [i for i in walk(function.region) if i.op == "for" and i.attrs.get("reverse")]
-    if not turned:
+def reverse_loops(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+    """The function with reversed parallel loops that carry nothing but sums running the other way."""
+    backwards = [i for i in walk(function.region) if i.op == "for" and i.attrs.get("reverse")]
+    if not backwards:
         return function
     parallel = parallel_loops(function, ops, AliasClasses(tuple(tuple(group) for group in groups)))
-    free = frozenset(loop for loop in turned if loop in parallel and carries_only_sums(loop))
-    return function.with_region(_ascending(function.region, free)) if free else function
+    free = frozenset(loop for loop in backwards if loop in parallel and carries_only_sums(loop))
+    return function.with_region(_with_loops_reversed(function.region, free)) if free else function
 
 
 def carries_only_sums(loop: Instr) -> bool:
@@ -61,10 +61,10 @@ def _uses(body: Region, value: Value) -> int:
     return inner + body.yields.count(value)
 
 
-def _ascending(region: Region, free: frozenset[Instr]) -> Region:
+def _with_loops_reversed(region: Region, free: frozenset[Instr]) -> Region:
     body = []
     for instr in region.body:
-        regions = tuple([_ascending(nested, free) for nested in instr.regions])
+        regions = tuple([_with_loops_reversed(nested, free) for nested in instr.regions])
         upwards = replace(instr, attrs={**instr.attrs, "reverse": False}) if instr in free else instr
         body.append(upwards.with_regions(regions))
     return region.with_body(body)

@@ -44,18 +44,18 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.ops import Table
-from adcore.transform.optimize.accumulation_chains import Chain, find_chains
+from adcore.transform.optimize.accumulation_chains import AccumulationChain, find_chains
 
 
-def carry_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
+def common_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with accumulations to neighbouring elements of one array combined. `groups` are the positions of
     parameters that may share memory."""
     shared = frozenset(function.params[p] for group in groups for p in group)
-    pass_ = _Carry(structure_of(function, ops), dependence_of(function, ops), ops, shared)
+    pass_ = _Commoning(structure_of(function, ops), dependence_of(function, ops), ops, shared)
     return function.with_region(pass_.region(function.region))
 
 
-class _Carry:
+class _Commoning:
     def __init__(self, facts: Structure, dependence: Dependence, ops: Table, shared: frozenset[Value]) -> None:
         self.structure, self.dependence, self.ops, self.shared = facts, dependence, ops, shared
 
@@ -71,7 +71,7 @@ class _Carry:
             body += [nested, *ends]
         return region.with_body(body)
 
-    def rewrite(self, chain: Chain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
+    def rewrite(self, chain: AccumulationChain, loop: Instr) -> tuple[list[Instr], Instr, list[Instr]]:
         """Constants before the loop, the loop with all but the first element's sums carried, and their end after it."""
         first, *rest = chain.sums
         type_ = self.ops.stored(first).type
@@ -103,7 +103,7 @@ class _Carry:
         carried = Instr("for", operands, results, loop.attrs, (region,), loop.span)
         return list(outside.finish((), ()).body), carried, self.last(chain, left)
 
-    def last(self, chain: Chain, left: Sequence[Value]) -> list[Instr]:
+    def last(self, chain: AccumulationChain, left: Sequence[Value]) -> list[Instr]:
         """`if the loop ran`: add what is left to the elements beyond the last iteration's first."""
         loop, b = chain.loop, Builder(self.ops)
         b.span = loop.span
@@ -131,8 +131,8 @@ class _Carry:
             return lo
         towards = b.const(1 if step > 0 else -1)
         distance = b.emit("sub", b.emit("sub", hi, towards, exact=True), lo, exact=True)
-        turns = b.emit("floordiv", distance, b.const(step), exact=True)
-        return b.emit("add", lo, b.emit("mul", turns, b.const(step), exact=True), exact=True)
+        iterations = b.emit("floordiv", distance, b.const(step), exact=True)
+        return b.emit("add", lo, b.emit("mul", iterations, b.const(step), exact=True), exact=True)
 
     def evaluate(self, b: Builder, values: Sequence[Value], names: dict[Value, Value]) -> list[Value]:
         """Values of the loop's body, computed again for the counter in `names`."""

@@ -40,7 +40,7 @@ from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import Scalar
 from adcore.ops import Table
 
-Target = tuple[Value, ...]
+Element = tuple[Value, ...]
 """Array and subscripts of an accumulation."""
 
 
@@ -68,10 +68,10 @@ class _Promotion:
             body += self.rewritten(nested, sums, region) if sums else [nested]
         return region.with_body(body)
 
-    def find(self, loop: Instr) -> dict[Target, list[Instr]]:
+    def find(self, loop: Instr) -> dict[Element, list[Instr]]:
         """Accumulations to elements that stay the same while the loop runs, and that it neither reads nor stores to."""
         (body,) = loop.regions
-        sums: dict[Target, list[Instr]] = {}
+        sums: dict[Element, list[Instr]] = {}
         for instr in body.body:
             if instr.op in self.ops.sums and all(self.structure.home[v] is not body for v in self.target(instr)):
                 sums.setdefault(self.target(instr), []).append(instr)
@@ -81,7 +81,7 @@ class _Promotion:
         level = self.structure.depth(body)
         return {target: found for target, found in sums.items() if not self.meets(found[0], others, level)}
 
-    def target(self, access: Instr) -> Target:
+    def target(self, access: Instr) -> Element:
         return self.ops.array(access), *self.ops.subscripts(access)
 
     def meets(self, total: Instr, others: Sequence[Instr], level: int) -> bool:
@@ -89,7 +89,7 @@ class _Promotion:
         pairs = ((a, b) for other in others for a, b in ((total, other), (other, total)))
         return any({0, level} & set(self.dependence.levels(a, b)) for a, b in pairs)
 
-    def rewritten(self, loop: Instr, sums: dict[Target, list[Instr]], around: Region) -> list[Instr]:
+    def rewritten(self, loop: Instr, sums: dict[Element, list[Instr]], around: Region) -> list[Instr]:
         """The loop with its sums carried, between their zeros and their accumulation."""
         self.changed = True
         outside = Builder(self.ops)
@@ -115,7 +115,7 @@ class _Promotion:
             self.add(outside, loop, target, result, guarded=target not in safe)
         return list(outside.finish((), ()).body)
 
-    def add(self, b: Builder, loop: Instr, target: Target, total: Value, guarded: bool) -> None:
+    def add(self, b: Builder, loop: Instr, target: Element, total: Value, guarded: bool) -> None:
         """Accumulate after the loop; `guarded`: only if it ran, as the element may not exist otherwise."""
         if not guarded:
             b.emit_many("accumulate", (total, *target), {})

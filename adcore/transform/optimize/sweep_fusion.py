@@ -60,9 +60,9 @@ class _Fusion:
     def region(self, region: Region) -> Region:
         body = self.fuse_body(list(region.body))
         nested = [i.with_regions(tuple(self.region(r) for r in i.regions)) for i in body]
-        return region.with_body(tuple(self.ascending(i) for i in nested))
+        return region.with_body(tuple(self.upwards(i) for i in nested))
 
-    def ascending(self, loop: Instr) -> Instr:
+    def upwards(self, loop: Instr) -> Instr:
         """A reversed loop whose order does not matter runs upwards: memory is read in the order that it lies in."""
         if loop.op != "for" or not loop.attrs.get("reverse") or not self.only_accumulates(loop):
             return loop

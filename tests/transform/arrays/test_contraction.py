@@ -7,12 +7,12 @@ from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.arrays import contraction
 from adcore.transform.arrays.contraction import contract
-from adcore.transform.arrays.loop_fusion import Program
+from adcore.transform.arrays.loop_fusion import AnalysedFunction
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return contract(Program(function, TABLE, AliasClasses()))[0].function
+    return contract(AnalysedFunction(function, TABLE, AliasClasses()))[0].function
 
 
 def test_an_element_at_a_time_needs_no_array() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from adcore.analysis.structure import structure_of
 from adcore.ir import Function
 from adcore.ops import TABLE
-from adcore.transform.arrays.local_arrays import own_arrays, without_views
+from adcore.transform.arrays.local_arrays import local_arrays, without_views
 from tests.transform.texts import check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
     """With every access to a local array as one of the array itself."""
-    for own in own_arrays(function, TABLE):
+    for own in local_arrays(function, TABLE):
         function = without_views(structure_of(function, TABLE), own, TABLE)
     return function
 

@@ -6,14 +6,16 @@ from adcore.analysis.affine.dependence import AliasClasses
 from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.arrays import loop_fusion
-from adcore.transform.arrays.loop_fusion import Program, join_all
+from adcore.transform.arrays.loop_fusion import AnalysedFunction, join_all
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
     """With all loops of the function's own region joined, if that is allowed."""
     region = function.region
-    joined = join_all(Program(function, TABLE, AliasClasses()), region, [i for i in region.body if i.op == "for"])
+    joined = join_all(
+        AnalysedFunction(function, TABLE, AliasClasses()), region, [i for i in region.body if i.op == "for"]
+    )
     return function if joined is None else joined.function
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from adcore.ir import Function
 from adcore.ops import TABLE
-from adcore.transform.arrays import mem2reg
-from adcore.transform.arrays.mem2reg import to_values
+from adcore.transform.arrays import mem2reg as module
+from adcore.transform.arrays.mem2reg import mem2reg
 from adcore.transform.canonical.simplify import simplify
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return simplify(to_values(function, TABLE), TABLE)
+    return simplify(mem2reg(function, TABLE), TABLE)
 
 
 def test_a_loop_carries_what_it_stores() -> None:
-    check_docstring(mem2reg, run)
+    check_docstring(module, run)
 
 
 def test_a_branch_yields_what_it_stores() -> None:

@@ -25,7 +25,7 @@ from adcore.ir.printer import print_function
 from adcore.ops import TABLE
 from adcore.runtime.arguments import signature
 from adcore.transform.arrays import producer_fusion
-from adcore.transform.arrays.producer_fusion import merge
+from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.forward import forward
 from adcore.transform.diff.reverse import emit_reverse
@@ -76,7 +76,7 @@ def outcome(function: Function, arguments: Sequence[Any]) -> tuple[Any, list[byt
 def merged(f: Callable[..., Any], *arguments: Any, groups: Groups = ()) -> Function:
     """The program after the pass, which must do the same."""
     before = simplified(f, arguments)
-    after = verify(merge(before, TABLE, AliasClasses(groups)), TABLE)
+    after = verify(fuse_producers(before, TABLE, AliasClasses(groups)), TABLE)
     assert outcome(after, arguments) == outcome(before, arguments)
     return after
 
@@ -481,7 +481,7 @@ def test_loops_are_turned_round_where_that_helps() -> None:
 def test_a_program_that_gains_nothing_stays_as_it_is() -> None:
     for f, arguments in ((jacobi, (X, 3)), (transposed, (S,)), (softmax_by_hand, (A, B))):
         function = simplified(f, arguments)
-        assert merge(function, TABLE) is function
+        assert fuse_producers(function, TABLE) is function
 
 
 def test_arguments_that_overlap_are_read_before_they_are_written() -> None:
@@ -675,7 +675,7 @@ def overlapping(seed: int, how: str) -> tuple[list[np.ndarray], Groups]:
 def test_every_bit_stays(seed: int, how: str, raising: bool) -> None:
     arguments, groups = overlapping(seed, how)
     before = simplify(verify(array_program(seed, raising), TABLE), TABLE)
-    after = verify(merge(before, TABLE, AliasClasses(groups)), TABLE)
+    after = verify(fuse_producers(before, TABLE, AliasClasses(groups)), TABLE)
     assert outcome(after, arguments) == outcome(before, arguments)
 
 
@@ -685,7 +685,7 @@ def test_every_bit_stays_in_other_programs(seed: int) -> None:
     """With `while`, branches, views, and arrays made in the body of a loop."""
     problem = Problem(seed, temporaries=True)
     before = simplify(problem.program, TABLE)
-    after = verify(merge(before, TABLE), TABLE)
+    after = verify(fuse_producers(before, TABLE), TABLE)
     assert outcome(after, problem.arguments) == outcome(before, problem.arguments)
 
 
@@ -694,7 +694,7 @@ def test_most_random_programs_get_smaller() -> None:
     dims = [0, 0]
     for seed in range(60):
         before = simplify(array_program(seed), TABLE)
-        for k, function in enumerate((before, merge(before, TABLE))):
+        for k, function in enumerate((before, fuse_producers(before, TABLE))):
             dims[k] += sum(len(i.operands) for i in walk(function.region) if i.op == "alloc")
     assert dims[1] < 0.75 * dims[0]
 
@@ -709,7 +709,7 @@ def test_the_gradient_stays(seed: int, price: float) -> None:
     directions, _ = overlapping(seed + 1, "apart")
     weights, _ = overlapping(seed + 2, "apart")
     before = simplify(array_program(seed), TABLE)
-    after = merge(before, TABLE)
+    after = fuse_producers(before, TABLE)
     shadows = copies(directions)
     (_, tangent) = interpret(forward(before, KINDS, TABLE), TABLE, [*copies(arguments), *shadows])
     expected = float(tangent) + sum(float((w * t).sum()) for w, t in zip(weights, shadows, strict=True))
@@ -726,7 +726,7 @@ def test_the_gradient_stays(seed: int, price: float) -> None:
 
 
 def run(function: Function) -> Function:
-    return merge(function, TABLE)
+    return fuse_producers(function, TABLE)
 
 
 def test_values_go_from_one_loop_to_the_next() -> None:

@@ -6,14 +6,14 @@ from adcore.analysis.affine.dependence import AliasClasses
 from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.arrays import rematerialisation
-from adcore.transform.arrays.loop_fusion import Program
-from adcore.transform.arrays.rematerialisation import recompute
+from adcore.transform.arrays.loop_fusion import AnalysedFunction
+from adcore.transform.arrays.rematerialisation import rematerialise
 from adcore.transform.canonical.simplify import simplify
 from tests.transform.texts import check_docstring, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return simplify(recompute(Program(function, TABLE, AliasClasses()), frozenset()).function, TABLE)
+    return simplify(rematerialise(AnalysedFunction(function, TABLE, AliasClasses()), frozenset()).function, TABLE)
 
 
 def test_a_cheap_element_is_computed_for_each_subscript() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.optimize import dead_zeroing
-from adcore.transform.optimize.dead_zeroing import cancel_clears
+from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return cancel_clears(function, TABLE)
+    return remove_dead_zeroing(function, TABLE)
 
 
 def test_what_is_given_back_stays_where_it_is() -> None:

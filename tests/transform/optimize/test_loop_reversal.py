@@ -5,12 +5,12 @@ from __future__ import annotations
 from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.optimize import loop_reversal
-from adcore.transform.optimize.loop_reversal import ascend
+from adcore.transform.optimize.loop_reversal import reverse_loops
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return ascend(function, TABLE)
+    return reverse_loops(function, TABLE)
 
 
 def test_a_loop_of_independent_iterations_runs_upwards() -> None:

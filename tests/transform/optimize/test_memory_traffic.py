@@ -14,8 +14,8 @@ from adcore.ir import Function, interpret, print_function, verify
 from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
-from adcore.transform.optimize.dead_zeroing import cancel_clears
-from adcore.transform.optimize.loop_reversal import ascend
+from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
+from adcore.transform.optimize.loop_reversal import reverse_loops
 from adcore.transform.optimize.scalar_promotion import promote_sums
 
 HEAD = """
@@ -63,14 +63,14 @@ def cleared(middle: str = "", given: str = "%v") -> Function:
 
 def test_what_is_taken_cleared_and_given_back_is_left() -> None:
     before = cleared("accumulate %v, %a, %i")
-    after = cancel_clears(before, TABLE)
+    after = remove_dead_zeroing(before, TABLE)
     assert ops(after, "store", "accumulate") == ["accumulate"]
     agree(before, after)
 
 
 def test_clearing_and_adding_something_else_is_storing_it() -> None:
     before = cleared("%w: f64 = add %v, %v", "%w")
-    after = cancel_clears(before, TABLE)
+    after = remove_dead_zeroing(before, TABLE)
     assert ops(after, "store", "accumulate") == ["store"]
     agree(before, after)
 
@@ -86,15 +86,15 @@ def test_clearing_and_adding_something_else_is_storing_it() -> None:
 )
 def test_a_clear_that_something_may_see_stays(middle: str) -> None:
     before = cleared("%b: bool = le %i, %k\n" + middle)
-    after = cancel_clears(before, TABLE)
+    after = remove_dead_zeroing(before, TABLE)
     assert ops(after, "store", "accumulate") == ops(before, "store", "accumulate")
     agree(before, after)
 
 
 def test_a_clear_that_another_parameter_may_show_stays() -> None:
     before = cleared("%w: f64 = load %a, %i\n accumulate %w, %a, %k")
-    assert ops(cancel_clears(before, TABLE), "store") == []
-    after = cancel_clears(before, TABLE, [(0, 1)])
+    assert ops(remove_dead_zeroing(before, TABLE), "store") == []
+    after = remove_dead_zeroing(before, TABLE, [(0, 1)])
     assert ops(after, "store") == ["store"]
     agree(before, after, overlapping=True)
 
@@ -165,7 +165,7 @@ def test_loops_whose_iterations_are_apart_run_upwards(read: str, added: str) -> 
     apart = parallel_loops(before, TABLE)
     # A sum to d[k] is carried by every iteration, a load of d[k] by none.
     assert (loop in apart) is (added != "%k")
-    after = ascend(before, TABLE)
+    after = reverse_loops(before, TABLE)
     assert bool(re.search("reverse=True", print_function(after))) is (loop not in apart)
     agree(before, after)
 
@@ -182,7 +182,7 @@ def test_a_sum_that_is_looked_at_on_the_way_keeps_its_direction(seen: str) -> No
     yield %t
   }}"""
     )
-    after = ascend(before, TABLE)
+    after = reverse_loops(before, TABLE)
     assert "reverse=True" in print_function(after)
     agree(before, after)
 
@@ -232,9 +232,9 @@ def test_an_array_that_a_loop_chooses_is_not_known_to_be_another() -> None:
 
 
 PASSES: list[Callable[[Function], Function]] = [
-    lambda f: cancel_clears(f, TABLE),
+    lambda f: remove_dead_zeroing(f, TABLE),
     lambda f: promote_sums(f, TABLE),
-    lambda f: ascend(f, TABLE),
+    lambda f: reverse_loops(f, TABLE),
 ]
 
 

@@ -6,12 +6,12 @@ from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.optimize import predictive_commoning
-from adcore.transform.optimize.predictive_commoning import carry_accumulations
+from adcore.transform.optimize.predictive_commoning import common_accumulations
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return simplify(carry_accumulations(function, TABLE), TABLE)
+    return simplify(common_accumulations(function, TABLE), TABLE)
 
 
 def test_two_neighbours() -> None:

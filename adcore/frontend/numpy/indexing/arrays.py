@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from adcore.frontend.numpy.boolean_indexing import mask_of, put_masked
+from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import operand, operation
-from adcore.frontend.numpy.integer_indexing import gathered, positions, scatter
+from adcore.frontend.numpy.indexing.booleans import mask_of, put_masked
+from adcore.frontend.numpy.indexing.integer_arrays import gathered, positions, scatter
+from adcore.frontend.numpy.indexing.views import is_none, place, view
 from adcore.frontend.numpy.materialise import (
     Target,
     base,
@@ -19,8 +21,6 @@ from adcore.frontend.numpy.materialise import (
     settled,
     update,
 )
-from adcore.frontend.numpy.subscripts import store
-from adcore.frontend.numpy.views import is_none, place, view
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     POISON,
@@ -36,7 +36,7 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe
+from adcore.frontend.values.describe import describe
 from adcore.ir.core import Value
 
 

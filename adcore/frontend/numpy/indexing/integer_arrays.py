@@ -6,10 +6,12 @@ import ast
 from collections.abc import Sequence
 
 from adcore.frontend.numpy.broadcasting import Shape, broadcast, fits, position
+from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.elementwise import operand
+from adcore.frontend.numpy.indexing.integers import normalised
+from adcore.frontend.numpy.indexing.slices import element_or_view
+from adcore.frontend.numpy.indexing.views import WHOLE, is_none, one_for_each_axis
 from adcore.frontend.numpy.materialise import Target, allocate, clashes, computed, is_writeable, note_order
-from adcore.frontend.numpy.subscripts import dims, element_or_view, load, nest, normalised, store
-from adcore.frontend.numpy.views import WHOLE, is_none, one_for_each_axis
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     NUMPY,
@@ -24,8 +26,9 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe, materialise, scalar_type
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.types import I64

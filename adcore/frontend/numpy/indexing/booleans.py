@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from adcore.frontend.numpy.broadcasting import fits, same_length
+from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import (
     Target,
@@ -17,7 +18,6 @@ from adcore.frontend.numpy.materialise import (
     put,
     target_shape,
 )
-from adcore.frontend.numpy.subscripts import dims, load, nest, store
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -30,7 +30,8 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from adcore.frontend.numpy.elements import dims, load
+from adcore.frontend.numpy.indexing.integers import integer, normalised
+from adcore.frontend.numpy.indexing.slices import element_or_view, locate, slice_bounds
 from adcore.frontend.numpy.materialise import Target, base, target_shape
-from adcore.frontend.numpy.subscripts import dims, element_or_view, integer, load, locate, normalised, slice_bounds
 from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import NONE, POISON, Abstract, Array, Const, Expanded, Reshaped, Slice
 from adcore.ir.core import Value

@@ -1,4 +1,4 @@
-"""The tables of `math` and NumPy names: what is supported, that each does what Python does, that errors match."""
+"""Functions of numbers, `math`'s and NumPy's: each does what Python does, at the edges, too, and errors match."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from adcore.frontend.numpy.array_calls import ARRAY_FUNCTIONS
-from adcore.frontend.python.function_table import (
-    ARITY,
-    MATH,
-    MATH_SPECIAL,
-    NUMPY,
-    NUMPY_ANY,
-    NUMPY_FORMULAS,
-    NUMPY_LOGIC,
-    NUMPY_OPERATORS,
-    ROUNDING,
-)
-from adcore.frontend.python.math_calls import CLASSIFY, SCALAR_TYPES
+from adcore.frontend.functions import FUNCTIONS
+from adcore.frontend.numpy.functions.ufuncs import CLASSIFY, OF_ANY, OF_FLOATS, OPERATORS
+from adcore.frontend.python.math_functions import MATH, ROUNDING, SPECIAL
 from tests.frontend.support import compiled, outcome, run, same
 
 ONE = [
@@ -58,15 +48,8 @@ def apply_two(function):
     return f
 
 
-def arity(function):
-    if function in (math.pow, math.fmod, *NUMPY_OPERATORS):
-        return 2
-    op = (MATH[function].op if function in MATH else None) or NUMPY.get(function) or NUMPY_ANY.get(function)
-    return ARITY.get(op, 1)
-
-
 def cases(functions, count):
-    return [pytest.param(f, id=f.__name__) for f in functions if arity(f) == count]
+    return [pytest.param(f, id=f.__name__) for f in functions if FUNCTIONS[f].numbers == count]
 
 
 def check(wrapped, *values, exact):
@@ -78,28 +61,28 @@ def check(wrapped, *values, exact):
         assert same(expected, got, exact), (values, got, expected)
 
 
-@pytest.mark.parametrize("function", cases([*MATH, *MATH_SPECIAL, *ROUNDING], 1))
+@pytest.mark.parametrize("function", cases([*MATH, *SPECIAL, *ROUNDING], 1))
 @pytest.mark.parametrize("value", ONE)
 def test_math_of_one_float(function, value):
     if function not in ROUNDING or abs(value) != 1e300:  # whose integer does not fit
         check(apply_one(function), value, exact=False)
 
 
-@pytest.mark.parametrize("function", cases([*MATH, *MATH_SPECIAL], 2))
+@pytest.mark.parametrize("function", cases([*MATH, *SPECIAL], 2))
 def test_math_of_two_floats(function):
     for x in TWO:
         for y in TWO:
             check(apply_two(function), x, y, exact=False)
 
 
-@pytest.mark.parametrize("function", cases([*NUMPY, *NUMPY_ANY, *CLASSIFY], 1))
+@pytest.mark.parametrize("function", cases([*OF_FLOATS, *OF_ANY, *CLASSIFY], 1))
 def test_numpy_of_one_number(function):
     for value in (*ONE, 2, -3, np.float32(0.5), np.float64(-2.0)):
         if function is not np.sign or not isinstance(value, int):
             check(apply_one(function), value, exact=False)
 
 
-@pytest.mark.parametrize("function", cases([*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS], 2))
+@pytest.mark.parametrize("function", cases([*OF_FLOATS, *OF_ANY, *OPERATORS], 2))
 def test_numpy_of_two_numbers(function):
     for x in (*TWO, 3, np.float32(0.5)):
         for y in (*TWO, 2):
@@ -143,28 +126,3 @@ def test_precision_of_the_arguments_is_kept():
     assert same(tuple(map(float, f(np.float32(2.0), 2.0))), tuple(map(float, values)))
     names = [SCALARS[kind.dtype].name for kind in program.result.items]
     assert names == ["f32", "f64", "f32", "f32", "f32", "f64", "f64"]
-
-
-SUPPORTED = {
-    "math": """acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs floor fmod
-        gamma hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc""",
-    "numpy": """absolute add all any arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin array at
-        average bool broadcast_to cbrt ceil clip concatenate copy copysign cos cosh count_nonzero cumprod cumsum
-        deg2rad diag diff divide dot empty empty_like equal exp exp2 expand_dims expm1 eye fabs flip float32 float64
-        floor floor_divide fmod full full_like greater greater_equal hstack hypot identity inner int64 isfinite isinf
-        isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor
-        matmul max maximum mean min minimum multiply ndim ndarray negative norm not_equal ones ones_like outer
-        positive power prod rad2deg ravel reciprocal remainder reshape rint roll round shape sign sin sinh size sqrt
-        square squeeze stack std subtract sum swapaxes tan tanh trace transpose tril triu trunc var vdot vstack where
-        zeros zeros_like""",
-}
-
-
-def test_the_list_of_supported_names_is_complete():
-    newer = {"cbrt", "exp2"}
-    found = {f.__name__ for f in (*MATH, *MATH_SPECIAL, *ROUNDING)} - newer
-    assert found == set(SUPPORTED["math"].split())
-    numpy = (*NUMPY, *NUMPY_ANY, *NUMPY_OPERATORS, *NUMPY_FORMULAS, *NUMPY_LOGIC, *CLASSIFY, *SCALAR_TYPES)
-    numpy += tuple(ARRAY_FUNCTIONS)
-    names = {{"amin": "min", "amax": "max", "bool_": "bool"}.get(f.__name__, f.__name__) for f in numpy}
-    assert names == set(SUPPORTED["numpy"].split())

@@ -8,13 +8,26 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, broadcast, described, position, same_length
+from adcore.frontend.numpy.elements import load, nest, store
 from adcore.frontend.numpy.elementwise import ir_type, operand, operation
 from adcore.frontend.numpy.materialise import allocate, computed
 from adcore.frontend.numpy.reductions import Source, total
-from adcore.frontend.numpy.subscripts import load, nest, store
+from adcore.frontend.registry import Found, numpy_function
 from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import NUMPY, POISON, Abstract, Array, Const, Lazy, Num, Poison, is_scalar
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.abstract import (
+    NUMPY,
+    POISON,
+    Abstract,
+    Array,
+    Const,
+    Lazy,
+    Num,
+    Poison,
+    is_array,
+    is_scalar,
+)
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
 
@@ -160,3 +173,36 @@ def _type(frame: Frame, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None
         frame.error(node, f"products of {name} are not supported", "convert with .astype(np.float64)")
         return None
     return type_
+
+
+# Functions ------------------------------------------------------------------------------------------------------------
+
+
+def _of_two(
+    rule: Callable[[Frame, ast.AST, Abstract, Abstract], Abstract],
+) -> Callable[[Frame, ast.Call, Found], Abstract]:
+    return lambda frame, node, found: rule(frame, node, found["a"], found["b"])
+
+
+def inner(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+    """np.inner, np.vdot of vectors."""
+    if any(is_array(v) and getattr(v, "rank", 1) != 1 for v in (a, b)):
+        return frame.error(node, "this product is supported for vectors", "use `@` or np.dot")
+    return dot(frame, node, a, b)
+
+
+numpy_function(
+    np.dot,
+    takes="a b",
+    least=2,
+    samples=("x, y", "A, x", "S, S[0]", "x, a"),
+    about="products of vectors, matrices and numbers",
+    method="dot",
+)(_of_two(dot))
+numpy_function(np.matmul, takes="a b", least=2, samples=("x, y", "A, x", "S, A"), about="`a @ b`")(_of_two(matmul))
+numpy_function(np.outer, takes="a b", least=2, samples=("x, y",), about="all products of elements of two vectors")(
+    _of_two(outer)
+)
+numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about="the product of two vectors")(
+    _of_two(inner)
+)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import chosen_type, operand, operation
+from adcore.frontend.numpy.functions.dtypes import constant
+from adcore.frontend.numpy.indexing.integer_arrays import scatter
+from adcore.frontend.numpy.indexing.integers import integer
+from adcore.frontend.numpy.indexing.slices import element_or_view
+from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
-from adcore.frontend.numpy.subscripts import element_or_view, store
-from adcore.frontend.numpy.views import WHOLE, view
-from adcore.frontend.session import Frame, as_static_int
+from adcore.frontend.numpy.reductions import axes_of, reduced
+from adcore.frontend.registry import Found, numpy_function
+from adcore.frontend.session import Frame
 from adcore.frontend.values.abstract import (
     NONE,
     NUMPY,
@@ -19,13 +27,17 @@ from adcore.frontend.values.abstract import (
     Array,
     Const,
     Expanded,
+    Items,
     Lazy,
+    ListRef,
     Num,
     Poison,
     Reshaped,
     Slice,
 )
-from adcore.frontend.values.joins import describe, materialise
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
@@ -223,11 +235,113 @@ def diagonal(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     return computed(frame, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
 
 
-def constant(frame: Frame, node: ast.AST, value: Abstract | None, default: int, what: str) -> int | None:
-    """An integer argument that must be known while compiling."""
-    if value is None or value is NONE:
-        return default
-    found = as_static_int(value)
-    if found is None:
-        frame.error(node, f"`{what}` must be known while compiling", "write it as a number")
-    return found
+# Functions ------------------------------------------------------------------------------------------------------------
+
+
+@numpy_function(
+    np.roll,
+    takes="a shift axis",
+    least=2,
+    samples=("x, 1", "A, -2, 1", "A, k, axis=0"),
+    about="elements moved along one axis, around its end",
+)
+def _roll(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    source = as_view(frame, node, found["a"])
+    shift = integer(frame, node, found["shift"])
+    if source is None or shift is None:
+        return POISON
+    axes = axes_of(frame, node, found.get("axis"), source.rank)
+    if axes is None:
+        return POISON
+    if len(axes) != 1:
+        return frame.error(node, "np.roll is supported along one axis", "write `axis=`")
+    return rolled(frame, node, source, shift, axes[0])
+
+
+@numpy_function(np.diff, takes="a n axis", samples=("x", "A, 1, 0", "A, 2"), about="differences of neighbours")
+def _diff(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    source = as_view(frame, node, found["a"])
+    if source is None:
+        return POISON
+    times = constant(frame, node, found.get("n"), 1, "n")
+    axes = axes_of(frame, node, found.get("axis", Const(-1)), source.rank)
+    if times is None or axes is None:
+        return POISON
+    return differences(frame, node, source, times, axes[0])
+
+
+def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[Frame, ast.Call, Found], Abstract]:
+    """np.concatenate, np.stack and their relatives with a fixed axis."""
+
+    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+        axis = fixed if fixed is not None else constant(frame, node, found.get("axis"), 0, "axis")
+        arrays = found["arrays"]
+        if axis is None or not isinstance(arrays, (Items, ListRef)):
+            return POISON if axis is None else frame.error(node, "only a tuple or list of arrays can be joined")
+        return joined(frame, node, static_items(frame, arrays), axis, new_axis)
+
+    return rule
+
+
+numpy_function(
+    np.concatenate,
+    takes="arrays axis",
+    samples=("(x, y)", "[A, A], 1"),
+    about="arrays one after the other along an axis",
+)(_joins(False))
+numpy_function(
+    np.stack, takes="arrays axis", samples=("(x, y)", "[x, y], 1"), about="arrays side by side along a new axis"
+)(_joins(True))
+numpy_function(np.vstack, takes="arrays", samples=("(A, A)",), about="arrays one after the other along the first axis")(
+    _joins(False, 0)
+)
+
+
+@numpy_function(
+    np.hstack,
+    takes="tup",
+    samples=("(x, y)", "(A, A)"),
+    about="arrays one after the other along the second axis, vectors along their only one",
+)
+def _beside(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    """np.hstack: along the second axis, vectors along their only one."""
+    if not isinstance(found["tup"], (Items, ListRef)):
+        return frame.error(node, "np.hstack takes a tuple or list of arrays")
+    values = static_items(frame, found["tup"])
+    parts = [operand(frame, v) for v in values]
+    return joined(frame, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
+
+
+def _triangle(upper: bool) -> Callable[[Frame, ast.Call, Found], Abstract]:
+    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+        k = constant(frame, node, found.get("k"), 0, "k")
+        return POISON if k is None else triangle(frame, node, found["m"], k, upper)
+
+    return rule
+
+
+numpy_function(np.triu, takes="m k", samples=("S", "A, 1"), about="a matrix, zero below a diagonal")(_triangle(True))
+numpy_function(np.tril, takes="m k", samples=("S", "A, -1"), about="a matrix, zero above a diagonal")(_triangle(False))
+
+
+@numpy_function(
+    np.diag, takes="a", samples=("x", "S"), about="the matrix with this diagonal, or the diagonal of a matrix"
+)
+def _diag(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    return diagonal(frame, node, found["a"])
+
+
+@numpy_function(np.trace, takes="a", samples=("S",), about="the sum of the diagonal", method="trace")
+def _trace(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    return reduced(frame, node, "sum", diagonal(frame, node, found["a"]), {}, "np.trace")
+
+
+@numpy_function(np.add.at, takes="a indices b", least=3, samples=(), about="adds at each index, equal ones included")
+def _add_at(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+    """np.add.at: adds for each position, equal ones included."""
+    target, where = found["a"], found["indices"]
+    if not isinstance(target, (Array, Expanded, Reshaped)):
+        return frame.error(node, f"np.add.at takes an array, not {describe(target)}")
+    parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
+    scatter(frame, node, target, parts, found["b"], adding=True)
+    return NONE

@@ -1,17 +1,18 @@
-"""NumPy's constructors of arrays: of zeros and ones, of numbers, of ranges, and copies."""
+"""New arrays: np.zeros, np.array, np.arange and the like."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from adcore.frontend.numpy.elements import fill, store
 from adcore.frontend.numpy.elementwise import cast, joint_type, operand
-from adcore.frontend.numpy.joining import joined
+from adcore.frontend.numpy.functions.dtypes import element_type, sizes
+from adcore.frontend.numpy.functions.joining import joined
 from adcore.frontend.numpy.materialise import allocate, computed, in_memory
-from adcore.frontend.numpy.subscripts import fill, integer, store
+from adcore.frontend.registry import Found, numpy_function
 from adcore.frontend.session import Frame, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -31,68 +32,21 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import stream_of
-from adcore.frontend.values.joins import describe, materialise, scalar_type
+from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import F32, F64, I64, NUMPY_NAMES, SCALARS, Scalar
-
-ArrayFunction = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
+from adcore.ir.types import F32, F64, I64, Scalar
 
 
-def parameters(
-    frame: Frame, node: ast.Call, names: Sequence[str], args: list[Abstract], named: dict[str, Abstract], least: int = 1
-) -> dict[str, Abstract] | None:
-    """Arguments by name; reports those that are not supported."""
-    function = ast.unparse(node.func)
-    found = dict(zip(names, args, strict=False))
-    for key, value in named.items():
-        if key not in names or key in found:
-            frame.error(node, f"{function}(..., {key}=...) is not supported", f"leave `{key}=` out")
-            return None
-        found[key] = value
-    if len(args) > len(names) or len(found) < least:
-        frame.error(node, f"{function} does not take these {len(args)} arguments here")
-        return None
-    return None if any(isinstance(v, Poison) for v in found.values()) else found
-
-
-def element_type(frame: Frame, node: ast.AST, dtype: Abstract | None, default: Scalar) -> Scalar | None:
-    """The element type that `dtype=` names."""
-    if dtype is None or dtype is NONE or (isinstance(dtype, Const) and dtype.value is None):
-        return default
-    if isinstance(dtype, Const):
-        try:
-            name = np.dtype(dtype.value).name
-        except TypeError:
-            name = ""
-        for ir_name, numpy_name in NUMPY_NAMES.items():
-            if numpy_name == name:
-                return SCALARS[ir_name]
-    frame.error(node, "this dtype is not supported", "use np.float64, np.float32, np.int64 or np.bool_")
-    return None
-
-
-def sizes(frame: Frame, node: ast.AST, shape: Abstract) -> tuple[Abstract, ...] | None:
-    """A shape argument as one integer per axis."""
-    parts = static_items(frame, shape) if isinstance(shape, (Items, ListRef)) else (shape,)
-    found: list[Abstract] = []
-    for part in parts:
-        value = integer(frame, node, part)
-        if value is None:
-            return None
-        found.append(part if isinstance(part, Const) else Num(value))
-    return tuple(found)
-
-
-def _filled(default: float | None) -> ArrayFunction:
+def _filled(default: float | None) -> Callable[[Frame, ast.Call, Found], Abstract]:
     """np.zeros, np.ones, np.empty and np.ndarray (None)."""
 
-    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        found = parameters(frame, node, ("shape", "dtype"), args, named)
-        shape = sizes(frame, node, found["shape"]) if found else None
-        element = element_type(frame, node, found.get("dtype"), F64) if found else None
+    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+        shape = sizes(frame, node, found["shape"])
+        element = element_type(frame, node, found.get("dtype"), F64)
         if shape is None or element is None:
             return POISON
         return made(frame, node, shape, element, default)
@@ -110,10 +64,14 @@ def made(
     return array
 
 
-def _full(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("shape", "fill_value", "dtype"), args, named, 2)
-    if not found:
-        return POISON
+@numpy_function(
+    np.full,
+    takes="shape fill_value dtype",
+    least=2,
+    samples=("3, 0.5", "(2, 3), a", "2, 7"),
+    about="a new array of one number",
+)
+def _full(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     value, shape = found["fill_value"], sizes(frame, node, found["shape"])
     if not is_scalar(value):
         return frame.error(node, f"np.full takes a number, not {describe(value)}")
@@ -123,13 +81,10 @@ def _full(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, A
     return POISON if shape is None or element is None else made(frame, node, shape, element, value)
 
 
-def _like(default: float | None) -> ArrayFunction:
+def _like(default: float | None) -> Callable[[Frame, ast.Call, Found], Abstract]:
     """np.zeros_like, np.ones_like, np.empty_like (None)."""
 
-    def rule(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-        found = parameters(frame, node, ("a", "dtype"), args, named)
-        if not found:
-            return POISON
+    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
         model = operand(frame, found["a"])
         if model is None:
             return frame.error(node, f"{ast.unparse(node.func)} takes an array, not {describe(found['a'])}")
@@ -139,10 +94,14 @@ def _like(default: float | None) -> ArrayFunction:
     return rule
 
 
-def _full_like(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("a", "fill_value", "dtype"), args, named, 2)
-    if not found:
-        return POISON
+@numpy_function(
+    np.full_like,
+    takes="a fill_value dtype",
+    least=2,
+    samples=("A, 0.5",),
+    about="a new array of one number, shaped like another",
+)
+def _full_like(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     model, value = operand(frame, found["a"]), found["fill_value"]
     if model is None or not is_scalar(value):
         return frame.error(node, "np.full_like takes an array and a number")
@@ -150,11 +109,14 @@ def _full_like(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[s
     return POISON if element is None else made(frame, node, model.shape, element, value)
 
 
-def _array(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+@numpy_function(
+    np.array,
+    takes="object dtype",
+    samples=("[1.0, a, 3.0]", "[[1, 2], [3, 4]]", "A"),
+    about="numbers of nested lists, or a copy",
+)
+def _array(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     """np.array of nested lists of numbers, or of an array (a copy)."""
-    found = parameters(frame, node, ("object", "dtype"), args, named)
-    if not found:
-        return POISON
     source = found["object"]
     if isinstance(source, (Array, Expanded, Reshaped, Lazy)):
         return copied(frame, node, source, found.get("dtype"))
@@ -214,20 +176,21 @@ def copied(
     return copy
 
 
-def _copy(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("a",), args, named)
-    if not found:
-        return POISON
+@numpy_function(np.copy, takes="a", samples=("A",), about="a copy")
+def _copy(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     if not isinstance(found["a"], Array) and not is_array(found["a"]):
         return frame.error(node, f"np.copy takes an array, not {describe(found['a'])}")
     return copied(frame, node, found["a"])
 
 
-def _arange(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+@numpy_function(
+    np.arange,
+    takes="start stop step dtype",
+    samples=("5", "1, 9, 2", "0.0, 1.0, 0.25"),
+    about="numbers at equal distances",
+)
+def _arange(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     """np.arange: of integers like range, of floats `start + k * step` for as many as fit."""
-    found = parameters(frame, node, ("start", "stop", "step", "dtype"), args, named)
-    if not found:
-        return POISON
     start, stop, step = found["start"], found.get("stop"), found.get("step", Const(1))
     if stop is None:
         start, stop = Const(0), start
@@ -272,11 +235,15 @@ def _steps(frame: Frame, start: Value, delta: Value) -> Callable[[Sequence[Value
     return at
 
 
-def _linspace(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+@numpy_function(
+    np.linspace,
+    takes="start stop num endpoint",
+    least=2,
+    samples=("0.0, 1.0, 5", "a, 2.0, 4, endpoint=False"),
+    about="numbers at equal distances, the ends given",
+)
+def _linspace(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     """np.linspace: `k * step + start`, and exactly `stop` at the end."""
-    found = parameters(frame, node, ("start", "stop", "num", "endpoint"), args, named, 2)
-    if not found:
-        return POISON
     endpoint, number = found.get("endpoint", Const(True)), found.get("num", Const(50))
     num = sizes(frame, node, number)
     if num is None or not isinstance(endpoint, Const) or not all(is_scalar(found[k]) for k in ("start", "stop")):
@@ -308,10 +275,8 @@ def _linspace(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[st
     return computed(frame, node, Lazy((num[0],), F64, at, ()))
 
 
-def _eye(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    found = parameters(frame, node, ("N", "M", "k", "dtype"), args, named)
-    if not found:
-        return POISON
+@numpy_function(np.eye, np.identity, takes="N M k dtype", samples=("3",), about="the identity matrix")
+def _eye(frame: Frame, node: ast.Call, found: Found) -> Abstract:
     k = as_static_int(found.get("k", Const(0)))
     rows = sizes(frame, node, found["N"])
     columns = rows if "M" not in found or found["M"] is NONE else sizes(frame, node, found["M"])
@@ -328,8 +293,13 @@ def _eye(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Ab
     return computed(frame, node, Lazy((rows[0], columns[0]), own, at, ()))
 
 
-CONSTRUCTORS: dict[Any, ArrayFunction] = {
-    np.zeros: _filled(0.0), np.ones: _filled(1.0), np.empty: _filled(None), np.ndarray: _filled(None), np.full: _full,
-    np.zeros_like: _like(0.0), np.ones_like: _like(1.0), np.empty_like: _like(None), np.full_like: _full_like,
-    np.array: _array, np.copy: _copy, np.arange: _arange, np.linspace: _linspace, np.eye: _eye, np.identity: _eye,
-}  # fmt: skip
+for _function, _value, _about in ((np.zeros, 0.0, "a new array of zeros"), (np.ones, 1.0, "a new array of ones")):
+    numpy_function(_function, takes="shape dtype", samples=("3", "(2, 3), np.float32"), about=_about)(_filled(_value))
+numpy_function(np.empty, np.ndarray, takes="shape dtype", samples=(), about="a new array of any content")(_filled(None))
+numpy_function(
+    np.zeros_like, takes="a dtype", samples=("A", "i, np.float64"), about="zeros, shaped like another array"
+)(_like(0.0))
+numpy_function(np.ones_like, takes="a dtype", samples=("A",), about="ones, shaped like another array")(_like(1.0))
+numpy_function(np.empty_like, takes="a dtype", samples=(), about="a new array of any content, shaped like another")(
+    _like(None)
+)

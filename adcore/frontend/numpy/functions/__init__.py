@@ -1,0 +1,1 @@
+"""NumPy's functions, each registered where it is defined (`adcore.frontend.registry`)."""

@@ -1,0 +1,1 @@
+"""Subscripts: elements, slices, views, and arrays of integers and bools as subscripts."""

@@ -2,7 +2,8 @@
 
 Two tools. *Intervals* bound a value by numbers alone, wherever it stands: dimensions are below 2**48, a loop variable
 lies between its bounds. *Proofs* compare affine forms (`n - 1 - i >= 0`) with all that is known at a place: loop
-bounds, conditions, earlier checks.
+bounds, conditions, earlier checks. (Intervals as in P. and R. Cousot, "Static determination of dynamic properties of
+programs", 1976, without widening: loop variables are bounded by their loops. Proofs are Fourier-Motzkin, `systems`.)
 """
 
 from __future__ import annotations

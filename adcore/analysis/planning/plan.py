@@ -20,7 +20,7 @@ from adcore.analysis.planning.choices import BYTE_COST, BYTE_PRICE, ROW_SHARE, S
 from adcore.analysis.planning.kills import Kills
 from adcore.analysis.planning.record import Needs, address
 from adcore.analysis.planning.replay import slice_of
-from adcore.analysis.planning.search import Found, cheapest
+from adcore.analysis.planning.search import Solution, cheapest
 from adcore.analysis.planning.sizes import Sizes, kept_width
 from adcore.analysis.planning.temporaries import Fill, Temporaries
 from adcore.ir.core import Instr, Value
@@ -172,7 +172,7 @@ class Planner:
 
     def carried(self, value: Value, store: float) -> Choice:
         """A carried value of an inner loop: that loop runs again before its reverse and puts its values down in a row,
-        which every turn of the outer loops uses anew."""
+        which every iteration of the outer loops uses anew."""
         loop = self.structure.owner[self.structure.home[value]]
         assert loop is not None
         inner = loop.op == "for" and self.structure.depth(self.structure.home[loop]) > 0
@@ -307,7 +307,7 @@ class Planner:
             raise Impossible(self._chains(), self)
         return self.plan_keeping(found.kept, found.choices)
 
-    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Found:
+    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Solution:
         """The cheapest way to have everything that is needed; see `search.cheapest`."""
         return cheapest(self.options, self.needs.values, price, fixed, flips)
 

@@ -13,12 +13,14 @@ from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
 from adcore.ir import Function, interpret, parse_function, verify
 from adcore.ir.core import walk
-from adcore.transform.arrays.producer_fusion import merge
+from adcore.transform.arrays.mem2reg import mem2reg
+from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.assumptions import use_checks
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.range_folding import decide
+from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import emit_reverse, reverse
@@ -31,6 +33,7 @@ from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.improve import improve
 from adcore.transform.optimize.loop_reversal import reverse_loops
 from adcore.transform.optimize.predictive_commoning import common_accumulations
+from adcore.transform.optimize.product_instructions import emit_products
 from adcore.transform.optimize.product_separation import separate_products
 from adcore.transform.optimize.scalar_promotion import promote_sums
 from adcore.transform.optimize.sweep_fusion import fuse
@@ -47,8 +50,11 @@ PASSES: dict[str, Pass] = {
     "induction": lambda f: close_inductions(f, FOREIGN),
     "range_folding": lambda f: decide(f, FOREIGN),
     "unchecked": without_index_checks,
-    "producer_fusion": lambda f: merge(f, FOREIGN),
+    "producer_fusion": lambda f: fuse_producers(f, FOREIGN),
     "selection": lambda f: settle(track_selections(f, KINDS, [True], FOREIGN)),
+    "mem2reg": lambda f: mem2reg(f, FOREIGN),
+    "short_circuit": lambda f: flatten_conditions(f, FOREIGN),
+    "product_instructions": lambda f: emit_products(f, FOREIGN),
     "expansion": lambda f: expand_bulk(f, FOREIGN),
     "dead_zeroing": lambda f: remove_dead_zeroing(f, FOREIGN),
     "sweep_fusion": lambda f: fuse(f, FOREIGN),

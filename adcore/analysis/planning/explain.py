@@ -17,8 +17,8 @@ from adcore.source import Span
 
 KeptAs = Literal["register", "store", "array", "log", "scratch", "copy", "checkpoint"]
 """Outside of loops a value stays in a register; otherwise it is stored for each iteration, or logged where it is
-overwritten, or put down in scratch memory that each turn of the outer loops uses again, or part of a kept state. Of an
-array that is rolled back without a way to do all stores again, a copy is kept."""
+overwritten, or put down in scratch memory that each iteration of the outer loops uses again, or part of a kept state.
+Of an array that is rolled back without a way to do all stores again, a copy is kept."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Checkpoints:
         return (own, *(note.replace("Of the", "In each of its steps, of the", 1) for note in inner))
 
 
-Remedy = Callable[[Node], str]
+RemedyText = Callable[[Node], str]
 """A change of the program that was tried and helps to keep less for a node; empty if none is known."""
 
 
@@ -163,7 +163,7 @@ def explain(
     plan: Plan,
     arguments: Sequence[Any] | None = None,
     apart: Sequence[ReversedApart] = (),
-    remedy: Remedy | None = None,
+    remedy: RemedyText | None = None,
 ) -> Explanation:
     """The explanation of `plan`; `arguments` (one per parameter of the function) turn formulas into bytes; `apart` are
     loops that are reversed by running them again."""
@@ -220,7 +220,7 @@ def in_register(planner: Planner, node: Node) -> bool:
 
 
 def amount_of(planner: Planner, plan: Plan, node: Node) -> Polynomial:
-    """Bytes that keeping one value (in a row: of one turn of its own loop), or logging one store, takes."""
+    """Bytes that keeping one value (in a row: of one iteration of its own loop), or logging one store, takes."""
     return room(planner, node, reused=node in plan.rows)
 
 
@@ -510,7 +510,7 @@ def _kill_lines(label: str, kills: Sequence[Kill]) -> list[str]:
     return list(dict.fromkeys(f"{label} line {k.span.line}: {k.span.text()} ({k.when})" for k in kills))
 
 
-def refusal(impossible: Impossible, budget: str, remedy: Remedy) -> list[Diagnostic]:
+def refusal(impossible: Impossible, budget: str, remedy: RemedyText) -> list[Diagnostic]:
     """What a WorkspaceError says: per value without a rule, what needs it and what makes it unrecomputable. Several
     values of one expression, as in array code, are told of once."""
     planner = impossible.planner

@@ -3,6 +3,9 @@
 y = x * k         with x active, k not:   the adjoint of x reads k; nothing reads x
 z = exp(y)        the adjoint of y reads z
 a[i] = z          the adjoint addresses the shadow of a with i
+
+(L. Hascoet, U. Naumann and V. Pascual, "'To be recorded' analysis in reverse-mode automatic differentiation", Future
+Generation Computer Systems 21, 2005. Which of these values are stored, the plan says.)
 """
 
 from __future__ import annotations

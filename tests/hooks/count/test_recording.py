@@ -18,7 +18,7 @@ import pytest
 from pytest_adalloc.hooks import AllocationForbidden, forbid, layout, measure_native, record
 from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.hooks.witness import breakpoints
-from tests.hooks.test_coverage import C_PATHS, CPP_PATHS
+from tests.hooks.count.test_coverage import C_PATHS, CPP_PATHS
 
 LARGE = np.arange(10_000.0)
 needs_breakpoints = pytest.mark.skipif(not breakpoints.available()[0], reason="no hardware breakpoints")

@@ -1,4 +1,4 @@
-"""What a check found, as a value: the verdict, the figures behind it, and the story that a failing test tells."""
+"""What a check found, as a value: the verdict, the figures behind it, and the diagnostic of a failing test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from pytest_adalloc.report.later import Figure
+from pytest_adalloc.checks.later import Figure
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
@@ -113,7 +113,7 @@ class GradReport:
 
 
 class CheckFailed(AssertionError):
-    """A check whose verdict is not met; the message tells the story, `report` holds the figures."""
+    """A check whose verdict is not met; the message is the diagnostic, `report` holds the figures."""
 
     def __init__(self, report: GradReport) -> None:
         super().__init__(report.message)

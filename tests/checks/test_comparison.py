@@ -14,15 +14,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_adalloc.checks.arguments import Point, names_of
-from pytest_adalloc.checks.comparison import Bounds, Comparison, Tolerance, compare
-from pytest_adalloc.checks.evaluation import Evaluation
+from pytest_adalloc.checks.comparison import Comparison, compare
+from pytest_adalloc.checks.directions import DomainBounds
+from pytest_adalloc.checks.evaluation import Evaluator
+from pytest_adalloc.checks.judging import Tolerance
 
 
 def judged(f: Callable[..., Any], args: tuple[Any, ...], gradient: Any, **options: Any) -> tuple[Comparison, Point]:
     point = Point(names_of(f, len(args)), args)
-    domain = Bounds.of(options.pop("domain", None), point)
+    domain = DomainBounds.of(options.pop("domain", None), point)
     vector = np.asarray(gradient, dtype=float).reshape(-1)
-    return compare(Evaluation(f, point), vector, domain=domain, **options), point
+    return compare(Evaluator(f, point), vector, domain=domain, **options), point
 
 
 def rosenbrock(x: Any) -> float:
@@ -154,11 +156,11 @@ def test_bounds_make_an_edge_checkable() -> None:
 def test_bounds_that_make_no_sense_are_refused() -> None:
     point = Point(("x",), (1.0,))
     with pytest.raises(TypeError, match="there is no argument 'y'; the arguments are x"):
-        Bounds.of({"y": (0, 1)}, point)
+        DomainBounds.of({"y": (0, 1)}, point)
     with pytest.raises(TypeError, match=r"a pair \(low, high\), not 3"):
-        Bounds.of(3, point)
+        DomainBounds.of(3, point)
     with pytest.raises(ValueError, match=r"x = 1 lies outside \[2, 3\]"):
-        Bounds.of((2, 3), point)
+        DomainBounds.of((2, 3), point)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

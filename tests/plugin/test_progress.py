@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc import flags
+from pytest_adalloc.integration import progress
+from pytest_adalloc.options import silent
 
 
 class Screen:
@@ -47,15 +48,15 @@ class Screen:
 def shown(monkeypatch: pytest.MonkeyPatch, isatty: bool, pace: float) -> Screen:
     """What a check of 40 steps shows that take `pace` seconds each."""
     now = [100.0]
-    monkeypatch.setattr(flags, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
     screen = Screen(isatty)
     plugins = SimpleNamespace(get_plugin=lambda name: screen)
     item: Any = SimpleNamespace(nodeid="test_a.py::test_f", config=SimpleNamespace(pluginmanager=plugins))
-    progress = flags._progress(item)
+    tell = progress.progress_of(item)
     for step in range(40):
-        progress("finite differences", step, 40)
+        tell("finite differences", step, 40)
         now[0] += pace
-    progress("", 0, 0)
+    tell("", 0, 0)
     return screen
 
 
@@ -81,4 +82,4 @@ def test_a_log_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_workers_of_parallel_runs_are_silent() -> None:
     config: Any = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugin=lambda name: Screen(True)), workerinput={})
     item: Any = SimpleNamespace(nodeid="x", config=config)
-    assert flags._progress(item) is flags.silent
+    assert progress.progress_of(item) is silent

@@ -201,7 +201,7 @@ def test_go_reads_it(paths: Any, tmp_path: Path) -> None:
 
 
 def test_go_reads_the_profile_of_a_failing_check(pytester: pytest.Pytester, monkeypatch: Any) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     pytester.makepyfile(
         test_heap="""
 import numpy as np
@@ -232,7 +232,7 @@ def test_cubes(x):
 
 
 def test_what_a_test_measures_and_records_is_written_too(pytester: pytest.Pytester, monkeypatch: Any) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
     pytester.makepyfile(
         test_it="""
 import numpy as np

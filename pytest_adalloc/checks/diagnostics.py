@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.checks import differences
 from pytest_adalloc.checks.arguments import Point
-from pytest_adalloc.report.reports import elsewhere_note
+from pytest_adalloc.checks.grad_report import elsewhere_note
 
 if TYPE_CHECKING:
     from pytest_adalloc.checks.comparison import Comparison
@@ -22,7 +22,7 @@ COARSE = 1e-3  # what float32 may do to a relative error; a wrong term does more
 
 @dataclass(frozen=True)
 class About:
-    """What every story knows: the function, where it is defined, the point, and who made the gradient."""
+    """What every diagnostic knows: the function, where it is defined, the point, and who made the gradient."""
 
     function: str
     file: str
@@ -68,7 +68,7 @@ def at_span(span: Any) -> list[str]:
     return quoted(span.file, span.line, getattr(span, "column", -1), end)
 
 
-def story(title: str, *parts: Iterable[str] | str, help: str = "") -> str:
+def diagnostic(title: str, *parts: Iterable[str] | str, help: str = "") -> str:
     """A title, then lines, then what to do."""
     lines = [title]
     for part in parts:
@@ -79,7 +79,7 @@ def story(title: str, *parts: Iterable[str] | str, help: str = "") -> str:
 
 
 def of_comparison(about: About, found: Comparison) -> str:
-    """The story of a verdict that finite differences gave."""
+    """The diagnostic of a verdict that finite differences gave."""
     tell = {
         "gradient wrong": gradient_wrong,
         "kink": kink,
@@ -107,7 +107,7 @@ def gradient_wrong(about: About, found: Comparison) -> str:
         help = "look at the term of your gradient that belongs to this component"
     else:
         help = "your function is not to blame: this is a fault of the compiler; please report it with this test"
-    return story(
+    return diagnostic(
         f"gradient wrong: d {about.function} / d {component(about, found)}",
         f"  expected {found.expected:.12g} (finite differences, +- {found.error:.1e})",
         f"  got      {found.got:.12g} ({about.maker}{relative})",
@@ -135,7 +135,7 @@ def _hunch(found: Comparison) -> str:
 
 def unreliable(about: About, found: Comparison) -> str:
     """Differences can't tell right from wrong here."""
-    return story(
+    return diagnostic(
         f"finite differences unreliable here: d {about.function} / d {component(about, found)}",
         f"  finite differences say {found.expected:.6g} +- {found.error:.1e}; {about.maker} says {found.got:.6g}",
         f"  its values carry a rounding noise of about {found.noise:.1e}, or it varies on a scale too small to sample",
@@ -156,7 +156,7 @@ def kink(about: About, found: Comparison) -> str:
         seen = (
             f"  slope from the left {found.left:.6g}, from the right {found.right:.6g}; {about.maker}: {found.got:.6g}"
         )
-    return story(
+    return diagnostic(
         f"kink: d {about.function} / d {what} does not exist at {what} = {value:.6g}",
         seen,
         about.here(),
@@ -175,13 +175,13 @@ def edge(about: About, found: Comparison) -> str:
     value = about.point.vector[found.component] if found.component >= 0 else math.nan
     if found.kind == differences.UNDEFINED:
         place = f"{what} = {value:.6g}" if found.component >= 0 else "this point"
-        return story(
+        return diagnostic(
             f"edge of the domain: {about.function} has no value at {place}",
             f"  {found.trouble}" if found.trouble else "",
             about.here(),
             help="a gradient can be checked only where the function is finite: choose other arguments",
         )
-    return story(
+    return diagnostic(
         f"edge of the domain: {about.function} is defined on one side of {what} = {value:.6g} only",
         f"  a step to the other side gives {found.trouble}" if found.trouble else "",
         about.here(),
@@ -198,7 +198,7 @@ def _bounded(what: str, value: float, found: Comparison) -> str:
 
 def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
     """The compiled function computes something else than plain Python."""
-    return story(
+    return diagnostic(
         f"primal differs from Python: {about.function}, {what}",
         f"  plain Python gives    {expected}",
         f"  compiled code gives   {got}",
@@ -209,7 +209,7 @@ def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
 
 def modes_disagree(about: About, forward: float, reverse: float) -> str:
     """Forward and reverse mode differ along a random tangent."""
-    return story(
+    return diagnostic(
         f"gradient wrong: forward and reverse mode of {about.function} disagree",
         f"  along a random tangent: forward {forward:.12g}, reverse {reverse:.12g}",
         about.here(),
@@ -219,7 +219,7 @@ def modes_disagree(about: About, forward: float, reverse: float) -> str:
 
 def gradient_drifts(about: About, name: str, before: float, after: float, calls: int) -> str:
     """The gradient was right, and no longer is after the counted calls."""
-    return story(
+    return diagnostic(
         f"gradient wrong: {about.maker} of {about.function} changed over {calls} calls with the same arguments",
         f"  {name} was {before:.12g} and is {after:.12g} after the last call",
         about.here(),
@@ -239,7 +239,7 @@ def allocates(about: About, seen: AllocationReport, limit: int, stored: Sequence
         lines.append(f"  and {len(seen.sites) - 3} more places; by library: {totals}")
     what = "gradient" if sweep == "gradient" else f"{sweep}-mode derivative"
     allowed = "none is allowed" if not limit else f"{limit} a call {'is' if limit == 1 else 'are'} allowed"
-    return story(
+    return diagnostic(
         f"allocates: the {what} of {about.function} {_how_often(seen)}; {allowed}",
         total if len(seen.sites) != 1 else "",
         lines,
@@ -306,7 +306,7 @@ def _cure(about: About, seen: AllocationReport, stored: Sequence[Any]) -> str:
 def workspace_too_large(about: About, size: int, formula: str, limit: int, stored: Sequence[Any], because: str) -> str:
     """More is kept between the sweeps than is allowed."""
     spelled = f" ({formula})" if formula and formula != str(size) else ""
-    return story(
+    return diagnostic(
         f"workspace too large: the gradient of {about.function} keeps {size} bytes{spelled}; {because} {limit}",
         _why(stored),
         about.here() if not stored else [],
@@ -320,7 +320,7 @@ def not_proven(about: About, certificate: Any) -> str:
     reasons = [f"  {reason}" for reason in getattr(certificate, "unproven", ())]
     if certificate is None:
         reasons = ["  a gradient that someone else computes comes without a certificate"]
-    return story(
+    return diagnostic(
         f"not proven: nothing shows that the gradient of {about.function} never allocates",
         reasons,
         about.here(),

@@ -17,10 +17,10 @@ import pytest_adalloc
 from pytest_adalloc import hooks
 from pytest_adalloc.checks import compiled
 from pytest_adalloc.checks.checking import examined
-from pytest_adalloc.checks.compiled import Compiled
+from pytest_adalloc.checks.compiled import CompiledGradient
+from pytest_adalloc.checks.grad_report import GradReport
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.options import Options
-from pytest_adalloc.report.reports import GradReport
+from pytest_adalloc.options import CheckOptions
 
 HERE = str(Path(__file__))
 
@@ -78,7 +78,7 @@ X = np.linspace(-1, 1, 8)
 def seen(f: Any, *args: Any, **options: Any) -> GradReport:
     counted = options.pop("counted", True)
     known = options.pop("known", None)
-    chosen = Options.of(options).completed(calls=10, seed=0, scope="thread")
+    chosen = CheckOptions.of(options).completed(calls=10, seed=0, scope="thread")
     return examined(f, args, None, chosen, counted=counted, known=known)
 
 
@@ -221,8 +221,8 @@ def test_many_elements() -> None:
 
 
 def test_verdict_gradient_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Compiled.gradient
-    monkeypatch.setattr(Compiled, "gradient", lambda self, vector=None: right(self, vector) * 1.0001)
+    right = CompiledGradient.gradient
+    monkeypatch.setattr(CompiledGradient, "gradient", lambda self, vector=None: right(self, vector) * 1.0001)
     report = seen(rosenbrock, X)
     assert report.verdict == "gradient wrong"
     assert report.allocs_per_call == ()
@@ -230,9 +230,9 @@ def test_verdict_gradient_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_verdict_gradient_wrong_by_forward_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Compiled.forward
+    right = CompiledGradient.forward
     monkeypatch.setattr(
-        Compiled, "forward", lambda self, tangent, vector=None: right(self, tangent, vector) * (1 + 1e-6)
+        CompiledGradient, "forward", lambda self, tangent, vector=None: right(self, tangent, vector) * (1 + 1e-6)
     )
     report = seen(rosenbrock, X)
     assert report.verdict == "gradient wrong"
@@ -240,12 +240,12 @@ def test_verdict_gradient_wrong_by_forward_mode(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_verdict_gradient_wrong_after_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Compiled.count
+    right = CompiledGradient.count
 
     def drifting(self: Any, calls: Any, scope: Any) -> Any:
         return tuple(replace(count, result=count.result + 1e-3) for count in right(self, calls, scope))
 
-    monkeypatch.setattr(Compiled, "count", drifting)
+    monkeypatch.setattr(CompiledGradient, "count", drifting)
     assert "the derivative along (1, 1, ...) was" in seen(rosenbrock, X, mode="forward").message
     report = seen(rosenbrock, X)
     assert report.verdict == "gradient wrong"
@@ -253,29 +253,29 @@ def test_verdict_gradient_wrong_after_the_calls(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_verdict_gradient_wrong_in_second_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = Compiled.second
-    monkeypatch.setattr(Compiled, "second", lambda self, vector: right(self, vector) * 1.01)
+    right = CompiledGradient.second
+    monkeypatch.setattr(CompiledGradient, "second", lambda self, vector: right(self, vector) * 1.01)
     report = seen(rosenbrock, X, order=2)
     assert report.verdict == "gradient wrong"
     assert "second derivatives of rosenbrock" in report.message
 
 
 def test_verdict_primal_differs(monkeypatch: pytest.MonkeyPatch) -> None:
-    derive = Compiled.derive
+    derive = CompiledGradient.derive
 
     def tampered(self: Any, *args: Any) -> None:
         derive(self, *args)
         primal = self.primal
         self.primal = lambda *a: primal(*a) * (1 + 1e-9)
 
-    monkeypatch.setattr(Compiled, "derive", tampered)
+    monkeypatch.setattr(CompiledGradient, "derive", tampered)
     report = seen(rosenbrock, X)
     assert report.verdict == "primal differs from Python"
     assert "rosenbrock, the value" in report.message
 
 
 def test_verdict_primal_differs_in_what_it_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    derive = Compiled.derive
+    derive = CompiledGradient.derive
 
     def tampered(self: Any, *args: Any) -> None:
         derive(self, *args)
@@ -288,7 +288,7 @@ def test_verdict_primal_differs_in_what_it_writes(monkeypatch: pytest.MonkeyPatc
 
         self.primal = writes_elsewhere
 
-    monkeypatch.setattr(Compiled, "derive", tampered)
+    monkeypatch.setattr(CompiledGradient, "derive", tampered)
     report = seen(read_square_clear, np.arange(1.0, 11.0))
     assert report.verdict == "primal differs from Python"
     assert "what it writes into x[3]" in report.message
@@ -326,7 +326,7 @@ def test_verdict_workspace_too_large() -> None:
 
 def test_verdict_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     unproven = SimpleNamespace(proven=False, external_symbols=("foo",), unproven=("it calls `foo`",))
-    monkeypatch.setattr(Compiled, "certificate", unproven)
+    monkeypatch.setattr(CompiledGradient, "certificate", unproven)
     report = seen(rosenbrock, X)
     assert report.verdict == "not proven"
     assert "it calls `foo`" in report.message

@@ -10,10 +10,12 @@ import pytest
 
 import adcore as ad
 from pytest_adalloc import check
+from pytest_adalloc.checks.grad_report import GradReport
+from pytest_adalloc.checks.later import Later
 from pytest_adalloc.report.findings import finding
-from pytest_adalloc.report.later import Later
-from pytest_adalloc.report.reports import GradReport
 from pytest_adalloc.session import Recorder, Settings
+
+ASKED: tuple[dict[str, Any], ...] = ({"json": "out.json"}, {"baseline": "b", "update_baseline": True})
 
 
 def squared(x):
@@ -58,7 +60,7 @@ def test_findings_hold_it_where_a_run_asks_for_it(explained: list[Any]) -> None:
     report = check(squared, np.ones(3), calls=2)
     plain = finding(report, Recorder(Settings(), "test"))
     assert (plain["stored"], plain["explanation"], explained) == ([], "", [])
-    for settings in (Settings(explain=True), Settings(json="out.json"), Settings(baseline="b", update_baseline=True)):
+    for settings in (Settings(explain=True), *(Settings(reports=asked) for asked in ASKED)):
         found = finding(report, Recorder(settings, "test"))
         assert [record["value"] for record in found["stored"]] == ["x[i]"]
         assert found["explanation"] == report.explanation

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_adalloc.session import Recorder
 
 if TYPE_CHECKING:
+    from pytest_adalloc.checks.grad_report import GradReport
     from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
     from pytest_adalloc.options import Scope
-    from pytest_adalloc.report.reports import GradReport
 
 
 class Adalloc:
@@ -54,7 +54,7 @@ class Adalloc:
         Raises HooksDead when the counters can't vouch for what they say.
         """
         from pytest_adalloc import hooks
-        from pytest_adalloc.report.findings import profiled
+        from pytest_adalloc.report.profiles import profiled
 
         settings = self._recorder.settings
         counted = calls or settings.calls
@@ -91,7 +91,7 @@ class Adalloc:
         except hooks.AllocationForbidden as problem:
             if policy == "strict":
                 raise
-            from pytest_adalloc.report.reports import AdallocWarning
+            from pytest_adalloc.checks.grad_report import AdallocWarning
 
             warnings.warn(AdallocWarning(str(problem)), stacklevel=3)
 
@@ -99,7 +99,7 @@ class Adalloc:
     def record(self, *, scope: Scope | None = None) -> Iterator[Recording]:
         """A block whose native allocations are recorded, as one call."""
         from pytest_adalloc import hooks
-        from pytest_adalloc.report.findings import profiled
+        from pytest_adalloc.report.profiles import profiled
 
         with hooks.record(scope=scope or self._recorder.settings.scope) as recording:
             yield recording
@@ -116,7 +116,7 @@ class Adalloc:
         counted: bool,
     ) -> GradReport:
         __tracebackhide__ = True
-        from pytest_adalloc.checks.checking import settled
-        from pytest_adalloc.options import Options
+        from pytest_adalloc.integration.settle import settled
+        from pytest_adalloc.options import CheckOptions
 
-        return settled(f, args, grad, Options.of(options), self._recorder, counted=counted)
+        return settled(f, args, grad, CheckOptions.of(options), self._recorder, counted=counted)

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pytest_adalloc.checks.grad_report import GradReport, Worst
 from pytest_adalloc.hooks import AllocationReport, DomainCount, Site, Witness
 from pytest_adalloc.report import baseline, html
-from pytest_adalloc.report.findings import as_json, finding, recorded, write_atomically
+from pytest_adalloc.report.files import write_atomically
+from pytest_adalloc.report.findings import finding, recorded
 from pytest_adalloc.report.github import annotation
+from pytest_adalloc.report.json_document import as_json
 from pytest_adalloc.report.outputs import summary, write
-from pytest_adalloc.report.reports import GradReport, Worst
 from pytest_adalloc.session import Recorder, Settings
 
 
@@ -218,7 +220,7 @@ def test_what_tests_expect_is_not_annotated(tmp_path: Path) -> None:
     texts = [json.dumps({**found(**WRONG), "test_outcome": outcome}) for outcome in ("failed", "passed", "skipped")]
 
     def annotated(policy: Any) -> list[str]:
-        lines = write(texts, Settings(policy=policy, github=True), tmp_path)[1]
+        lines = write(texts, Settings(policy=policy, reports={"github": True}), tmp_path)[1]
         return [line.split(" ")[0] for line in lines if line.startswith("::")]
 
     assert annotated("strict") == ["::error"]
@@ -230,7 +232,7 @@ def test_findings_of_parallel_runs_come_in_one_order(tmp_path: Path) -> None:
     path = tmp_path / "all.json"
     files = []
     for texts in ([one, two], [two, one]):
-        failed, lines = write(texts, Settings(json=str(path)), tmp_path)
+        failed, lines = write(texts, Settings(reports={"json": str(path)}), tmp_path)
         assert not failed
         assert lines[-1] == f"written: {path}"
         files.append(path.read_text())

@@ -112,7 +112,7 @@ def test_a_kernel_that_is_compiled_inside_a_block_is_no_silent_gap() -> None:
     code = (
         "import numpy as np, adcore as ad\n"
         "from pytest_adalloc.hooks import record\n"
-        "from tests.plugin.test_plugin_phases import clears\n"
+        "from tests.hooks.attribute.test_phases import clears\n"
         "ad.compile(clears, ad.Duplicated(np.ones(3), np.ones(3)))\n"
         "with record() as seen:\n"
         "    h = ad.compile(clears, ad.Duplicated(np.ones(3), np.ones(3)), workspace='heap')\n"

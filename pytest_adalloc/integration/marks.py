@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.checks.arguments import Replica
-from pytest_adalloc.options import NAMES, Options
+from pytest_adalloc.options import NAMES, CheckOptions
 from pytest_adalloc.session import Recorder
 
 MARK = "no_alloc_grad"
@@ -44,7 +44,7 @@ def supply(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
 def check_named(item: pytest.Item, mark: pytest.Mark, recorder: Recorder) -> None:
     """Check the function that the mark names."""
     __tracebackhide__ = True
-    from pytest_adalloc.checks.checking import settled
+    from pytest_adalloc.integration.settle import settled
 
     function, *args = mark.args
     if not callable(function):
@@ -59,7 +59,7 @@ def check_named(item: pytest.Item, mark: pytest.Mark, recorder: Recorder) -> Non
 def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> None:
     """Check the test's own body. It does not run as a test: it is called on copies of its arguments only."""
     __tracebackhide__ = True
-    from pytest_adalloc.checks.checking import settled
+    from pytest_adalloc.integration.settle import settled
 
     function = item.obj
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -111,9 +111,9 @@ def _by_name(function: Callable[..., Any], count: int, given: dict[str, Any]) ->
     return rest
 
 
-def _options(given: dict[str, Any]) -> Options:
+def _options(given: dict[str, Any]) -> CheckOptions:
     try:
-        return Options.of(given)
+        return CheckOptions.of(given)
     except (TypeError, ValueError) as problem:
         fail(str(problem))
         raise

@@ -303,6 +303,6 @@ class Checkpointed:
 
 
 __all__ = [
-    "Adjoints", "Checkpointed", "Checkpointing", "Decision", "counters", "dearest_iteration", "largest_record", "state_of",
-    "step_kinds", "stored_after",
+    "Adjoints", "Checkpointed", "Checkpointing", "Decision", "counters", "dearest_iteration", "largest_record",
+    "state_of", "step_kinds", "stored_after",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ from adcore.transform.canonical.range_folding import decide
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import Derivative
-from adcore.transform.diff.selection import settle
+from adcore.transform.diff.selection import lower_attach
 from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import defer_checks
@@ -74,7 +74,7 @@ def fused(request: Request, simplified: Function) -> Function:
 
 def gradient(request: Request, derived: Derivative) -> Function:
     """The derivative without calls, simplified and made fast."""
-    function = settle(expand(derived.function, everything=True))
+    function = lower_attach(expand(derived.function, everything=True))
     return verify(improve(function, request.ops, request.aliases), request.ops)
 
 

@@ -1,7 +1,14 @@
 """Bulk ops as the simpler ops that they stand for, for passes and targets that do not know them.
 
-    copy %x, %y     ->     %n: i64 = dim %x [axis=0]
-                           for 0, %n { (%i): %v: f64 = load %x, %i; store %v, %y, %i }
+    copy %x, %y
+->
+    %1: i64 = dim %x [axis=0]
+    for 0, %1 [step=1] {
+    (%2: i64):
+      %3: f64 = load %x, %2
+      store %3, %y, %2
+      yield
+    }
 
 An op's definition brings its expansion. Differentiation and planning look at single elements, so they start with this;
 what comes after them need not.

@@ -24,7 +24,7 @@ from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import emit_reverse, reverse
-from adcore.transform.diff.selection import settle, track_selections
+from adcore.transform.diff.selection import lower_attach, track_selections
 from adcore.transform.expansion import expand_bulk, in_elements
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import defer_checks
@@ -52,7 +52,7 @@ PASSES: dict[str, Pass] = {
     "range_folding": lambda f: decide(f, FOREIGN),
     "unchecked": without_index_checks,
     "producer_fusion": lambda f: fuse_producers(f, FOREIGN),
-    "selection": lambda f: settle(track_selections(f, KINDS, [True], FOREIGN)),
+    "selection": lambda f: lower_attach(track_selections(f, KINDS, [True], FOREIGN)),
     "mem2reg": lambda f: mem2reg(f, FOREIGN),
     "short_circuit": lambda f: flatten_conditions(f, FOREIGN),
     "product_instructions": lambda f: emit_products(f, FOREIGN),

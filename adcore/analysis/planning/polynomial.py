@@ -94,7 +94,7 @@ class Polynomial:
         shown = []
 
         def order(term: tuple[Monomial, Fraction]) -> tuple[int, list[str]]:
-            """By names alone: a monomial keeps its atoms in the order of their addresses, which differs between runs."""
+            """By names: a monomial keeps its atoms in the order of their addresses, which differs between runs."""
             return -_degree(term[0]), sorted(called(a) for a, _ in term[0])
 
         for m, c in sorted(self.terms.items(), key=order):

@@ -33,7 +33,7 @@ def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
     plugin = Path(process.__file__).parents[2]
     code = (
         "import sys, types\n"
-        "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore.errors', 'adcore.ir'): sys.modules[name] = None\n"
+        "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore.errors'): sys.modules[name] = None\n"
         "sys.platform = 'darwin'\n"
         f"for name, path in (('pytest_adalloc', {str(plugin)!r}), ('adcore', {str(plugin.parent / 'adcore')!r})):\n"
         "    parent = sys.modules[name] = types.ModuleType(name); parent.__path__ = [path]\n"

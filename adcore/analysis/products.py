@@ -10,15 +10,15 @@ meet the operands, nor itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
-from adcore.analysis.affine.forms import Form
+from adcore.analysis.affine.forms import Atom, Form
 from adcore.ir.core import Function, Instr, Region, Value, walk
-from adcore.ir.products import Matrix, Product, Subscript
 from adcore.ir.types import ArrayType, is_float
 from adcore.ops import Table
+from adcore.ops.products import COUNTERS, Matrix, Product
 
 MARK = "product"
 """The attribute of an outermost loop that is worth its faster code: see `transform.optimize.product_separation`."""
@@ -86,6 +86,24 @@ class _Factors:
         return _Factors((*self.loads, *other.loads), (*self.scalars, *other.scalars))
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """An array from outside of the nest, with the subscripts of an access to it."""
+
+    array: Value
+    subscripts: tuple[Form, ...]
+
+    def named(self, counters: Mapping[Value, str]) -> Matrix:
+        """The same with the names of counters."""
+
+        def name(atom: Atom) -> str | Value:
+            if not isinstance(atom, Value):
+                return "1"
+            return counters.get(atom, atom)
+
+        return Matrix(self.array, tuple({name(a): c for a, c in form.items()} for form in self.subscripts))
+
+
 class _Nest:
     def __init__(self, dependence: Dependence, loops: Loops) -> None:
         self.dependence, self.structure, self.loops = dependence, dependence.structure, loops
@@ -102,10 +120,7 @@ class _Nest:
         target = self.matrix(found.effect)
         if parts is None or target is None or self.overlaps(found.effect, *(p.loads[0] for p in parts)):
             return None
-        product = self.arranged(target, parts, found)
-        if product is None or (product.terms.attrs.get("reverse") and not found.free):
-            return None
-        return product
+        return self.arranged(target, parts, found)
 
     # The sum.
 
@@ -257,7 +272,7 @@ class _Nest:
             return None if inner is None else inner * _Factors((), (-1.0,))
         return None
 
-    def matrix(self, access: Instr) -> Matrix | None:
+    def matrix(self, access: Instr) -> _Seen | None:
         """Array and subscripts of an access, as far out as they have to be seen from."""
         array = self.ops.array(access)
         forms: tuple[Form | None, ...]
@@ -269,14 +284,10 @@ class _Nest:
         counters = {loop.regions[0].params[0] for loop in self.loops}
         if not isinstance(array.type, ArrayType) or not self.is_outside(array):
             return None
-        subscripts: list[Subscript] = []
         for form in forms:
-            atoms = {a: c for a, c in (form or {}).items() if isinstance(a, (Value, int))}
-            known = all(a in counters or self.is_outside(a) for a in atoms if isinstance(a, Value))
-            if form is None or not known:
+            if form is None or not all(a in counters or self.is_outside(a) for a in form if isinstance(a, Value)):
                 return None
-            subscripts.append(atoms)
-        return Matrix(array, tuple(subscripts))
+        return _Seen(array, tuple(form for form in forms if form is not None))
 
     def overlaps(self, effect: Instr, *loads: Instr) -> bool:
         """Whether the target may meet an operand, in any turns, or itself in different ones."""
@@ -285,7 +296,7 @@ class _Nest:
         pairs = [pair for load in loads for pair in ((load, effect), (effect, load))]
         return any(level == 0 or level >= self.level for a, b in pairs for level in self.dependence.levels(a, b))
 
-    def arranged(self, target: Matrix, parts: tuple[_Factors, _Factors], found: _Sum) -> Product | None:
+    def arranged(self, target: _Seen, parts: tuple[_Factors, _Factors], found: _Sum) -> Product | None:
         """Rows, columns and terms by what the subscripts depend on."""
         axes = [[loop for loop in self.loops if loop.regions[0].params[0] in form] for form in target.subscripts]
         used = [loop for axis in axes for loop in axis]
@@ -293,13 +304,18 @@ class _Nest:
             return None
         rows, columns = used
         (terms,) = (loop for loop in self.loops if loop not in used)
+        if terms.attrs.get("reverse") and not found.free:
+            return None
         for left, right in (parts, parts[::-1]):
             a, b = self.matrix(left.loads[0]), self.matrix(right.loads[0])
             if a is not None and b is not None and not _depends(a, columns) and not _depends(b, rows):
-                given = left.scalars, right.scalars, found.initial, found.free
-                return Product(rows, columns, terms, target, a, b, *given)
+                loops = (rows, columns, terms)
+                names = {loop.regions[0].params[0]: name for loop, name in zip(loops, COUNTERS, strict=True)}
+                matrices = (target.named(names), a.named(names), b.named(names))
+                bounds = tuple((loop.operands[0], loop.operands[1]) for loop in loops)
+                return Product(*matrices, bounds, (left.scalars, right.scalars), found.initial, found.free)
         return None
 
 
-def _depends(matrix: Matrix, loop: Instr) -> bool:
+def _depends(matrix: _Seen, loop: Instr) -> bool:
     return any(loop.regions[0].params[0] in form for form in matrix.subscripts)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import TypeGuard
 
 from adcore.analysis.activity import Activity
 from adcore.analysis.affine.dependence import Dependence
@@ -23,6 +24,7 @@ from adcore.analysis.planning.replay import slice_of
 from adcore.analysis.planning.search import Solution, cheapest
 from adcore.analysis.planning.sizes import Sizes, kept_width
 from adcore.analysis.planning.temporaries import Fill, Temporaries
+from adcore.analysis.structure import operands_first
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
@@ -286,15 +288,33 @@ class Planner:
         A condition recomputed with other roundings could take the other branch.
         """
         if value not in self._exact:
-            instr = self.structure.definition.get(value)
-            self._exact[value] = True  # carried values and parameters are given, not computed
-            if instr is not None and instr.op in self.ops.loads:
-                self._exact[value] = self.temporaries.is_exact_load(instr)
-            elif instr is not None and not instr.regions and instr.op not in ("const", "dim", "count"):
-                arithmetic = is_float(value.type) and instr.op not in EXACT_FLOAT
-                scalars = [v for v in instr.operands if isinstance(v.type, Scalar)]
-                self._exact[value] = not arithmetic and all(self.is_exact(v) for v in scalars)
+            for current in operands_first(value, self._assumed_exact):
+                instr = self.structure.definition.get(current)
+                if instr is not None and instr.op in self.ops.loads:
+                    self._exact[current] = self.temporaries.is_exact_load(instr)
+                elif self._is_computed(instr):
+                    inexact = is_float(current.type) and instr.op not in EXACT_FLOAT
+                    self._exact[current] = not inexact and all(self._exact[v] for v in self._rounded(current))
         return self._exact[value]
+
+    def _assumed_exact(self, value: Value) -> list[Value]:
+        """Take `value` for exact, until it is found out, as what memory brings back to it may ask for it (and carried
+        values and parameters are given, not computed). What it is computed from, and not known."""
+        self._exact[value] = True
+        return [v for v in self._rounded(value) if v not in self._exact]
+
+    def _rounded(self, value: Value) -> Sequence[Value]:
+        """The scalars that `value` is computed from, where their roundings count."""
+        instr = self.structure.definition.get(value)
+        if not self._is_computed(instr) or instr.op in self.ops.loads:
+            return ()
+        if is_float(value.type) and instr.op not in EXACT_FLOAT:
+            return ()
+        return [v for v in instr.operands if isinstance(v.type, Scalar)]
+
+    @staticmethod
+    def _is_computed(instr: Instr | None) -> TypeGuard[Instr]:
+        return instr is not None and not instr.regions and instr.op not in ("const", "dim", "count")
 
     # The cut
 

@@ -64,7 +64,7 @@ class _Guards:
             self.assume(b, condition, names)
         for instr in region.body:
             b.span = instr.span
-            named = replace(instr, operands=_named(names, instr.operands))
+            named = instr.with_operands(_named(names, instr.operands))
             if instr.op == "check":
                 self.check(b, named, names)
             elif instr.op in ("eq", "ne") and named.operands[0] is named.operands[1] and self.is_integer(named):
@@ -131,7 +131,7 @@ class _Guards:
         inside = {*body.params, *(r for i in body.body for r in i.results)}
         for instr in body.body:
             if instr.op == "check" and inside.isdisjoint(instr.operands):
-                named = replace(instr, operands=_named(names, instr.operands))
+                named = instr.with_operands(_named(names, instr.operands))
                 if self.truth.get(named.operands[0]) is False:
                     return
                 if named.operands[0] not in self.truth:

@@ -33,6 +33,7 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import tangent
+from adcore.transform.expansion import in_elements
 
 Lanes = tuple[Value, ...]
 """One value per tangent."""
@@ -52,6 +53,7 @@ def forward(
     `width` of the same type per parameter that is not constant. Results: those of `function`, then `width` tangents per
     float result (scalars and arrays), zero where it does not depend on anything that varies.
     """
+    function = in_elements(function, ops)
     dependence = dependence_of(function, ops, aliases or AliasClasses())
     varied = [p for p, kind in zip(function.params, kinds, strict=True) if kind != "const"]
     outputs = [r for r in function.results if is_float(r.type)]

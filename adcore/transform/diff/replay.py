@@ -84,6 +84,19 @@ def replay(
     return copy.names
 
 
+def asked_for(builder: Builder, instr: Instr, values: frozenset[Value]) -> tuple[Value, ...]:
+    """What `replay` takes from outside, in the order in which it asks."""
+    asked: dict[Value, None] = {}
+
+    def primal(value: Value) -> Value:
+        asked[value] = None
+        return value
+
+    with builder.region():  # thrown away
+        replay(builder, instr, primal, values)
+    return tuple(asked)
+
+
 def refill(builder: Builder, part: Fill, primal: Primal) -> dict[Value, Value]:
     """Append what fills an array of a region once more, in the order of the program; returns what everything is called
     there, the array included."""

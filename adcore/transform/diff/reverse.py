@@ -50,6 +50,7 @@ from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.record import active_free_values, has_adjoint, is_array
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.loops import emit_loop_nest
 from adcore.ir.types import I64, ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import adjoint
@@ -61,7 +62,8 @@ from adcore.transform.diff.forward_sweep import ForwardSweep, zero_of
 from adcore.transform.diff.primals import Primals, Reading
 from adcore.transform.diff.redo import redo
 from adcore.transform.diff.remedies import Leaner, Remedies, Within
-from adcore.transform.loop_building import emit_loop_nest, inits_of
+from adcore.transform.expansion import in_elements
+from adcore.transform.loop_building import inits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +141,7 @@ def reverse(
     an array). Results: those of `function`, then the adjoints of the active parameters.
     `limit`: bytes that may be kept for `arguments`. Raises Impossible or TooLarge where that is not enough.
     """
-    aliases = aliases or AliasClasses()
+    aliases, function = aliases or AliasClasses(), in_elements(function, ops)
     if limit is None:
         return _unlimited(analyse(function, kinds, seeds, aliases, ops), kinds, seeds)
     reversal = Reversal(function, kinds, seeds, aliases, ops, arguments or ())

@@ -64,20 +64,20 @@ CHOICES = {"minimum": "le", "maximum": "ge"}
 """The comparison by which the first operand is chosen: that of the derivative's rule, ties and NaN included."""
 
 MOST_PATHS = 64
-"""Ways through the choices of one turn: beyond that, it is not a running maximum, and code would explode."""
+"""Ways through the choices of one iteration: beyond that, it is not a running maximum, and code would explode."""
 
 MOST_SAVED = 8
-"""Integers that may be remembered beside the turn."""
+"""Integers that may be remembered beside the iteration."""
 
 
 def next_selection(dependence: Dependence, active: Activity, ops: Table) -> Function | None:
     """The function with the selections of one more loop tracked; None if no loop with active ones is left.
 
-    Inner loops come first: what they choose is a value of one turn of the loops around them.
+    Inner loops come first: what they choose is a value of one iteration of the loops around them.
     """
     for loop in reversed(dependence.structure.instructions()):
         if loop.op in ("for", "while"):
-            families = _Search(dependence, active, ops, loop).families()
+            families = _SelectionSearch(dependence, active, ops, loop).families()
             if families:
                 return _Rewriting(dependence, ops, loop, families).function()
     return None
@@ -96,27 +96,27 @@ def track_selections(
         function = found
 
 
-def settle(function: Function) -> Function:
+def lower_attach(function: Function) -> Function:
     """The function with every `attach` replaced by its value: for code that is not differentiated any further."""
-    return function.with_region(_settled(function.region, {}))
+    return function.with_region(_without_attach(function.region, {}))
 
 
-def _settled(region: Region, names: dict[Value, Value]) -> Region:
+def _without_attach(region: Region, names: dict[Value, Value]) -> Region:
     body = []
     for instr in region.body:
         operands = tuple(names.get(v, v) for v in instr.operands)
         if instr.op == "attach":
             names[instr.result] = operands[0]
             continue
-        regions = tuple(_settled(nested, names) for nested in instr.regions)
+        regions = tuple(_without_attach(nested, names) for nested in instr.regions)
         body.append(instr.with_operands(operands).with_regions(regions))
     return region.with_body(body, tuple(names.get(v, v) for v in region.yields))
 
 
 @dataclass(frozen=True, eq=False)
-class _Source:
-    """What may be chosen in a turn, one value per member; `instrs` compute them from the loop's counter, from what is
-    known outside of the loop, and from the integers `saved`."""
+class _Candidate:
+    """What may be chosen in a iteration, one value per member; `instrs` compute them from the loop's counter, from what
+    is known outside of the loop, and from the integers `saved`."""
 
     values: tuple[Value, ...]
     instrs: tuple[Instr, ...] = ()
@@ -131,18 +131,18 @@ class _Family:
 
     members: tuple[int, ...]
     together: bool
-    sources: tuple[_Source, ...]
+    sources: tuple[_Candidate, ...]
 
     def records(self) -> tuple[tuple[int, ...], ...]:
         """Members by the record that they share."""
         return (self.members,) if self.together else tuple((k,) for k in self.members)
 
     def bits(self) -> int:
-        """How many the number of a choice takes: it is kept below the turn, in one integer."""
+        """How many the number of a choice takes: it is kept below the iteration, in one integer."""
         return (len(self.sources) - 1).bit_length()
 
     def saved(self) -> tuple[Value, ...]:
-        """What a record holds beside the integer that tells choice and turn."""
+        """What a record holds beside the integer that tells choice and iteration."""
         return tuple(dict.fromkeys(v for source in self.sources for v in source.saved))
 
     def types(self) -> tuple[Type, ...]:
@@ -197,7 +197,7 @@ class _Choices:
             yield from self.leaves(option, tree)
 
 
-class _Search:
+class _SelectionSearch:
     """Finds the families of one loop."""
 
     def __init__(self, dependence: Dependence, active: Activity, ops: Table, loop: Instr) -> None:
@@ -242,14 +242,14 @@ class _Search:
         arrays = {v for v in marked if not isinstance(v.type, Scalar)}
         return bool(arrays or marked & passed or marked & pushed)
 
-    # What one turn computes
+    # What one iteration computes
 
-    def source(self, values: tuple[Value, ...]) -> _Source | None:
+    def source(self, values: tuple[Value, ...]) -> _Candidate | None:
         """`values` as something that can be computed after the loop; None if they cannot."""
         instrs: dict[Instr, None] = {}
         saved: dict[Value, None] = {}
         if all(self.collect(v, instrs, saved) for v in values) and len(saved) <= MOST_SAVED:
-            return _Source(values, tuple(map(_unchecked, instrs)), tuple(saved))
+            return _Candidate(values, tuple(map(_unchecked, instrs)), tuple(saved))
         return None
 
     def collect(self, value: Value, instrs: dict[Instr, None], saved: dict[Value, None]) -> bool:
@@ -338,10 +338,10 @@ class _Search:
         together = len({self.shape(k) for k in members}) == 1
         if together:
             choices = list(dict.fromkeys(zip(*leaves, strict=True)))
-            first = [_Source(tuple(self.inits[k] for k in members))]
+            first = [_Candidate(tuple(self.inits[k] for k in members))]
         else:
             choices = list(dict.fromkeys((v,) for found in leaves for v in found))
-            first = [_Source((self.inits[k],)) for k in members]
+            first = [_Candidate((self.inits[k],)) for k in members]
         sources = [self.source(values) for values in choices]
         return _Family(members, together, (*first, *(s for s in sources if s is not None)))
 
@@ -474,15 +474,15 @@ class _Rewriting:
         return tuple(x if x is y else b.emit("select", taken, x, y) for x, y in zip(first, rest[0], strict=True))
 
     def recorded(self, family: _Family, value: Value) -> tuple[Value, ...]:
-        """The record of a value: that of a choice or of what is carried, or a new one of a value of this turn."""
+        """The record of a value: that of a choice or of what is carried, or a new one of a value of this iteration."""
         if value in self.record and self.family[value] is family:
             return self.record[value]
         b, numbers = self.b, {s.values[0]: j for j, s in enumerate(family.sources) if j >= len(family.records())}
         number = numbers[value]
         source = family.sources[number]
-        turns = b.emit("mul", self.body.params[0], b.const(2 ** family.bits()), exact=True)
+        iterations = b.emit("mul", self.body.params[0], b.const(2 ** family.bits()), exact=True)
         saved = (v if v in source.saved else zero(b, v.type) for v in family.saved())
-        return (b.emit("add", turns, b.const(number), exact=True), *saved)
+        return (b.emit("add", iterations, b.const(number), exact=True), *saved)
 
     # After the loop
 
@@ -494,8 +494,10 @@ class _Rewriting:
         number = b.emit("bitand", record[0], b.const(2**bits - 1))
         return self.switch(number, names, list(enumerate(family.sources))[::-1])
 
-    def switch(self, number: Value, names: Mapping[Value, Value], left: list[tuple[int, _Source]]) -> tuple[Value, ...]:
-        """The source with this number, among those that are left; `names` are those of the turn that chose it."""
+    def switch(
+        self, number: Value, names: Mapping[Value, Value], left: list[tuple[int, _Candidate]]
+    ) -> tuple[Value, ...]:
+        """The source with this number, among those that are left; `names` are those of the iteration that chose it."""
         b, ((here, source), *others) = self.b, left
         if not others:
             return self.again(source, names)
@@ -506,7 +508,7 @@ class _Rewriting:
         types = [v.type for v in source.values]
         return b.emit_many("if", (b.emit("eq", number, b.const(here)),), {}, (same.region, other.region), types)
 
-    def again(self, source: _Source, names: Mapping[Value, Value]) -> tuple[Value, ...]:
+    def again(self, source: _Candidate, names: Mapping[Value, Value]) -> tuple[Value, ...]:
         copy = substitute(Region((), source.instrs, source.values), dict(names))
         for instr in copy.body:
             self.b.append(instr)

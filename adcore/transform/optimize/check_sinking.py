@@ -75,7 +75,7 @@ class _Deferral:
 
     def function(self, function: Function) -> Function:
         self.body(function.region, deferring=False)
-        return function.with_region(self.builder.finish(function.params, function.results))
+        return function.with_region(function.region.with_body(self.builder.finish((), ()).body))
 
     # What may be deferred
 
@@ -131,8 +131,7 @@ class _Deferral:
         for region in instr.regions:
             with self.builder.region(region.params) as opened:
                 self.body(region, deferring=False)
-                opened.yields = region.yields
-            regions.append(opened.region)
+            regions.append(region.with_body(opened.body))
         return instr.with_regions(tuple(regions))
 
     def branch(self, instr: Instr) -> list[Pending]:

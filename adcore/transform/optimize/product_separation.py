@@ -22,8 +22,8 @@ from adcore.analysis.affine.forms import known, plus
 from adcore.analysis.products import MARK, product_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
-from adcore.ir.products import Product
 from adcore.ops import Table
+from adcore.ops.products import Product
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.optimize.loop_distribution import Bounds, Distribution, Group, Plan, acts
@@ -68,13 +68,12 @@ class _Found:
 
     def is_long(self, product: Product) -> bool:
         """Whether it may be worth it."""
-        turns = [self.turns(loop.operands[:2]) for loop in product.loops]
+        turns = [self.turns(pair) for pair in product.bounds]
         return all(n is None or n >= ENOUGH for n in turns)
 
     def open_bounds(self, product: Product) -> Bounds:
         """The bounds of those loops of which it is not known how long they are."""
-        pairs = [(loop.operands[0], loop.operands[1]) for loop in product.loops]
-        return tuple(pair for pair in pairs if self.turns(pair) is None)
+        return tuple(pair for pair in product.bounds if self.turns(pair) is None)
 
     def turns(self, bounds: Sequence[Value]) -> int | None:
         lo, hi = bounds

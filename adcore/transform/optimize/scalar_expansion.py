@@ -57,9 +57,10 @@ from collections.abc import Sequence
 from adcore.analysis.affine.ordering import is_size
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, renamed, walk
+from adcore.ir.loops import emit_loop_nest
 from adcore.ir.types import ArrayType, Scalar, is_float
 from adcore.ops import Table
-from adcore.transform.loop_building import emit_loop_nest, iteration_number, trip_count
+from adcore.transform.loop_building import iteration_number, trip_count
 
 
 def may_hold_products(loop: Instr) -> bool:

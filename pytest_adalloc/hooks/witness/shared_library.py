@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from adcore.abi.elf import (
     ABSOLUTE_64,
+    ALLOCATED,
     CALL_32,
     FUNCTION,
     GLOBAL,
@@ -57,7 +58,7 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     ``pointers`` names a table in ``.data`` and the symbols of the library ``needed`` whose addresses the loader writes
     into it. Raises ``ValueError`` for an object with anything that is not handled here.
     """
-    source = _Object.parse(code)
+    source = _RelocatableObject.parse(code)
     table, imported = pointers
     strings = _Strings()
     names = [*imported, *exports]
@@ -115,7 +116,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Object:
+class _RelocatableObject:
     """The parts of a relocatable object that matter."""
 
     text: bytes
@@ -126,7 +127,7 @@ class _Object:
     relocations: tuple[tuple[int, int, int, int], ...]  # offset in the code, symbol, kind, addend
 
     @classmethod
-    def parse(cls, code: bytes) -> _Object:
+    def parse(cls, code: bytes) -> _RelocatableObject:
         (table_at,) = struct.unpack_from("<Q", code, 40)
         count, names_index = struct.unpack_from("<HH", code, 60)
         sections = [SECTION_ENTRY.unpack_from(code, table_at + SECTION_ENTRY.size * i) for i in range(count)]
@@ -135,7 +136,9 @@ class _Object:
             return code[sections[index][4] : sections[index][4] + sections[index][5]]
 
         named = {name_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
-        unknown = [name for name, i in named.items() if sections[i][2] & 2 and name not in _KNOWN and sections[i][5]]
+        unknown = [
+            name for name, i in named.items() if sections[i][2] & ALLOCATED and name not in _KNOWN and sections[i][5]
+        ]
         if unknown:
             raise ValueError(f"the object has sections that a library cannot take over: {', '.join(unknown)}")
         table = sections[named[".symtab"]]

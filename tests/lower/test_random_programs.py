@@ -14,7 +14,7 @@ from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.reverse import reverse
 from adcore.transform.optimize.bit_tiles import tile_bits
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from tests.lower.native import Native
 from tests.samples import sample
 from tests.transform.random_programs import random_program
@@ -51,7 +51,7 @@ def assert_agrees(function: Function, seed: int, **options: Any) -> None:
 def test_programs(seed: int) -> None:
     program = verify(random_program(seed), TABLE)
     assert_agrees(program, seed)
-    simpler = verify(defer_checks(simplify_checks(simplify(program, TABLE), TABLE), TABLE), TABLE)
+    simpler = verify(sink_checks(simplify_checks(simplify(program, TABLE), TABLE), TABLE), TABLE)
     assert_agrees(simpler, seed)
 
 

@@ -37,6 +37,7 @@ from adcore.transform.optimize.product_instructions import emit_products
 from adcore.transform.optimize.product_separation import separate_products
 from adcore.transform.optimize.scalar_promotion import promote_sums
 from adcore.transform.optimize.sweep_fusion import fuse
+from tests.lower.native import Native, agree
 from tests.ops.foreign import FOREIGN, bulk
 from tests.transform.test_random_programs import KINDS, Problem, close
 
@@ -128,6 +129,14 @@ def test_sweeps_take_the_program_as_it_is(limit: int | None) -> None:
         program = simplify(problem.program, FOREIGN)
         made = reverse(program, KINDS, [True], FOREIGN, limit=limit, arguments=problem.arguments)
         assert close(problem.adjoint(verify(made.function, FOREIGN)), problem.tangent())
+
+
+def test_native_code_comes_by_way_of_the_expansion() -> None:
+    for seed in (1, 2, 3):
+        problem = foreign_problem(seed)
+        program = simplify(problem.program, FOREIGN)
+        assert has_foreign(program)
+        agree(Native(expand_bulk(program, FOREIGN)), *problem.arguments, tolerance=1e-12)
 
 
 READ_AROUND_A_FILL = """

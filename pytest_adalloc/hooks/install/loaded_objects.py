@@ -21,7 +21,7 @@ DT_PLTRELSZ, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_STRSZ = 2, 4,
 DT_PLTREL, DT_JMPREL, DT_GNU_HASH, DT_RELACOUNT = 20, 23, 0x6FFFFEF5, 0x6FFFFFF9
 SYMBOL_SIZE = RELOCATION_SIZE = 24
 STT_FUNC, STT_GNU_IFUNC = 2, 10
-WRITABLE, EXECUTABLE = 2, 1
+PF_EXECUTABLE = 1
 
 SlotKind = Literal["jump", "data", "absolute"]
 RELOCATION_KINDS: dict[str, dict[int, SlotKind]] = {
@@ -55,7 +55,7 @@ class LoadedObject:
 
     def holds_code(self, address: int) -> bool:
         """Whether the address lies in an executable segment of this object."""
-        return any(s.kind == PT_LOAD and s.flags & EXECUTABLE and s.start <= address < s.end for s in self.segments)
+        return any(s.kind == PT_LOAD and s.flags & PF_EXECUTABLE and s.start <= address < s.end for s in self.segments)
 
     @property
     def relro(self) -> tuple[tuple[int, int], ...]:

@@ -10,13 +10,21 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SECTION = struct.Struct("<IIQQQQIIQQ")
-SYMBOL = struct.Struct("<IBBHQQ")
-RELOCATION = struct.Struct("<QQq")
-HEADER_BYTES, PROGRAM_HEADERS, PAGE = 64, 4, 4096
-SHT_RELA = 4
+from adcore.abi.elf import (
+    ALLOCATED,
+    FUNCTION,
+    GLOBAL,
+    HEADER_BYTES,
+    OBJECT,
+    RELOCATION_ENTRY,
+    RELOCATIONS_WITH_ADDEND,
+    SECTION_ENTRY,
+    SYMBOL_ENTRY,
+    text_at,
+)
+
+PROGRAM_HEADERS, PAGE = 4, 4096
 PC32, PLT32, ABSOLUTE_64 = 2, 4, 1
-FUNCTION, OBJECT = 0x12, 0x11
 DEFINED = 1  # any section index: the loader only tells zero from the rest
 DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_RELAENT = 1, 4, 5, 6, 7, 8, 9
 DT_STRSZ, DT_SYMENT, DT_FLAGS, DT_FLAGS_1, BIND_NOW, NOW = 10, 11, 30, 0x6FFFFFFB, 8, 1
@@ -29,7 +37,7 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     ``pointers`` names a table in ``.data`` and the symbols of the library ``needed`` whose addresses the loader writes
     into it. Raises ``ValueError`` for an object with anything that is not handled here.
     """
-    source = _Object.parse(code)
+    source = _RelocatableObject.parse(code)
     table, imported = pointers
     strings = _Strings()
     names = [*imported, *exports]
@@ -37,10 +45,10 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
 
     at = HEADER_BYTES + 56 * PROGRAM_HEADERS
     symbols_at = _aligned(at, 16)
-    strings_at = symbols_at + SYMBOL.size * (1 + len(names))
+    strings_at = symbols_at + SYMBOL_ENTRY.size * (1 + len(names))
     hash_at = _aligned(strings_at + len(strings.raw), 8)
     relocations_at = _aligned(hash_at + 4 * (3 + 1 + len(names)), 8)
-    text_at = _aligned(relocations_at + RELOCATION.size * len(imported), 64)
+    text_at = _aligned(relocations_at + RELOCATION_ENTRY.size * len(imported), 64)
     data_at = _aligned(text_at + len(source.text), PAGE)
     dynamic_at = _aligned(data_at + len(source.data), 16)
 
@@ -48,17 +56,17 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     table_at = places[table].address
     symbols = b"".join(
         [
-            bytes(SYMBOL.size),
-            *(SYMBOL.pack(offsets[name], FUNCTION, 0, 0, 0, 0) for name in imported),
+            bytes(SYMBOL_ENTRY.size),
+            *(SYMBOL_ENTRY.pack(offsets[name], GLOBAL << 4 | FUNCTION, 0, 0, 0, 0) for name in imported),
             *(_exported(offsets[name], places[name]) for name in exports),
         ]
     )
     relocations = b"".join(
-        RELOCATION.pack(table_at + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(len(imported))
+        RELOCATION_ENTRY.pack(table_at + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(len(imported))
     )
     tags = [(DT_NEEDED, offsets[needed]), (DT_HASH, hash_at), (DT_STRTAB, strings_at), (DT_SYMTAB, symbols_at)]
-    tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL.size), (DT_RELA, relocations_at)]
-    tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION.size)]
+    tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL_ENTRY.size), (DT_RELA, relocations_at)]
+    tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION_ENTRY.size)]
     tags += [(DT_FLAGS, BIND_NOW), (DT_FLAGS_1, NOW), (0, 0)]
     dynamic = b"".join(struct.pack("<qQ", *tag) for tag in tags)
     end = dynamic_at + len(dynamic)
@@ -87,7 +95,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Object:
+class _RelocatableObject:
     """The parts of a relocatable object that matter."""
 
     text: bytes
@@ -98,33 +106,35 @@ class _Object:
     relocations: tuple[tuple[int, int, int, int], ...]  # offset in the code, symbol, kind, addend
 
     @classmethod
-    def parse(cls, code: bytes) -> _Object:
+    def parse(cls, code: bytes) -> _RelocatableObject:
         (table_at,) = struct.unpack_from("<Q", code, 40)
         count, names_index = struct.unpack_from("<HH", code, 60)
-        sections = [SECTION.unpack_from(code, table_at + SECTION.size * i) for i in range(count)]
+        sections = [SECTION_ENTRY.unpack_from(code, table_at + SECTION_ENTRY.size * i) for i in range(count)]
 
         def content(index: int) -> bytes:
             return code[sections[index][4] : sections[index][4] + sections[index][5]]
 
-        named = {_text_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
-        unknown = [name for name, i in named.items() if sections[i][2] & 2 and name not in _KNOWN and sections[i][5]]
+        named = {text_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
+        unknown = [
+            name for name, i in named.items() if sections[i][2] & ALLOCATED and name not in _KNOWN and sections[i][5]
+        ]
         if unknown:
             raise ValueError(f"the object has sections that a library cannot take over: {', '.join(unknown)}")
         table = sections[named[".symtab"]]
         strings = content(table[6])
-        raw = list(SYMBOL.iter_unpack(content(named[".symtab"])))
+        raw = list(SYMBOL_ENTRY.iter_unpack(content(named[".symtab"])))
         text_index, data_index = named[".text"], named[".data"]
         return cls(
             text=content(text_index),
             data=content(data_index),
             text_index=text_index,
             data_index=data_index,
-            symbols=tuple((_text_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
+            symbols=tuple((text_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
             relocations=tuple(
                 (offset, info >> 32, info & 0xFFFFFFFF, addend)
                 for i, section in enumerate(sections)
-                if section[1] == SHT_RELA and section[7] == text_index
-                for offset, info, addend in RELOCATION.iter_unpack(content(i))
+                if section[1] == RELOCATIONS_WITH_ADDEND and section[7] == text_index
+                for offset, info, addend in RELOCATION_ENTRY.iter_unpack(content(i))
             ),
         )
 
@@ -161,7 +171,8 @@ class _Strings:
 
 
 def _exported(name: int, place: _Place) -> bytes:
-    return SYMBOL.pack(name, FUNCTION if place.is_code else OBJECT, 0, DEFINED, place.address, place.size)
+    kind = FUNCTION if place.is_code else OBJECT
+    return SYMBOL_ENTRY.pack(name, GLOBAL << 4 | kind, 0, DEFINED, place.address, place.size)
 
 
 def _hash_table(names: int) -> bytes:
@@ -179,7 +190,3 @@ def _header(segments: Sequence[tuple[int, int, int, int]]) -> bytes:
 
 def _aligned(value: int, alignment: int) -> int:
     return (value + alignment - 1) & -alignment
-
-
-def _text_at(strings: bytes, offset: int) -> str:
-    return strings[offset : strings.index(b"\0", offset)].decode()

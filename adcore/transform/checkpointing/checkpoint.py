@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adcore.analysis.planning.explain import Checkpoints, workspace
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Plan, Planner
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder

@@ -44,8 +44,9 @@ from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.budget import TooLarge, plan_within
-from adcore.analysis.planning.explain import Explanation, ReversedApart, explain, explained_bytes, explained_formula
+from adcore.analysis.planning.explain import explain, explained_bytes, explained_formula
 from adcore.analysis.planning.facts import analyse
+from adcore.analysis.planning.findings import Explanation, ReversedApart
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.ir.core import Function, Instr
 from adcore.ops import Table

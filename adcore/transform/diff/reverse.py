@@ -192,11 +192,11 @@ def emit_reverse(
 ) -> Derivative:
     """The gradient function under any feasible plan; `apart` is how those loops are reversed that `planner` leaves
     out."""
-    building = _Reverse(planner, plan, kinds, seeds, ops, apart)
+    building = _ReverseBuilder(planner, plan, kinds, seeds, ops, apart)
     return Derivative(building.run(), planner, plan, tuple(apart), building.cut, tuple(kinds), tuple(seeds))
 
 
-class _Reverse:
+class _ReverseBuilder:
     """The state of building one reverse function."""
 
     def __init__(

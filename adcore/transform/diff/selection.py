@@ -53,7 +53,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from adcore.analysis.activity import Activity, activity_of, depending_on
+from adcore.analysis.activity import ActivityFacts, activity_of, depending_on
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, free_values, substitute, walk
@@ -70,7 +70,7 @@ MOST_SAVED = 8
 """Integers that may be remembered beside the iteration."""
 
 
-def next_selection(dependence: Dependence, active: Activity, ops: Table) -> Function | None:
+def next_selection(dependence: Dependence, active: ActivityFacts, ops: Table) -> Function | None:
     """The function with the selections of one more loop tracked; None if no loop with active ones is left.
 
     Inner loops come first: what they choose is a value of one iteration of the loops around them.
@@ -200,7 +200,7 @@ class _Choices:
 class _SelectionSearch:
     """Finds the families of one loop."""
 
-    def __init__(self, dependence: Dependence, active: Activity, ops: Table, loop: Instr) -> None:
+    def __init__(self, dependence: Dependence, active: ActivityFacts, ops: Table, loop: Instr) -> None:
         self.dependence, self.structure, self.ops, self.loop = dependence, dependence.structure, ops, loop
         self.active = active
         self.choices = _Choices(dependence, loop)

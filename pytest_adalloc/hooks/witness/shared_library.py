@@ -11,24 +11,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adcore.abi.elf import (
+    ABSOLUTE_64,
     ALLOCATED,
+    CALL_32,
     FUNCTION,
     GLOBAL,
     HEADER_BYTES,
     OBJECT,
+    RELATIVE_32,
     RELOCATION_ENTRY,
     RELOCATIONS_WITH_ADDEND,
     SECTION_ENTRY,
     SYMBOL_ENTRY,
-    text_at,
+    X86_64,
+    name_at,
+)
+from adcore.abi.elf_images import (
+    BIND_NOW,
+    DT_FLAGS,
+    DT_FLAGS_1,
+    DT_HASH,
+    DT_NEEDED,
+    DT_RELA,
+    DT_RELAENT,
+    DT_RELASZ,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMENT,
+    DT_SYMTAB,
+    DYNAMIC,
+    LOAD,
+    NOW,
+    PROGRAM_HEADER_BYTES,
+    STACK,
 )
 
-PROGRAM_HEADERS, PAGE = 4, 4096
-PC32, PLT32, ABSOLUTE_64 = 2, 4, 1
+FUNCTION_BYTE, OBJECT_BYTE = GLOBAL << 4 | FUNCTION, GLOBAL << 4 | OBJECT
+"""Binding and kind of a symbol that others can see."""
 DEFINED = 1  # any section index: the loader only tells zero from the rest
-DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_RELAENT = 1, 4, 5, 6, 7, 8, 9
-DT_STRSZ, DT_SYMENT, DT_FLAGS, DT_FLAGS_1, BIND_NOW, NOW = 10, 11, 30, 0x6FFFFFFB, 8, 1
-LOAD, DYNAMIC, STACK = 1, 2, 0x6474E551
+PAGE, PROGRAM_HEADERS = 4096, 4
 
 
 def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, Sequence[str]], needed: str) -> bytes:
@@ -43,7 +64,7 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     names = [*imported, *exports]
     offsets = {name: strings.add(name) for name in [*names, needed]}
 
-    at = HEADER_BYTES + 56 * PROGRAM_HEADERS
+    at = HEADER_BYTES + PROGRAM_HEADER_BYTES * PROGRAM_HEADERS
     symbols_at = _aligned(at, 16)
     strings_at = symbols_at + SYMBOL_ENTRY.size * (1 + len(names))
     hash_at = _aligned(strings_at + len(strings.raw), 8)
@@ -105,7 +126,7 @@ class _RelocatableObject:
         def content(index: int) -> bytes:
             return code[sections[index][4] : sections[index][4] + sections[index][5]]
 
-        named = {text_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
+        named = {name_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
         unknown = [
             name for name, i in named.items() if sections[i][2] & ALLOCATED and name not in _KNOWN and sections[i][5]
         ]
@@ -120,7 +141,7 @@ class _RelocatableObject:
             data=content(data_index),
             text_index=text_index,
             data_index=data_index,
-            symbols=tuple((text_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
+            symbols=tuple((name_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
             relocations=tuple(
                 (offset, info >> 32, info & 0xFFFFFFFF, addend)
                 for i, section in enumerate(sections)
@@ -135,7 +156,7 @@ class _RelocatableObject:
         text = bytearray(self.text)
         for offset, number, kind, addend in self.relocations:
             _, section, value, _ = self.symbols[number]
-            if kind not in (PC32, PLT32) or section not in bases:
+            if kind not in (RELATIVE_32, CALL_32) or section not in bases:
                 raise ValueError(f"the object refers to {self.symbols[number][0]!r} by relocation {kind}")
             struct.pack_into("<i", text, offset, bases[section] + value + addend - (text_at + offset))
         places = {
@@ -165,7 +186,7 @@ def _symbol_table(
     imported: Sequence[str], exports: Sequence[str], offsets: Mapping[str, int], places: Mapping[str, _Place]
 ) -> bytes:
     """The empty first entry, what the loader has to find elsewhere, and what others find here."""
-    wanted = (SYMBOL_ENTRY.pack(offsets[name], GLOBAL << 4 | FUNCTION, 0, 0, 0, 0) for name in imported)
+    wanted = (SYMBOL_ENTRY.pack(offsets[name], FUNCTION_BYTE, 0, 0, 0, 0) for name in imported)
     given = (_exported(offsets[name], places[name]) for name in exports)
     return b"".join([bytes(SYMBOL_ENTRY.size), *wanted, *given])
 
@@ -176,8 +197,9 @@ def _pointer_relocations(table: int, count: int) -> bytes:
 
 
 def _exported(name: int, place: _Place) -> bytes:
-    kind = FUNCTION if place.is_code else OBJECT
-    return SYMBOL_ENTRY.pack(name, GLOBAL << 4 | kind, 0, DEFINED, place.address, place.size)
+    return SYMBOL_ENTRY.pack(
+        name, FUNCTION_BYTE if place.is_code else OBJECT_BYTE, 0, DEFINED, place.address, place.size
+    )
 
 
 def _hash_table(names: int) -> bytes:
@@ -187,7 +209,8 @@ def _hash_table(names: int) -> bytes:
 
 def _header(segments: Sequence[tuple[int, int, int, int]]) -> bytes:
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, 62, 1, 0, HEADER_BYTES, 0, 0, 64, 56, len(segments), 64, 0, 0)
+    sizes = (HEADER_BYTES, PROGRAM_HEADER_BYTES, len(segments), SECTION_ENTRY.size, 0, 0)
+    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, X86_64, 1, 0, HEADER_BYTES, 0, 0, *sizes)
     for kind, flags, start, size in segments:
         head += struct.pack("<IIQQQQQQ", kind, flags, start, start, start, size, size, PAGE if kind == LOAD else 8)
     return head

@@ -18,13 +18,13 @@ import numpy as np
 
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.arguments import Point, names_of
-from pytest_adalloc.checks.comparison import Comparison, compare
 from pytest_adalloc.checks.counting import count_calls, hold_to_limits
-from pytest_adalloc.checks.directions import DomainBounds
+from pytest_adalloc.checks.differences.comparison import Comparison, compare
+from pytest_adalloc.checks.differences.directions import DomainBounds
+from pytest_adalloc.checks.differences.judging import Tolerance
 from pytest_adalloc.checks.evaluation import Evaluator, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.foreign import ForeignGradient
 from pytest_adalloc.checks.grad_report import GradReport
-from pytest_adalloc.checks.judging import Tolerance
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
 from pytest_adalloc.checks.primal import compare_primal
 from pytest_adalloc.checks.subject import GradientSubject, Unmet

@@ -6,8 +6,8 @@ import numpy as np
 
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import Precision, slopes
-from pytest_adalloc.checks.directions import natural_scale
+from pytest_adalloc.checks.differences.directions import natural_scale
+from pytest_adalloc.checks.differences.extrapolation import Precision, slopes
 from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.checking import check, check_gradient
-    from pytest_adalloc.fixture import Adalloc
+    from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport, Worst
     from pytest_adalloc.hooks import (
         AllocationForbidden,
         AllocationReport,
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
         record,
     )
     from pytest_adalloc.hooks.attribute.pprof import write_profile
-    from pytest_adalloc.report.reports import AdallocWarning, CheckFailed, GradReport, Worst
+    from pytest_adalloc.integration.fixture import Adalloc
+    from pytest_adalloc.integration.settle import check, check_gradient
 
 __all__ = [
     "Adalloc",
@@ -49,13 +49,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "Adalloc": "fixture",
-    "AdallocWarning": "report.reports",
-    "CheckFailed": "report.reports",
-    "GradReport": "report.reports",
-    "Worst": "report.reports",
-    "check": "checks.checking",
-    "check_gradient": "checks.checking",
+    "Adalloc": "integration.fixture",
+    "AdallocWarning": "checks.grad_report",
+    "CheckFailed": "checks.grad_report",
+    "GradReport": "checks.grad_report",
+    "Worst": "checks.grad_report",
+    "check": "integration.settle",
+    "check_gradient": "integration.settle",
     "write_profile": "hooks.attribute.pprof",
 }
 

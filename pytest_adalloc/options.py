@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 Mode = Literal["reverse", "forward", "both"]
 Prove = Literal["require", "report", "off"]
 Scope = Literal["thread", "process"]
+Progress = Callable[[str, int, int], None]
+"""`progress(stage, done, total)`; an empty stage ends what is shown."""
 
 
 @dataclass(frozen=True)
-class Options:
+class CheckOptions:
     """The options of one check. None: decided by the check, from the run's flags or from what is measured."""
 
     wrt: Any = None
@@ -30,7 +33,7 @@ class Options:
     scope: Scope | None = None
 
     @staticmethod
-    def of(given: dict[str, Any]) -> Options:
+    def of(given: dict[str, Any]) -> CheckOptions:
         """Checked options from keywords.
 
         Raises TypeError for an unknown name, ValueError for a value that makes no sense; both say what is possible.
@@ -38,7 +41,7 @@ class Options:
         unknown = [name for name in given if name not in NAMES]
         if unknown:
             raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(NAMES)}")
-        options = Options(**given)
+        options = CheckOptions(**given)
         _one_of("mode", options.mode, ("reverse", "forward", "both"))
         _one_of("prove", options.prove, (None, "require", "report", "off"))
         _one_of("scope", options.scope, (None, "thread", "process"))
@@ -50,7 +53,7 @@ class Options:
             raise ValueError(f'workspace={options.workspace!r}: it is "auto", "heap" or a number of bytes')
         return options
 
-    def completed(self, *, calls: int, seed: int, scope: Scope) -> Options:
+    def completed(self, *, calls: int, seed: int, scope: Scope) -> CheckOptions:
         """With what the run says in place of what the check leaves open."""
         return replace(
             self,
@@ -60,7 +63,7 @@ class Options:
         )
 
 
-NAMES = tuple(field.name for field in fields(Options))
+NAMES = tuple(field.name for field in fields(CheckOptions))
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -74,3 +77,7 @@ def _at_least(name: str, value: Any, least: int) -> None:
         return
     if isinstance(value, bool) or not hasattr(value, "__lt__") or isinstance(value, str) or value < least:
         raise ValueError(f"{name}={value!r}: it is a number, at least {least}")
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """No progress is shown: nobody watches."""

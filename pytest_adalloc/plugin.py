@@ -1,7 +1,7 @@
 """The pytest plugin: hooks translate between pytest and the checks, and do nothing else.
 
-This module is loaded in every pytest run. It imports pytest alone; all else is imported by the first test that needs
-it.
+This module is loaded in every pytest run. It imports pytest and the table of flags alone; all else is imported by the
+first test that needs it.
 """
 
 from __future__ import annotations
@@ -11,48 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_adalloc.integration.flags import FLAGS
+from pytest_adalloc.report.formats import FORMATS
+
 if TYPE_CHECKING:
-    from pytest_adalloc.fixture import Adalloc
+    from pytest_adalloc.integration.fixture import Adalloc
     from pytest_adalloc.session import Recorder, Settings
 
 MARK = "no_alloc_grad"
 PROPERTY = "adalloc"
-
-# flag, ini option, kind, metavar or choices, help
-FLAGS: tuple[tuple[str, str, str, Any, str], ...] = (
-    (
-        "--adalloc",
-        "adalloc",
-        "choice",
-        ("strict", "warn", "off"),
-        "a check that is not met fails, warns, or does not run",
-    ),
-    ("--adalloc-explain", "adalloc_explain", "bool", None, "print every check with what its gradient stores, and why"),
-    ("--adalloc-calls", "adalloc_calls", "int", "N", "count the allocations of N calls (100)"),
-    ("--adalloc-seed", "adalloc_seed", "int", "N", "seed of the random directions (0)"),
-    ("--adalloc-json", "adalloc_json", "path", "FILE", "write all findings as JSON"),
-    ("--adalloc-html", "adalloc_html", "path", "FILE", "write all findings as a web page"),
-    ("--adalloc-pprof", "adalloc_pprof", "path", "DIR", "write an allocation profile of each check for pprof"),
-    ("--adalloc-github", "adalloc_github", "bool", None, "annotate failures in GitHub Actions"),
-    ("--adalloc-baseline", "adalloc_baseline", "path", "FILE", "fail where this file records fewer allocations"),
-    (
-        "--adalloc-update-baseline",
-        "adalloc_update_baseline",
-        "bool",
-        None,
-        "rewrite the baseline with this run's figures",
-    ),
-    ("--adalloc-scope", "adalloc_scope", "choice", ("thread", "process"), "count this thread, or all of them"),
-    (
-        "--adalloc-preload",
-        "adalloc_preload",
-        "bool",
-        None,
-        "run again under LD_PRELOAD with a counting library, as one more witness",
-    ),
-)
-
-FILES = ("adalloc_json", "adalloc_html")
 
 _SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 _RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
@@ -62,26 +29,26 @@ _running: list[pytest.Item] = []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("adalloc", "gradients that never allocate")
-    for flag, ini, kind, values, text in FLAGS:
-        default = f"{text} [ini: {ini}]"
-        if kind == "bool":
-            parser.addini(ini, text, type="bool", default=None)
+    for flag in FLAGS:
+        text = f"{flag.help} [ini: {flag.ini}]"
+        if flag.kind == "bool":
+            parser.addini(flag.ini, flag.help, type="bool", default=None)
         else:
-            parser.addini(ini, text, type="string", default=None)
-        if kind == "bool":
-            group.addoption(flag, dest=ini, action="store_const", const=True, default=None, help=default)
-        elif kind == "choice":
-            group.addoption(flag, dest=ini, choices=values, default=None, help=default)
+            parser.addini(flag.ini, flag.help, type="string", default=None)
+        if flag.kind == "bool":
+            group.addoption(flag.option, dest=flag.ini, action="store_const", const=True, default=None, help=text)
+        elif flag.kind == "choice":
+            group.addoption(flag.option, dest=flag.ini, choices=flag.values, default=None, help=text)
         else:
-            number = {"type": int} if kind == "int" else {}
-            group.addoption(flag, dest=ini, metavar=values, default=None, help=default, **number)
+            number = {"type": int} if flag.kind == "int" else {}
+            group.addoption(flag.option, dest=flag.ini, metavar=flag.values, default=None, help=text, **number)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
     # The first moment at which options are known, and the last one at which nothing is captured yet.
     if _preloads(early_config):
-        from pytest_adalloc.preload import run_again
+        from pytest_adalloc.integration.preload import run_again
 
         run_again()
     return (yield)
@@ -94,7 +61,7 @@ def _preloads(config: pytest.Config) -> bool:
 def pytest_report_header(config: pytest.Config) -> str | None:
     if not _preloads(config):
         return None
-    from pytest_adalloc.preload import header
+    from pytest_adalloc.integration.preload import header
 
     return header()
 
@@ -105,25 +72,25 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARK}(function, *args, **options): the gradient of the function (without one: of the test's body) is right "
         "and allocates nothing; with a function named, the body runs afterwards.",
     )
-    if any(config.getoption(ini) is not None or config.getini(ini) for _, ini, *_ in FLAGS):
+    if any(config.getoption(flag.ini) is not None or config.getini(flag.ini) for flag in FLAGS):
         settings(config)  # what makes no sense ends the run before its first test
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Gathering(config), "adalloc-gathering")
+        config.pluginmanager.register(_FindingsCollector(config), "adalloc-gathering")
 
 
 def settings(config: pytest.Config) -> Settings:
     """The settings of the run. Raises pytest.UsageError for values that make no sense."""
     if _SETTINGS not in config.stash:
-        from pytest_adalloc.flags import settings_of
+        from pytest_adalloc.integration.settings import settings_of
 
-        config.stash[_SETTINGS] = settings_of(config, FLAGS)
+        config.stash[_SETTINGS] = settings_of(config)
     return config.stash[_SETTINGS]
 
 
 def recorder_of(item: pytest.Item) -> Recorder:
     """The recorder of a test, made on first use."""
     if _RECORDER not in item.stash:
-        from pytest_adalloc.flags import recorder_for
+        from pytest_adalloc.integration.recording import recorder_for
 
         item.stash[_RECORDER] = recorder_for(item, settings(item.config))
     return item.stash[_RECORDER]
@@ -137,7 +104,7 @@ def current_recorder() -> Recorder | None:
 @pytest.fixture
 def adalloc(request: pytest.FixtureRequest) -> Adalloc:
     """Check gradients (check, check_gradient) and count native allocations (measure, forbid, record)."""
-    from pytest_adalloc.fixture import Adalloc
+    from pytest_adalloc.integration.fixture import Adalloc
 
     return Adalloc(recorder_of(request.node))
 
@@ -146,7 +113,7 @@ def adalloc(request: pytest.FixtureRequest) -> Adalloc:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(MARK)
     if mark is not None:
-        from pytest_adalloc.marks import supply
+        from pytest_adalloc.integration.marks import supply
 
         supply(metafunc, mark)
 
@@ -172,7 +139,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     __tracebackhide__ = True
     marks = list(item.iter_markers(MARK))
     if marks:
-        from pytest_adalloc.marks import check_named, refuse_unittest
+        from pytest_adalloc.integration.marks import check_named, refuse_unittest
 
         item.stash[_BY_MARK] = True
         if any(not mark.args for mark in marks):
@@ -189,7 +156,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     mark = pyfuncitem.get_closest_marker(MARK)
     if mark is None or mark.args:
         return None
-    from pytest_adalloc.marks import check_body
+    from pytest_adalloc.integration.marks import check_body
 
     check_body(pyfuncitem, mark, recorder_of(pyfuncitem))
     return True
@@ -201,13 +168,13 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if _RECORDER in item.stash:
-        from pytest_adalloc.flags import attach
+        from pytest_adalloc.integration.recording import attach
 
         attach(report, call, item.stash[_RECORDER], by_mark=item.stash.get(_BY_MARK, False))
     return report
 
 
-class _Gathering:
+class _FindingsCollector:
     """Collects what the reports of all processes carry, in the process that writes files and the summary."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -219,7 +186,8 @@ class _Gathering:
         self._texts += [str(value) for name, value in report.user_properties if name == PROPERTY]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        files = any(self._config.getoption(name) or self._config.getini(name) for name in FILES)
+        asked = [each.flags[0].ini for each in FORMATS if each.always]
+        files = any(self._config.getoption(name) or self._config.getini(name) for name in asked)
         if self._texts or (files and not self._config.option.collectonly):
             from pytest_adalloc.report.outputs import write
 

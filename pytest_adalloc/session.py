@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from pytest_adalloc.options import Scope
-    from pytest_adalloc.report.reports import GradReport
+    from pytest_adalloc.checks.grad_report import GradReport
+    from pytest_adalloc.options import Progress, Scope
 
 Policy = Literal["strict", "warn", "off"]
-Progress = Callable[[str, int, int], None]
-"""`progress(stage, done, total)`; an empty stage ends what is shown."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +22,10 @@ class Settings:
     explain: bool = False
     calls: int = 100
     seed: int = 0
-    json: str = ""
-    html: str = ""
-    pprof: str = ""
-    github: bool = False
-    baseline: str = ""
-    update_baseline: bool = False
     scope: Scope = "thread"
     preload: bool = False
-    properties: bool = False
-    """Whether the run writes the properties of its tests into a file."""
-
-    @property
-    def explained(self) -> bool:
-        """Whether somebody reads what gradients store, and why."""
-        return self.explain or self.update_baseline or self.properties or bool(self.json or self.html)
+    properties: bool = False  # whether the run writes the properties of its tests into a file
+    reports: Mapping[str, Any] = field(default_factory=dict)  # the reports' flags: paths, or True
 
 
 @dataclass
@@ -75,7 +62,3 @@ def current() -> Recorder | None:
     plugin = sys.modules.get("pytest_adalloc.plugin")
     recorder: Recorder | None = plugin.current_recorder() if plugin is not None else None
     return recorder
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """No progress is shown: nobody watches."""

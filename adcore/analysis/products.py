@@ -10,15 +10,15 @@ meet the operands, nor itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
-from adcore.analysis.affine.forms import Form
+from adcore.analysis.affine.forms import Atom, Form
 from adcore.ir.core import Function, Instr, Region, Value, walk
-from adcore.ir.products import Matrix, Product, Subscript
 from adcore.ir.types import ArrayType, is_float
 from adcore.ops import Table
+from adcore.ops.products import COUNTERS, Matrix, Product
 
 MARK = "product"
 """The attribute of an outermost loop that is worth its faster code: see `transform.optimize.product_separation`."""
@@ -65,8 +65,8 @@ def nest_of(dependence: Dependence, loop: Instr) -> Loops | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sum:
-    """What is added to elements of an array: `effect` writes them, `term` is added in each turn."""
+class _ProductSum:
+    """What is added to elements of an array: `effect` writes them, `term` is added in each iteration."""
 
     effect: Instr
     term: Value
@@ -86,6 +86,24 @@ class _Factors:
         return _Factors((*self.loads, *other.loads), (*self.scalars, *other.scalars))
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """An array from outside of the nest, with the subscripts of an access to it."""
+
+    array: Value
+    subscripts: tuple[Form, ...]
+
+    def named(self, counters: Mapping[Value, str]) -> Matrix:
+        """The same with the names of counters."""
+
+        def name(atom: Atom) -> str | Value:
+            if not isinstance(atom, Value):
+                return "1"
+            return counters.get(atom, atom)
+
+        return Matrix(self.array, tuple({name(a): c for a, c in form.items()} for form in self.subscripts))
+
+
 class _Nest:
     def __init__(self, dependence: Dependence, loops: Loops) -> None:
         self.dependence, self.structure, self.loops = dependence, dependence.structure, loops
@@ -102,14 +120,11 @@ class _Nest:
         target = self.matrix(found.effect)
         if parts is None or target is None or self.overlaps(found.effect, *(p.loads[0] for p in parts)):
             return None
-        product = self.arranged(target, parts, found)
-        if product is None or (product.terms.attrs.get("reverse") and not found.free):
-            return None
-        return product
+        return self.arranged(target, parts, found)
 
     # The sum.
 
-    def sum(self) -> _Sum | None:
+    def sum(self) -> _ProductSum | None:
         """The only thing that the nest does."""
         effects = list(self.effects(self.body))
         if len(effects) != 1:
@@ -120,7 +135,7 @@ class _Nest:
         if self.structure.home[effect] is not self.loops[2].regions[0]:
             return None
         if effect.op in self.ops.sums:
-            return _Sum(effect, self.ops.stored(effect), negative=False, free=True)
+            return _ProductSum(effect, self.ops.stored(effect), negative=False, free=True)
         return self.updated(effect)
 
     def effects(self, region: Region) -> Iterator[Instr]:
@@ -147,7 +162,7 @@ class _Nest:
         alone = len(then.body) == 1 and then.body[0].op in self.ops.sums and not otherwise.body
         return then.body[0] if known and alone and not instr.results else instr
 
-    def updated(self, store: Instr) -> _Sum | None:
+    def updated(self, store: Instr) -> _ProductSum | None:
         """`store (load a[...] + term), a[...]` in the innermost loop."""
         if store.op not in self.ops.stores:
             return None
@@ -161,10 +176,10 @@ class _Nest:
             return None
         if self.structure.home[old] is not self.loops[2].regions[0]:
             return None
-        return _Sum(store, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
+        return _ProductSum(store, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
 
     def only_here(self, addition: Instr) -> bool:
-        """Whether nothing but one store, or the next turn, takes this sum."""
+        """Whether nothing but one store, or the next iteration, takes this sum."""
         users, (body,) = self.structure.users.get(addition.result, []), self.loops[2].regions
         return len(users) == 1 and self.structure.home[addition] is body
 
@@ -173,7 +188,7 @@ class _Nest:
         load = self.definition.get(value)
         return load is not None and load.op in self.ops.loads and self.dependence.certainly_same(load, store)
 
-    def carried(self, effect: Instr) -> _Sum | None:
+    def carried(self, effect: Instr) -> _ProductSum | None:
         """A sum that the innermost loop carries and that goes to memory after it."""
         loop, (body,), (total,) = self.loops[2], self.loops[2].regions, self.loops[2].results
         partial, addition = body.params[1], self.definition.get(body.yields[0])
@@ -184,7 +199,7 @@ class _Nest:
             old, term = term, old
         if old is not partial or term is partial or self.structure.users[partial] != [addition]:
             return None
-        found = _Sum(effect, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
+        found = _ProductSum(effect, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
         initial = loop.operands[2]
         if effect.op in self.ops.sums:
             return found if found.free and self.ops.stored(effect) is total and self.is_zero(initial) else None
@@ -215,7 +230,7 @@ class _Nest:
 
     # The operands.
 
-    def operands(self, found: _Sum) -> tuple[_Factors, _Factors] | None:
+    def operands(self, found: _ProductSum) -> tuple[_Factors, _Factors] | None:
         """The two operands, each with its scalars, in program order."""
         sign: tuple[Value | float, ...] = (-1.0,) if found.negative else ()
         if found.free:
@@ -257,7 +272,7 @@ class _Nest:
             return None if inner is None else inner * _Factors((), (-1.0,))
         return None
 
-    def matrix(self, access: Instr) -> Matrix | None:
+    def matrix(self, access: Instr) -> _Seen | None:
         """Array and subscripts of an access, as far out as they have to be seen from."""
         array = self.ops.array(access)
         forms: tuple[Form | None, ...]
@@ -269,23 +284,19 @@ class _Nest:
         counters = {loop.regions[0].params[0] for loop in self.loops}
         if not isinstance(array.type, ArrayType) or not self.is_outside(array):
             return None
-        subscripts: list[Subscript] = []
         for form in forms:
-            atoms = {a: c for a, c in (form or {}).items() if isinstance(a, (Value, int))}
-            known = all(a in counters or self.is_outside(a) for a in atoms if isinstance(a, Value))
-            if form is None or not known:
+            if form is None or not all(a in counters or self.is_outside(a) for a in form if isinstance(a, Value)):
                 return None
-            subscripts.append(atoms)
-        return Matrix(array, tuple(subscripts))
+        return _Seen(array, tuple(form for form in forms if form is not None))
 
     def overlaps(self, effect: Instr, *loads: Instr) -> bool:
-        """Whether the target may meet an operand, in any turns, or itself in different ones."""
+        """Whether the target may meet an operand, in any iterations, or itself in different ones."""
         if self.dependence.access(effect).root in self.dependence.self_overlapping:
             return True
         pairs = [pair for load in loads for pair in ((load, effect), (effect, load))]
         return any(level == 0 or level >= self.level for a, b in pairs for level in self.dependence.levels(a, b))
 
-    def arranged(self, target: Matrix, parts: tuple[_Factors, _Factors], found: _Sum) -> Product | None:
+    def arranged(self, target: _Seen, parts: tuple[_Factors, _Factors], found: _ProductSum) -> Product | None:
         """Rows, columns and terms by what the subscripts depend on."""
         axes = [[loop for loop in self.loops if loop.regions[0].params[0] in form] for form in target.subscripts]
         used = [loop for axis in axes for loop in axis]
@@ -293,13 +304,18 @@ class _Nest:
             return None
         rows, columns = used
         (terms,) = (loop for loop in self.loops if loop not in used)
+        if terms.attrs.get("reverse") and not found.free:
+            return None
         for left, right in (parts, parts[::-1]):
             a, b = self.matrix(left.loads[0]), self.matrix(right.loads[0])
             if a is not None and b is not None and not _depends(a, columns) and not _depends(b, rows):
-                given = left.scalars, right.scalars, found.initial, found.free
-                return Product(rows, columns, terms, target, a, b, *given)
+                loops = (rows, columns, terms)
+                names = {loop.regions[0].params[0]: name for loop, name in zip(loops, COUNTERS, strict=True)}
+                matrices = (target.named(names), a.named(names), b.named(names))
+                bounds = tuple((loop.operands[0], loop.operands[1]) for loop in loops)
+                return Product(*matrices, bounds, (left.scalars, right.scalars), found.initial, found.free)
         return None
 
 
-def _depends(matrix: Matrix, loop: Instr) -> bool:
+def _depends(matrix: _Seen, loop: Instr) -> bool:
     return any(loop.regions[0].params[0] in form for form in matrix.subscripts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from weakref import ReferenceType, ref
 
@@ -160,6 +161,25 @@ def _index(s: Structure, region: Region) -> None:
         for value in dict.fromkeys(region.yields):
             if value not in known:
                 s.users.setdefault(value, []).append(owner)
+
+
+def operands_first(value: Value, operands: Callable[[Value], Iterable[Value]]) -> Iterator[Value]:
+    """What `value` is computed from, as `operands` says, each after its own operands; `value` is the last.
+
+    Chains of values are as long as the program, so what follows them must not recurse: Python's stack is not as deep.
+    """
+    path = [(value, iter(operands(value)))]
+    begun = {value}
+    while path:
+        current, left = path[-1]
+        for operand in left:
+            if operand not in begun:
+                begun.add(operand)
+                path.append((operand, iter(operands(operand))))
+                break
+        else:
+            path.pop()
+            yield current
 
 
 def contains(intervals: Intervals, number: int) -> bool:

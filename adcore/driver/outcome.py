@@ -6,6 +6,7 @@ from adcore.driver.interface import Interface
 from adcore.driver.pipeline import ARTIFACT, GRADIENT, LOWERED, PROGRAM, SIMPLIFIED, Build
 from adcore.ir.core import Function, walk
 from adcore.lower.roots import roots
+from adcore.ops import Table
 from adcore.runtime.native_code import CodePlace, NativeCode
 from adcore.signature import Leaf, Signature
 
@@ -23,7 +24,7 @@ def interface(signature: Signature, build: Build) -> Interface:
     ]
     return Interface(
         leaves=(*own, *captured),
-        written=_written_params(function),
+        written=_written_params(function, build.request.ops),
         result=program.result,
         result_types=tuple(result.type for result in function.results),
         captures=program.captures,
@@ -51,7 +52,7 @@ def native_code(build: Build) -> NativeCode:
         lowered.name,
         lowered.layout,
         lowered.faults,
-        _written_params(build.product(GRADIENT)),
+        _written_params(build.product(GRADIENT), build.request.ops),
         (*(CodePlace(s, sizes[s], span, phase) for s, (span, phase) in places.items() if s in sizes), *pieces),
         bool(lowered.allocation_sites),
         artifact.certificate,
@@ -59,10 +60,10 @@ def native_code(build: Build) -> NativeCode:
     )
 
 
-def _written_params(function: Function) -> frozenset[int]:
+def _written_params(function: Function, ops: Table) -> frozenset[int]:
     """Numbers of the parameters that `function` (without calls) writes into."""
-    known = roots(function)
-    targets = {root for i in walk(function.region) if i.op in ("store", "accumulate") for root in known[i.operands[1]]}
+    known = roots(function, ops)
+    targets = {root for array in ops.writes_in(function.region) for root in known[array]}
     return frozenset(k for k, param in enumerate(function.params) if param in targets)
 
 

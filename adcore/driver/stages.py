@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.affine.parallel import vector_loops
-from adcore.analysis.products import product_nests
 from adcore.driver.request import Request
 from adcore.frontend import Program, compile_function
 from adcore.ir.core import Function
@@ -24,14 +23,16 @@ from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand, inline
-from adcore.transform.canonical.range_folding import decide
+from adcore.transform.canonical.range_folding import fold_ranges
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import Derivative
-from adcore.transform.diff.selection import settle
+from adcore.transform.diff.selection import lower_attach
+from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.bit_tiles import tile_bits
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from adcore.transform.optimize.improve import improve
+from adcore.transform.optimize.product_instructions import emit_products
 from adcore.transform.optimize.product_separation import separate_products
 from adcore.version import __version__
 
@@ -62,7 +63,7 @@ def simplified(request: Request, inlined: Function) -> Function:
     function = inlined if request.boundscheck else without_index_checks(inlined)
     function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
-    function = simplify(simplify_checks(decide(function, request.ops), request.ops), request.ops)
+    function = simplify(simplify_checks(fold_ranges(function, request.ops), request.ops), request.ops)
     return verify(function, request.ops)
 
 
@@ -73,23 +74,24 @@ def fused(request: Request, simplified: Function) -> Function:
 
 def gradient(request: Request, derived: Derivative) -> Function:
     """The derivative without calls, simplified and made fast."""
-    function = settle(expand(derived.function, everything=True))
+    function = lower_attach(expand(derived.function, everything=True))
     return verify(improve(function, request.ops, request.aliases), request.ops)
 
 
 def lowered(request: Request, gradient: Function) -> Lowered:
     """LLVM IR, after the steps that only the target asks for."""
-    function = gradient
+    function = expand_bulk(gradient, request.ops)
     if not request.heap:
         function = verify(separate_products(function, request.ops, request.aliases), request.ops)
-    function = tile_bits(defer_checks(function, request.ops), request.ops)
+    function = tile_bits(sink_checks(function, request.ops), request.ops)
+    with_products = emit_products(function, request.ops, request.aliases)
+    function = function if with_products is function else verify(with_products, request.ops)
     aliases = AliasClasses(request.aliases)
     return lower(
         function,
         name=ENTRY,
         alias_groups=request.aliases,
         parallel=vector_loops(function, request.ops, aliases),
-        products=product_nests(function, request.ops, aliases),
         workspace="heap" if request.heap else "arena",
         fastmath=request.fastmath,
         ops=request.ops,

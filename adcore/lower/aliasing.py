@@ -9,6 +9,7 @@ from adcore.ir.types import ArrayType, ListType
 from adcore.lower.descriptors import Array
 from adcore.lower.roots import Root, alias_classes, roots
 from adcore.lower.writer import Module
+from adcore.ops import Table
 
 
 class Aliasing:
@@ -20,18 +21,19 @@ class Aliasing:
     def __init__(
         self,
         function: Function,
+        ops: Table,
         alias_groups: tuple[tuple[int, ...], ...],
         module: Module,
         parallel: frozenset[Instr],
         handed: bool = False,
     ) -> None:
         """`handed`: parameters may be arrays that another kernel kept."""
-        self.known = roots(function)
-        stored = (i.result for i in walk(function.region) if i.op == "alloc" and i.attrs.get("role") == "stored")
+        self.known = roots(function, ops)
+        stored = (i.result for i in walk(function.region) if i.op in ops.allocs and i.attrs.get("role") == "stored")
         self._unaligned = frozenset((*stored, *(function.params if handed else ())))
         self.module, self.parallel = module, parallel
         self.open_groups: list[str] = []
-        self._classes = alias_classes(function, alias_groups)
+        self._classes = alias_classes(function, alias_groups, ops)
         self._scopes: dict[int, str] = {}
         self._suffixes: dict[frozenset[int], str] = {}
         self._others: dict[frozenset[int], str] = {}

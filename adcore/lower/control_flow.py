@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from adcore.ir.core import Instr, Value
 from adcore.lower.carried_values import differences, extrema
 from adcore.lower.descriptors import component_types
-from adcore.lower.product_calls import lower_product
 from adcore.lower.writer import Phi, Writer
 
 if TYPE_CHECKING:
@@ -53,9 +52,6 @@ def lower_for(lowering: Lowering, instr: Instr) -> None:
     With a step of 1 or -1 the loop variable itself is compared with a bound; otherwise iterations are counted, so
     that no value beyond the range is ever formed.
     """
-    if instr in lowering.products:
-        lower_product(lowering, lowering.products[instr])
-        return
     w, (body,) = lowering.writer, instr.regions
     lo, hi = lowering.texts(instr.operands[:2])
     step, reverse = instr.attrs["step"], bool(instr.attrs.get("reverse", False))

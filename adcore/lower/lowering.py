@@ -21,7 +21,6 @@ from adcore.abi import frame
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
 from adcore.ir.core import Function, Instr, Region, Value
-from adcore.ir.products import Product
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
 from adcore.lower import control_flow as control
 from adcore.lower import descriptors
@@ -32,6 +31,7 @@ from adcore.lower.emitter import Emitter
 from adcore.lower.kernel_memory import AllocationSite, Part, Storage, Workspace
 from adcore.lower.kernel_text import definition
 from adcore.lower.outlining import LOOP_LINES, Pieces, Scope
+from adcore.lower.product_calls import lower_product
 from adcore.lower.roots import kept
 from adcore.lower.vector_math import VectorMath
 from adcore.lower.vector_width import preferred_bits
@@ -70,7 +70,6 @@ def lower(
     stack_limit: int = 16384,
     ops: Table = TABLE,
     parallel: Collection[Instr] = (),
-    products: Mapping[Instr, Product] | None = None,
     vector_math: VectorMath | None = None,
     part: Part = "whole",
     limit: int | None = None,
@@ -79,8 +78,7 @@ def lower(
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.abi.frame`).
 
     Parameters in one of the `alias_groups` (parameter numbers) may overlap in memory; all others are disjoint.
-    `parallel` are loops whose iterations are proved not to depend on each other through memory, `products` those that
-    are products of matrices: they become calls, which take memory from the arena. `vector_math`
+    `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
     defaults to the host's. `part`: of a pair of sweeps, see `adcore.abi.frame`. `limit`: bytes that may be kept at
     any moment; the kernel reports a WorkspaceError before it would keep more. `piece_lines`: the least lines of a
     piece with loops in it, where a long kernel is cut (see `adcore.lower.outlining`).
@@ -89,8 +87,8 @@ def lower(
     pieces = Pieces(writer, function.region, piece_lines)
     emitter = Emitter(module, writer, pieces, vector_math if vector_math is not None else vectormath.host())
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
-    aliasing = Aliasing(function, alias_groups, module, frozenset(parallel), handed=part == "reverse")
-    lowering = Lowering(emitter, storage, aliasing, ops, fastmath, products)
+    aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
+    lowering = Lowering(emitter, storage, aliasing, ops, fastmath)
     layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
     lowering.whole(function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
@@ -110,10 +108,8 @@ class Lowering:
         aliasing: Aliasing,
         ops: Table,
         fastmath: bool,
-        products: Mapping[Instr, Product] | None = None,
     ) -> None:
         self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
-        self.products = products or {}
         self.writer = emitter.writer
         self.plain_mode = "fast" if fastmath else ""
         self.values = Scope(emitter.pieces)
@@ -122,7 +118,7 @@ class Lowering:
         self.handlers = {
             op: getattr(self, f"_{op}")
             for op in ("load", "store", "accumulate", "pack", "unpack", "dim", "view", "transpose", "alloc", "item",
-                       "count", "index", "check", "push", "pop")
+                       "count", "index", "check", "push", "pop", "product")
         } | {"for": control.lower_for, "while": control.lower_while, "if": control.lower_if}  # fmt: skip
 
     def whole(self, function: Function, layout: FrameLayout) -> None:
@@ -212,7 +208,7 @@ class Lowering:
 
     def region(self, region: Region, outermost: bool = False) -> None:
         """Lower the body; the parameters are in `values` already."""
-        keeps = bool(kept(region, self.aliasing.known)) or outermost
+        keeps = bool(kept(region, self.aliasing.known, self.ops)) or outermost
         with self.storage.region(region, keeps):
             for instr in region.body:
                 self.instr(instr, region)
@@ -288,6 +284,9 @@ class Lowering:
         """LLVM element type, address, and the suffix with alignment and alias facts."""
         address = descriptors.element_address(self.writer, array, self.texts(index))
         return memory(array.type.element), address, self.aliasing.suffix(array)
+
+    def _product(self, instr: Instr, region: Region) -> None:
+        lower_product(self, instr)
 
     def _load(self, instr: Instr, region: Region) -> None:
         array, w = self.array(instr.operands[0]), self.writer
@@ -381,7 +380,7 @@ class Lowering:
         self.values[instr.result] = items.count
 
     def _alloc(self, instr: Instr, region: Region) -> None:
-        escapes = instr.result in kept(region, self.aliasing.known)
+        escapes = instr.result in kept(region, self.aliasing.known, self.ops)
         roots = self.aliasing.roots(instr.result)
         self.values[instr.result] = self.storage.alloc(instr, self.texts(instr.operands), roots, escapes)
 

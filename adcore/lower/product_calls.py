@@ -1,38 +1,36 @@
-"""A nest that is a product of matrices as a call of native code for products (see `adcore.lower.packed_products`)."""
+"""A product of matrices as a call of native code for products (see `adcore.lower.packed_products`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from adcore.ir.core import Instr, Value
-from adcore.ir.products import Matrix, Product, Subscript
-from adcore.ir.types import ArrayType, Scalar
+from adcore.ir.types import Scalar
 from adcore.lower import packed_products as blocked
 from adcore.lower.descriptors import register
+from adcore.ops.products import COUNTERS, Matrix, Product, element_of, product_of
 
 if TYPE_CHECKING:
     from adcore.lower.lowering import Lowering
 
 
-def lower_product(lowering: Lowering, product: Product) -> None:
+def lower_product(lowering: Lowering, instr: Instr) -> None:
     """The call, with packed operands in the workspace for as long as it runs."""
-    w, module = lowering.writer, lowering.emitter.module
-    array = product.target.array.type
-    assert isinstance(array, ArrayType)
-    type_ = array.element
+    w, module, product = lowering.writer, lowering.emitter.module, product_of(instr)
+    type_ = element_of(product)
     shape = blocked.shape(type_, 512 if lowering.emitter.vector_math.wide else 256)
     module.function(blocked.declaration(shape))
     module.ready[blocked.code(shape)] = None
-    turns = [_turns(lowering, loop) for loop in product.loops]
+    turns = [_turns(lowering, *pair) for pair in product.bounds]
     operands = [
-        *_placed(lowering, product, product.target, (product.rows, product.columns)),
-        *_placed(lowering, product, product.left, (product.rows, product.terms)),
-        *_placed(lowering, product, product.right, (product.terms, product.columns)),
+        *_placed(lowering, product, product.target, ("i", "j")),
+        *_placed(lowering, product, product.left, ("i", "k")),
+        *_placed(lowering, product, product.right, ("k", "j")),
         *(("i64", n) for n in turns),
-        *((register(type_), _factor(lowering, type_, f)) for f in (product.left_factors, product.right_factors)),
-        ("i1", "false" if product.initial is None else "true"),
-        (register(type_), "0.0" if product.initial is None else lowering.text(product.initial)),
+        *((register(type_), _factor(lowering, type_, f)) for f in product.factors),
+        ("i1", "false" if product.start is None else "true"),
+        (register(type_), "0.0" if product.start is None else lowering.text(product.start)),
         ("i1", str(product.free or lowering.plain_mode != "").lower()),
     ]
     size = blocked.packed_bytes(w, shape, rows=turns[0], terms=turns[2])
@@ -41,35 +39,36 @@ def lower_product(lowering: Lowering, product: Product) -> None:
         w.do(f"call void @{blocked.name(shape)}({arguments})")
 
 
-def _turns(lowering: Lowering, loop: Instr) -> str:
+def _turns(lowering: Lowering, start: Value, end: Value) -> str:
     w = lowering.writer
-    lo, hi = lowering.texts(loop.operands[:2])
+    lo, hi = lowering.texts((start, end))
     count = hi if lo == "0" else w.let(f"sub i64 {hi}, {lo}")
     lowering.emitter.module.function("declare i64 @llvm.smax.i64(i64, i64)")
     return w.let(f"call i64 @llvm.smax.i64(i64 {count}, i64 0)")
 
 
-def _placed(lowering: Lowering, product: Product, matrix: Matrix, loops: tuple[Instr, Instr]) -> list[tuple[str, str]]:
-    """The address of what the first turns of all loops touch, and the strides along two of them, in bytes."""
+def _placed(lowering: Lowering, product: Product, matrix: Matrix, along: tuple[str, str]) -> list[tuple[str, str]]:
+    """The address of the element for the first values of all counters, and the strides along two of them, in bytes."""
     w, array = lowering.writer, lowering.array(matrix.array)
-    first = {loop.regions[0].params[0]: loop.operands[0] for loop in product.loops}
+    first = {name: lo for name, (lo, _) in zip(COUNTERS, product.bounds, strict=True)}
     address = array.base
     for form, stride in zip(matrix.subscripts, array.strides, strict=True):
         offset = w.mul(_subscript(lowering, form, first), stride)
         address = address if offset == "0" else w.let(f"getelementptr i8, ptr {address}, i64 {offset}")
-    return [("ptr", address), *(("i64", _stride(lowering, matrix, array.strides, loop)) for loop in loops)]
+    return [("ptr", address), *(("i64", _stride(lowering, matrix, array.strides, counter)) for counter in along)]
 
 
-def _subscript(lowering: Lowering, form: Subscript, first: dict[Value, Value]) -> str:
+def _subscript(lowering: Lowering, form: Mapping[str | Value, int], first: Mapping[str, Value]) -> str:
     w, total = lowering.writer, "0"
     for atom, coefficient in form.items():
-        text = lowering.text(first.get(atom, atom)) if isinstance(atom, Value) else "1"
+        value = atom if isinstance(atom, Value) else first.get(atom)
+        text = "1" if value is None else lowering.text(value)
         total = w.add(total, w.mul(text, str(coefficient)))
     return total
 
 
-def _stride(lowering: Lowering, matrix: Matrix, strides: Sequence[str], loop: Instr) -> str:
-    w, total, counter = lowering.writer, "0", loop.regions[0].params[0]
+def _stride(lowering: Lowering, matrix: Matrix, strides: Sequence[str], counter: str) -> str:
+    w, total = lowering.writer, "0"
     for form, stride in zip(matrix.subscripts, strides, strict=True):
         total = w.add(total, w.mul(str(form.get(counter, 0)), stride))
     return total

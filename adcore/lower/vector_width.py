@@ -16,13 +16,15 @@ NARROW = frozenset({"div", "sqrt", "mod", "floordiv", "fmod", "hypot"})
 
 def preferred_bits(function: Function, vector_math: VectorMath, fastmath: bool) -> int:
     """The vector width for `function`, in bits."""
-    loops = [i for i in walk(function.region) if i.op == "for"]
+    loops = [i for i in walk(function.region) if i.op in ("for", "product")]
     if not vector_math.wide or not loops:
         return 256
     return 256 if any(_is_narrow(loop, fastmath) for loop in loops) else 512
 
 
 def _is_narrow(loop: Instr, fastmath: bool) -> bool:
+    if loop.op == "product":
+        return not (fastmath or loop.attrs["free"])
     (body,) = loop.regions
     if any(i.op in NARROW and is_float(i.result.type) for i in walk(body)):
         return True

@@ -1,11 +1,11 @@
 """The ops: one definition each, and the table of them that every pass is given."""
 
-from adcore.ops import arithmetic, custom, functions, memory
+from adcore.ops import arithmetic, bulk, custom, functions, memory, products
 from adcore.ops.define import Emitter, Op, OpTypeError, Table
 from adcore.ops.effects import Access, Axis, Effects, UndeclaredEffects, View
 from adcore.ops.expr import Expr
 
-TABLE = Table({op.name: op for op in (*arithmetic.OPS, *functions.OPS, *memory.OPS, *custom.OPS)})
+TABLE = Table({op.name: op for room in (arithmetic, functions, memory, bulk, products, custom) for op in room.OPS})
 
 __all__ = [
     "TABLE", "Access", "Axis", "Effects", "Emitter", "Expr", "Op", "OpTypeError", "Table", "UndeclaredEffects", "View",

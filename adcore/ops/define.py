@@ -63,6 +63,9 @@ Lowering = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes]
 """(emitter, operand types, result type, operand texts, attributes) -> text of the result."""
 
 
+Expansion = Callable[..., Sequence[Value]]
+
+
 class OpTypeError(TypeError):
     """Operand types that an op does not accept."""
 
@@ -80,6 +83,8 @@ class Op:
     `blocked` are positions of operands through which no derivative passes, whatever varies.
     `samples` are operand tuples inside the smooth domain, for the generated tests.
     `cost` is in units of one addition.
+    `expand(builder, operands, **attrs)` appends simpler instructions that do the same and returns what stands for the
+    results: a bulk op (one that touches more of memory than one element) needs no lowering and no derivative then.
     `effects` says what the op does besides giving its results; None (nobody has said) is refused by the verifier.
     """
 
@@ -93,6 +98,7 @@ class Op:
     lower: Lowering | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0
+    expand: Expansion | None = None
     effects: Effects | None = None
     commutative: bool = False
 
@@ -115,7 +121,8 @@ class Table(Mapping[str, Op]):
     `effects`: what each op does, for the inner loops of passes. `elements`: the access of those ops that only touch
     one element. `loads`, `stores` and `sums` are the names of such ops by what they do to it, `puts` the last two
     together; `writers` are all ops that change memory, `readers` all that read it, `touching` all of both; `bulk` are
-    those of them that do more than touch one element; `views` and `allocs` give arrays.
+    those of them that do more than touch one element; `views` and `allocs` give arrays;
+    `expandable` have an expansion.
     """
 
     def __init__(self, ops: Mapping[str, Op]) -> None:
@@ -132,6 +139,7 @@ class Table(Mapping[str, Op]):
         self.touching = self.writers | self.readers
         self.bulk = self.touching - self.elements.keys()
         self.views = {name: e.view for name, e in declared if e.view is not None}
+        self.expandable = frozenset(name for name, op in ops.items() if op.expand is not None)
         self.allocs = frozenset(name for name, e in declared if e.allocates)
 
     def __getitem__(self, name: str) -> Op:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from adcore.analysis.affine.forms import Form
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Value
-from adcore.ir.types import I64, ArrayType
 
 
 def trip_count(builder: Builder, loop: Instr) -> Value:
@@ -31,33 +30,6 @@ def iteration_number(builder: Builder, loop: Instr, counter: Value) -> Value:
     lo, step = loop.operands[0], loop.attrs["step"]
     distance = builder.emit("sub", counter, lo, exact=True)
     return distance if step == 1 else builder.emit("floordiv", distance, builder.const(step), exact=True)
-
-
-def emit_loop_nest(builder: Builder, array: Value, body: Callable[[Builder, Sequence[Value]], None]) -> None:
-    """Loops over all elements of `array` in C order; `body(builder, index)` appends what is done with one."""
-    assert isinstance(array.type, ArrayType)
-
-    def nest(axis: int, index: list[Value]) -> None:
-        assert isinstance(array.type, ArrayType)
-        if axis == array.type.rank:
-            body(builder, index)
-            return
-        zero, count = builder.const(0), builder.emit("dim", array, axis=axis)
-        counter = Value(I64)
-        with builder.region((counter,)) as opened:
-            nest(axis + 1, [*index, counter])
-        builder.emit_many("for", (zero, count), {"step": 1}, (opened.region,), ())
-
-    nest(0, [])
-
-
-def emit_copy(builder: Builder, source: Value, target: Value) -> None:
-    """All elements of `source` into `target`, an array of the same shape."""
-
-    def body(b: Builder, index: Sequence[Value]) -> None:
-        b.emit_many("store", (b.emit("load", source, *index), target, *index), {})
-
-    emit_loop_nest(builder, source, body)
 
 
 def emit_form(b: Builder, form: Form, named: Callable[[Value], Value]) -> Value:

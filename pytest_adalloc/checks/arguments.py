@@ -21,7 +21,7 @@ Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Leaf:
+class ArgumentLeaf:
     """A number or an array inside an argument: `path` as in the user's source, and its place in the vector (if any)."""
 
     path: str
@@ -217,10 +217,10 @@ class Point:
             agreed[leaf.start : leaf.start + leaf.size] = memory.array(k).reshape(-1)
         return agreed, first
 
-    def _arrays(self) -> Iterator[tuple[int, Leaf]]:
+    def _arrays(self) -> Iterator[tuple[int, ArgumentLeaf]]:
         return ((k, leaf) for k, leaf in enumerate(self.leaves) if leaf.moves and leaf.shape is not None)
 
-    def _leaves(self) -> Iterator[Leaf]:
+    def _leaves(self) -> Iterator[ArgumentLeaf]:
         start = 0
         for number, (name, argument) in enumerate(zip(self.names, self.arguments, strict=True)):
             for path, value in walk(argument, name):
@@ -279,15 +279,15 @@ class Point:
         return tuple(pieces)
 
 
-def _leaf(path: str, argument: int, value: Any) -> Leaf:
+def _leaf(path: str, argument: int, value: Any) -> ArgumentLeaf:
     if isinstance(value, np.ndarray):
-        return Leaf(path, argument, value.shape, value.dtype, size=value.size)
+        return ArgumentLeaf(path, argument, value.shape, value.dtype, size=value.size)
     if isinstance(value, (bool, int, float, np.generic)):
-        return Leaf(path, argument, None, np.asarray(value).dtype, size=1)
-    return Leaf(path, argument, None, None)
+        return ArgumentLeaf(path, argument, None, np.asarray(value).dtype, size=1)
+    return ArgumentLeaf(path, argument, None, None)
 
 
-def _piece(leaf: Leaf, vector: Vector) -> Any:
+def _piece(leaf: ArgumentLeaf, vector: Vector) -> Any:
     if not leaf.moves:
         return None
     values = vector[leaf.start : leaf.start + leaf.size]

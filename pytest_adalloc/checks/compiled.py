@@ -15,11 +15,11 @@ import numpy as np
 
 import adcore as ad
 from pytest_adalloc.checks.arguments import Moved, Point, Replica, Vector, bounds, walk
+from pytest_adalloc.checks.diagnostics import diagnostic
 from pytest_adalloc.checks.evaluation import Outcome, Weights
-from pytest_adalloc.checks.subject import Count, Storage, Unmet
-from pytest_adalloc.options import Options, Scope
-from pytest_adalloc.report.diagnostics import story
-from pytest_adalloc.report.later import Later
+from pytest_adalloc.checks.later import Later
+from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
+from pytest_adalloc.options import CheckOptions, Scope
 
 COLUMNS = 256  # so many components' gradients are made by forward mode alone
 HEAP = ("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "memalign", "mmap", "munmap")
@@ -27,12 +27,12 @@ HEAP = ("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc"
 _link_path_seen = False
 
 
-class Compiled:
+class CompiledGradient:
     """A compiled function and its derivatives at a point."""
 
     coarse = False  # it computes with the bits of the arguments
 
-    def __init__(self, f: Callable[..., Any], point: Point, options: Options) -> None:
+    def __init__(self, f: Callable[..., Any], point: Point, options: CheckOptions) -> None:
         self._f, self._point, self._options = f, point, options
         self._name = getattr(f, "__name__", str(f))
         self._moved = Moved(point)
@@ -51,7 +51,7 @@ class Compiled:
         if weights and not self._in_place:
             advice = "make it mutable, or pass its parts as arguments of their own"
             text = "a record that can't be changed holds numbers and arrays, and the function returns nothing"
-            raise Unmet("cannot compile", story(f"cannot compile: {self._name}: {text}", help=advice))
+            raise Unmet("cannot compile", diagnostic(f"cannot compile: {self._name}: {text}", help=advice))
         if options.mode != "forward" or point.size > COLUMNS:
             self._reset()
             self._reverse = self._compile(ad.Reverse, self._annotated(self._moved.at()))
@@ -59,11 +59,12 @@ class Compiled:
             self._forward = self._compile(ad.Forward, self._annotated(self._moved.at(), np.zeros(point.size)))
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> WorkspaceUse:
         """What the gradient keeps, as its plan says."""
         handle = self._handles()[0]
         stored = Later(lambda: tuple(handle.explain().stored))
-        return Storage(handle.workspace_bytes, handle.workspace_formula, stored, Later(lambda: str(handle.explain())))
+        explanation = Later(lambda: str(handle.explain()))
+        return WorkspaceUse(handle.workspace_bytes, handle.workspace_formula, stored, explanation)
 
     @property
     def certificate(self) -> Any:
@@ -119,21 +120,21 @@ class Compiled:
             raise Unmet("cannot compile", f"cannot compile: second derivatives of {self._name}\n{error}") from error
         return _flat(product)
 
-    def count(self, calls: int, scope: Scope) -> tuple[Count, ...]:
+    def count(self, calls: int, scope: Scope) -> tuple[CountedRun, ...]:
         """Calls of the bound kernel in a native loop; it is linked once more, with the hooks in malloc's place."""
         _check_link_path()
         counts = []
         if self._options.mode != "forward" and self._reverse is not None:
             self._reset()
             annotated = self._annotated(self._moved.at())
-            seen, bound = _counted(self._reverse, annotated, calls, scope)
-            counts.append(Count(seen, self._collected(bound.finish()) if self._in_place else None))
+            seen, bound = counted(self._reverse, annotated, calls, scope)
+            counts.append(CountedRun(seen, self._collected(bound.finish()) if self._in_place else None))
         if self._options.mode != "reverse" and self._forward is not None:
             ones = np.ones(self._point.size)
             expected = np.array([self.forward(ones)])
             annotated = self._annotated(self._moved.at(), ones)
-            seen, bound = _counted(self._forward, annotated, calls, scope)
-            counts.append(Count(seen, np.array([self._tangent(bound.finish())]), expected, "forward"))
+            seen, bound = counted(self._forward, annotated, calls, scope)
+            counts.append(CountedRun(seen, np.array([self._tangent(bound.finish())]), expected, "forward"))
         return tuple(counts)
 
     # Arguments and shadows
@@ -146,10 +147,10 @@ class Compiled:
         try:
             return ad.compile(self._f, *annotated, mode=mode, workspace=workspace, fastmath=options.fastmath)
         except ad.WorkspaceError as error:
-            text = story(f"workspace too large: {self._name} has to keep more than {workspace} bytes", str(error))
+            text = diagnostic(f"workspace too large: {self._name} has to keep more than {workspace} bytes", str(error))
             raise Unmet("workspace too large", text) from error
         except (ad.CompileError, ad.ArgumentError) as error:
-            text = story(f"cannot compile: {self._name}", str(error))
+            text = diagnostic(f"cannot compile: {self._name}", str(error))
             raise Unmet("cannot compile", text) from error
 
     def _annotated(self, arguments: Sequence[Any], tangent: Vector | None = None) -> list[Any]:
@@ -236,12 +237,13 @@ def _is_frozen(argument: Any) -> bool:
     return bool(getattr(parameters, "frozen", False))
 
 
-def _counted(handle: Any, annotated: Sequence[Any], calls: int, scope: Scope) -> tuple[Any, Any]:
+def counted(handle: Any, annotated: Sequence[Any], calls: int, scope: Scope) -> tuple[Any, Any]:
+    """Calls of a handle counted one by one, arguments put back before each: what was seen, and the bound call."""
     from pytest_adalloc import hooks
 
     bound = handle.bind(*annotated)
     address = handle.relink({name: at for name, at in hooks.hook_addresses().items() if name in HEAP})
-    kept, restore = _restored(bound.buffers)
+    kept, restore = restored(bound.buffers)
     seen = hooks.measure_native(
         address,
         bound.frame_address,
@@ -256,7 +258,7 @@ def _counted(handle: Any, annotated: Sequence[Any], calls: int, scope: Scope) ->
     return seen, bound
 
 
-def _restored(buffers: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int, int]]]:
+def restored(buffers: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int, int]]]:
     """Copies of what the calls write, and what to copy back before each: (destination, source, bytes)."""
     kept: list[Any] = []
     blocks = []
@@ -285,7 +287,7 @@ def _check_link_path() -> None:
 
     annotated = [ad.Active(0.5), ad.Const(4)]
     handle = ad.compile(_heap_twin, *annotated, mode=ad.Reverse, workspace="heap")
-    seen, _ = _counted(handle, annotated, 3, "thread")
+    seen, _ = counted(handle, annotated, 3, "thread")
     if tuple(seen.allocs_per_call) != (1, 1, 1):
         raise hooks.HooksDead(
             "a compiled gradient that allocates once a call was linked with the hooks, and they counted "

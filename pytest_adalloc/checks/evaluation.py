@@ -29,7 +29,7 @@ class Outcome:
 
 
 @dataclass
-class Evaluation:
+class Evaluator:
     """Values of `call` near a point; `trouble` says why the last one that was asked for does not exist."""
 
     call: Callable[..., Any]

@@ -9,18 +9,18 @@ import numpy as np
 
 from pytest_adalloc.checks.arguments import Moved, Point, Vector, walk
 from pytest_adalloc.checks.evaluation import Outcome, Weights
-from pytest_adalloc.checks.subject import Count, Storage, Unmet
+from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
 
 if TYPE_CHECKING:
     from pytest_adalloc.options import Scope
 
 
-class Foreign:
+class ForeignGradient:
     """A gradient that someone else computes: `grad(*arguments)` returns it in the structure of the arguments."""
 
     primal: Callable[..., Any] | None = None
     coarse = False
-    storage: Storage = Storage()
+    storage: WorkspaceUse = WorkspaceUse()
     certificate: Any = None
 
     def __init__(self, grad: Callable[..., Any], point: Point) -> None:
@@ -43,13 +43,13 @@ class Foreign:
         """There is none. Raises ValueError."""
         raise ValueError("order=2 checks the compiler's second derivatives; with grad= there are none")
 
-    def count(self, calls: int, scope: Scope) -> tuple[Count, ...]:
+    def count(self, calls: int, scope: Scope) -> tuple[CountedRun, ...]:
         """The callable as it is, called from Python, or by native code where it is a function pointer."""
         from pytest_adalloc import hooks
 
         arguments = Moved(self._point).at()
         counted = hooks.measure(self._grad, *arguments, calls=calls, scope=scope)
-        return (Count(counted, self.gradient()),)
+        return (CountedRun(counted, self.gradient()),)
 
     def _as_vector(self, returned: Any) -> Vector:
         point = self._point

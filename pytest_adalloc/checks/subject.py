@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_adalloc.checks.arguments import Vector
 from pytest_adalloc.checks.evaluation import Outcome, Weights
-from pytest_adalloc.report.later import Later
-from pytest_adalloc.report.reports import Verdict
+from pytest_adalloc.checks.grad_report import Verdict
+from pytest_adalloc.checks.later import Later
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Unmet(Exception):
-    """A step of the check that is not met: the verdict, and its story."""
+    """A step of the check that is not met: the verdict, and its diagnostic."""
 
-    def __init__(self, verdict: Verdict, story: str) -> None:
-        super().__init__(story)
+    def __init__(self, verdict: Verdict, diagnostic: str) -> None:
+        super().__init__(diagnostic)
         self.verdict: Verdict = verdict
-        self.story = story
+        self.diagnostic = diagnostic
 
 
 @dataclass(frozen=True)
-class Storage:
+class WorkspaceUse:
     """What a gradient keeps between its sweeps; the records and their explanation are made when they are read."""
 
     bytes: int | None = None
@@ -36,7 +36,7 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class Count:
+class CountedRun:
     """One counted run: what the hooks saw, and what the last counted call left: the gradient, or a derivative by
     forward mode together with what is expected. None: it can't be read."""
 
@@ -46,14 +46,14 @@ class Count:
     sweep: str = "gradient"
 
 
-class Subject(Protocol):
+class GradientSubject(Protocol):
     """A gradient under test at one point."""
 
     primal: Callable[..., Any] | None
     coarse: bool  # whether the gradient came with fewer bits than the arguments have
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> WorkspaceUse:
         """What is kept; where only a run can tell how much, what the last call used."""
 
     @property
@@ -72,5 +72,5 @@ class Subject(Protocol):
     def second(self, vector: Vector) -> Vector:
         """The Hessian times a vector."""
 
-    def count(self, calls: int, scope: Scope) -> tuple[Count, ...]:
+    def count(self, calls: int, scope: Scope) -> tuple[CountedRun, ...]:
         """Calls counted one by one, arguments put back before each."""

@@ -5,11 +5,13 @@ failure.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_adalloc.report.findings import Finding, write_atomically
+from pytest_adalloc.report.files import write_atomically
+from pytest_adalloc.report.findings import many
+from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
 
 FORMAT = 1
 Entries = dict[str, dict[str, Any]]
@@ -17,6 +19,34 @@ Entries = dict[str, dict[str, Any]]
 
 class BaselineError(ValueError):
     """The baseline file is damaged or of another format; the message says what to do."""
+
+
+class Baseline(Report):
+    """Tells what is new since the file was written, or writes it anew; the checks themselves read it as a limit."""
+
+    def complaint(self, asked: Mapping[str, Any]) -> str:
+        """To write the file, its name has to be known."""
+        if asked.get("update_baseline") and not asked.get("baseline"):
+            return "--adalloc-update-baseline: name the file with --adalloc-baseline=FILE"
+        return ""
+
+    def reads_plans(self, asked: Mapping[str, Any]) -> bool:
+        """It keeps how many values are stored."""
+        return bool(asked.get("update_baseline"))
+
+    def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
+        """Write it, or say what is missing from it."""
+        path = run.settings.reports["baseline"]
+        if run.settings.reports.get("update_baseline"):
+            changed = update(path, findings)
+            return [f"baseline: {path} updated, {many(changed, 'entry', 'entries')} changed"]
+        known = read(path)
+        if known is None:
+            return [f"baseline: {path} does not exist; write it with --adalloc-update-baseline"]
+        missing = [found["test"] for found in findings if found["test"] not in known and found["verdict"] == "passed"]
+        if not missing:
+            return []
+        return [f"baseline: no entry for {many(len(missing), 'check')}, such as {missing[0]}"]
 
 
 def read(path: str | Path) -> Entries | None:
@@ -61,3 +91,6 @@ def update(path: str | Path, findings: Sequence[Finding]) -> int:
     text = json.dumps({"format": FORMAT, "tests": {**entries, **new}}, indent=2, sort_keys=True) + "\n"
     write_atomically(path, text)
     return changed
+
+
+REPORT = Baseline()

@@ -2,52 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import re
-import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_adalloc.report.reports import GradReport
-from pytest_adalloc.session import Recorder
+from pytest_adalloc.checks.grad_report import GradReport
+from pytest_adalloc.report.formats import asked_for
+from pytest_adalloc.report.reporting import Finding
+from pytest_adalloc.session import Recorder, Settings
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
 
-FORMAT = 1
 TOP_SITES = 20  # so many places that allocate are listed, the most frequent first
-Finding = dict[str, Any]
+QUIET = ("passed", "not checked")
 
 
 def recorded(recorder: Recorder, report: GradReport) -> None:
-    """Add a report to its test, and write its profile where the run asks for profiles."""
+    """Add a report to its test, and let the reports that the run asks for see it."""
     found = finding(report, recorder)
     recorder.reports.append(report)
     recorder.findings.append(found)
-    if recorder.settings.pprof and report.allocations is not None:
-        found["pprof"] = profiled(recorder, report.allocations, found["test"])
-
-
-def profiled(recorder: Recorder, allocations: AllocationReport, name: str = "") -> str:
-    """Write a profile where the run asks for profiles; its path, empty where it does not.
-
-    A profile has the name of its check, or of its test and a number.
-    """
-    if not recorder.settings.pprof:
-        return ""
-    from pytest_adalloc.hooks.attribute.pprof import write_profile
-
-    if not name:
-        recorder.profiles += 1
-        name = f"{recorder.nodeid}-measured-{recorder.profiles}"
-    directory = Path(recorder.settings.pprof)
-    directory.mkdir(parents=True, exist_ok=True)
-    plain = re.sub(r"[^\w.-]+", "_", name).strip("_")
-    return str(write_profile(allocations, directory / f"{plain}.pb.gz"))
+    for each in asked_for(recorder.settings.reports):
+        each.load().after_check(recorder, report, found)
 
 
 def finding(report: GradReport, recorder: Recorder) -> Finding:
@@ -56,7 +33,7 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
     What a gradient stores and why is in it where somebody reads it: to find that out takes longer than the check."""
     counts = report.allocs_per_call
     seen = report.allocations
-    explained = recorder.settings.explained or not report.passed
+    explained = _explained(recorder.settings) or not report.passed
     return {
         "test": recorder.key,
         "file": report.file or recorder.file,
@@ -86,6 +63,12 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
         "proven": getattr(report.certificate, "proven", None),
         "witnesses": [_witness(witness) for witness in report.witnesses],
     }
+
+
+def _explained(settings: Settings) -> bool:
+    """Whether somebody reads what gradients store, and why."""
+    asked = settings.reports
+    return settings.explain or settings.properties or any(each.load().reads_plans(asked) for each in asked_for(asked))
 
 
 def _allocations(seen: AllocationReport | None) -> Finding:
@@ -153,24 +136,11 @@ def _stored(record: Any) -> Finding:
     }
 
 
-def as_json(findings: Sequence[Finding]) -> str:
-    """The findings of a run as a JSON document."""
-    return json.dumps({"format": FORMAT, "checks": list(findings)}, indent=2, sort_keys=True) + "\n"
+def expected(found: Finding, settings: Settings) -> bool:
+    """Whether a check was not met in a test that passed all the same: the test expects it."""
+    return settings.policy == "strict" and found["verdict"] not in QUIET and found["test_outcome"] != "failed"
 
 
-def write_atomically(path: str | Path, text: str) -> None:
-    """Replace a file by `text`: readers see the old one or the new one, never a part. Directories are made."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        # mkstemp makes private files; a report is as readable as any other file of the user's.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def many(count: int, noun: str, plural: str = "") -> str:
+    """A number of things, in words."""
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -6,9 +6,21 @@ comma.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_adalloc.report.findings import Finding
+from pytest_adalloc.report.findings import QUIET, expected
+from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
+
+
+class Annotations(Report):
+    """One line of the summary for each check that is not met, unless its test expects that."""
+
+    def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
+        """The workflow commands."""
+        level = "error" if run.settings.policy == "strict" else "warning"
+        told = [found for found in findings if found["verdict"] not in QUIET and not expected(found, run.settings)]
+        return [annotation(found, run.root, level=level) for found in told]
 
 
 def annotation(found: Finding, root: Path, *, level: str = "error") -> str:
@@ -38,3 +50,6 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+REPORT = Annotations()

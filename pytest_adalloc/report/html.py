@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pytest_adalloc.report.findings import Finding
+from pytest_adalloc.report.reporting import Document, Finding, ReportedRun
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -25,12 +25,22 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+class Page(Document):
+    """The findings for a reader."""
+
+    name = "html"
+
+    def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
+        """See `page`."""
+        return page(findings)
+
+
 def page(findings: Sequence[Finding]) -> str:
     """The report of a run."""
     failed = [found for found in findings if found["verdict"] not in ("passed", "not checked")]
     title = f"adalloc: {len(findings)} checks, {len(failed)} not met"
     rows = "\n".join(_row(number, found) for number, found in enumerate(findings))
-    stories = "\n".join(_story(number, found) for number, found in enumerate(findings))
+    details = "\n".join(_details(number, found) for number, found in enumerate(findings))
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _COLUMNS)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -51,7 +61,7 @@ def page(findings: Sequence[Finding]) -> str:
 </tbody>
 </table>
 <h2>Details</h2>
-{stories}
+{details}
 </main>
 </body>
 </html>
@@ -70,7 +80,7 @@ def _row(number: int, found: Finding) -> str:
     )
 
 
-def _story(number: int, found: Finding) -> str:
+def _details(number: int, found: Finding) -> str:
     text = "\n".join([found["message"] or found["headline"], *found["details"]])
     if found["explanation"]:
         text += "\n\n" + found["explanation"]
@@ -120,3 +130,6 @@ def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 def _cell(value: object) -> str:
     return f'<td class="number">{value}</td>' if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
+
+
+REPORT = Page()

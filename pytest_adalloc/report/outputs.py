@@ -1,4 +1,4 @@
-"""The end of a run: files of findings, the baseline, and the lines of the summary."""
+"""The end of a run: the reports that it asks for, and the lines of the summary."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_adalloc.report import baseline
-from pytest_adalloc.report.findings import Finding, as_json, write_atomically
+from pytest_adalloc.report.findings import expected, many
+from pytest_adalloc.report.formats import asked_for
+from pytest_adalloc.report.reporting import Finding, ReportedRun
 from pytest_adalloc.session import Settings
-
-QUIET = ("passed", "not checked")
 
 
 def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[bool, list[str]]:
@@ -18,27 +17,13 @@ def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[bool, l
     # Parallel runs report in any order; files are the same each time.
     findings: list[Finding] = sorted((json.loads(text) for text in texts), key=_place)
     lines = summary(findings, settings)
-    failed = False
-    for path, make in ((settings.json, as_json), (settings.html, _page)):
-        if path:
-            try:
-                write_atomically(path, make(findings))
-                lines.append(f"written: {path}")
-            except OSError as problem:
-                failed = True
-                lines.append(f"ERROR: {path} can't be written: {problem}")
-    if settings.baseline:
+    failed, run = False, ReportedRun(settings, root)
+    for each in asked_for(settings.reports):
         try:
-            lines += _baseline(findings, settings)
+            lines += each.load().at_end(findings, run)
         except OSError as problem:
             failed = True
-            lines.append(f"ERROR: {settings.baseline} can't be written: {problem}")
-    if settings.github:
-        from pytest_adalloc.report.github import annotation
-
-        level = "error" if settings.policy == "strict" else "warning"
-        told = [found for found in findings if found["verdict"] not in QUIET and not _expected(found, settings)]
-        lines += [annotation(found, root, level=level) for found in told]
+            lines.append(f"ERROR: {settings.reports[each.name]} can't be written: {problem}")
     return failed, lines
 
 
@@ -56,51 +41,23 @@ def summary(findings: Sequence[Finding], settings: Settings) -> list[str]:
             lines += [f"{found['test']}", f"  {found['headline']}", *(f"  {line}" for line in found["details"])]
             lines += [f"    {line}" for line in found["explanation"].splitlines()]
     if off:
-        lines.append(f"{_many(len(off), 'gradient')} not checked: checks are off (--adalloc=off)")
+        lines.append(f"{many(len(off), 'gradient')} not checked: checks are off (--adalloc=off)")
     if checked:
         lines.append(_totals(checked, settings))
     return lines
-
-
-def _expected(found: Finding, settings: Settings) -> bool:
-    """Whether a check was not met in a test that passed all the same: the test expects it."""
-    return settings.policy == "strict" and found["verdict"] not in QUIET and found["test_outcome"] != "failed"
 
 
 def _totals(checked: Sequence[Finding], settings: Settings) -> str:
     bad = [found for found in checked if found["verdict"] != "passed"]
     calls = sum(found["calls"] for found in checked)
     allocs = sum(found["allocs"] or 0 for found in checked)
-    parts = [f"{_many(len(checked), 'gradient')} checked"]
+    parts = [f"{many(len(checked), 'gradient')} checked"]
     if bad:
-        expected = sum(_expected(found, settings) for found in bad)
-        parts.append(f"{len(bad)} not met" + (f" ({expected} as their tests expect)" if expected else ""))
+        as_expected = sum(expected(found, settings) for found in bad)
+        parts.append(f"{len(bad)} not met" + (f" ({as_expected} as their tests expect)" if as_expected else ""))
     if calls:
-        parts.append(f"{_many(allocs, 'allocation')} in {_many(calls, 'call')}")
+        parts.append(f"{many(allocs, 'allocation')} in {many(calls, 'call')}")
     largest = max(checked, key=lambda found: found["workspace_bytes"] or 0)
     if largest["workspace_bytes"]:
         parts.append(f"largest workspace {largest['workspace_bytes']} bytes ({largest['test']})")
     return ", ".join(parts)
-
-
-def _baseline(findings: Sequence[Finding], settings: Settings) -> list[str]:
-    if settings.update_baseline:
-        changed = baseline.update(settings.baseline, findings)
-        return [f"baseline: {settings.baseline} updated, {_many(changed, 'entry', 'entries')} changed"]
-    known = baseline.read(settings.baseline)
-    if known is None:
-        return [f"baseline: {settings.baseline} does not exist; write it with --adalloc-update-baseline"]
-    missing = [found["test"] for found in findings if found["test"] not in known and found["verdict"] == "passed"]
-    if not missing:
-        return []
-    return [f"baseline: no entry for {_many(len(missing), 'check')}, such as {missing[0]}"]
-
-
-def _page(findings: Sequence[Finding]) -> str:
-    from pytest_adalloc.report.html import page
-
-    return page(findings)
-
-
-def _many(count: int, noun: str, plural: str = "") -> str:
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"

@@ -8,8 +8,8 @@ import numpy as np
 
 import adcore as ad
 from pytest_adalloc import hooks
-from pytest_adalloc.checks.compiled import HEAP, _restored
-from pytest_adalloc.checks.differences import SMOOTH, Precision, measured_noise, slopes
+from pytest_adalloc.checks.compiled import HEAP, restored
+from pytest_adalloc.checks.differences.extrapolation import SMOOTH, Precision, measured_noise, slopes
 from tests.fuzz import storage
 from tests.fuzz.cases import Array, Case, Outcome, Point, numbers_of
 from tests.fuzz.checks import Mismatch, Report, agree, expect
@@ -223,7 +223,7 @@ class Derivatives:
         handle = self.handles[name]
         bound = handle.bind(*annotated)
         address = handle.relink({n: at for n, at in hooks.hook_addresses().items() if n in HEAP})
-        kept, restore = _restored(bound.buffers)
+        kept, restore = restored(bound.buffers)
         seen = hooks.measure_native(address, bound.frame_address, calls=CALLS, restore=restore, witness=False)
         del kept
         counts = set(seen.allocs_per_call)

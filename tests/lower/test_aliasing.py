@@ -96,7 +96,7 @@ func @f(%x: array<f64,1,C>, %n: i64) -> () {
   return
 }
 """)
-    classes = roots.alias_classes(function, ())
+    classes = roots.alias_classes(function, (), TABLE)
     allocs = [classes[i.result] for i in walk(function.region) if i.op == "alloc"]
     before, second, inner, after = allocs
     assert len({classes[function.params[0]], before, second, roots.RECYCLED}) == 4
@@ -114,7 +114,7 @@ func @f(%a: array<f64,1,C>, %b: array<f64,1,C>, %n: i64) -> (array<f64,1,C>) {
   return %x
 }
 """)
-    assert roots.roots(function)[function.results[0]] == set(function.params[:2])
+    assert roots.roots(function, TABLE)[function.results[0]] == set(function.params[:2])
 
 
 def test_loops_proved_parallel_need_no_test_of_addresses() -> None:

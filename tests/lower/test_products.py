@@ -19,6 +19,7 @@ from adcore.lower import packed_products as blocked
 from adcore.lower.objects.certificate import certify
 from adcore.lower.vector_math import NO_VECTOR_MATH
 from adcore.ops import TABLE
+from adcore.transform.optimize.product_instructions import emit_products
 from adcore.transform.optimize.product_separation import separate_products
 from tests.lower.native import Native
 from tests.transform.optimize.test_product_separation import always, memory, random_nests
@@ -77,9 +78,8 @@ def function(body: str, element: str = "f64") -> Function:
 
 def native(body: str, element: str = "f64", **options: Any) -> Native:
     program = function(body, element)
-    products = product_nests(program, TABLE)
-    assert len(products) == 1
-    made = Native(program, products=products, **options)
+    assert len(product_nests(program, TABLE)) == 1
+    made = Native(emit_products(program, TABLE), **options)
     assert f"call void @product.{element}" in made.lowered.text
     return made
 
@@ -288,7 +288,7 @@ def test_random_nests() -> None:
         if not products:
             return
         calls += len(products)
-        compiled = Native(after, products=products)
+        compiled = Native(emit_products(after, TABLE))
         for n in (0, 1, 5):
             found = []
             for run in (lambda x: interpret(after, TABLE, x), lambda x: compiled(*x)):
@@ -328,7 +328,7 @@ TWICE = PROGRAM.replace("  return\n", """
 def test_two_products_share_code_and_memory() -> None:
     text = TWICE.replace("BODY", STORED).replace(": T", ": f64").replace("<T,", "<f64,")
     program = verify(parse_function(text), TABLE)
-    twice = Native(program, products=product_nests(program, TABLE))
+    twice = Native(emit_products(program, TABLE))
     assert twice.lowered.text.count("call void @product.f64") == 2
     assert len(twice.lowered.ready) == 1
     a, b, c, s = matrices(12, 13, 14, "f64")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,17 +16,20 @@ INSTALLED = bool(entry_points(group="pytest11", name="adalloc"))
 
 Session = Callable[..., pytest.RunResult]
 
+_seconds = itertools.count(1)
+
 
 @pytest.fixture
 def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Session:
     """`session(source, *arguments)` runs pytest on a test file with this source."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    # A second file of one name and length within a second would run as the first one.
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     plugin = () if INSTALLED else ("-p", "pytest_adalloc.plugin")
 
     def run(source: str, *arguments: str, name: str = "test_it") -> pytest.RunResult:
-        pytester.makepyfile(**{name: dedent(source)})
+        path = pytester.makepyfile(**{name: dedent(source)})
+        # Of two files of one name and length, written within a second, the second would run as the first.
+        seconds = next(_seconds)
+        os.utime(path, (seconds, seconds))
         return pytester.runpytest_subprocess(*plugin, "-p", "no:cacheprovider", *arguments)
 
     return run

@@ -17,7 +17,7 @@ from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.forward import forward
 from adcore.transform.diff.reverse import Derivative, reverse
-from adcore.transform.diff.selection import settle
+from adcore.transform.diff.selection import lower_attach
 from tests.transform.texts import Pass, check_text, docstring_texts, parse
 
 SIZE, INTEGER = 6, 4
@@ -42,11 +42,11 @@ def derivative(function: Function, limit: int | None = None) -> Derivative:
 
 def gradient(function: Function) -> Function:
     """The gradient with what nobody needs removed."""
-    return simplify(settle(derivative(function).function), TABLE)
+    return simplify(lower_attach(derivative(function).function), TABLE)
 
 
 def gradient_that_keeps_nothing(function: Function) -> Function:
-    return simplify(settle(derivative(function, limit=0).function), TABLE)
+    return simplify(lower_attach(derivative(function, limit=0).function), TABLE)
 
 
 def forward_sweep(function: Function) -> Function:

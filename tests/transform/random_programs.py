@@ -7,20 +7,24 @@ so a difference between two ways to run a program is a fault of a pass.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from adcore.ir import BOOL, F64, I64, ArrayType, Builder, Function, Region, Value
-from adcore.ops import TABLE
+from adcore.ops import TABLE, Table
 
 SIZE = 12
 
+Bulk = Callable[["Generator", Value, list[tuple[Value, int]]], None]
+"""Appends an instruction over whole arrays: is given a number, and the arrays of one dimension with their lengths."""
+
 
 class Generator:
-    """Draws one program from a seed."""
+    """Draws one program from a seed; `bulk` appends an instruction over whole arrays now and then."""
 
-    def __init__(self, seed: int, temporaries: bool = False) -> None:
+    def __init__(self, seed: int, temporaries: bool = False, ops: Table = TABLE, bulk: Bulk | None = None) -> None:
         self.random = random.Random(seed)
-        self.temporaries = temporaries
-        self.b = Builder(TABLE)
+        self.temporaries, self.bulk = temporaries, bulk
+        self.b = Builder(ops)
         self.loops: list[tuple[Value, int]] = []  # loop variable and its largest value
         self.budget = self.random.randint(4, 26)
         self.names = 0
@@ -53,6 +57,9 @@ class Generator:
             self.budget -= 1
             if self.temporaries and depth and self.random.random() < 0.45:
                 self.temporary(scalars, arrays)
+                continue
+            if self.bulk is not None and self.random.random() < 0.3:
+                self.bulk(self, self.pick(scalars), [(a, n) for a, n in arrays if n])
                 continue
             draw = self.random.random()
             if depth < 3 and draw < 0.26:
@@ -273,10 +280,10 @@ class Generator:
         scalars += b.emit_many("if", (condition,), {}, regions, [F64] * count)
 
 
-def random_program(seed: int, temporaries: bool = False) -> Function:
+def random_program(seed: int, temporaries: bool = False, ops: Table = TABLE, bulk: Bulk | None = None) -> Function:
     """The program of `seed`: parameters x, y (12 elements), z (5 x 6), a scalar, a trip count; one float result. With
-    `temporaries` its loops and branches make many arrays of their own."""
-    return Generator(seed, temporaries).program()
+    `temporaries` its loops and branches make many arrays of their own; `bulk` appends instructions of `ops`."""
+    return Generator(seed, temporaries, ops, bulk).program()
 
 
 __all__ = ["Region", "random_program"]

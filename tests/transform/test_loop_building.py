@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 
 from adcore.ir import Builder, Function, Instr, Region, Value
+from adcore.ir.loops import emit_loop_nest
 from adcore.ops import TABLE
-from adcore.transform.loop_building import emit_copy, emit_form, emit_loop_nest, inits_of, iteration_number, trip_count
+from adcore.ops.bulk import expand_copy
+from adcore.transform.loop_building import emit_form, inits_of, iteration_number, trip_count
 from tests.transform.texts import check_pass, parse
 
 Emit = Callable[[Builder, Instr, Function], tuple[Value, ...]]
@@ -146,8 +148,7 @@ for 0, %rows [step=1] {
 
 def test_a_copy_goes_through_the_elements_in_the_order_in_which_they_lie() -> None:
     def copied(b: Builder, loop: Instr, f: Function) -> tuple[Value, ...]:
-        emit_copy(b, f.params[3], f.params[4])
-        return ()
+        return tuple(expand_copy(b, f.params[3:5]))
 
     check_pass(instead(copied), NEST, OVER_SHAPE)
 

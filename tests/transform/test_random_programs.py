@@ -17,14 +17,14 @@ from adcore.analysis.planning.choices import Choice, Node
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Planner
 from adcore.ir import Function, Instr, Scalar, Value, interpret, verify
-from adcore.ops import TABLE
+from adcore.ops import TABLE, Table
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.forward import forward
 from adcore.transform.diff.reverse import emit_reverse
 from adcore.transform.optimize.improve import improve
 from tests.samples import sample
-from tests.transform.random_programs import random_program
+from tests.transform.random_programs import Bulk, random_program
 
 KINDS = ("duplicated", "duplicated", "duplicated", "active", "const")
 SEED = 0.7
@@ -33,10 +33,11 @@ SEED = 0.7
 class Problem:
     """A random program with arguments, directions for the inputs and weights for the outputs."""
 
-    def __init__(self, seed: int, temporaries: bool = False) -> None:
+    def __init__(self, seed: int, temporaries: bool = False, ops: Table = TABLE, bulk: Bulk | None = None) -> None:
         rng = np.random.default_rng(seed)
         shapes = [(12,), (12,), (5, 6)]
-        self.program = verify(random_program(seed, temporaries), TABLE)
+        self.ops = ops
+        self.program = verify(random_program(seed, temporaries, ops, bulk), ops)
         self.arguments: list[Any] = [*(rng.normal(size=s) for s in shapes), float(rng.normal()), 4]
         self.directions: list[Any] = [*(rng.normal(size=s) for s in shapes), float(rng.normal())]
         self.weights = [rng.normal(size=s) for s in shapes]
@@ -44,12 +45,12 @@ class Problem:
     def run(self, function: Function, extra: Sequence[Any] = ()) -> tuple[tuple[Any, ...], list[Any]]:
         """Results and the arguments afterwards."""
         arguments = copies(self.arguments)
-        return interpret(function, TABLE, [*arguments, *extra]), arguments[:3]
+        return interpret(function, self.ops, [*arguments, *extra]), arguments[:3]
 
     def tangent(self) -> float:
         """The weighted derivative of all outputs, by forward mode."""
         shadows = copies(self.directions)
-        results, _ = self.run(verify(forward(self.program, KINDS, TABLE), TABLE), shadows)
+        results, _ = self.run(verify(forward(self.program, KINDS, self.ops), self.ops), shadows)
         return float(results[1] * SEED + sum((w * t).sum() for w, t in zip(self.weights, shadows, strict=False)))
 
     def adjoint(self, function: Function) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from adcore.analysis.affine.forms import Affine, Atom, Form, affine_of, constant, known, plus, scaled
-from adcore.analysis.affine.systems import Row
+from adcore.analysis.affine.systems import Constraint
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.facts import kept
@@ -24,16 +24,16 @@ class Bounds:
 
     def __init__(self, structure: Structure, affine: Affine) -> None:
         self.structure, self.affine = structure, affine
-        self._regional: dict[Region, list[Row]] = {}
+        self._regional: dict[Region, list[Constraint]] = {}
         self._atoms: dict[Region, frozenset[Atom]] = {}
 
-    def at(self, region: Region, mentioned: Iterable[Form]) -> list[Row]:
+    def at(self, region: Region, mentioned: Iterable[Form]) -> list[Constraint]:
         """Rows that hold in `region`: loop bounds, conditions, and facts of all atoms in them and in `mentioned`."""
         rows, known_atoms = self.around(region), self._atoms[region]
         new = [a for form in mentioned for a in form if a not in known_atoms]
         return rows + self._of(new) if new else rows
 
-    def around(self, region: Region) -> list[Row]:
+    def around(self, region: Region) -> list[Constraint]:
         """The same without `mentioned`. Regions about which nothing more is known share one list."""
         if region not in self._regional:
             owner, outer = self.structure.owner[region], self.structure.parent(region)
@@ -47,23 +47,23 @@ class Bounds:
             self._regional[region], self._atoms[region] = inherited, atoms
         return self._regional[region]
 
-    def _own(self, owner: Instr, region: Region) -> list[Row]:
+    def _own(self, owner: Instr, region: Region) -> list[Constraint]:
         """What `owner` makes hold in its `region`."""
         if owner.op == "for":
             return self._bounds(owner)
         if owner.op == "while":
-            counted: list[Row] = [({region.params[0]: 1}, False)]
+            counted: list[Constraint] = [({region.params[0]: 1}, False)]
             return counted + (self._while_condition(owner) if region is owner.regions[1] else [])
         return self.condition(owner.operands[0], region is owner.regions[0])
 
-    def _while_condition(self, loop: Instr) -> list[Row]:
+    def _while_condition(self, loop: Instr) -> list[Constraint]:
         """The condition holds in the body, for carried values under the names of the body's parameters."""
         condition, body = loop.regions
         names: dict[Atom, Atom] = dict(zip(condition.params, body.params, strict=True))
         rows = self.condition(condition.yields[0], True)
         return [({names.get(a, a): c for a, c in form.items()}, eq) for form, eq in rows]
 
-    def _bounds(self, loop: Instr) -> list[Row]:
+    def _bounds(self, loop: Instr) -> list[Constraint]:
         i: Form = {loop.regions[0].params[0]: 1}
         step = loop.attrs["step"]
         nearest, farthest = ("max", "min") if step > 0 else ("min", "max")
@@ -73,9 +73,9 @@ class Bounds:
         rows = [(scaled(plus(i, low, -1), direction), False) for low in lower]
         rows += [(plus(scaled(plus(high, i, -1), direction), {1: -1}), False) for high in upper]
         if abs(step) > 1:
-            turn = ("turn", loop.regions[0].params[0])
+            iteration = ("iteration", loop.regions[0].params[0])
             start = self.affine.form(loop.operands[0])
-            rows += [({turn: 1}, False), (plus(plus(i, start, -1), {turn: 1}, -step), True)]
+            rows += [({iteration: 1}, False), (plus(plus(i, start, -1), {iteration: 1}, -step), True)]
         return rows
 
     def _reached(self, end: Form, starts: Sequence[Form], direction: int) -> Iterator[Form]:
@@ -99,7 +99,7 @@ class Bounds:
             return [f for v in instr.operands for f in self.limits(v, extremum)]
         return [self.affine.form(value)]
 
-    def condition(self, value: Value, holds: bool) -> list[Row]:
+    def condition(self, value: Value, holds: bool) -> list[Constraint]:
         """Rows that follow from an integer condition being true (or false)."""
         instr = self.structure.definition.get(value)
         if instr is None:
@@ -112,7 +112,7 @@ class Bounds:
         if instr.op not in opposite or str(instr.operands[0].type) != "i64":
             return []
         a, b = (self.affine.form(v) for v in instr.operands)
-        rows: dict[str, list[Row]] = {
+        rows: dict[str, list[Constraint]] = {
             "lt": [(plus(plus(b, a, -1), {1: -1}), False)],
             "le": [(plus(b, a, -1), False)],
             "gt": [(plus(plus(a, b, -1), {1: -1}), False)],
@@ -122,9 +122,9 @@ class Bounds:
         }
         return rows[instr.op if holds else opposite[instr.op]]
 
-    def _of(self, atoms: Iterable[Atom]) -> list[Row]:
+    def _of(self, atoms: Iterable[Atom]) -> list[Constraint]:
         """What the definitions of `atoms` say, and of the atoms in those."""
-        rows: list[Row] = []
+        rows: list[Constraint] = []
         todo = [atom for atom in atoms if isinstance(atom, Value)]
         seen: set[Value] = set()
         while todo:
@@ -137,7 +137,7 @@ class Bounds:
             todo += [a for form, _ in new for a in form if isinstance(a, Value)]
         return rows
 
-    def _fact(self, value: Value) -> list[Row]:
+    def _fact(self, value: Value) -> list[Constraint]:
         instr = self.structure.definition.get(value)
         one: Form = {value: 1}
         if instr is None:
@@ -153,7 +153,7 @@ class Bounds:
             return self._division(instr, one)
         return []
 
-    def _division(self, instr: Instr, one: Form) -> list[Row]:
+    def _division(self, instr: Instr, one: Form) -> list[Constraint]:
         divisor = known(self.affine.form(instr.operands[1]))
         if divisor is None or divisor <= 0 or str(instr.operands[0].type) != "i64":
             return []

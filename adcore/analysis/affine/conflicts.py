@@ -16,7 +16,7 @@ from typing import Literal
 
 from adcore.analysis.affine.bounds import Bounds, bounds_of
 from adcore.analysis.affine.forms import Atom, Form, plus
-from adcore.analysis.affine.systems import Row, connected, feasible, project, some_solutions
+from adcore.analysis.affine.systems import Constraint, connected, feasible, project, some_solutions
 from adcore.ir.core import Function, Region, Value
 from adcore.ir.facts import kept
 from adcore.ops import Table
@@ -24,11 +24,11 @@ from adcore.ops import Table
 Subscripts = tuple["Form | None", ...]
 """Of a root; None: not affine."""
 
-Order = Literal[-1, 0, 1]
+IterationOrder = Literal[-1, 0, 1]
 """Of two instances: in one iteration, or the counter of the second is greater (1) or less (-1)."""
 
-Places = dict[tuple[int, ...], tuple[int, int]]
-"""Elements (behind the iteration that both sides share), each with the first and last turn that touches it."""
+TouchedElements = dict[tuple[int, ...], tuple[int, int]]
+"""Elements (behind the iteration that both sides share), each with the first and last iteration that touches it."""
 
 SAMPLE_SIZES = (7, 16)
 """What dimensions and other sizes are taken to be, when a pair is tried on examples."""
@@ -38,7 +38,7 @@ COUNTER = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class AccessShape:
     """What bounds an access, seen from inside the loops that both sides of a test share.
 
     Atoms from outside those loops, and of the iteration that is shared, stay values; the others are even numbers.
@@ -46,19 +46,19 @@ class Shape:
     """
 
     subscripts: Subscripts
-    rows: tuple[Row, ...] | None
+    rows: tuple[Constraint, ...] | None
     shared: tuple[Atom, ...]
     own: tuple[Atom, ...]
     columns: dict[int, dict[Atom, tuple[int, ...]]] = field(default_factory=dict, repr=False)
-    touched: dict[Hashable, Places] = field(default_factory=dict, repr=False)
-    _mirrored: list[Shape] = field(default_factory=list, repr=False)
+    touched: dict[Hashable, TouchedElements] = field(default_factory=dict, repr=False)
+    _mirrored: list[AccessShape] = field(default_factory=list, repr=False)
 
-    def mirrored(self) -> Shape:
+    def mirrored(self) -> AccessShape:
         """The same with odd numbers: the other side of a test."""
         if not self._mirrored:
             subscripts = tuple(None if form is None else _mirror(form) for form in self.subscripts)
             rows = None if self.rows is None else tuple((_mirror(form), eq) for form, eq in self.rows)
-            self._mirrored.append(Shape(subscripts, rows, self.shared, tuple(_other(a) for a in self.own)))
+            self._mirrored.append(AccessShape(subscripts, rows, self.shared, tuple(_other(a) for a in self.own)))
         return self._mirrored[0]
 
 
@@ -84,13 +84,13 @@ class Conflicts:
         self.tests = 0
         """How many pairs of shapes it took Fourier-Motzkin to decide."""
         self._depths: dict[Atom, int] = {}
-        self._shapes: dict[Hashable, Shape] = {}
-        self._alike: dict[Hashable, Shape] = {}
-        self._projected: dict[Hashable, list[Row] | None] = {}
-        self._decided: dict[tuple[Shape, Shape, Order, int | None], bool] = {}
+        self._shapes: dict[Hashable, AccessShape] = {}
+        self._alike: dict[Hashable, AccessShape] = {}
+        self._projected: dict[Hashable, list[Constraint] | None] = {}
+        self._decided: dict[tuple[AccessShape, AccessShape, IterationOrder, int | None], bool] = {}
         self._samples: dict[tuple[Atom, int], int] = {}
 
-    def meet(self, x: Shape, y: Shape, order: Order, distance: int | None = None) -> bool:
+    def meet(self, x: AccessShape, y: AccessShape, order: IterationOrder, distance: int | None = None) -> bool:
         """Whether an instance of `x` and one of `y`, in this order, may touch one element; `distance`: only where so
         much lies between their counters."""
         key = (x, y, order, distance)
@@ -105,7 +105,9 @@ class Conflicts:
 
     # Shapes
 
-    def shape(self, region: Region, subscripts: Subscripts, key: Hashable, same: int, counter: Value | None) -> Shape:
+    def shape(
+        self, region: Region, subscripts: Subscripts, key: Hashable, same: int, counter: Value | None
+    ) -> AccessShape:
         """The shape of an access in `region`, for instances that share the iteration of `same` loops; `counter` is
         that of the next loop, if their order in it matters. `key` stands for `subscripts`."""
         rows = self.bounds.around(region)
@@ -115,8 +117,8 @@ class Conflicts:
         return self._shapes[name]
 
     def _shape(
-        self, around: list[Row], region: Region, subscripts: Subscripts, same: int, counter: Value | None
-    ) -> Shape:
+        self, around: list[Constraint], region: Region, subscripts: Subscripts, same: int, counter: Value | None
+    ) -> AccessShape:
         mentioned = [form for form in subscripts if form is not None]
         rows = self.bounds.at(region, mentioned)
         kept: dict[Atom, None] = {} if counter is None else {counter: None}
@@ -135,7 +137,9 @@ class Conflicts:
             self._depths[atom] = self.structure.depth(self.structure.home[value])
         return self._depths[atom]
 
-    def _reduced(self, around: list[Row], rows: list[Row], same: int, kept: frozenset[Atom]) -> list[Row] | None:
+    def _reduced(
+        self, around: list[Constraint], rows: list[Constraint], same: int, kept: frozenset[Atom]
+    ) -> list[Constraint] | None:
         """`rows` without the unknowns of the instance that its subscripts don't mention."""
 
         def removable(atom: Atom) -> bool:
@@ -149,8 +153,8 @@ class Conflicts:
         return self._projected[key]
 
     def _named(
-        self, subscripts: Subscripts, rows: list[Row] | None, same: int, own: list[Atom], carried: bool
-    ) -> Shape:
+        self, subscripts: Subscripts, rows: list[Constraint] | None, same: int, own: list[Atom], carried: bool
+    ) -> AccessShape:
         """The shape under numbers for what is the instance's own; one object for all that are alike."""
         first = 0 if carried else 1  # the number of the counter is taken or left out
         numbers: dict[Atom, Atom] = {atom: COUNTER + 2 * (first + k) for k, atom in enumerate(own)}
@@ -172,12 +176,12 @@ class Conflicts:
         key = (tuple(None if form is None else frozenset(form.items()) for form in named), items, carried)
         if key not in self._alike:
             order = sorted(shared, key=lambda atom: (self._depth(atom), id(atom)))
-            self._alike[key] = Shape(named, system, tuple(order), tuple(numbers.values()))
+            self._alike[key] = AccessShape(named, system, tuple(order), tuple(numbers.values()))
         return self._alike[key]
 
     # Decisions
 
-    def _decide(self, x: Shape, y: Shape, order: Order, distance: int | None) -> bool:
+    def _decide(self, x: AccessShape, y: AccessShape, order: IterationOrder, distance: int | None) -> bool:
         if x.rows is None or y.rows is None:
             return False
         subscripts = enumerate(zip(x.subscripts, y.subscripts, strict=True))
@@ -186,7 +190,9 @@ class Conflicts:
             return True
         return self._may_meet(x, y.mirrored(), order, dims, distance)
 
-    def _may_meet(self, x: Shape, y: Shape, order: Order, dims: Sequence[int], distance: int | None) -> bool:
+    def _may_meet(
+        self, x: AccessShape, y: AccessShape, order: IterationOrder, dims: Sequence[int], distance: int | None
+    ) -> bool:
         assert x.rows is not None
         assert y.rows is not None
         equalities = [plus(x.subscripts[k] or {}, y.subscripts[k] or {}, -1) for k in dims]
@@ -203,7 +209,7 @@ class Conflicts:
 
     # Examples
 
-    def _meet_in_sample(self, x: Shape, y: Shape, order: Order, dims: Sequence[int]) -> bool:
+    def _meet_in_sample(self, x: AccessShape, y: AccessShape, order: IterationOrder, dims: Sequence[int]) -> bool:
         shared = x.shared if x.shared == y.shared else tuple(a for a in x.shared if a in y.shared)
         for size in SAMPLE_SIZES:
             first, second = (self._touched(shape, size, shared, tuple(dims), order != 0) for shape in (x, y))
@@ -219,8 +225,8 @@ class Conflicts:
         return False
 
     def _touched(
-        self, shape: Shape, size: int, shared: tuple[Atom, ...], dims: tuple[int, ...], carried: bool
-    ) -> Places:
+        self, shape: AccessShape, size: int, shared: tuple[Atom, ...], dims: tuple[int, ...], carried: bool
+    ) -> TouchedElements:
         """The elements that instances of `shape` touch, each behind the values of the `shared` atoms; where a loop
         carries the dependence, with the least and the greatest value of its counter."""
         key = (size, shared, dims)
@@ -229,10 +235,12 @@ class Conflicts:
             forms: list[Form] = [{atom: 1} for atom in shared] + [shape.subscripts[k] or {} for k in dims]
             columns = self._columns(shape, size)
             places = list(zip(*(self._evaluated(form, columns, size) for form in forms), strict=True))
-            found = shape.touched[key] = _turns(places, columns[COUNTER]) if carried else dict.fromkeys(places, (0, 0))
+            found = shape.touched[key] = (
+                _iterations(places, columns[COUNTER]) if carried else dict.fromkeys(places, (0, 0))
+            )
         return found
 
-    def _columns(self, shape: Shape, size: int) -> dict[Atom, tuple[int, ...]]:
+    def _columns(self, shape: AccessShape, size: int) -> dict[Atom, tuple[int, ...]]:
         """Some iterations: the values of each atom that is not the same in all of them."""
         if size not in shape.columns:
             atoms = (*shape.shared, *shape.own)
@@ -276,11 +284,11 @@ class Conflicts:
         return _COMPUTED[instr.op](*(sum(c * (1 if a == 1 else known(a)) for a, c in form.items()) for form in forms))
 
 
-def _turns(places: Sequence[tuple[int, ...]], counter: Sequence[int]) -> Places:
-    found: Places = {}
-    for place, turn in zip(places, counter, strict=True):
-        low, high = found.get(place, (turn, turn))
-        found[place] = (min(low, turn), max(high, turn))
+def _iterations(places: Sequence[tuple[int, ...]], counter: Sequence[int]) -> TouchedElements:
+    found: TouchedElements = {}
+    for place, iteration in zip(places, counter, strict=True):
+        low, high = found.get(place, (iteration, iteration))
+        found[place] = (min(low, iteration), max(high, iteration))
     return found
 
 

@@ -6,7 +6,10 @@
             a[i, k] = a[i, k] / a[k, k]    # this load of a[k, k] is never killed: later stores have row or column > k
 
 Arrays are seen through their root: the subscripts of a view are mapped to subscripts of the parameter, list or
-allocation that it is a view of.
+allocation that it is a view of. Levels are those of R. Allen and K. Kennedy (1987): the loop that carries a dependence,
+or none. Asking which iterations of a store meet those of a load is U. Banerjee's test ("Dependence Analysis for
+Supercomputing", 1988) made exact with the bounds of the loops, as in P. Feautrier, "Dataflow analysis of array and
+scalar references", IJPP 20, 1991; which store is the last one is not asked: one that may come later is enough.
 """
 
 from __future__ import annotations
@@ -14,15 +17,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from adcore.analysis.affine.conflicts import Conflicts, Order, Shape, Subscripts, conflicts_of
+from adcore.analysis.affine.conflicts import AccessShape, Conflicts, IterationOrder, Subscripts, conflicts_of
 from adcore.analysis.affine.forms import Form, known, plus
 from adcore.analysis.structure import contains
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
-from adcore.ops.effects import Access as Declared
-from adcore.ops.effects import Axis
+from adcore.ops.effects import Access, Axis
 
 MOST_COMPARED = 2
 """Inside more common loops than this, accesses are taken to look alike only if they have the same subscripts in one
@@ -30,7 +32,7 @@ nest: few pairs share so many loops, and finding out more would take a shape for
 
 
 @dataclass(frozen=True, eq=False)
-class Access:
+class ArrayAccess:
     """One way in which an instruction touches memory, with subscripts of the root (None: not affine, or any); `key`
     stands for them in tables."""
 
@@ -43,14 +45,14 @@ class Access:
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class AccessSide:
     """One side of a test: an access seen from inside the `depth` loops that it shares with the other. It stands for
     all accesses that look like it from there; `meets` are the answers found, by the other side and the level."""
 
-    access: Access
+    access: ArrayAccess
     depth: int
     levels: range
-    meets: dict[tuple[Side, int], bool] = field(default_factory=dict, repr=False)
+    meets: dict[tuple[AccessSide, int], bool] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ class Dependence:
         self.aliases = aliases
         self.classes = aliases.classes(params)
         self.self_overlapping = aliases.self_overlapping(params)
-        self._accesses: dict[Instr, tuple[Access, ...]] = {}
-        self._sides: dict[tuple[Access, int], Side] = {}
-        self._alike: dict[Hashable, Side] = {}
+        self._accesses: dict[Instr, tuple[ArrayAccess, ...]] = {}
+        self._sides: dict[tuple[ArrayAccess, int], AccessSide] = {}
+        self._alike: dict[Hashable, AccessSide] = {}
         self._places: dict[Hashable, list[Instr]] = {}
 
     def root(self, array: Value) -> Value:
@@ -107,12 +109,12 @@ class Dependence:
         """Whether two roots can share memory."""
         return a is b or (a in self.classes and self.classes[a] == self.classes.get(b))
 
-    def access(self, instr: Instr) -> Access:
+    def access(self, instr: Instr) -> ArrayAccess:
         """`instr`, a plain load, store or sum, by root and subscripts."""
         (access,) = self.accesses(instr)
         return access
 
-    def accesses(self, instr: Instr) -> tuple[Access, ...]:
+    def accesses(self, instr: Instr) -> tuple[ArrayAccess, ...]:
         """All ways in which `instr` touches memory."""
         found = self._accesses.get(instr)
         if found is None:
@@ -120,7 +122,7 @@ class Dependence:
             found = self._accesses[instr] = tuple(self._access(instr, access) for access in declared)
         return found
 
-    def _access(self, instr: Instr, declared: Declared) -> Access:
+    def _access(self, instr: Instr, declared: Access) -> ArrayAccess:
         array = instr.operands[declared.array]
         if declared.at is None:
             subscripts: Subscripts = (None,) * _rank(array)
@@ -129,7 +131,7 @@ class Dependence:
         root, subscripts = self._through_views(array, subscripts)
         loops = tuple(self.structure.loops(self.structure.home[instr]))
         key = tuple(None if form is None else frozenset(form.items()) for form in subscripts)
-        return Access(instr, declared.kind != "read", root, subscripts, key, loops)
+        return ArrayAccess(instr, declared.kind != "read", root, subscripts, key, loops)
 
     def _through_views(self, array: Value, subscripts: Subscripts) -> tuple[Value, Subscripts]:
         views, definition = self.ops.views, self.structure.definition
@@ -207,7 +209,7 @@ class Dependence:
         stride = abs(self.access(load).loops[level - 1].attrs.get("step", 1))
         return any(self._meet(x, y, level, stride) for x, y in self.sides(load, store))
 
-    def sides(self, first: Instr, second: Instr) -> list[tuple[Side, Side]]:
+    def sides(self, first: Instr, second: Instr) -> list[tuple[AccessSide, AccessSide]]:
         """Both, seen from inside their common loops: a pair for each two of their accesses of which one writes (for
         all of them, where both only read)."""
         common = len(self.common_loops(first, second))
@@ -218,19 +220,19 @@ class Dependence:
         pairs = ((a, b) for a in mine for b in theirs if a.writes or b.writes or not some)
         return [(self._side(a, common), self._side(b, common)) for a, b in pairs]
 
-    def side(self, instr: Instr, depth: int) -> Side:
+    def side(self, instr: Instr, depth: int) -> AccessSide:
         """`instr`, a plain load, store or sum, as seen from inside the `depth` outermost loops around it."""
         return self._side(self.access(instr), depth)
 
-    def _side(self, access: Access, depth: int) -> Side:
+    def _side(self, access: ArrayAccess, depth: int) -> AccessSide:
         found = self._sides.get((access, depth))
         if found is None:
             scope = self.structure.depth(self.structure.home[access.root])
-            side = Side(access, depth, range(scope + 1, depth + 1))
+            side = AccessSide(access, depth, range(scope + 1, depth + 1))
             found = self._sides[access, depth] = self._alike.setdefault(self._looks(side), side)
         return found
 
-    def _looks(self, side: Side) -> Hashable:
+    def _looks(self, side: AccessSide) -> Hashable:
         """What two accesses have in common if no test from inside the loops of `side` can tell them apart."""
         access = side.access
         if side.depth > MOST_COMPARED:
@@ -239,11 +241,11 @@ class Dependence:
         levels = (0, *side.levels)
         return access.root, access.loops[: side.depth], *(self._shape(side, level) for level in levels)
 
-    def carries(self, x: Side, y: Side, above: int, depth: int) -> bool:
+    def carries(self, x: AccessSide, y: AccessSide, above: int, depth: int) -> bool:
         """Whether a later iteration of one of the loops number `above` + 1 to `depth` may touch the element again."""
         return any(self.meet(x, y, level) for level in x.levels if above < level <= depth)
 
-    def meet(self, x: Side, y: Side, level: int) -> bool:
+    def meet(self, x: AccessSide, y: AccessSide, level: int) -> bool:
         """Whether `y` may touch an element that `x` touches, in a later iteration of loop number `level`, or in the
         same iteration of all loops around both (0)."""
         key = (y, level)
@@ -252,14 +254,14 @@ class Dependence:
             found = x.meets[key] = self._meet(x, y, level)
         return found
 
-    def _meet(self, x: Side, y: Side, level: int, distance: int | None = None) -> bool:
+    def _meet(self, x: AccessSide, y: AccessSide, level: int, distance: int | None = None) -> bool:
         a, b = x.access.root, y.access.root
         if a is not b or a in self.self_overlapping:
             return self.may_overlap(a, b)
         order = _direction(x.access.loops[level - 1]) if level else 0
         return self.conflicts.meet(self._shape(x, level), self._shape(y, level), order, distance)
 
-    def _shape(self, side: Side, level: int) -> Shape:
+    def _shape(self, side: AccessSide, level: int) -> AccessShape:
         access = side.access
         home, (subscripts, key) = self.structure.home[access.instr], (access.subscripts, access.key)
         if level == 0:
@@ -278,6 +280,6 @@ def _rank(array: Value) -> int:
     return array.type.rank + isinstance(array.type, ListType)
 
 
-def _direction(loop: Instr) -> Order:
+def _direction(loop: Instr) -> IterationOrder:
     """Whether the counter grows from one iteration to the next."""
     return 1 if loop.op == "while" or (loop.attrs["step"] > 0) != bool(loop.attrs.get("reverse")) else -1

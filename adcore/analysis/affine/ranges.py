@@ -2,7 +2,8 @@
 
 Two tools. *Intervals* bound a value by numbers alone, wherever it stands: dimensions are below 2**48, a loop variable
 lies between its bounds. *Proofs* compare affine forms (`n - 1 - i >= 0`) with all that is known at a place: loop
-bounds, conditions, earlier checks.
+bounds, conditions, earlier checks. (Intervals as in P. and R. Cousot, "Static determination of dynamic properties of
+programs", 1976, without widening: loop variables are bounded by their loops. Proofs are Fourier-Motzkin, `systems`.)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from adcore.analysis.affine.bounds import Bounds, bounds_of
 from adcore.analysis.affine.forms import Atom, Form, plus, scaled
 from adcore.analysis.affine.systems import feasible
+from adcore.analysis.structure import operands_first
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.facts import kept
 from adcore.ir.types import BOOL, Scalar
@@ -25,6 +27,9 @@ SIZE_LIMIT = 2**48
 MANY_FACTS = 40
 """With more facts than this, only those that say something about a form directly are used to prove something of it: a
 proof must not take the longer, the more checks stand before it."""
+
+ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs", "minimum", "maximum", "floordiv", "mod"})
+"""Ops whose intervals follow from those of their operands: chains of them are followed without recursion."""
 
 LIMITS: Interval = (-(2**63), 2**63 - 1)
 
@@ -56,10 +61,16 @@ class Ranges:
     def interval(self, value: Value) -> Interval:
         """Numbers between which an integer value lies wherever it is defined."""
         if value not in self._intervals:
-            self._intervals[value] = _by_type(value)  # what a cycle through a loop would see
-            found = self._derive(value)
-            self._intervals[value] = found if fits(found) else _by_type(value)
+            for current in operands_first(value, self._missing):
+                found = self._derive(current)
+                self._intervals[current] = found if fits(found) else _by_type(current)
         return self._intervals[value]
+
+    def _missing(self, value: Value) -> list[Value]:
+        """The operands of arithmetic whose intervals are not known yet."""
+        instr = self.structure.definition.get(value)
+        arithmetic = instr is not None and instr.op in ARITHMETIC
+        return [v for v in instr.operands if v not in self._intervals] if instr is not None and arithmetic else []
 
     def interval_of(self, form: Mapping[Atom, int]) -> Interval:
         """The same for a form, term by term."""

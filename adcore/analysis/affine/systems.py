@@ -1,5 +1,11 @@
 """Systems of integer equalities and inequalities over affine forms: has one a solution, what is left of one without
-some of its unknowns, and a few of its solutions. The arithmetic under the dependence test."""
+some of its unknowns, and a few of its solutions. The arithmetic under the dependence test.
+
+Fourier-Motzkin elimination over the integers: rows are divided by the gcd of their coefficients and their bounds
+rounded, equalities with a unit coefficient are substituted, and unknowns whose elimination is exact go first
+(W. Pugh, "The Omega test: a fast and practical integer programming algorithm for dependence analysis",
+Supercomputing 1991; its splinters are not needed, as "may be feasible" is a safe answer).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from math import gcd
 
 from adcore.analysis.affine.forms import Atom, Form, plus, scaled
 
-Row = tuple[Form, bool]
+Constraint = tuple[Form, bool]
 """A form that is zero (True) or not negative (False)."""
 
 ROW_LIMIT = 400
@@ -138,7 +144,7 @@ def connected(rows: Sequence[Form], start: Iterable[Form]) -> list[Form]:
         atoms.update(a for row in touching for a in row if a != 1)
 
 
-def project(rows: Sequence[Row], removable: Callable[[Atom], bool]) -> list[Row] | None:
+def project(rows: Sequence[Constraint], removable: Callable[[Atom], bool]) -> list[Constraint] | None:
     """What `rows` say about the other atoms, without those that are removable and can be removed *exactly*: the
     integer solutions left are those that extend to solutions of all rows. None if there are none.
 
@@ -179,7 +185,7 @@ def _exactly_without(inequalities: list[Form], atom: Atom) -> list[Form] | None:
     return kept + [plus(scaled(low, -high[atom]), high, low[atom]) for low in lower for high in upper]
 
 
-def _decided(equalities: Sequence[Form], inequalities: Sequence[Form]) -> list[Row] | None:
+def _decided(equalities: Sequence[Form], inequalities: Sequence[Form]) -> list[Constraint] | None:
     """Without rows that always hold, of parallel ones the strictest; None if one is violated."""
     strictest: dict[frozenset[tuple[Atom, int]], int] = {}
     for form in inequalities:
@@ -191,7 +197,7 @@ def _decided(equalities: Sequence[Form], inequalities: Sequence[Form]) -> list[R
             continue
         key = frozenset((a, c // divisor) for a, c in form.items() if a != 1)
         strictest[key] = min(strictest.get(key, bound // divisor), bound // divisor)
-    rows: list[Row] = []
+    rows: list[Constraint] = []
     for form in equalities:
         if any(a != 1 for a in form):
             rows.append((form, True))
@@ -206,7 +212,9 @@ MOST_VALUES = 6
 MOST_POINTS = 64
 
 
-def some_solutions(rows: Sequence[Row], atoms: Sequence[Atom], known: Callable[[Atom], int]) -> list[tuple[int, ...]]:
+def some_solutions(
+    rows: Sequence[Constraint], atoms: Sequence[Atom], known: Callable[[Atom], int]
+) -> list[tuple[int, ...]]:
     """Values of `atoms`, in order, that satisfy all rows, the other atoms being as `known`: all of them where there
     are few, otherwise a part."""
     place = {atom: k for k, atom in enumerate(atoms)}

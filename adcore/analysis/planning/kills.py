@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from adcore.analysis.affine.dependence import Dependence, Side
+from adcore.analysis.affine.dependence import AccessSide, Dependence
 from adcore.analysis.planning.record import address, runs_in
 from adcore.analysis.structure import contains
 from adcore.ir.core import Instr, Region, Value
@@ -138,7 +138,7 @@ class Kills:
         return self._split(self._kills(load, self.structure.home[owner], when, None))
 
     def of_fill(self, load: Instr, region: Region) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
-        """(between, after) for a load that is repeated before anything in its turn of `region` is reversed."""
+        """(between, after) for a load that is repeated before anything in its iteration of `region` is reversed."""
         return self._split(self._kills(load, region, len(region.body), None))
 
     def to_undo(self, load: Instr) -> tuple[Instr, ...] | None:
@@ -169,7 +169,7 @@ class Kills:
             elif (cover is None or store is cover) and dependence.carries(x, y, 0, depth):
                 yield store, True
 
-    def _met(self, load: Instr) -> Iterator[tuple[Side, Instr, Side]]:
+    def _met(self, load: Instr) -> Iterator[tuple[AccessSide, Instr, AccessSide]]:
         """The stores to memory that `load` may read, and both as seen from inside their common loops."""
         stores = self.reaching(load)
         loops, side = self.dependence.access(load).loops, self.dependence.side
@@ -182,7 +182,7 @@ class Kills:
                 yield x, stores[k], side(stores[k], depth)
             inner = outer
 
-    def _met_until(self, load: Instr, cover: Instr) -> Iterator[tuple[Side, Instr, Side]]:
+    def _met_until(self, load: Instr, cover: Instr) -> Iterator[tuple[AccessSide, Instr, AccessSide]]:
         """The same up to the first certain overwrite, which hides every store after it: undoing that one brings the
         element back."""
         side, depth = self.dependence.side, len(self.dependence.access(load).loops)

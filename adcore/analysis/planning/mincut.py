@@ -1,4 +1,5 @@
-"""Minimum cut by Dinic's algorithm (Dinitz 1970) on a graph whose nodes are any hashable keys."""
+"""Minimum cut by Dinic's algorithm (E. A. Dinic, "Algorithm for solution of a problem of maximum flow in networks with
+power estimation", Soviet Math. Doklady 11, 1970) on a graph whose nodes are any hashable keys."""
 
 from __future__ import annotations
 

@@ -13,16 +13,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import TypeGuard
 
-from adcore.analysis.activity import Activity
+from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.planning.choices import BYTE_COST, BYTE_PRICE, ROW_SHARE, STORE_AND_LOAD, Choice, Node, Why
 from adcore.analysis.planning.kills import Kills
 from adcore.analysis.planning.record import Needs, address
 from adcore.analysis.planning.replay import slice_of
-from adcore.analysis.planning.search import Found, cheapest
+from adcore.analysis.planning.search import Solution, cheapest
 from adcore.analysis.planning.sizes import Sizes, kept_width
 from adcore.analysis.planning.temporaries import Fill, Temporaries
+from adcore.analysis.structure import operands_first
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
 from adcore.ops import Table
@@ -71,7 +73,7 @@ class Planner:
     def __init__(
         self,
         dependence: Dependence,
-        active: Activity,
+        active: ActivityFacts,
         needs: Needs,
         ops: Table,
         apart: Collection[Instr] = (),
@@ -172,7 +174,7 @@ class Planner:
 
     def carried(self, value: Value, store: float) -> Choice:
         """A carried value of an inner loop: that loop runs again before its reverse and puts its values down in a row,
-        which every turn of the outer loops uses anew."""
+        which every iteration of the outer loops uses anew."""
         loop = self.structure.owner[self.structure.home[value]]
         assert loop is not None
         inner = loop.op == "for" and self.structure.depth(self.structure.home[loop]) > 0
@@ -286,15 +288,33 @@ class Planner:
         A condition recomputed with other roundings could take the other branch.
         """
         if value not in self._exact:
-            instr = self.structure.definition.get(value)
-            self._exact[value] = True  # carried values and parameters are given, not computed
-            if instr is not None and instr.op in self.ops.loads:
-                self._exact[value] = self.temporaries.is_exact_load(instr)
-            elif instr is not None and not instr.regions and instr.op not in ("const", "dim", "count"):
-                arithmetic = is_float(value.type) and instr.op not in EXACT_FLOAT
-                scalars = [v for v in instr.operands if isinstance(v.type, Scalar)]
-                self._exact[value] = not arithmetic and all(self.is_exact(v) for v in scalars)
+            for current in operands_first(value, self._assumed_exact):
+                instr = self.structure.definition.get(current)
+                if instr is not None and instr.op in self.ops.loads:
+                    self._exact[current] = self.temporaries.is_exact_load(instr)
+                elif self._is_computed(instr):
+                    inexact = is_float(current.type) and instr.op not in EXACT_FLOAT
+                    self._exact[current] = not inexact and all(self._exact[v] for v in self._rounded(current))
         return self._exact[value]
+
+    def _assumed_exact(self, value: Value) -> list[Value]:
+        """Take `value` for exact, until it is found out, as what memory brings back to it may ask for it (and carried
+        values and parameters are given, not computed). What it is computed from, and not known."""
+        self._exact[value] = True
+        return [v for v in self._rounded(value) if v not in self._exact]
+
+    def _rounded(self, value: Value) -> Sequence[Value]:
+        """The scalars that `value` is computed from, where their roundings count."""
+        instr = self.structure.definition.get(value)
+        if not self._is_computed(instr) or instr.op in self.ops.loads:
+            return ()
+        if is_float(value.type) and instr.op not in EXACT_FLOAT:
+            return ()
+        return [v for v in instr.operands if isinstance(v.type, Scalar)]
+
+    @staticmethod
+    def _is_computed(instr: Instr | None) -> TypeGuard[Instr]:
+        return instr is not None and not instr.regions and instr.op not in ("const", "dim", "count")
 
     # The cut
 
@@ -307,7 +327,7 @@ class Planner:
             raise Impossible(self._chains(), self)
         return self.plan_keeping(found.kept, found.choices)
 
-    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Found:
+    def search(self, price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True) -> Solution:
         """The cheapest way to have everything that is needed; see `search.cheapest`."""
         return cheapest(self.options, self.needs.values, price, fixed, flips)
 

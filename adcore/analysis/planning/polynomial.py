@@ -92,7 +92,12 @@ class Polynomial:
             return atom.text(name) if isinstance(atom, Octets) else name(atom)
 
         shown = []
-        for m, c in sorted(self.terms.items(), key=lambda t: (-_degree(t[0]), str([called(a) for a, _ in t[0]]))):
+
+        def order(term: tuple[Monomial, Fraction]) -> tuple[int, list[str]]:
+            """By names: a monomial keeps its atoms in the order of their addresses, which differs between runs."""
+            return -_degree(term[0]), sorted(called(a) for a, _ in term[0])
+
+        for m, c in sorted(self.terms.items(), key=order):
             factors = [called(a) + (f"**{e}" if e > 1 else "") for a, e in sorted(m, key=lambda p: called(p[0]))]
             magnitude = abs(c)
             number = str(magnitude.numerator) if magnitude.numerator != 1 or not factors else ""

@@ -20,7 +20,7 @@ from adcore.ir.types import Scalar
 
 
 @dataclass(frozen=True, eq=False)
-class Slice:
+class ReplaySlice:
     """The values to compute again, the instructions that do it, the scalars that they take from outside, and the loads
     among them."""
 
@@ -30,7 +30,7 @@ class Slice:
     loads: tuple[Instr, ...]
 
 
-def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> Slice | None:
+def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> ReplaySlice | None:
     """What computes `wanted` (results of `owner`, or values of its regions); None if it cannot be repeated: it holds a
     `while`, whose end may depend on rounding, or memory that lives only inside."""
     inside = {v: i for region in owner.regions for i in walk(region) for v in i.results}
@@ -61,7 +61,7 @@ def slice_of(dependence: Dependence, owner: Instr, wanted: Sequence[Value]) -> S
     for array in (v for v in outside if not isinstance(v.type, Scalar)):
         scalars += address(dependence, array)
     loads = tuple(i for i in instrs if i.op in dependence.ops.readers)
-    return Slice(frozenset(seen - set(outside)), tuple(instrs), tuple(dict.fromkeys(scalars)), loads)
+    return ReplaySlice(frozenset(seen - set(outside)), tuple(instrs), tuple(dict.fromkeys(scalars)), loads)
 
 
 def carried_sources(instr: Instr, position: int) -> list[Value]:

@@ -15,14 +15,14 @@ from math import inf
 from adcore.analysis.planning.choices import Choice, Node
 from adcore.analysis.planning.mincut import FlowNetwork
 
-Table = Mapping[Node, tuple[Choice, ...]]
+ChoiceTable = Mapping[Node, tuple[Choice, ...]]
 """All ways to have each node, the preferred one first. Nodes that are not in it are at hand."""
 
 EPSILON = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Solution:
     """The nodes that are stored, the rule that each node follows otherwise, and the cost of it all at the price that
     was asked for: infinite if no plan is allowed."""
 
@@ -32,8 +32,12 @@ class Found:
 
 
 def cheapest(
-    table: Table, demanded: Iterable[Node], price: float, fixed: Mapping[Node, bool] | None = None, flips: bool = True
-) -> Found:
+    table: ChoiceTable,
+    demanded: Iterable[Node],
+    price: float,
+    fixed: Mapping[Node, bool] | None = None,
+    flips: bool = True,
+) -> Solution:
     """The cheapest plan for the nodes `demanded` when a stored byte costs `price` (infinite: none may be stored).
 
     `fixed` says of some nodes whether they are stored, if they are needed at all. Without `flips` every node keeps its
@@ -43,14 +47,14 @@ def cheapest(
     cost, kept, choices = 0.0, set[Node](), {node: options[0] for node, options in table.items()}
     for part in _parts(table, wanted):
         goals = [node for node in wanted if node in part]
-        found = _Search(part, goals, price, fixed or {}).run(flips)
+        found = _PartSearch(part, goals, price, fixed or {}).run(flips)
         cost += found.cost
         kept |= found.kept
         choices.update(found.choices)
-    return Found(cost, frozenset(kept), choices)
+    return Solution(cost, frozenset(kept), choices)
 
 
-def _parts(table: Table, wanted: Iterable[Node]) -> list[dict[Node, tuple[Choice, ...]]]:
+def _parts(table: ChoiceTable, wanted: Iterable[Node]) -> list[dict[Node, tuple[Choice, ...]]]:
     """The table taken apart where no rule leads from one part to another, if that makes it quicker: parts are for
     trying rules, and those without a node of several rules stay together."""
     if all(len(options) == 1 for options in table.values()):
@@ -80,15 +84,15 @@ def _parts(table: Table, wanted: Iterable[Node]) -> list[dict[Node, tuple[Choice
     return parts
 
 
-class _Search:
+class _PartSearch:
     """One part of a table at one price."""
 
-    def __init__(self, table: Table, goals: list[Node], price: float, fixed: Mapping[Node, bool]) -> None:
+    def __init__(self, table: ChoiceTable, goals: list[Node], price: float, fixed: Mapping[Node, bool]) -> None:
         self.table, self.goals, self.price, self.fixed = table, goals, price, fixed
         # Dearer than any plan that is allowed, and finite: flips may then remove forbidden stores one by one.
         self.barrier = 1.0 + sum(max(self.most(c) for c in options) for options in table.values())
 
-    def run(self, flips: bool) -> Found:
+    def run(self, flips: bool) -> Solution:
         choices = {node: options[0] for node, options in self.table.items()}
         cost, kept = self.cut(choices)
         several = [node for node, options in self.table.items() if len(options) > 1]
@@ -96,7 +100,7 @@ class _Search:
             cost, kept = self.flipped(choices, cost, kept, several)
         if cost >= self.barrier - EPSILON:
             cost = inf
-        return Found(cost, kept, choices)
+        return Solution(cost, kept, choices)
 
     def flipped(
         self, choices: dict[Node, Choice], cost: float, kept: frozenset[Node], several: list[Node]

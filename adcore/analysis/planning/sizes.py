@@ -277,11 +277,11 @@ class Sizes:
     def _summed(self, total: Sum, given: Mapping[Value, Any]) -> int:
         loop = total.loop
         assert isinstance(loop, Instr)
-        turns = self._range(loop, given)
-        if len(turns) > MOST_SUMMANDS:
+        iterations = self._range(loop, given)
+        if len(iterations) > MOST_SUMMANDS:
             raise Unknown(total)
         counter = loop.regions[0].params[0]
-        each = (total.amount.evaluate(lambda atom, k=k: self._number(atom, {**given, counter: k})) for k in turns)  # type: ignore[misc]
+        each = (total.amount.evaluate(lambda atom, k=k: self._number(atom, {**given, counter: k})) for k in iterations)  # type: ignore[misc]
         return ceil(sum(each))
 
 

@@ -1,4 +1,4 @@
-"""Arrays that live in one turn of a loop (or in a branch): how the reverse sweep gets at them.
+"""Arrays that live in one iteration of a loop (or in a branch): how the reverse sweep gets at them.
 
     for i in range(n):
         t = np.zeros(m)                        backwards, iteration i has no t: either all n of them were kept,
@@ -49,10 +49,10 @@ class Fill:
 def fill_of(dependence: Dependence, root: Value, given: frozenset[Value] = frozenset()) -> Fill | None:
     """What fills the array `root`, an allocation inside a loop or branch, where the arrays `given` are filled; None if
     it cannot be repeated: it takes a `while`, whose end may depend on rounding."""
-    return _Slice(dependence, root, given).run()
+    return _FillSlice(dependence, root, given).run()
 
 
-class _Slice:
+class _FillSlice:
     def __init__(self, dependence: Dependence, root: Value, given: frozenset[Value]) -> None:
         self.dependence, self.structure, self.given = dependence, dependence.structure, given
         self.ops = dependence.ops
@@ -207,7 +207,7 @@ class Temporaries:
         return not is_float(load.result.type) and all(map(self.is_exact, stored))
 
     def _keeping(self, alloc: Instr) -> float:
-        """The cost of keeping the arrays of all turns; infinite where their number or size is not known before."""
+        """The cost of keeping the arrays of all iterations; infinite where their number or size is not known before."""
         home = self.structure.home[alloc]
         if not self.structure.rectangular(home) or not all(self._is_known(n) for n in alloc.operands):
             return inf
@@ -242,7 +242,7 @@ class Temporaries:
         return tuple(needed)
 
     def instances(self, root: Value) -> Polynomial:
-        """Bytes of the arrays of all turns."""
+        """Bytes of the arrays of all iterations."""
         instr, home = self.structure.definition[root], self.structure.home[root]
         assert isinstance(root.type, ArrayType)
         amount = self.sizes.total(root.type.element.bytes, home)

@@ -29,8 +29,10 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import fail
+from adcore.ir.builder import OpTable
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, NUMPY_NAMES, Scalar
+from adcore.ops import Table
 
 Target = ArrayRef | Expanded | Reshaped
 
@@ -198,22 +200,23 @@ def all_settled(
         return earlier, evaluate()
     with scope.builder.region() as region:
         value = evaluate()
-    if _writes(region.region):
+    if _writes(region.region, scope.builder.ops):
         earlier = [in_memory(scope, node, v) for v in earlier]
     for instr in region.body:
         scope.builder.append(instr)
     return earlier, value
 
 
-def _writes(region: Region) -> bool:
+def _writes(region: Region, ops: OpTable) -> bool:
     """Whether a region stores into arrays that existed before it."""
+    assert isinstance(ops, Table)
     own: set[Value] = set()
 
     def visit(body: Sequence[Instr]) -> bool:
         for instr in body:
-            if instr.op == "alloc" or (instr.op in ("view", "transpose") and instr.operands[0] in own):
+            if instr.op in ops.allocs or ops.source(instr) in own:
                 own.update(instr.results)
-            if instr.op == "store" and instr.operands[1] not in own:
+            if any(instr.operands[k] not in own for k in ops.effects[instr.op].written):
                 return True
             if any(visit(inner.body) for inner in instr.regions):
                 return True

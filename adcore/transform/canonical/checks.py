@@ -231,7 +231,8 @@ class Rewriter:
     def function(self, function: Function) -> Function:
         self._body(function.region)
         results = tuple(self.value.get(v, v) for v in function.results)
-        return function.with_region(self.builder.finish(function.params, results))
+        body = self.builder.finish((), ()).body
+        return function.with_region(function.region.with_body(body, results))
 
     def _body(self, region: Region) -> None:
         for instr in region.body:
@@ -247,15 +248,15 @@ class Rewriter:
 
     def _instr(self, instr: Instr) -> Instr:
         operands = tuple(self.value.get(v, v) for v in instr.operands)
-        attrs = {**instr.attrs, "exact": True} if instr in self.findings.exact else instr.attrs
-        regions = tuple(self._region(nested) for nested in instr.regions)
-        return Instr(instr.op, operands, instr.results, attrs, regions, instr.span)
+        if instr in self.findings.exact and not instr.attrs.get("exact"):
+            instr = replace(instr, attrs={**instr.attrs, "exact": True})
+        regions = tuple([self._region(nested) for nested in instr.regions])
+        return instr.with_operands(operands).with_regions(regions)
 
     def _region(self, region: Region) -> Region:
         with self.builder.region(region.params) as opened:
             self._body(region)
-            opened.yields = tuple(self.value.get(v, v) for v in region.yields)
-        return opened.region
+        return region.with_body(opened.body, tuple(self.value.get(v, v) for v in region.yields))
 
     def _check_here(self, instr: Instr) -> None:
         index, size = (self.value.get(v, v) for v in instr.operands)

@@ -19,8 +19,6 @@ So a loop over `not stopped and i < n` is seen to keep `i` below `n`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import BOOL
@@ -45,7 +43,8 @@ class _Flattener:
     def function(self, function: Function) -> Function:
         self.body(function.region)
         results = tuple(self.value.get(v, v) for v in function.results)
-        return function.with_region(self.builder.finish(function.params, results))
+        body = self.builder.finish((), ()).body
+        return function.with_region(function.region.with_body(body, results))
 
     def body(self, region: Region) -> None:
         for instr in region.body:
@@ -53,13 +52,12 @@ class _Flattener:
             if not self.flattened(instr):
                 operands = tuple(self.value.get(v, v) for v in instr.operands)
                 regions = tuple(map(self.region, instr.regions))
-                self.builder.append(replace(instr, operands=operands, regions=regions))
+                self.builder.append(instr.with_operands(operands).with_regions(regions))
 
     def region(self, region: Region) -> Region:
         with self.builder.region(region.params) as opened:
             self.body(region)
-            opened.yields = tuple(self.value.get(v, v) for v in region.yields)
-        return opened.region
+        return region.with_body(opened.body, tuple(self.value.get(v, v) for v in region.yields))
 
     def flattened(self, instr: Instr) -> bool:
         """Append an `if` that chooses between two conditions as logic, if it is one."""

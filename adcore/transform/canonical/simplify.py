@@ -176,7 +176,7 @@ class Simplifier:
         if self.ops[instr.op].commutative:
             order = sorted(operands, key=id)
         attrs = tuple(sorted((k, repr(v)) for k, v in instr.attrs.items()))
-        version = (self.version(operands[0]),) if instr.op == "load" else ()
+        version = [self.version(operands[k]) for k in self.ops.effects[instr.op].read]
         return (instr.op, *order, attrs, instr.result.type, *version)
 
     def target_depth(self, instr: Instr, operands: Sequence[Value]) -> int:
@@ -185,7 +185,7 @@ class Simplifier:
         op = self.ops[instr.op]
         if op.can_raise(tuple(v.type for v in operands)) and not instr.attrs.get("exact"):
             return here
-        if instr.op == "load":
+        if not self.ops.effects[instr.op].movable:
             return here
         lowest = max((self.depth[v] for v in operands), default=0)
         while here > lowest and self.kinds[here] in ("for", "while"):
@@ -196,9 +196,7 @@ class Simplifier:
 
     def root(self, array: Value) -> Value:
         """The parameter, list or allocation that `array` is a view of."""
-        while (instr := self.definition.get(array)) is not None and instr.op in ("view", "transpose", "item"):
-            (array, *_) = instr.operands
-        return array
+        return self.ops.root(array, self.definition)
 
     def version(self, array: Value) -> tuple[int, int]:
         root = self.root(array)
@@ -206,12 +204,13 @@ class Simplifier:
         return self.epoch.get(root, 0), any_parameter
 
     def touch(self, instr: Instr, operands: Sequence[Value]) -> None:
-        if instr.op not in ("store", "accumulate"):
-            return
-        self.invalidate(operands[1])
-        if instr.op == "store" and ("for" in self.kinds or "while" in self.kinds):
+        for k in self.ops.effects[instr.op].written:
+            self.invalidate(operands[k])
+        if instr.op in self.ops.stores and ("for" in self.kinds or "while" in self.kinds):
             # Elsewhere the value is in a register, and the reader of an explanation better sees where memory is read.
-            value, *place = operands
+            access = self.ops.elements[instr.op]
+            assert access.value is not None
+            value, place = operands[access.value], [operands[access.array], *operands[access.at :]]
             read = Instr("load", tuple(place), (Value(value.type),))
             self.remember(self.key(read, place), value, -1)
 
@@ -237,14 +236,14 @@ class Simplifier:
         if found is None:
             found = self.written[region] = {}
             for instr in region.body:
-                if instr.op in ("store", "accumulate"):
-                    found[instr.operands[1]] = None
+                for k in self.ops.effects[instr.op].written:
+                    found[instr.operands[k]] = None
                 for nested in instr.regions:
                     found.update(self.written_in(nested))
         return found
 
     def allocations(self) -> list[Value]:
-        return [v for v, instr in self.definition.items() if instr.op == "alloc"]
+        return [v for v, instr in self.definition.items() if instr.op in self.ops.allocs]
 
     # Structure
 

@@ -5,9 +5,10 @@ for t reversed:                                  a `for` or a `while`; the progr
     run forward to t, keeping states on the way  (binomially: see `snapshots`)
     step t forward and backward                  (the gradient of the loop's body, reversed within a limit of its own)
 
-How often the loop runs is known when the reverse sweep comes to it: a `while` counts its turns, so its reverse is that
-of a `for`. The state at the entry of the loop has one slot; the others are taken when the reverse begins, as many as
-the turns can use. What loops inside a step keep lives while that step is reversed: their slots serve every turn.
+How often the loop runs is known when the reverse sweep comes to it: a `while` counts its iterations, so its reverse is
+that of a `for`. The state at the entry of the loop has one slot; the others are taken when the reverse begins, as many
+as the iterations can use. What loops inside a step keep lives while that step is reversed: their slots serve every
+iteration.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adcore.analysis.planning.explain import Checkpoints, workspace
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Plan, Planner
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
@@ -96,24 +98,24 @@ MOST_STEPS = 10_000
 """Of loops with more steps only the first and the last are looked at; the limit holds at run time all the same."""
 
 
-def dearest_turn(step: Planner, plan: Plan, turns: range, inputs: Sequence[Any]) -> int | None:
+def dearest_iteration(step: Planner, plan: Plan, iterations: range, inputs: Sequence[Any]) -> int | None:
     """The loop variable of the step with the largest record, None if all are alike; `inputs` are the arguments of a
     step after its loop variable. Raises Unknown."""
     amount = workspace(step, plan)
     try:
         step.sizes.evaluate(amount, [None, *inputs])
     except Unknown:  # it depends on the loop variable, or cannot be known
-        looked_at = turns if len(turns) <= MOST_STEPS else (turns[0], turns[-1])
-        return max(looked_at, key=lambda turn: step.sizes.evaluate(amount, [turn, *inputs]), default=None)
+        looked_at = iterations if len(iterations) <= MOST_STEPS else (iterations[0], iterations[-1])
+        return max(looked_at, key=lambda iteration: step.sizes.evaluate(amount, [iteration, *inputs]), default=None)
     return None
 
 
-def largest_record(step: Planner, plan: Plan, turns: range, inputs: Sequence[Any]) -> int:
+def largest_record(step: Planner, plan: Plan, iterations: range, inputs: Sequence[Any]) -> int:
     """Bytes that the record of the dearest step takes. Raises Unknown."""
-    if not turns:
+    if not iterations:
         return 0
-    turn = dearest_turn(step, plan, turns, inputs)
-    return step.sizes.evaluate(workspace(step, plan), [turn, *inputs])
+    iteration = dearest_iteration(step, plan, iterations, inputs)
+    return step.sizes.evaluate(workspace(step, plan), [iteration, *inputs])
 
 
 def step_kinds(planner: Planner, loop: Instr, step: Outlined) -> tuple[tuple[str, ...], tuple[bool, ...]]:
@@ -174,22 +176,22 @@ class Checkpointed:
         self.slots = zero
         self.loop, self.inputs = how.loop, how.step.inputs
 
-    def counter(self, turn: Value) -> Value:
-        """The loop variable of iteration number `turn`."""
+    def counter(self, iteration: Value) -> Value:
+        """The loop variable of this iteration."""
         b, loop = self.b, self.loop
         if loop.op == "while":
-            return turn
+            return iteration
         step = loop.attrs["step"]
-        moved = turn if step == 1 else b.emit("mul", turn, b.const(step), exact=True)
+        moved = iteration if step == 1 else b.emit("mul", iteration, b.const(step), exact=True)
         return b.emit("add", loop.operands[0], moved, exact=True)
 
     def advance(self, first: Value, count: Value, carried: Sequence[Value]) -> tuple[Value, ...]:
         """Run `count` steps of the primal from iteration `first` on; returns the carried values after them."""
         b = self.b
-        turn = Value(I64, "turn")
-        params = [turn, *(Value(v.type, v.hint) for v in carried)]
+        iteration = Value(I64, "iteration")
+        params = [iteration, *(Value(v.type, v.hint) for v in carried)]
         with b.region(params) as opened:
-            counter = self.counter(b.emit("add", first, turn, exact=True))
+            counter = self.counter(b.emit("add", first, iteration, exact=True))
             opened.yields = call_inline(b, self.how.step.function, [counter, *params[1:], *self.inputs])
         types = [v.type for v in carried]
         return b.emit_many("for", (b.const(0), count, *carried), {"step": 1}, (opened.region,), types)
@@ -246,7 +248,7 @@ class Checkpointed:
         return list(b.emit_many("if", (b.emit("eq", slot, zero),), {}, (entry.region, later.region), types))
 
     def open_slots(self, count: Value) -> None:
-        """Room for the states beside the first: `count` turns can use one less."""
+        """Room for the states beside the first: `count` iterations can use one less."""
         b, zero = self.b, self.b.const(0)
         self.slots = zero
         if self.how.slots:
@@ -266,34 +268,34 @@ class Checkpointed:
         final = Arrays(b, b.const(1), self.how.state)
         final.save(zero)
         self.open_slots(count)
-        turn = Value(I64, "turn")
+        iteration = Value(I64, "iteration")
         start = [zero, *incoming.carried, *incoming.used]
-        params = [turn, *(Value(v.type, f"d_{v.hint}") for v in start)]
+        params = [iteration, *(Value(v.type, f"d_{v.hint}") for v in start)]
         seeded = len(incoming.carried)
         with b.region(params) as opened:
             _, top, *adjoints = params
-            carried, top = self.reach(turn, top)
-            arguments = [self.counter(turn), *carried, *self.inputs]
+            carried, top = self.reach(iteration, top)
+            arguments = [self.counter(iteration), *carried, *self.inputs]
             results = call_inline(b, self.how.gradient, [*arguments, *shadows, *adjoints[:seeded]])
             grown = results[len(carried) :]
             used = [
                 b.emit("add", so_far, more, flags="adjoint")
                 for so_far, more in zip(adjoints[seeded:], grown[seeded:], strict=True)
             ]
-            opened.yields = (self.released(top, turn), *grown[:seeded], *used)
+            opened.yields = (self.released(top, iteration), *grown[:seeded], *used)
         types = [v.type for v in start]
         outgoing = b.emit_many("for", (zero, count, *start), {"step": 1, "reverse": True}, (opened.region,), types)
         final.restore(zero)
         return Adjoints(list(outgoing[1 : 1 + seeded]), list(outgoing[1 + seeded :]))
 
-    def released(self, top: Value, turn: Value) -> Value:
-        """The last slot still needed after iteration `turn` is reversed: a state at its start is used up."""
+    def released(self, top: Value, iteration: Value) -> Value:
+        """The last slot still needed after `iteration` is reversed: a state at its start is used up."""
         b = self.b
         if self.more is None:
             return top
         with b.region() as later:
             before = b.emit("sub", top, b.const(1), exact=True)
-            used_up = b.emit("eq", self.more.iteration(before), turn)
+            used_up = b.emit("eq", self.more.iteration(before), iteration)
             later.yields = (b.emit("select", used_up, before, top),)
         with b.region() as entry:
             entry.yields = (top,)
@@ -302,6 +304,6 @@ class Checkpointed:
 
 
 __all__ = [
-    "Adjoints", "Checkpointed", "Checkpointing", "Decision", "counters", "dearest_turn", "largest_record", "state_of",
-    "step_kinds", "stored_after",
+    "Adjoints", "Checkpointed", "Checkpointing", "Decision", "counters", "dearest_iteration", "largest_record",
+    "state_of", "step_kinds", "stored_after",
 ]  # fmt: skip

@@ -17,7 +17,8 @@ from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.choices import BYTE_COST, ROW_SHARE, Node
-from adcore.analysis.planning.explain import Stored, workspace
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Stored
 from adcore.analysis.planning.plan import Plan, Planner, held
 from adcore.analysis.planning.polynomial import Polynomial
 from adcore.analysis.planning.sizes import Unknown
@@ -44,7 +45,7 @@ DEEP = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Section:
+class MemorySection:
     """The part of `root` that one step may overwrite: at the subscripts `fixed` (by dimension), whole in the others."""
 
     root: Value
@@ -56,7 +57,7 @@ class Rewinding:
     """How one loop is reversed by running its steps again; `planner` and `plan` are those of a step."""
 
     loop: Instr
-    sections: tuple[Section, ...]
+    sections: tuple[MemorySection, ...]
     step: Outlined
     gradient: Function
     kinds: tuple[str, ...]
@@ -97,9 +98,9 @@ class Rewinding:
         return Stored("steps of the loop", span, "checkpoint", "rewound", why, spans, formula, self.bytes(arguments))
 
     def _step_formula(self, inner: Polynomial) -> str:
-        """What one step keeps: the dearest step, where it depends on the turn."""
+        """What one step keeps: the dearest step, where it depends on the iteration."""
         text, counter = self.planner.sizes.text(inner), self.planner.structure.function.params[0]
-        return f"max({text} over {counter.hint or 'the turns'})" if counter in inner.atoms() else text
+        return f"max({text} over {counter.hint or 'the iterations'})" if counter in inner.atoms() else text
 
     def bytes(self, arguments: Sequence[Any] | None) -> int | None:
         """For actual arguments; None where only a run can tell."""
@@ -115,8 +116,8 @@ class Rewinding:
         params = self.outer.structure.function.params
         given = [arguments[params.index(v)] if v in params else None for v in self.step.inputs]
         carried = [None] * (len(self.loop.regions[0].params) - 1)
-        turns = counters(self.outer, self.loop, arguments)
-        return largest_record(self.planner, self.plan, turns, [*carried, *given])
+        iterations = counters(self.outer, self.loop, arguments)
+        return largest_record(self.planner, self.plan, iterations, [*carried, *given])
 
     def notes(self) -> tuple[str, ...]:
         return ("Each step of that loop runs once more in the reverse sweep.",)
@@ -186,7 +187,7 @@ def rewinding(planner: Planner, loop: Instr, differentiate: Differentiate) -> Re
     return made
 
 
-def sections_of(planner: Planner, loop: Instr) -> tuple[Section, ...] | None:
+def sections_of(planner: Planner, loop: Instr) -> tuple[MemorySection, ...] | None:
     """What a step may overwrite; None if the loop touches something that is overwritten after it, or writes through
     views. (At the end the steps are done again, which would bring back what later stores have replaced.)"""
     dependence = planner.dependence
@@ -204,7 +205,7 @@ def sections_of(planner: Planner, loop: Instr) -> tuple[Section, ...] | None:
         mine = [i for i in stores if dependence.access(i).root is root]
         if not isinstance(root.type, ArrayType) or any(ops.array(i) is not root for i in mine):
             return None
-        sections.append(Section(root, _fixed(planner, loop, mine, root.type.rank)))
+        sections.append(MemorySection(root, _fixed(planner, loop, mine, root.type.rank)))
     return tuple(sections)
 
 
@@ -235,7 +236,7 @@ class Rewound:
         self.scalars = [stored_array(b, [count], p.type.name, f"kept_{p.hint}")
                         for p in self.body.params[1:] if isinstance(p.type, Scalar)]  # fmt: skip
 
-    def _room(self, section: Section, count: Value) -> Value:
+    def _room(self, section: MemorySection, count: Value) -> Value:
         type_ = section.root.type
         assert isinstance(type_, ArrayType)
         dims = [self.b.emit("dim", section.root, axis=k) for k in range(type_.rank) if k not in section.fixed]
@@ -244,10 +245,10 @@ class Rewound:
     def save(self) -> None:
         """At the start of a step of the forward sweep: keep what it will overwrite, and the carried values."""
         counter = self.body.params[0]
-        turn = iteration_number(self.b, self.how.loop, counter)
-        self.over_sections(counter, turn, lambda memory, log: self.copy(memory, log))
+        iteration = iteration_number(self.b, self.how.loop, counter)
+        self.over_sections(counter, iteration, lambda memory, log: self.copy(memory, log))
         for room, value in zip(self.scalars, self.body.params[1:], strict=True):
-            self.b.emit_many("store", (value, room, turn), {})
+            self.b.emit_many("store", (value, room, iteration), {})
 
     def copy(self, source: Sequence[Value], target: Sequence[Value]) -> None:
         self.b.emit_many("store", (self.b.emit("load", *source), *target), {})
@@ -258,17 +259,17 @@ class Rewound:
         self.b.emit_many("store", (first, *other), {})
 
     def over_sections(
-        self, counter: Value, turn: Value, visit: Callable[[Sequence[Value], Sequence[Value]], None]
+        self, counter: Value, iteration: Value, visit: Callable[[Sequence[Value], Sequence[Value]], None]
     ) -> None:
         """Loops over every element of every section; `visit(memory, log)` gets both places (array, subscripts)."""
         for section, log in zip(self.how.sections, self.logs, strict=True):
             fixed = {axis: self.subscript(v, counter) for axis, v in section.fixed.items()}
             assert isinstance(section.root.type, ArrayType)
-            self._nest(section, log, fixed, [], [turn], visit)
+            self._nest(section, log, fixed, [], [iteration], visit)
 
     def _nest(
         self,
-        section: Section,
+        section: MemorySection,
         log: Value,
         fixed: dict[int, Value],
         index: list[Value],
@@ -308,15 +309,15 @@ class Rewound:
         params = [counter, *(Value(v.type, f"d_{v.hint}") for v in start)]
         with b.region(params) as opened:
             adjoints = params[1:]
-            turn = iteration_number(b, loop, counter)
-            self.over_sections(counter, turn, lambda memory, log: self.copy(log, memory))
-            carried = [b.emit("load", room, turn) for room in self.scalars]
+            iteration = iteration_number(b, loop, counter)
+            self.over_sections(counter, iteration, lambda memory, log: self.copy(log, memory))
+            carried = [b.emit("load", room, iteration) for room in self.scalars]
             arguments = [counter, *carried, *self.how.step.inputs]
             results = call_inline(b, self.how.gradient, [*arguments, *shadows, *adjoints[:seeded]])
             grown = results[len(carried) :]
             pairs = zip(adjoints[seeded:], grown[seeded:], strict=True)
             used = [b.emit("add", so_far, more, flags="adjoint") for so_far, more in pairs]
-            self.over_sections(counter, turn, self.swap)
+            self.over_sections(counter, iteration, self.swap)
             opened.yields = (*grown[:seeded], *used)
         attrs = {"step": loop.attrs["step"], "reverse": not loop.attrs.get("reverse", False)}
         types = [v.type for v in start]
@@ -329,6 +330,6 @@ class Rewound:
         b, loop = self.b, self.how.loop
         counter = Value(I64, self.body.params[0].hint)
         with b.region((counter,)) as opened:
-            turn = iteration_number(b, loop, counter)
-            self.over_sections(counter, turn, lambda memory, log: self.copy(log, memory))
+            iteration = iteration_number(b, loop, counter)
+            self.over_sections(counter, iteration, lambda memory, log: self.copy(log, memory))
         b.emit_many("for", loop.operands[:2], loop.attrs, (opened.region,), ())

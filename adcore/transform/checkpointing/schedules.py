@@ -33,7 +33,7 @@ from adcore.transform.checkpointing.checkpoint import (
     Checkpointing,
     Decision,
     counters,
-    dearest_turn,
+    dearest_iteration,
     state_of,
     step_kinds,
 )
@@ -50,7 +50,7 @@ class Unbounded(Exception):
 
 
 @dataclass(frozen=True)
-class Shape:
+class KnownShape:
     """What sizes are evaluated with in the place of an array that the function makes."""
 
     shape: tuple[int, ...]
@@ -120,12 +120,12 @@ class Reversal:
     # Checkpointing
 
     @cached_property
-    def loops(self) -> list[Loop]:
+    def loops(self) -> list[LoopCandidate]:
         """The loops in no other loop that can be checkpointed, those with the largest record first."""
         structure = self.planner.structure
         inner = [i for i in structure.instructions() if i.op in LOOPS and not structure.depth(structure.home[i])]
         working = [i for i in inner if any(r in self.planner.needs.working for r in i.regions)]
-        found = [Loop(self, i) for i in working if can_run_again(self.planner, i)]
+        found = [LoopCandidate(self, i) for i in working if can_run_again(self.planner, i)]
         return sorted((loop for loop in found if loop.least is not None), key=lambda loop: -loop.record)
 
     @cached_property
@@ -174,7 +174,7 @@ class Reversal:
         raise AssertionError("the least is that of one of these")
 
 
-def shared(loops: Sequence[Loop], limit: int) -> list[Checkpointing]:
+def shared(loops: Sequence[LoopCandidate], limit: int) -> list[Checkpointing]:
     """Schedules for all of `loops` within `limit`: beyond the least, bytes go where there is most to run again."""
     spare = limit - sum(loop.least or 0 for loop in loops)
     made = []
@@ -196,7 +196,7 @@ def can_run_again(planner: Planner, loop: Instr) -> bool:
     return quiet and plain and lasting and all(isinstance(root.type, ArrayType) for root in state_of(planner, loop))
 
 
-class Loop:
+class LoopCandidate:
     """One loop of the region of `outer`, as it is checkpointed."""
 
     def __init__(self, outer: Reversal, instr: Instr) -> None:
@@ -207,9 +207,9 @@ class Loop:
         aliases = aliases_of(self.step, self.planner.aliases, outer.function.params)
         known = (self.step.function, kinds, seeds, aliases, outer.ops)
         self.inner = Reversal(*known, [None, *self.given()])
-        turn = self.dearest()
-        if turn is not None:
-            self.inner = Reversal(*known, [turn, *self.given()])
+        iteration = self.dearest()
+        if iteration is not None:
+            self.inner = Reversal(*known, [iteration, *self.given()])
 
     @cached_property
     def steps(self) -> int | None:
@@ -223,8 +223,8 @@ class Loop:
         """The loop variable of the step with the largest record, where that differs and can be known."""
         plan, outer = self.inner.plain.plan, self.outer
         try:
-            turns = counters(self.planner, self.instr, outer.arguments) if self.instr.op == "for" else range(0)
-            return dearest_turn(self.inner.planner, plan, turns, self.given()) if turns else None
+            iterations = counters(self.planner, self.instr, outer.arguments) if self.instr.op == "for" else range(0)
+            return dearest_iteration(self.inner.planner, plan, iterations, self.given()) if iterations else None
         except Unknown:
             return None
 
@@ -247,7 +247,7 @@ class Loop:
             if isinstance(value.type, Scalar):
                 return self.number(value) if value.type.kind == "i" else None
             instr = self.planner.structure.definition[value]
-            return Shape(tuple(map(self.number, instr.operands))) if instr.op in self.planner.ops.allocs else None
+            return KnownShape(tuple(map(self.number, instr.operands))) if instr.op in self.planner.ops.allocs else None
         except Unknown:
             return None
 

@@ -13,8 +13,8 @@ from math import comb
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Value
+from adcore.ir.loops import emit_loop_nest
 from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.transform.loop_building import emit_loop_nest
 
 
 def repetitions(steps: int, states: int) -> int:

@@ -32,9 +32,9 @@ from collections.abc import Callable, Sequence
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Value
+from adcore.ir.loops import emit_loop_nest
 from adcore.ir.types import I64, ArrayType, ListType
 from adcore.transform.checkpointing.snapshots import stored_array
-from adcore.transform.loop_building import emit_copy, emit_loop_nest
 
 Visit = Callable[[Sequence[Value], Value], None]
 """What is done with an element: its place (array, subscripts) and its number among all of the list."""
@@ -50,7 +50,7 @@ def copied(b: Builder, root: Value) -> Value:
     assert isinstance(root.type, ArrayType)
     dims = [b.emit("dim", root, axis=axis) for axis in range(root.type.rank)]
     copy = stored_array(b, dims, root.type.element.name, hint)
-    emit_copy(b, root, copy)
+    b.emit_many("copy", (root, copy), {})
     return copy
 
 
@@ -59,7 +59,7 @@ def put_back(b: Builder, copy: Value, root: Value) -> None:
     if isinstance(root.type, ListType):
         _over_items(b, root, lambda place, number: _move(b, [copy, number], place))
     else:
-        emit_copy(b, copy, root)
+        b.emit_many("copy", (copy, root), {})
 
 
 def _move(b: Builder, source: Sequence[Value], target: Sequence[Value]) -> None:

@@ -26,13 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcore.analysis.activity import Activity, activity, record_kind
+from adcore.analysis.activity import ActivityFacts, activity, record_kind
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, Scalar, is_float
 from adcore.ops import Table
 from adcore.ops.rules import tangent
+from adcore.transform.expansion import in_elements
 
 Lanes = tuple[Value, ...]
 """One value per tangent."""
@@ -52,19 +53,22 @@ def forward(
     `width` of the same type per parameter that is not constant. Results: those of `function`, then `width` tangents per
     float result (scalars and arrays), zero where it does not depend on anything that varies.
     """
+    function = in_elements(function, ops)
     dependence = dependence_of(function, ops, aliases or AliasClasses())
     varied = [p for p, kind in zip(function.params, kinds, strict=True) if kind != "const"]
     outputs = [r for r in function.results if is_float(r.type)]
     arrays = [r for r in function.results if not is_float(r.type)]
     visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
     active = activity(dependence, ops, varied, [*outputs, *arrays], visible)
-    return _Forward(dependence, active, kinds, ops, width).run(function)
+    return _TangentBuilder(dependence, active, kinds, ops, width).run(function)
 
 
-class _Forward:
+class _TangentBuilder:
     """Rebuilds a function with tangents; primal values keep their identity."""
 
-    def __init__(self, dependence: Dependence, active: Activity, kinds: Sequence[str], ops: Table, width: int) -> None:
+    def __init__(
+        self, dependence: Dependence, active: ActivityFacts, kinds: Sequence[str], ops: Table, width: int
+    ) -> None:
         self.dependence, self.active, self.kinds, self.ops = dependence, active, kinds, ops
         self.width = width
         self.builder = Builder(ops)

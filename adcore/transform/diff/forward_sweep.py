@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.activity import Activity
+from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.planning.plan import Plan
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
@@ -41,7 +41,7 @@ from adcore.ir.types import BOOL, Scalar, is_float
 from adcore.source import Span
 from adcore.transform.checkpointing.checkpoint import Checkpointed, Checkpointing
 from adcore.transform.checkpointing.rewind import Rewinding, Rewound
-from adcore.transform.diff.record_storage import Storage
+from adcore.transform.diff.record_storage import RecordStorage
 from adcore.transform.loop_building import iteration_number, trip_count
 
 
@@ -57,12 +57,12 @@ class ForwardSweep:
         builder: Builder,
         structure: Structure,
         plan: Plan,
-        active: Activity,
+        active: ActivityFacts,
         apart: Sequence[Checkpointing | Rewinding] = (),
     ) -> None:
         self.builder, self.structure, self.plan, self.active = builder, structure, plan, active
         self.top = structure.function.region
-        self.storage = Storage(structure, plan)
+        self.storage = RecordStorage(structure, plan)
         self.how = {loop.loop: loop for loop in apart}
         self.apart: dict[Instr, Checkpointed | Rewound] = {}
         self.exported: dict[Value, Value] = {}
@@ -118,7 +118,7 @@ class ForwardSweep:
             self.allocate_instances(self.structure.definition[root])
 
     def allocate_instances(self, alloc: Instr) -> None:
-        """Room for what `alloc` makes in all turns, one dimension per loop in front of its own."""
+        """Room for what `alloc` makes in all iterations, one dimension per loop in front of its own."""
         loops = self.structure.loops(self.structure.home[alloc])
         saved, self.builder.span = self.builder.span, alloc.span
         dims = [*(trip_count(self.builder, loop) for loop in loops), *self.shape(alloc)]
@@ -134,16 +134,16 @@ class ForwardSweep:
                 for n, i in zip(alloc.operands, made, strict=True)]  # fmt: skip
 
     def instance(self, alloc: Instr) -> None:
-        """This turn's part of the room, instead of an array of its own."""
+        """This iteration's part of the room, instead of an array of its own."""
         made = self.instance_at(alloc, self.here(alloc.result))
         self.builder.append(replace(made, results=(alloc.result,)))
 
-    def instance_at(self, alloc: Instr, turn: Sequence[Value]) -> Instr:
-        """A view of what `alloc` made in the turn with these numbers; not appended yet."""
+    def instance_at(self, alloc: Instr, iteration: Sequence[Value]) -> Instr:
+        """A view of what `alloc` made in the iteration with these numbers; not appended yet."""
         b, shape = self.builder, self.shape(alloc)
         zero, one = b.const(0), b.const(1)
-        operands = [self.instances[alloc.result], *turn, *(v for n in shape for v in (zero, n, one))]
-        attrs = {"axes": "i" * len(turn) + "s" * len(shape), "whole": True}
+        operands = [self.instances[alloc.result], *iteration, *(v for n in shape for v in (zero, n, one))]
+        attrs = {"axes": "i" * len(iteration) + "s" * len(shape), "whole": True}
         return Instr("view", tuple(operands), (Value(alloc.result.type, alloc.result.hint),), attrs, (), alloc.span)
 
     def allocate_row(self, value: Value) -> None:

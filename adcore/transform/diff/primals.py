@@ -47,16 +47,17 @@ above), reloaded from where it was read (%v), shifted (the next iteration's copy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.planning.plan import Plan
-from adcore.analysis.planning.replay import slice_of
+from adcore.analysis.planning.replay import ReplaySlice, slice_of
+from adcore.analysis.structure import operands_first
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.transform.diff.forward_sweep import ForwardSweep
-from adcore.transform.diff.replay import Row, refill, replay
+from adcore.transform.diff.replay import PutRow, asked_for, refill, replay
 from adcore.transform.loop_building import iteration_number, trip_count
 
 
@@ -71,6 +72,7 @@ class Primals:
         self.known: dict[Value, Value] = {}
         self.shadows = sweep.shadows
         self.opened: dict[Region, int] = {self.top: 0}
+        self._slices: dict[Instr, tuple[list[Value], ReplaySlice]] = {}
 
     def value(self, value: Value) -> Value:
         """`value` of the forward sweep, in the reverse image of its own region."""
@@ -83,9 +85,49 @@ class Primals:
         if value in self.sweep.exported:
             return self.sweep.exported[value]
         if value not in self.known:
-            with self.builder.at(self.opened[home]):
-                self.known[value] = self.materialise(value, instr)
+            for operand in self.leading_to(value):
+                self.brought(operand)
         return self.known[value]
+
+    def brought(self, value: Value) -> Value:
+        """`value`, whose operands are at hand."""
+        if not isinstance(value.type, Scalar):
+            return self.array(value)
+        if value not in self.known:
+            with self.builder.at(self.opened[self.sweep.storage.home(value)]):
+                self.known[value] = self.materialise(value, self.structure.definition.get(value))
+        return self.known[value]
+
+    def leading_to(self, value: Value) -> Iterator[Value]:
+        """What `value` is computed again from and is not at hand, in the order of the program that computes it; `value`
+        is the last. Such chains are as long as the program: without recursion."""
+        return operands_first(value, lambda v: [o for o in self.computed_from(v) if self.is_missing(o)])
+
+    def is_missing(self, value: Value) -> bool:
+        """Whether something has to be emitted before `value` is at hand."""
+        if not isinstance(value.type, Scalar):
+            return True
+        instr = self.structure.definition.get(value)
+        constant = instr is not None and instr.op == "const"
+        outside = self.sweep.storage.home(value) is self.top or value in self.sweep.exported
+        return not (constant or outside or value in self.known)
+
+    def computed_from(self, value: Value) -> tuple[Value, ...]:
+        """The operands of a value that is computed again; none of one that comes from elsewhere."""
+        instr, choice = self.structure.definition.get(value), self.plan.choices.get(value)
+        kept = value in self.sweep.buffers or value in self.sweep.rows
+        if instr is None or kept or not isinstance(value.type, Scalar):
+            return ()
+        if choice is not None and choice.replay is not None:
+            return self.replayed_from(choice.replay)
+        elsewhere = choice is not None and (choice.source is not None or choice.shift is not None)
+        return () if elsewhere else instr.operands
+
+    def replayed_from(self, owner: Instr) -> tuple[Value, ...]:
+        """What running `owner` again takes from outside, if results of others that run again are among it."""
+        _, part = self.slice(owner)
+        chained = [v for v in part.outside if (c := self.plan.choices.get(v)) is not None and c.replay is not None]
+        return asked_for(self.builder, owner, part.values) if any(map(self.is_missing, chained)) else ()
 
     def materialise(self, value: Value, instr: Instr | None) -> Value:
         if value in self.sweep.buffers:
@@ -125,13 +167,20 @@ class Primals:
 
     def replayed(self, owner: Instr) -> dict[Value, Value]:
         """Run `owner` again for all of its results that follow that rule."""
-        wanted = [r for r in owner.results if r in self.plan.demanded and r not in self.plan.stored]
-        wanted = [r for r in wanted if self.plan.choices[r].replay is owner]
-        part = slice_of(self.dependence, owner, wanted)
-        assert part is not None
+        wanted, part = self.slice(owner)
         names = replay(self.builder, owner, self.outside, part.values)
         self.known.update({r: names[r] for r in wanted})
         return names
+
+    def slice(self, owner: Instr) -> tuple[list[Value], ReplaySlice]:
+        """The results of `owner` for which it runs again, and what of it does."""
+        if owner not in self._slices:
+            wanted = [r for r in owner.results if r in self.plan.demanded and r not in self.plan.stored]
+            wanted = [r for r in wanted if self.plan.choices[r].replay is owner]
+            part = slice_of(self.dependence, owner, wanted)
+            assert part is not None
+            self._slices[owner] = wanted, part
+        return self._slices[owner]
 
     def outside(self, value: Value) -> Value:
         """A scalar or array of the primal, for a replay."""
@@ -145,7 +194,7 @@ class Primals:
         part = slice_of(self.dependence, loop, rows)
         assert part is not None
 
-        def put(param: Value) -> Row:
+        def put(param: Value) -> PutRow:
             def store(counter: Value, value: Value) -> None:
                 index = iteration_number(self.builder, loop, counter)
                 self.builder.emit_many("store", (value, self.sweep.rows[param], index), {})

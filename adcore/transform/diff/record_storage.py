@@ -42,7 +42,7 @@ from adcore.ir.types import Scalar
 from adcore.source import Span
 
 
-class Storage:
+class RecordStorage:
     """Places of the values that a plan stores, and of those outside loops that the reverse sweep needs.
 
     `old` are names for the values that logged stores overwrite: they are kept as if the program computed them."""
@@ -91,7 +91,7 @@ class Storage:
         return self._indexed.get(instr, [])
 
     def arrays_under(self, instr: Instr) -> list[Value]:
-        """Arrays that loops and branches inside `instr` make in each turn, all of which are kept."""
+        """Arrays that loops and branches inside `instr` make in each iteration, all of which are kept."""
         return self._arrays.get(instr, [])
 
     def rows_under(self, instr: Instr) -> list[Value]:

@@ -16,18 +16,12 @@ from typing import Any, Protocol
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.choices import Node
-from adcore.analysis.planning.explain import (
-    Checkpoints,
-    aliased_names,
-    array_name,
-    described,
-    in_register,
-    kept,
-    workspace,
-)
+from adcore.analysis.planning.explain import in_register, kept, workspace
 from adcore.analysis.planning.facts import analyse
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.polynomial import Polynomial
+from adcore.analysis.planning.reasons import aliased_names, array_name, described
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, edited
@@ -142,7 +136,7 @@ class Remedies:
         return self.kinds[self.planner.structure.function.params.index(root)]
 
     def in_closed_form(self, value: Value) -> Iterator[Remedy]:
-        """A carried value that grows by the same term or factor in each turn."""
+        """A carried value that grows by the same term or factor in each iteration."""
         made = closed_form(self.planner, value)
         if made is not None:
             text, function = made
@@ -316,11 +310,11 @@ def closed_form(planner: Planner, value: Value) -> tuple[str, Function] | None:
     term = _invariant(planner, operand, body, b)
     if term is None:
         return None
-    turn, start = b.emit("cast", iteration_number(b, loop, body.params[0]), type="f64"), loop.operands[2 + k]
+    iteration, start = b.emit("cast", iteration_number(b, loop, body.params[0]), type="f64"), loop.operands[2 + k]
     if step.op == "mul":
-        closed, how = b.emit("mul", start, b.emit("pow", term, turn)), "power"
+        closed, how = b.emit("mul", start, b.emit("pow", term, iteration)), "power"
     else:
-        closed, how = b.emit("add", start, b.emit("mul", term, turn)), "multiple"
+        closed, how = b.emit("add", start, b.emit("mul", term, iteration)), "multiple"
     prologue = b.finish((), ()).body
 
     def edit(instr: Instr) -> Sequence[Instr]:

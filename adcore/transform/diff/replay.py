@@ -63,16 +63,16 @@ from adcore.analysis.planning.temporaries import Fill
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 
-Primal = Callable[[Value], Value]
-Row = Callable[[Value, Value], None]
+PrimalOf = Callable[[Value], Value]
+PutRow = Callable[[Value, Value], None]
 
 
 def replay(
     builder: Builder,
     instr: Instr,
-    primal: Primal,
+    primal: PrimalOf,
     values: frozenset[Value],
-    rows: Mapping[Value, Row] | None = None,
+    rows: Mapping[Value, PutRow] | None = None,
 ) -> dict[Value, Value]:
     """Append a copy of `instr` that computes `values` only, and return what they are called in the copy.
 
@@ -84,7 +84,20 @@ def replay(
     return copy.names
 
 
-def refill(builder: Builder, part: Fill, primal: Primal) -> dict[Value, Value]:
+def asked_for(builder: Builder, instr: Instr, values: frozenset[Value]) -> tuple[Value, ...]:
+    """What `replay` takes from outside, in the order in which it asks."""
+    asked: dict[Value, None] = {}
+
+    def primal(value: Value) -> Value:
+        asked[value] = None
+        return value
+
+    with builder.region():  # thrown away
+        replay(builder, instr, primal, values)
+    return tuple(asked)
+
+
+def refill(builder: Builder, part: Fill, primal: PrimalOf) -> dict[Value, Value]:
     """Append what fills an array of a region once more, in the order of the program; returns what everything is called
     there, the array included."""
     copy = _Copy(builder, primal, part.values, {}, part.instrs)
@@ -100,9 +113,9 @@ class _Copy:
     def __init__(
         self,
         builder: Builder,
-        primal: Primal,
+        primal: PrimalOf,
         values: frozenset[Value],
-        rows: Mapping[Value, Row],
+        rows: Mapping[Value, PutRow],
         effects: frozenset[Instr] = frozenset(),
     ) -> None:
         self.builder, self.primal, self.values, self.rows, self.effects = builder, primal, values, rows, effects

@@ -29,7 +29,6 @@ from adcore.ir.core import Function, Instr, Region, Value, free_values
 from adcore.ir.types import ArrayType, ListType
 from adcore.ops import Table
 from adcore.transform.canonical.dead_code import eliminate_dead_code
-from adcore.transform.loop_building import emit_loop_nest
 
 COPY = "copy_"
 """How the names of copies begin."""
@@ -116,9 +115,5 @@ def _copied(builder: Builder, array: Value) -> Value:
     dims = [builder.emit("dim", array, axis=k) for k in range(array.type.rank)]
     how = {"element": array.type.element.name, "zero": False, "role": "stored"}
     copy = builder.emit("alloc", *dims, hint=f"{COPY}{array.hint}", **how)
-
-    def body(b: Builder, index: Sequence[Value]) -> None:
-        b.emit_many("store", (b.emit("load", array, *index), copy, *index), {})
-
-    emit_loop_nest(builder, copy, body)
+    builder.emit_many("copy", (array, copy), {})
     return copy

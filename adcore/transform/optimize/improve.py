@@ -43,6 +43,7 @@ from collections.abc import Sequence
 from adcore.ir.core import Function
 from adcore.ops import Table
 from adcore.transform.canonical.simplify import simplify
+from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.loop_reversal import reverse_loops
@@ -53,6 +54,7 @@ from adcore.transform.optimize.sweep_fusion import fuse
 
 def improve(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """An equivalent, faster function; `groups` are the positions of parameters that may share memory."""
+    function = expand_bulk(function, ops)
     function = simplify(remove_dead_zeroing(simplify(function, ops), ops, groups), ops)
     function = simplify(fuse(function, ops, groups), ops)
     function = promote_sums(function, ops, groups)

@@ -14,7 +14,7 @@ from adcore.analysis.affine import conflicts
 from adcore.analysis.affine.conflicts import SAMPLE_SIZES
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.forms import Form
-from adcore.analysis.affine.systems import Row, feasible, project, some_solutions
+from adcore.analysis.affine.systems import Constraint, feasible, project, some_solutions
 from adcore.analysis.planning.mincut import FlowNetwork
 from adcore.analysis.structure import Structure, contains, structure_of
 from adcore.ir import Function, Instr, Value, interpret
@@ -32,7 +32,7 @@ def random_form(draw: random.Random, atoms: str, largest: int = 3) -> Form:
     return {atom: c for atom, c in form.items() if c}
 
 
-def box(atoms: str, size: int) -> list[Row]:
+def box(atoms: str, size: int) -> list[Constraint]:
     """0 <= atom < size, for each."""
     return [row for a in atoms for row in (({a: 1}, False), ({a: -1, 1: size - 1}, False))]
 
@@ -41,11 +41,11 @@ def value(form: Form, at: Mapping[Any, int]) -> int:
     return sum(c * (1 if atom == 1 else at[atom]) for atom, c in form.items())
 
 
-def satisfied(rows: list[Row], at: Mapping[Any, int]) -> bool:
+def satisfied(rows: list[Constraint], at: Mapping[Any, int]) -> bool:
     return all(value(form, at) == 0 if is_equality else value(form, at) >= 0 for form, is_equality in rows)
 
 
-def random_rows(draw: random.Random, atoms: str) -> list[Row]:
+def random_rows(draw: random.Random, atoms: str) -> list[Constraint]:
     return [(random_form(draw, atoms), draw.random() < 0.3) for _ in range(draw.randint(1, 4))]
 
 

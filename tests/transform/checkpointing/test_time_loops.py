@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from pytest_adalloc.checks.compiled import _counted
+from pytest_adalloc.checks.compiled import counted
 from tests.samples import sample
 
 
@@ -254,7 +254,7 @@ def test_one_byte_less_than_the_least_is_refused(program: Any, arguments: tuple[
 def test_nothing_is_allocated(program: Any, arguments: tuple[Any, ...]) -> None:
     annotated = given(arguments)
     handle = ad.compile(program, *annotated, workspace=least(program, arguments) + 60)
-    seen, _ = _counted(handle, annotated, 3, "thread")
+    seen, _ = counted(handle, annotated, 3, "thread")
     assert tuple(seen.allocs_per_call) == (0, 0, 0)
 
 

@@ -10,6 +10,7 @@ from adcore.ir import Builder, Function, interpret, parse_function, verify
 from adcore.ops import TABLE
 from adcore.transform.diff import finals
 from adcore.transform.diff.finals import copied, put_back
+from adcore.transform.expansion import expand_bulk
 from tests.transform.texts import check_docstring
 
 
@@ -20,7 +21,7 @@ def run(function: Function) -> Function:
     for instr in function.region.body:
         b.append(instr)
     put_back(b, copy, array)
-    return replace(function, region=b.finish(function.params, function.results))
+    return expand_bulk(replace(function, region=b.finish(function.params, function.results)), TABLE)
 
 
 def test_an_array_is_copied_and_put_back() -> None:

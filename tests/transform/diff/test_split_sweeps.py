@@ -9,6 +9,7 @@ from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff import split_sweeps
 from adcore.transform.diff.split_sweeps import NotSplit, split
+from adcore.transform.expansion import expand_bulk
 from tests.transform.derivative_texts import derivative
 from tests.transform.texts import check_text, docstring_texts, parse
 
@@ -18,7 +19,8 @@ def halves(program: str) -> tuple[Function, Function]:
     made = derivative(function)
     assert made.cut is not None
     found = split(made.function, made.cut, function, TABLE)
-    return simplify(verify(found.forward, TABLE), TABLE), simplify(verify(found.reverse, TABLE), TABLE)
+    forward, reverse = (expand_bulk(verify(half, TABLE), TABLE) for half in (found.forward, found.reverse))
+    return simplify(forward, TABLE), simplify(reverse, TABLE)
 
 
 def test_a_scalar_that_the_second_needs_is_a_result_of_the_first() -> None:

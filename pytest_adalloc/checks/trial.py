@@ -1,0 +1,41 @@
+"""A check on its way: what is asked for, what is known so far, and whom to tell about progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pytest_adalloc.checks.arguments import Vector
+from pytest_adalloc.checks.diagnostics import About
+from pytest_adalloc.checks.grad_report import GradReport
+from pytest_adalloc.checks.subject import WorkspaceUse
+from pytest_adalloc.options import CheckOptions, Progress
+
+
+@dataclass
+class Trial:
+    """A check on its way: the report grows with every step."""
+
+    about: About
+    options: CheckOptions
+    report: GradReport
+    progress: Progress
+    gradient: Vector = field(default_factory=lambda: np.zeros(0))
+    noise: float = 0.0
+
+    def learn(self, **figures: Any) -> None:
+        self.report = self.report.learned(**figures)
+
+    def note(self, text: str) -> None:
+        self.learn(notes=(*self.report.notes, text))
+
+    def learn_storage(self, storage: WorkspaceUse) -> None:
+        """What the gradient keeps between its sweeps."""
+        self.learn(
+            workspace_bytes=storage.bytes,
+            workspace_formula=storage.formula,
+            stored=storage.stored,
+            explanation=storage.explanation,
+        )

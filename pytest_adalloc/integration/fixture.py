@@ -1,0 +1,122 @@
+"""The `adalloc` fixture: the plain functions as methods, under the settings of the run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_adalloc.session import Recorder
+
+if TYPE_CHECKING:
+    from pytest_adalloc.checks.grad_report import GradReport
+    from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
+    from pytest_adalloc.options import Scope
+
+
+class Adalloc:
+    """Checks of gradients and counts of allocations; what they find ends up in the reports of the run."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    @property
+    def reports(self) -> tuple[GradReport, ...]:
+        """The reports of this test so far."""
+        return tuple(self._recorder.reports)
+
+    def check(
+        self, f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check`."""
+        __tracebackhide__ = True
+        return self._settled(f, args, grad, options, counted=True)
+
+    def check_gradient(
+        self, f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_gradient`."""
+        __tracebackhide__ = True
+        return self._settled(f, args, grad, options, counted=False)
+
+    def measure(
+        self,
+        call: Callable[..., object],
+        *args: object,
+        calls: int | None = None,
+        warmup: int = 1,
+        scope: Scope | None = None,
+        others: Sequence[Sequence[object]] = (),
+    ) -> AllocationReport:
+        """Count the native allocations of any callable, call by call; with `others`, also by the arguments' shapes.
+
+        Raises HooksDead when the counters can't vouch for what they say.
+        """
+        from pytest_adalloc import hooks
+        from pytest_adalloc.report.profiles import profiled
+
+        settings = self._recorder.settings
+        counted = calls or settings.calls
+        scope = scope or settings.scope
+        report = hooks.measure(call, *args, calls=counted, warmup=warmup, scope=scope, others=others)
+        profiled(self._recorder, report)
+        return report
+
+    def measure_growth(
+        self, call: Callable[..., object], *args: object, calls: int = 4000, batches: int = 16
+    ) -> GrowthReport:
+        """Whether the process's memory grows with every call. See `pytest_adalloc.measure_growth`."""
+        from pytest_adalloc import hooks
+
+        return hooks.measure_growth(call, *args, calls=calls, batches=batches)
+
+    @contextmanager
+    def forbid(self, *, scope: Scope | None = None, at_once: bool = True) -> Iterator[None]:
+        """A block that is stopped at its first native allocation, by AllocationForbidden with the backtrace.
+
+        Under `--adalloc=warn` it runs to its end and warns, under `--adalloc=off` it is not watched. `at_once=False`
+        lets it run at full speed and raises at its end. See `pytest_adalloc.forbid`.
+        """
+        __tracebackhide__ = True
+        policy = self._recorder.settings.policy
+        if policy == "off":
+            yield
+            return
+        from pytest_adalloc import hooks
+
+        try:
+            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once and policy == "strict"):
+                yield
+        except hooks.AllocationForbidden as problem:
+            if policy == "strict":
+                raise
+            from pytest_adalloc.checks.grad_report import AdallocWarning
+
+            warnings.warn(AdallocWarning(str(problem)), stacklevel=3)
+
+    @contextmanager
+    def record(self, *, scope: Scope | None = None) -> Iterator[Recording]:
+        """A block whose native allocations are recorded, as one call."""
+        from pytest_adalloc import hooks
+        from pytest_adalloc.report.profiles import profiled
+
+        with hooks.record(scope=scope or self._recorder.settings.scope) as recording:
+            yield recording
+        if recording.report is not None:
+            profiled(self._recorder, recording.report)
+
+    def _settled(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        grad: Callable[..., Any] | None,
+        options: dict[str, Any],
+        *,
+        counted: bool,
+    ) -> GradReport:
+        __tracebackhide__ = True
+        from pytest_adalloc.integration.settle import settled
+        from pytest_adalloc.options import CheckOptions
+
+        return settled(f, args, grad, CheckOptions.of(options), self._recorder, counted=counted)

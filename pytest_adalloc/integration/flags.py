@@ -1,0 +1,15 @@
+"""The flags of the plugin and ini options of the same names; read whenever pytest starts."""
+
+from __future__ import annotations
+
+from pytest_adalloc.report.formats import FORMATS, Flag
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("", "choice", ("strict", "warn", "off"), "a check that is not met fails, warns, or does not run"),
+    Flag("explain", "bool", None, "print every check with what its gradient stores, and why"),
+    Flag("calls", "int", "N", "count the allocations of N calls (100)"),
+    Flag("seed", "int", "N", "seed of the random directions (0)"),
+    *(flag for each in FORMATS for flag in each.flags),
+    Flag("scope", "choice", ("thread", "process"), "count this thread, or all of them"),
+    Flag("preload", "bool", None, "run again under LD_PRELOAD with a counting library, as one more witness"),
+)

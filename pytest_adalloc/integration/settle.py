@@ -1,0 +1,67 @@
+"""Checks under the policy of the run: what is found is recorded, then raised, warned of, or returned."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from pytest_adalloc import session
+from pytest_adalloc.checks.checking import examined, name_of
+from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
+from pytest_adalloc.options import CheckOptions, silent
+from pytest_adalloc.report.findings import recorded
+from pytest_adalloc.session import Recorder, Settings
+
+
+def check(f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any) -> GradReport:
+    """Check that the gradient of `f` at `args` is right and that computing it allocates nothing.
+
+    `grad` is a gradient that someone else computes (a callable that takes the same arguments and returns it); without
+    it the compiler makes one. CheckOptions: wrt, mode, max_allocs, max_workspace, workspace, calls, rtol, atol, domain,
+    order, prove, seed, fastmath, scope.
+
+    Raises CheckFailed (an AssertionError) with the whole text when a step is not met, HooksDead when the allocation
+    counters can't vouch for what they say, TypeError and ValueError for arguments that make no sense.
+    """
+    __tracebackhide__ = True
+    return settled(f, args, grad, CheckOptions.of(options), session.current(), counted=True)
+
+
+def check_gradient(
+    f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
+) -> GradReport:
+    """Check that the gradient is right; nothing is counted and nothing has to be proved. Otherwise like `check`."""
+    __tracebackhide__ = True
+    return settled(f, args, grad, CheckOptions.of(options), session.current(), counted=False)
+
+
+def settled(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    grad: Callable[..., Any] | None,
+    options: CheckOptions,
+    recorder: Recorder | None,
+    *,
+    counted: bool,
+) -> GradReport:
+    """A check under the policy of the run: what is found is recorded, then raised, warned of, or returned."""
+    __tracebackhide__ = True
+    settings = recorder.settings if recorder is not None else Settings()
+    if settings.policy == "off":
+        report = GradReport(name_of(f), "not checked", notes=("checks are off: --adalloc=off",))
+    else:
+        options = options.completed(calls=settings.calls, seed=settings.seed, scope=settings.scope)
+        progress = recorder.progress if recorder is not None and recorder.progress else silent
+        known = recorder.known.get(recorder.key) if recorder is not None and recorder.known is not None else None
+        try:
+            report = examined(f, args, grad, options, counted=counted, known=known, progress=progress)
+        finally:
+            progress("", 0, 0)
+    if recorder is not None:
+        recorded(recorder, report)
+    if not report.passed and settings.policy == "strict":
+        raise CheckFailed(report)
+    if not report.passed and settings.policy == "warn":
+        warnings.warn(AdallocWarning(report.message), stacklevel=3)
+    return report

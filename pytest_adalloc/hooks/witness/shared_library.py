@@ -7,7 +7,7 @@ old hash table (the dynamic loader still reads it) and leaves one table of point
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adcore.abi.elf import (
@@ -74,17 +74,8 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     dynamic_at = _aligned(data_at + len(source.data), 16)
 
     text, places = source.placed(text_at, data_at)
-    table_at = places[table].address
-    symbols = b"".join(
-        [
-            bytes(SYMBOL_ENTRY.size),
-            *(SYMBOL_ENTRY.pack(offsets[name], FUNCTION_BYTE, 0, 0, 0, 0) for name in imported),
-            *(_exported(offsets[name], places[name]) for name in exports),
-        ]
-    )
-    relocations = b"".join(
-        RELOCATION_ENTRY.pack(table_at + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(len(imported))
-    )
+    symbols = _symbol_table(imported, exports, offsets, places)
+    relocations = _pointer_relocations(places[table].address, len(imported))
     tags = [(DT_NEEDED, offsets[needed]), (DT_HASH, hash_at), (DT_STRTAB, strings_at), (DT_SYMTAB, symbols_at)]
     tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL_ENTRY.size), (DT_RELA, relocations_at)]
     tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION_ENTRY.size)]
@@ -189,6 +180,20 @@ class _Strings:
         offset = len(self.raw)
         self.raw += text.encode() + b"\0"
         return offset
+
+
+def _symbol_table(
+    imported: Sequence[str], exports: Sequence[str], offsets: Mapping[str, int], places: Mapping[str, _Place]
+) -> bytes:
+    """The empty first entry, what the loader has to find elsewhere, and what others find here."""
+    wanted = (SYMBOL_ENTRY.pack(offsets[name], FUNCTION_BYTE, 0, 0, 0, 0) for name in imported)
+    given = (_exported(offsets[name], places[name]) for name in exports)
+    return b"".join([bytes(SYMBOL_ENTRY.size), *wanted, *given])
+
+
+def _pointer_relocations(table: int, count: int) -> bytes:
+    """For each word of the table the symbol of the same number."""
+    return b"".join(RELOCATION_ENTRY.pack(table + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(count))
 
 
 def _exported(name: int, place: _Place) -> bytes:

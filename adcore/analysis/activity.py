@@ -14,7 +14,7 @@ from adcore.ops import Table
 
 
 @dataclass(frozen=True, eq=False)
-class Activity:
+class ActivityFacts:
     """Scalars and roots (parameters, lists, allocations) that carry derivatives. `free` is what `record` knows of the
     active scalars that regions use from outside."""
 
@@ -25,14 +25,14 @@ class Activity:
 
 def activity(
     dependence: Dependence, ops: Table, inputs: Iterable[Value], outputs: Iterable[Value], visible: Iterable[Value]
-) -> Activity:
+) -> ActivityFacts:
     """Activity for the differentiated parameters `inputs` and results `outputs`; `visible` are the array parameters
     whose shadow the caller reads or seeds."""
     flow = _Flow(dependence, ops, dependence.structure.instructions())
     varied = flow.reached([*inputs, *visible], flow.targets)
     useful = flow.reached([*outputs, *visible], flow.sources)
     both = varied & useful
-    return Activity(
+    return ActivityFacts(
         frozenset(v for v in both if is_float(v.type)),
         frozenset(v for v in both if isinstance(v.type, (ArrayType, ListType))),
     )
@@ -41,7 +41,7 @@ def activity(
 @kept
 def activity_of(
     function: Function, ops: Table, aliases: AliasClasses, kinds: tuple[str, ...], seeds: tuple[bool, ...]
-) -> Activity:
+) -> ActivityFacts:
     """Activity for reverse mode: `kinds` per parameter ("const", "active", "duplicated"), `seeds` per result (whether
     it is differentiated)."""
     inputs = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "active"]

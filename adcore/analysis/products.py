@@ -65,8 +65,8 @@ def nest_of(dependence: Dependence, loop: Instr) -> Loops | None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sum:
-    """What is added to elements of an array: `effect` writes them, `term` is added in each turn."""
+class _ProductSum:
+    """What is added to elements of an array: `effect` writes them, `term` is added in each iteration."""
 
     effect: Instr
     term: Value
@@ -124,7 +124,7 @@ class _Nest:
 
     # The sum.
 
-    def sum(self) -> _Sum | None:
+    def sum(self) -> _ProductSum | None:
         """The only thing that the nest does."""
         effects = list(self.effects(self.body))
         if len(effects) != 1:
@@ -135,7 +135,7 @@ class _Nest:
         if self.structure.home[effect] is not self.loops[2].regions[0]:
             return None
         if effect.op in self.ops.sums:
-            return _Sum(effect, self.ops.stored(effect), negative=False, free=True)
+            return _ProductSum(effect, self.ops.stored(effect), negative=False, free=True)
         return self.updated(effect)
 
     def effects(self, region: Region) -> Iterator[Instr]:
@@ -162,7 +162,7 @@ class _Nest:
         alone = len(then.body) == 1 and then.body[0].op in self.ops.sums and not otherwise.body
         return then.body[0] if known and alone and not instr.results else instr
 
-    def updated(self, store: Instr) -> _Sum | None:
+    def updated(self, store: Instr) -> _ProductSum | None:
         """`store (load a[...] + term), a[...]` in the innermost loop."""
         if store.op not in self.ops.stores:
             return None
@@ -176,10 +176,10 @@ class _Nest:
             return None
         if self.structure.home[old] is not self.loops[2].regions[0]:
             return None
-        return _Sum(store, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
+        return _ProductSum(store, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
 
     def only_here(self, addition: Instr) -> bool:
-        """Whether nothing but one store, or the next turn, takes this sum."""
+        """Whether nothing but one store, or the next iteration, takes this sum."""
         users, (body,) = self.structure.users.get(addition.result, []), self.loops[2].regions
         return len(users) == 1 and self.structure.home[addition] is body
 
@@ -188,7 +188,7 @@ class _Nest:
         load = self.definition.get(value)
         return load is not None and load.op in self.ops.loads and self.dependence.certainly_same(load, store)
 
-    def carried(self, effect: Instr) -> _Sum | None:
+    def carried(self, effect: Instr) -> _ProductSum | None:
         """A sum that the innermost loop carries and that goes to memory after it."""
         loop, (body,), (total,) = self.loops[2], self.loops[2].regions, self.loops[2].results
         partial, addition = body.params[1], self.definition.get(body.yields[0])
@@ -199,7 +199,7 @@ class _Nest:
             old, term = term, old
         if old is not partial or term is partial or self.structure.users[partial] != [addition]:
             return None
-        found = _Sum(effect, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
+        found = _ProductSum(effect, term, addition.op == "sub", addition.attrs.get("flags") in FREE)
         initial = loop.operands[2]
         if effect.op in self.ops.sums:
             return found if found.free and self.ops.stored(effect) is total and self.is_zero(initial) else None
@@ -230,7 +230,7 @@ class _Nest:
 
     # The operands.
 
-    def operands(self, found: _Sum) -> tuple[_Factors, _Factors] | None:
+    def operands(self, found: _ProductSum) -> tuple[_Factors, _Factors] | None:
         """The two operands, each with its scalars, in program order."""
         sign: tuple[Value | float, ...] = (-1.0,) if found.negative else ()
         if found.free:
@@ -290,13 +290,13 @@ class _Nest:
         return _Seen(array, tuple(form for form in forms if form is not None))
 
     def overlaps(self, effect: Instr, *loads: Instr) -> bool:
-        """Whether the target may meet an operand, in any turns, or itself in different ones."""
+        """Whether the target may meet an operand, in any iterations, or itself in different ones."""
         if self.dependence.access(effect).root in self.dependence.self_overlapping:
             return True
         pairs = [pair for load in loads for pair in ((load, effect), (effect, load))]
         return any(level == 0 or level >= self.level for a, b in pairs for level in self.dependence.levels(a, b))
 
-    def arranged(self, target: _Seen, parts: tuple[_Factors, _Factors], found: _Sum) -> Product | None:
+    def arranged(self, target: _Seen, parts: tuple[_Factors, _Factors], found: _ProductSum) -> Product | None:
         """Rows, columns and terms by what the subscripts depend on."""
         axes = [[loop for loop in self.loops if loop.regions[0].params[0] in form] for form in target.subscripts]
         used = [loop for axis in axes for loop in axis]

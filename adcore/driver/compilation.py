@@ -21,7 +21,7 @@ from adcore.runtime.native_code import NativeCode
 from adcore.signature import Signature
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
     from adcore.driver.pipeline import Build
     from adcore.transform.diff.reverse import Derivative
 
@@ -65,7 +65,7 @@ class Specialisation:
 
     def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
         """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
-        from adcore.analysis.planning.explain import Explanation
+        from adcore.analysis.planning.findings import Explanation
         from adcore.driver.pipeline import DERIVED, SIMPLIFIED
 
         explained = self.build.product(DERIVED).explain(values)

@@ -23,14 +23,14 @@ from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand, inline
-from adcore.transform.canonical.range_folding import decide
+from adcore.transform.canonical.range_folding import fold_ranges
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import Derivative
 from adcore.transform.diff.selection import lower_attach
 from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.bit_tiles import tile_bits
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from adcore.transform.optimize.improve import improve
 from adcore.transform.optimize.product_instructions import emit_products
 from adcore.transform.optimize.product_separation import separate_products
@@ -63,7 +63,7 @@ def simplified(request: Request, inlined: Function) -> Function:
     function = inlined if request.boundscheck else without_index_checks(inlined)
     function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
-    function = simplify(simplify_checks(decide(function, request.ops), request.ops), request.ops)
+    function = simplify(simplify_checks(fold_ranges(function, request.ops), request.ops), request.ops)
     return verify(function, request.ops)
 
 
@@ -83,7 +83,7 @@ def lowered(request: Request, gradient: Function) -> Lowered:
     function = expand_bulk(gradient, request.ops)
     if not request.heap:
         function = verify(separate_products(function, request.ops, request.aliases), request.ops)
-    function = tile_bits(defer_checks(function, request.ops), request.ops)
+    function = tile_bits(sink_checks(function, request.ops), request.ops)
     with_products = emit_products(function, request.ops, request.aliases)
     function = function if with_products is function else verify(with_products, request.ops)
     aliases = AliasClasses(request.aliases)

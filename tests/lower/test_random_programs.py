@@ -13,8 +13,9 @@ from adcore.ops import TABLE
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.reverse import reverse
+from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.bit_tiles import tile_bits
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from tests.lower.native import Native
 from tests.samples import sample
 from tests.transform.random_programs import random_program
@@ -51,7 +52,7 @@ def assert_agrees(function: Function, seed: int, **options: Any) -> None:
 def test_programs(seed: int) -> None:
     program = verify(random_program(seed), TABLE)
     assert_agrees(program, seed)
-    simpler = verify(defer_checks(simplify_checks(simplify(program, TABLE), TABLE), TABLE), TABLE)
+    simpler = verify(sink_checks(simplify_checks(simplify(program, TABLE), TABLE), TABLE), TABLE)
     assert_agrees(simpler, seed)
 
 
@@ -60,7 +61,7 @@ def test_programs(seed: int) -> None:
 def test_gradients(seed: int, workspace: str) -> None:
     """Those from seed 50 on make arrays in their loops."""
     program = simplify(simplify_checks(simplify(random_program(seed, temporaries=seed >= 50), TABLE), TABLE), TABLE)
-    gradient = reverse(program, ACTIVITY, (True,), ops=TABLE).function
+    gradient = expand_bulk(reverse(program, ACTIVITY, (True,), ops=TABLE).function, TABLE)
     gradient = verify(simplify(gradient, TABLE), TABLE)
     for function in (gradient, verify(tile_bits(gradient, TABLE), TABLE)):
         assert_agrees(function, seed, workspace=workspace, stack_limit=256)

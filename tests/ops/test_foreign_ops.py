@@ -15,11 +15,11 @@ from adcore.ir import Function, interpret, parse_function, verify
 from adcore.ir.core import walk
 from adcore.transform.arrays.mem2reg import mem2reg
 from adcore.transform.arrays.producer_fusion import fuse_producers
-from adcore.transform.canonical.assumptions import use_checks
+from adcore.transform.canonical.assumptions import assume_checks
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.induction import close_inductions
-from adcore.transform.canonical.range_folding import decide
+from adcore.transform.canonical.range_folding import fold_ranges
 from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
@@ -27,7 +27,7 @@ from adcore.transform.diff.reverse import emit_reverse, reverse
 from adcore.transform.diff.selection import lower_attach, track_selections
 from adcore.transform.expansion import expand_bulk, in_elements
 from adcore.transform.optimize.bit_tiles import tile_bits
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.improve import improve
@@ -47,9 +47,9 @@ PASSES: dict[str, Pass] = {
     "simplify": lambda f: simplify(f, FOREIGN),
     "dead_code": lambda f: eliminate_dead_code(f, FOREIGN),
     "checks": lambda f: simplify_checks(f, FOREIGN),
-    "assumptions": lambda f: use_checks(f, FOREIGN),
+    "assumptions": lambda f: assume_checks(f, FOREIGN),
     "induction": lambda f: close_inductions(f, FOREIGN),
-    "range_folding": lambda f: decide(f, FOREIGN),
+    "range_folding": lambda f: fold_ranges(f, FOREIGN),
     "unchecked": without_index_checks,
     "producer_fusion": lambda f: fuse_producers(f, FOREIGN),
     "selection": lambda f: lower_attach(track_selections(f, KINDS, [True], FOREIGN)),
@@ -65,7 +65,7 @@ PASSES: dict[str, Pass] = {
     "loop_reversal": lambda f: reverse_loops(f, FOREIGN),
     "improve": lambda f: improve(f, FOREIGN),
     "product_separation": lambda f: separate_products(f, FOREIGN),
-    "check_sinking": lambda f: defer_checks(f, FOREIGN),
+    "check_sinking": lambda f: sink_checks(f, FOREIGN),
     "bit_tiles": lambda f: tile_bits(f, FOREIGN),
 }
 

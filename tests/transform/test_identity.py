@@ -13,19 +13,19 @@ from adcore.ir.core import Function, walk
 from adcore.ops import TABLE
 from adcore.transform.arrays.mem2reg import mem2reg
 from adcore.transform.arrays.producer_fusion import fuse_producers
-from adcore.transform.canonical.assumptions import use_checks
+from adcore.transform.canonical.assumptions import assume_checks
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand
-from adcore.transform.canonical.range_folding import decide
+from adcore.transform.canonical.range_folding import fold_ranges
 from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import emit_reverse
-from adcore.transform.diff.selection import settle, track_selections
+from adcore.transform.diff.selection import lower_attach, track_selections
 from adcore.transform.optimize.bit_tiles import tile_bits
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
 from adcore.transform.optimize.gather import gather_accumulations
 from adcore.transform.optimize.improve import improve
@@ -44,15 +44,15 @@ PASSES: dict[str, Callable[[Function], Function]] = {
     "dead code": lambda f: eliminate_dead_code(f, TABLE),
     "inductions": lambda f: close_inductions(f, TABLE),
     "expansion": lambda f: expand(f, everything=True),
-    "range folding": lambda f: decide(f, TABLE),
+    "range folding": lambda f: fold_ranges(f, TABLE),
     "short circuit": lambda f: flatten_conditions(f, TABLE),
     "checks": lambda f: simplify_checks(f, TABLE),
-    "assumptions": lambda f: use_checks(f, TABLE),
+    "assumptions": lambda f: assume_checks(f, TABLE),
     "unchecked": without_index_checks,
     "producer fusion": lambda f: fuse_producers(f, TABLE),
     "mem2reg": lambda f: mem2reg(f, TABLE),
     "selections": lambda f: track_selections(f, KINDS, [True], TABLE),
-    "attach": settle,
+    "attach": lower_attach,
     "dead zeroing": lambda f: remove_dead_zeroing(f, TABLE),
     "sweep fusion": lambda f: fuse(f, TABLE),
     "scalar promotion": lambda f: promote_sums(f, TABLE),
@@ -61,7 +61,7 @@ PASSES: dict[str, Callable[[Function], Function]] = {
     "loop reversal": lambda f: reverse_loops(f, TABLE),
     "improve": lambda f: improve(f, TABLE),
     "product separation": lambda f: separate_products(f, TABLE),
-    "check sinking": lambda f: defer_checks(f, TABLE),
+    "check sinking": lambda f: sink_checks(f, TABLE),
     "bit tiles": lambda f: tile_bits(f, TABLE),
 }
 

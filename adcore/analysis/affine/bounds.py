@@ -73,9 +73,9 @@ class Bounds:
         rows = [(scaled(plus(i, low, -1), direction), False) for low in lower]
         rows += [(plus(scaled(plus(high, i, -1), direction), {1: -1}), False) for high in upper]
         if abs(step) > 1:
-            turn = ("turn", loop.regions[0].params[0])
+            iteration = ("iteration", loop.regions[0].params[0])
             start = self.affine.form(loop.operands[0])
-            rows += [({turn: 1}, False), (plus(plus(i, start, -1), {turn: 1}, -step), True)]
+            rows += [({iteration: 1}, False), (plus(plus(i, start, -1), {iteration: 1}, -step), True)]
         return rows
 
     def _reached(self, end: Form, starts: Sequence[Form], direction: int) -> Iterator[Form]:

@@ -286,9 +286,9 @@ class Conflicts:
 
 def _iterations(places: Sequence[tuple[int, ...]], counter: Sequence[int]) -> TouchedElements:
     found: TouchedElements = {}
-    for place, turn in zip(places, counter, strict=True):
-        low, high = found.get(place, (turn, turn))
-        found[place] = (min(low, turn), max(high, turn))
+    for place, iteration in zip(places, counter, strict=True):
+        low, high = found.get(place, (iteration, iteration))
+        found[place] = (min(low, iteration), max(high, iteration))
     return found
 
 

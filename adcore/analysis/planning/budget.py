@@ -13,7 +13,8 @@ from math import inf
 from typing import Any
 
 from adcore.analysis.planning.choices import Choice, Node
-from adcore.analysis.planning.explain import Checkpoints, room, workspace
+from adcore.analysis.planning.explain import room, workspace
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.search import cheapest
 from adcore.analysis.planning.sizes import Unknown

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TypeGuard
 
-from adcore.analysis.activity import Activity
+from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.planning.choices import BYTE_COST, BYTE_PRICE, ROW_SHARE, STORE_AND_LOAD, Choice, Node, Why
 from adcore.analysis.planning.kills import Kills
@@ -73,7 +73,7 @@ class Planner:
     def __init__(
         self,
         dependence: Dependence,
-        active: Activity,
+        active: ActivityFacts,
         needs: Needs,
         ops: Table,
         apart: Collection[Instr] = (),

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from adcore.analysis.activity import Activity
+from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value, free_values
@@ -31,7 +31,7 @@ class Needs:
     working: frozenset[Region]
 
 
-def needs(dependence: Dependence, active: Activity, ops: Table, apart: Collection[Instr] = ()) -> Needs:
+def needs(dependence: Dependence, active: ActivityFacts, ops: Table, apart: Collection[Instr] = ()) -> Needs:
     """The needed set of a function; `apart` are loops that are reversed by other means and need nothing from here."""
     structure = dependence.structure
     working: set[Region] = set()
@@ -93,7 +93,7 @@ def _order(structure: Structure, value: Value) -> tuple[int, int]:
     return (structure.number[instr], instr.results.index(value))
 
 
-def has_adjoint(dependence: Dependence, active: Activity, instr: Instr) -> bool:
+def has_adjoint(dependence: Dependence, active: ActivityFacts, instr: Instr) -> bool:
     """Whether the reverse sweep does anything for `instr` itself (not for what it holds)."""
     ops = dependence.ops
     if instr.op in ops.elements:
@@ -103,7 +103,7 @@ def has_adjoint(dependence: Dependence, active: Activity, instr: Instr) -> bool:
     return any(r in active.values for r in instr.results)
 
 
-def _reads(dependence: Dependence, active: Activity, ops: Table, instr: Instr) -> Iterator[Value]:
+def _reads(dependence: Dependence, active: ActivityFacts, ops: Table, instr: Instr) -> Iterator[Value]:
     if instr.op in ops.elements:
         yield from ops.subscripts(instr)
         yield from address(dependence, ops.array(instr))
@@ -120,7 +120,7 @@ def _reads(dependence: Dependence, active: Activity, ops: Table, instr: Instr) -
             yield from _sizes(active, ops, region)
 
 
-def _sizes(active: Activity, ops: Table, region: Region) -> Iterator[Value]:
+def _sizes(active: ActivityFacts, ops: Table, region: Region) -> Iterator[Value]:
     """Sizes of the shadows of arrays that live inside `region`."""
     for instr in region.body:
         if instr.op in ops.allocs and instr.result in active.roots:
@@ -140,13 +140,13 @@ def is_array(value: Value) -> bool:
     return isinstance(value.type, (ArrayType, ListType))
 
 
-def active_free_values(region: Region, active: Activity) -> list[Value]:
+def active_free_values(region: Region, active: ActivityFacts) -> list[Value]:
     """Active scalars from outside that `region` uses, in order of first use: as operands, then as what is yielded."""
     operands, yields = _free(region, active)
     return list(dict.fromkeys((*operands, *yields)))
 
 
-def _free(region: Region, active: Activity) -> tuple[list[Value], list[Value]]:
+def _free(region: Region, active: ActivityFacts) -> tuple[list[Value], list[Value]]:
     """(used as operands, yielded), put together from those of the regions inside."""
     if region not in active.free:
         inside: set[Value] = set(region.params)

@@ -21,7 +21,7 @@ from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import called_block
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
     from adcore.driver.pipeline import Build
 
 

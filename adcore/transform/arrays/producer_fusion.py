@@ -43,7 +43,7 @@ from adcore.transform.arrays.local_arrays import local_arrays
 from adcore.transform.arrays.loop_fusion import AnalysedFunction
 from adcore.transform.arrays.mem2reg import mem2reg
 from adcore.transform.arrays.rematerialisation import rematerialise
-from adcore.transform.canonical.assumptions import use_checks
+from adcore.transform.canonical.assumptions import assume_checks
 from adcore.transform.canonical.simplify import simplify
 
 
@@ -51,7 +51,7 @@ def fuse_producers(function: Function, ops: Table, aliases: AliasClasses | None 
     """An equivalent function with less in memory; `aliases` says which of its parameters may overlap."""
     if not local_arrays(function, ops):
         return function
-    start = AnalysedFunction(use_checks(function, ops), ops, aliases or AliasClasses())
+    start = AnalysedFunction(assume_checks(function, ops), ops, aliases or AliasClasses())
     contracted, small = contract(start)
     in_values = _in_values(contracted)
     inlined = rematerialise(in_values, small)

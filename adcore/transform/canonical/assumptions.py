@@ -37,19 +37,19 @@ ROUNDS = 3
 """What a check in an inner loop says reaches the function's own region in as many steps as there are loops."""
 
 
-def use_checks(function: Function, ops: Table) -> Function:
+def assume_checks(function: Function, ops: Table) -> Function:
     """An equivalent function with fewer checks and fewer different sizes."""
     for _ in range(ROUNDS):
         if not any(i.op == "check" for i in walk(function.region)):
             return function
-        guards = _Guards(function, ops)
-        function = simplify(function.with_region(guards.region(function.region, {})), ops)
-        if not guards.changed:
+        assumptions = _Assumptions(function, ops)
+        function = simplify(function.with_region(assumptions.region(function.region, {})), ops)
+        if not assumptions.changed:
             break
     return function
 
 
-class _Guards:
+class _Assumptions:
     def __init__(self, function: Function, ops: Table) -> None:
         self.ops = ops
         self.definition = {r: i for i in walk(function.region) for r in i.results}
@@ -126,7 +126,7 @@ class _Guards:
     # Checks at the beginning of a loop
 
     def leading(self, loop: Instr, names: dict[Value, Value]) -> Iterator[Instr]:
-        """The checks that come first in each turn and only use what is known before the loop."""
+        """The checks that come first in each iteration and only use what is known before the loop."""
         (body,) = loop.regions
         inside = {*body.params, *(r for i in body.body for r in i.results)}
         for instr in body.body:

@@ -33,11 +33,11 @@ from adcore.ops import Table
 
 def eliminate_dead_code(function: Function, ops: Table) -> Function:
     """The function without the instructions and carried values that no result, store or check depends on."""
-    live = _Liveness(function, ops)
+    live = _NeededValues(function, ops)
     return function.with_region(_prune(function.region, live))
 
 
-class _Liveness:
+class _NeededValues:
     """The instructions that must stay, and the values that they need: found from those that do something and from the
     function's results backwards, every value once."""
 
@@ -131,11 +131,11 @@ def carried_is_live(instr: Instr, k: int, live: set[Value]) -> bool:
     return instr.results[k] in live or any(region.params[k + 1] in live for region in instr.regions)
 
 
-def _prune(region: Region, live: _Liveness) -> Region:
+def _prune(region: Region, live: _NeededValues) -> Region:
     return region.with_body([_pruned(i, live) for i in region.body if i in live.instrs])
 
 
-def _pruned(instr: Instr, live: _Liveness) -> Instr:
+def _pruned(instr: Instr, live: _NeededValues) -> Instr:
     if not instr.regions:
         return instr
     instr = instr.with_regions(tuple([_prune(r, live) for r in instr.regions]))

@@ -111,8 +111,8 @@ class _Closing:
         start = Builder(self.ops)
         start.span = loop.span
         counter = region.params[0]
-        turn = counter if loop.op == "while" else iteration_number(start, loop, counter)
-        closed = {region.params[i.position + 1]: self.at(start, i, turn) for i in found}
+        iteration = counter if loop.op == "while" else iteration_number(start, loop, counter)
+        closed = {region.params[i.position + 1]: self.at(start, i, iteration) for i in found}
         prologue = start.finish((), ()).body
         params = (counter, *(region.params[k + 1] for k in kept))
         is_body = region is loop.regions[-1]
@@ -120,9 +120,9 @@ class _Closing:
         copy = substitute(Region(params, region.body, yields), {**closed, **{p: p for p in params}})
         return copy.with_body((*prologue, *copy.body))
 
-    def at(self, builder: Builder, induction: _Induction, turn: Value) -> Value:
-        """The value after `turn` iterations."""
-        moved = turn
+    def at(self, builder: Builder, induction: _Induction, iteration: Value) -> Value:
+        """The value after `iteration` iterations."""
+        moved = iteration
         if induction.step != 1:
-            moved = builder.emit("mul", turn, builder.const(induction.step), exact=True)
+            moved = builder.emit("mul", iteration, builder.const(induction.step), exact=True)
         return builder.emit("add", induction.start, moved)

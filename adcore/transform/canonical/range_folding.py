@@ -39,12 +39,12 @@ ROUNDS = 4
 """A bound that is clamped twice takes two rounds: the second proof is one about the result of the first."""
 
 
-def decide(function: Function, ops: Table) -> Function:
+def fold_ranges(function: Function, ops: Table) -> Function:
     """An equivalent function without them."""
     for _ in range(ROUNDS):
         if not any(i.op in (*EXTREMES, "select") and i.result.type == I64 for i in walk(function.region)):
             break
-        found = _decided(structure_of(function, ops), ranges_of(function, ops))
+        found = _folded(structure_of(function, ops), ranges_of(function, ops))
         if not found:
             break
         constants = {value: known for value, known in found.items() if isinstance(known, bool)}
@@ -61,7 +61,7 @@ def decide(function: Function, ops: Table) -> Function:
     return function
 
 
-def _decided(where: Structure, ranges: Ranges) -> dict[Value, bool | Value]:
+def _folded(where: Structure, ranges: Ranges) -> dict[Value, bool | Value]:
     """What a comparison always gives; which operand an extreme always is."""
     found: dict[Value, bool | Value] = {}
     for instr in where.instructions():

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adcore.analysis.planning.explain import Checkpoints, workspace
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Plan, Planner
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
@@ -187,7 +188,7 @@ class Checkpointed:
     def advance(self, first: Value, count: Value, carried: Sequence[Value]) -> tuple[Value, ...]:
         """Run `count` steps of the primal from iteration `first` on; returns the carried values after them."""
         b = self.b
-        iteration = Value(I64, "turn")
+        iteration = Value(I64, "iteration")
         params = [iteration, *(Value(v.type, v.hint) for v in carried)]
         with b.region(params) as opened:
             counter = self.counter(b.emit("add", first, iteration, exact=True))
@@ -267,7 +268,7 @@ class Checkpointed:
         final = Arrays(b, b.const(1), self.how.state)
         final.save(zero)
         self.open_slots(count)
-        iteration = Value(I64, "turn")
+        iteration = Value(I64, "iteration")
         start = [zero, *incoming.carried, *incoming.used]
         params = [iteration, *(Value(v.type, f"d_{v.hint}") for v in start)]
         seeded = len(incoming.carried)

@@ -17,7 +17,8 @@ from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.choices import BYTE_COST, ROW_SHARE, Node
-from adcore.analysis.planning.explain import Stored, workspace
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Stored
 from adcore.analysis.planning.plan import Plan, Planner, held
 from adcore.analysis.planning.polynomial import Polynomial
 from adcore.analysis.planning.sizes import Unknown

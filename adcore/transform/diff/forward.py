@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adcore.analysis.activity import Activity, activity, record_kind
+from adcore.analysis.activity import ActivityFacts, activity, record_kind
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
@@ -60,13 +60,15 @@ def forward(
     arrays = [r for r in function.results if not is_float(r.type)]
     visible = [p for p, kind in zip(function.params, kinds, strict=True) if kind == "duplicated"]
     active = activity(dependence, ops, varied, [*outputs, *arrays], visible)
-    return _Forward(dependence, active, kinds, ops, width).run(function)
+    return _TangentBuilder(dependence, active, kinds, ops, width).run(function)
 
 
-class _Forward:
+class _TangentBuilder:
     """Rebuilds a function with tangents; primal values keep their identity."""
 
-    def __init__(self, dependence: Dependence, active: Activity, kinds: Sequence[str], ops: Table, width: int) -> None:
+    def __init__(
+        self, dependence: Dependence, active: ActivityFacts, kinds: Sequence[str], ops: Table, width: int
+    ) -> None:
         self.dependence, self.active, self.kinds, self.ops = dependence, active, kinds, ops
         self.width = width
         self.builder = Builder(ops)

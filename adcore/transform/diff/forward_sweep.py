@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adcore.analysis.activity import Activity
+from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.planning.plan import Plan
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
@@ -57,7 +57,7 @@ class ForwardSweep:
         builder: Builder,
         structure: Structure,
         plan: Plan,
-        active: Activity,
+        active: ActivityFacts,
         apart: Sequence[Checkpointing | Rewinding] = (),
     ) -> None:
         self.builder, self.structure, self.plan, self.active = builder, structure, plan, active

@@ -57,7 +57,7 @@ from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.transform.diff.forward_sweep import ForwardSweep
-from adcore.transform.diff.replay import Row, asked_for, refill, replay
+from adcore.transform.diff.replay import PutRow, asked_for, refill, replay
 from adcore.transform.loop_building import iteration_number, trip_count
 
 
@@ -194,7 +194,7 @@ class Primals:
         part = slice_of(self.dependence, loop, rows)
         assert part is not None
 
-        def put(param: Value) -> Row:
+        def put(param: Value) -> PutRow:
             def store(counter: Value, value: Value) -> None:
                 index = iteration_number(self.builder, loop, counter)
                 self.builder.emit_many("store", (value, self.sweep.rows[param], index), {})

@@ -16,18 +16,12 @@ from typing import Any, Protocol
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.choices import Node
-from adcore.analysis.planning.explain import (
-    Checkpoints,
-    aliased_names,
-    array_name,
-    described,
-    in_register,
-    kept,
-    workspace,
-)
+from adcore.analysis.planning.explain import in_register, kept, workspace
 from adcore.analysis.planning.facts import analyse
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.polynomial import Polynomial
+from adcore.analysis.planning.reasons import aliased_names, array_name, described
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, edited

@@ -63,16 +63,16 @@ from adcore.analysis.planning.temporaries import Fill
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
 
-Primal = Callable[[Value], Value]
-Row = Callable[[Value, Value], None]
+PrimalOf = Callable[[Value], Value]
+PutRow = Callable[[Value, Value], None]
 
 
 def replay(
     builder: Builder,
     instr: Instr,
-    primal: Primal,
+    primal: PrimalOf,
     values: frozenset[Value],
-    rows: Mapping[Value, Row] | None = None,
+    rows: Mapping[Value, PutRow] | None = None,
 ) -> dict[Value, Value]:
     """Append a copy of `instr` that computes `values` only, and return what they are called in the copy.
 
@@ -97,7 +97,7 @@ def asked_for(builder: Builder, instr: Instr, values: frozenset[Value]) -> tuple
     return tuple(asked)
 
 
-def refill(builder: Builder, part: Fill, primal: Primal) -> dict[Value, Value]:
+def refill(builder: Builder, part: Fill, primal: PrimalOf) -> dict[Value, Value]:
     """Append what fills an array of a region once more, in the order of the program; returns what everything is called
     there, the array included."""
     copy = _Copy(builder, primal, part.values, {}, part.instrs)
@@ -113,9 +113,9 @@ class _Copy:
     def __init__(
         self,
         builder: Builder,
-        primal: Primal,
+        primal: PrimalOf,
         values: frozenset[Value],
-        rows: Mapping[Value, Row],
+        rows: Mapping[Value, PutRow],
         effects: frozenset[Instr] = frozenset(),
     ) -> None:
         self.builder, self.primal, self.values, self.rows, self.effects = builder, primal, values, rows, effects

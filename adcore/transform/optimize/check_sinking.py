@@ -45,13 +45,13 @@ NEVER = 2**63 - 1
 """The key of a loop in which nothing failed."""
 
 
-def defer_checks(function: Function, ops: Table) -> Function:
+def sink_checks(function: Function, ops: Table) -> Function:
     """An equivalent function whose loops check floats once, at their end."""
-    return _Deferral(ops).function(function)
+    return _Sinking(ops).function(function)
 
 
 @dataclass(frozen=True)
-class Kind:
+class CheckKind:
     """An error that a check raises, and where."""
 
     error: str
@@ -64,22 +64,22 @@ class Pending:
     """A failure to be reported later: with one kind a bool, otherwise the number of the kind, counted from 1, or 0."""
 
     value: Value
-    kinds: tuple[Kind, ...]
+    kinds: tuple[CheckKind, ...]
 
 
-class _Deferral:
+class _Sinking:
     def __init__(self, ops: Table) -> None:
         self.ops = ops
         self.builder = Builder(ops)
         self.definition: dict[Value, Instr] = {}
 
     def function(self, function: Function) -> Function:
-        self.body(function.region, deferring=False)
+        self.body(function.region, sinking=False)
         return function.with_region(function.region.with_body(self.builder.finish((), ()).body))
 
-    # What may be deferred
+    # What may sink
 
-    def deferrable(self, region: Region) -> bool:
+    def sinkable(self, region: Region) -> bool:
         """Whether nothing in `region` can raise but checks of floats, and there is one."""
         return self._raises_only_floats(region) and self._checks(region)
 
@@ -105,22 +105,22 @@ class _Deferral:
 
     # Rebuilding
 
-    def body(self, region: Region, deferring: bool) -> Pending | None:
+    def body(self, region: Region, sinking: bool) -> Pending | None:
         """Append the instructions of `region`; what is left to be reported."""
         pending: list[Pending] = []
         for instr in region.body:
             self.definition.update(dict.fromkeys(instr.results, instr))
             self.builder.span = instr.span
-            if deferring and instr.op == "check":
-                kind = Kind(instr.attrs["error"], instr.attrs["message"], instr.span)
+            if sinking and instr.op == "check":
+                kind = CheckKind(instr.attrs["error"], instr.attrs["message"], instr.span)
                 pending.append(Pending(self.builder.emit("not", instr.operands[0]), (kind,)))
-            elif instr.op == "for" and (deferring or self.deferrable(instr.regions[0])):
+            elif instr.op == "for" and (sinking or self.sinkable(instr.regions[0])):
                 left = self.loop(instr)
-                if left is not None and deferring:
+                if left is not None and sinking:
                     pending.append(left)
                 elif left is not None:
                     self.report(left)
-            elif instr.op == "if" and deferring:
+            elif instr.op == "if" and sinking:
                 pending += self.branch(instr)
             else:
                 self.builder.append(self.plain(instr))
@@ -130,7 +130,7 @@ class _Deferral:
         regions = []
         for region in instr.regions:
             with self.builder.region(region.params) as opened:
-                self.body(region, deferring=False)
+                self.body(region, sinking=False)
             regions.append(region.with_body(opened.body))
         return instr.with_regions(tuple(regions))
 
@@ -143,7 +143,7 @@ class _Deferral:
         regions, offset = [], 0
         for region in instr.regions:
             with self.builder.region() as opened:
-                found = self.body(region, deferring=True)
+                found = self.body(region, sinking=True)
                 opened.yields = (*region.yields, self.number(found, offset, len(kinds)))
             regions.append(opened.region)
             offset += len(_kinds([region]))
@@ -163,7 +163,7 @@ class _Deferral:
         initial = b.const(False) if simple else b.const(NEVER)
         before = Value(type_)
         with b.region((*body.params, before)) as opened:
-            found = self.body(body, deferring=True)
+            found = self.body(body, sinking=True)
             assert found is not None
             opened.yields = (*body.yields, self._carried(instr, found, before, len(kinds)))
         last = Value(type_)
@@ -227,12 +227,12 @@ class _Deferral:
             b.emit_many("check", (good,), {"error": kind.error, "message": kind.message})
 
 
-def _kinds(regions: Iterable[Region]) -> tuple[Kind, ...]:
+def _kinds(regions: Iterable[Region]) -> tuple[CheckKind, ...]:
     """The errors of all checks in `regions`, in the program's order."""
-    found: list[Kind] = []
+    found: list[CheckKind] = []
     for region in regions:
         for instr in region.body:
             if instr.op == "check":
-                found.append(Kind(instr.attrs["error"], instr.attrs["message"], instr.span))
+                found.append(CheckKind(instr.attrs["error"], instr.attrs["message"], instr.span))
             found += _kinds(instr.regions)
     return tuple(found)

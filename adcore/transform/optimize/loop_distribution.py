@@ -14,30 +14,30 @@ from adcore.ops import Table
 MOST_ACCESSES = 48
 """Loads and stores that a nest may have: every pair of them is tested."""
 
-Bounds = tuple[tuple[Value, Value], ...]
+LoopBounds = tuple[tuple[Value, Value], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class StatementGroup:
     """What one copy of a nest does: stores, accumulations and branches that hold some, and results of the loop."""
 
     effects: frozenset[Instr]
     results: frozenset[int]
 
-    def __or__(self, other: Group) -> Group:
-        return Group(self.effects | other.effects, self.results | other.results)
+    def __or__(self, other: StatementGroup) -> StatementGroup:
+        return StatementGroup(self.effects | other.effects, self.results | other.results)
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class DistributionPlan:
     """Groups in an order in which they may run one after the other; `products` has the bounds of the loops that each
     product depends on, as far as it is not known how long they are (None: no product)."""
 
-    groups: tuple[Group, ...]
-    products: tuple[Bounds | None, ...] = ()
+    groups: tuple[StatementGroup, ...]
+    products: tuple[LoopBounds | None, ...] = ()
 
     @property
-    def conditions(self) -> tuple[Bounds, ...]:
+    def conditions(self) -> tuple[LoopBounds, ...]:
         """What has to be long enough, for one product or another."""
         return tuple(dict.fromkeys(bounds for bounds in self.products if bounds is not None))
 
@@ -46,7 +46,7 @@ class Plan:
 class Statement:
     """A group in the making: with it, the loads and stores that it takes, and the sums that loops carry for it."""
 
-    group: Group
+    group: StatementGroup
     accesses: list[Instr] = field(default_factory=list)
     sums: set[tuple[Instr, int]] = field(default_factory=set)
 
@@ -56,7 +56,7 @@ class Distribution:
         self.structure, self.ops = structure_of(function, ops), ops
         self.dependence = dependence_of(function, ops, aliases)
 
-    def plan(self, loop: Instr) -> Plan | None:
+    def plan(self, loop: Instr) -> DistributionPlan | None:
         """The groups of a nest, as small as they can be; None if it does what cannot be distributed."""
         (body,) = loop.regions
         if not all(self.is_plain(i) for i in walk(body)):
@@ -68,7 +68,7 @@ class Distribution:
         statements = self.sharing(self.statements(body))
         before = [[a is not b and self.precedes(a, b) for b in statements] for a in statements]
         groups = tuple(_ordered([s.group for s in statements], before))
-        return Plan(groups) if any(len(g.effects) == 1 and not g.results for g in groups) else None
+        return DistributionPlan(groups) if any(len(g.effects) == 1 and not g.results for g in groups) else None
 
     def is_plain(self, instr: Instr) -> bool:
         if instr.op == "if":
@@ -81,9 +81,9 @@ class Distribution:
 
     def statements(self, body: Region) -> list[Statement]:
         """Everything that the nest does, in program order."""
-        found = [self.statement(Group(frozenset({i}), frozenset()), self.needs(i)) for i in self.effects(body)]
+        found = [self.statement(StatementGroup(frozenset({i}), frozenset()), self.needs(i)) for i in self.effects(body)]
         for k, value in enumerate(body.yields):
-            found.append(self.statement(Group(frozenset(), frozenset({k})), [value, body.params[k + 1]]))
+            found.append(self.statement(StatementGroup(frozenset(), frozenset({k})), [value, body.params[k + 1]]))
         return found
 
     def effects(self, region: Region) -> list[Instr]:
@@ -99,7 +99,7 @@ class Distribution:
         inside = (i for region in effect.regions for i in walk(region))
         return [v for i in (effect, *inside) for v in i.operands]
 
-    def statement(self, group: Group, needed: list[Value]) -> Statement:
+    def statement(self, group: StatementGroup, needed: list[Value]) -> Statement:
         """The slice of the nest that computes what is `needed`."""
         found, seen, left = Statement(group), set[Value](), [*needed, *self.bounds]
         for effect in group.effects:
@@ -166,7 +166,7 @@ class Distribution:
         return any(level == 0 or level >= self.level for level in self.dependence.levels(a, b))
 
 
-def _ordered(groups: list[Group], before: list[list[bool]]) -> list[Group]:
+def _ordered(groups: list[StatementGroup], before: list[list[bool]]) -> list[StatementGroup]:
     """Groups of what must stay together, in an order that `before` allows, near the program's."""
     n = range(len(groups))
     reaches = [row[:] for row in before]

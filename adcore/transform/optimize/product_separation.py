@@ -26,11 +26,11 @@ from adcore.ops import Table
 from adcore.ops.products import Product
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.simplify import simplify
-from adcore.transform.optimize.loop_distribution import Bounds, Distribution, Group, Plan, acts
-from adcore.transform.optimize.scalar_expansion import Reloading, may_hold_products
+from adcore.transform.optimize.loop_distribution import Distribution, DistributionPlan, LoopBounds, StatementGroup, acts
+from adcore.transform.optimize.scalar_expansion import ScalarExpansion, may_hold_products
 
 ENOUGH = 10
-"""Turns of each loop from which on the faster code is faster."""
+"""Iterations of each loop from which on the faster code is faster."""
 LARGEST = 1 << 24
 """Elements that a new array may have: the nest as it was needs none, and may run where there is not so much memory."""
 
@@ -41,23 +41,23 @@ def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[
     if not any(may_hold_products(i) for i in walk(function.region) if i.op == "for"):
         return function
     aliases = AliasClasses(tuple(tuple(group) for group in groups))
-    reloading = Reloading(function, ops)
-    draft = function.with_region(reloading.region(function.region))
+    expansion = ScalarExpansion(function, ops)
+    draft = function.with_region(expansion.region(function.region))
     pass_ = Distribution(draft, ops, aliases)
-    plans = {loop: plan for loop in reloading.nests if (plan := pass_.plan(loop)) is not None}
+    plans = {loop: plan for loop in expansion.nests if (plan := pass_.plan(loop)) is not None}
     if not plans:
         return function
     # What each group does is seen best where it stands alone.
     trial = _Rebuild(ops, plans, {}, {}).function(draft)
-    alone = _Found(eliminate_dead_code(trial, ops), ops, aliases)
+    alone = _ProductsFound(eliminate_dead_code(trial, ops), ops, aliases)
     useful = {loop: joined for loop, plan in plans.items() if (joined := _joined(plan, alone))}
     if not useful:
         return function
-    rebuilt = _Rebuild(ops, useful, reloading.nests, reloading.made).function(draft)
+    rebuilt = _Rebuild(ops, useful, expansion.nests, expansion.made).function(draft)
     return simplify(eliminate_dead_code(rebuilt, ops), ops)
 
 
-class _Found:
+class _ProductsFound:
     """The products of a function in which every group stands alone, by the group's number."""
 
     def __init__(self, function: Function, ops: Table, aliases: AliasClasses) -> None:
@@ -68,24 +68,24 @@ class _Found:
 
     def is_long(self, product: Product) -> bool:
         """Whether it may be worth it."""
-        turns = [self.turns(pair) for pair in product.bounds]
-        return all(n is None or n >= ENOUGH for n in turns)
+        iterations = [self.iterations(pair) for pair in product.bounds]
+        return all(n is None or n >= ENOUGH for n in iterations)
 
-    def open_bounds(self, product: Product) -> Bounds:
+    def open_bounds(self, product: Product) -> LoopBounds:
         """The bounds of those loops of which it is not known how long they are."""
-        return tuple(pair for pair in product.bounds if self.turns(pair) is None)
+        return tuple(pair for pair in product.bounds if self.iterations(pair) is None)
 
-    def turns(self, bounds: Sequence[Value]) -> int | None:
+    def iterations(self, bounds: Sequence[Value]) -> int | None:
         lo, hi = bounds
         return known(plus(self.affine.form(hi), self.affine.form(lo), -1))
 
 
-def _joined(plan: Plan, alone: _Found) -> Plan | None:
+def _joined(plan: DistributionPlan, alone: _ProductsFound) -> DistributionPlan | None:
     """The plan with neighbours that are no products in one group; None if there is no product."""
     found = [alone.products.get(_number(group)) for group in plan.groups]
     every = dict.fromkeys(pair for product in found if product is not None for pair in alone.open_bounds(product))
-    groups: list[Group] = []
-    products: list[Bounds | None] = []
+    groups: list[StatementGroup] = []
+    products: list[LoopBounds | None] = []
     for group, product in zip(plan.groups, found, strict=True):
         if product is not None:
             own = alone.open_bounds(product)
@@ -96,11 +96,11 @@ def _joined(plan: Plan, alone: _Found) -> Plan | None:
         else:
             products.append(None)
             groups.append(group)
-    joined = Plan(tuple(groups), tuple(products))
+    joined = DistributionPlan(tuple(groups), tuple(products))
     return joined if joined.conditions else None
 
 
-def _number(group: Group) -> int:
+def _number(group: StatementGroup) -> int:
     return id(group)
 
 
@@ -110,7 +110,7 @@ class _Rebuild:
     def __init__(
         self,
         ops: Table,
-        plans: Mapping[Instr, Plan],
+        plans: Mapping[Instr, DistributionPlan],
         originals: Mapping[Instr, Instr],
         made: Mapping[Instr, tuple[Instr, ...]],
     ) -> None:
@@ -135,7 +135,7 @@ class _Rebuild:
                 body.append(instr.with_regions(regions))
         return region.with_body(body)
 
-    def chosen(self, loop: Instr, plan: Plan) -> list[Instr]:
+    def chosen(self, loop: Instr, plan: DistributionPlan) -> list[Instr]:
         """`if` the loops of some product are long enough, the groups one after the other, otherwise the nest as it
         was."""
         arrays = [i for i in self.made[loop] if i.op in self.ops.allocs]
@@ -170,7 +170,7 @@ class _Rebuild:
             room = b.emit("floordiv", room, b.emit("maximum", size, b.const(1)))
         return b.emit("le", last, room)
 
-    def enough(self, b: Builder, bounds: Bounds) -> Value:
+    def enough(self, b: Builder, bounds: LoopBounds) -> Value:
         """Whether all these loops are long enough."""
         long = [b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(ENOUGH)) for lo, hi in bounds]
         condition = long[0] if long else b.const(True)
@@ -179,7 +179,11 @@ class _Rebuild:
         return condition
 
     def apart(
-        self, loop: Instr, plan: Plan, results: Sequence[Value], enough: Mapping[Bounds, Value] | None = None
+        self,
+        loop: Instr,
+        plan: DistributionPlan,
+        results: Sequence[Value],
+        enough: Mapping[LoopBounds, Value] | None = None,
     ) -> list[Instr]:
         """One nest a group; `results` take those of the loop. Where products depend on different loops, each is marked
         only if those are long `enough`."""
@@ -198,7 +202,7 @@ class _Rebuild:
                 nests.append(Instr("if", (enough[bounds],), (), {}, regions, loop.span))
         return nests
 
-    def nest(self, loop: Instr, group: Group, results: Sequence[Value], mark: int | bool = False) -> Instr:
+    def nest(self, loop: Instr, group: StatementGroup, results: Sequence[Value], mark: int | bool = False) -> Instr:
         """The loop with nothing but what `group` does."""
         values = tuple(v if k in group.results else Value(v.type, v.hint) for k, v in enumerate(results))
         attrs = {**loop.attrs, MARK: mark} if mark else loop.attrs
@@ -207,7 +211,7 @@ class _Rebuild:
         )
 
 
-def _only(region: Region, group: Group, ops: Table) -> Region:
+def _only(region: Region, group: StatementGroup, ops: Table) -> Region:
     """The region without what other groups do; what nothing needs any more is not removed."""
     body = []
     for instr in region.body:

@@ -91,7 +91,7 @@ def _multiplies(loop: Instr) -> bool:
     )
 
 
-class Reloading:
+class ScalarExpansion:
     """What goes from one part of a nest to another goes through memory: then each part stands on its own.
 
     s = for k: ...; store s, c[i, j]; f(s)     ->     s = for k: ...; store s, c[i, j]; t = load c[i, j]; f(t)
@@ -118,13 +118,13 @@ class Reloading:
         if any(may_hold_products(i) for region in instr.regions for i in walk(region) if i.op == "for"):
             return [instr.with_regions(tuple(map(self.region, instr.regions)))]
         if instr.op == "for" and may_hold_products(instr):
-            made = Reloaded(self.function, self.ops, instr)
+            made = ExpandedNest(self.function, self.ops, instr)
             self.nests[made.loop], self.made[made.loop] = instr, made.before
             return [*made.before, made.loop]
         return [instr]
 
 
-class Reloaded:
+class ExpandedNest:
     """One nest, changed; `before` makes its new arrays."""
 
     def __init__(self, function: Function, ops: Table, loop: Instr) -> None:
@@ -159,12 +159,12 @@ class Reloaded:
         return Region(region.params, b.finish((), ()).body, tuple(names.get(v, v) for v in region.yields))
 
     def is_spread(self, alloc: Instr, loops: list[Instr]) -> bool:
-        """Whether each turn of the loops can have an array of its own."""
+        """Whether each iteration of the loops can have an array of its own."""
         sizes = all(v not in self.definition and is_size(v, self.everything) for v in alloc.operands)
         return sizes and self.is_counted(loops) and not alloc.attrs.get("packed")
 
     def spread(self, b: Builder, alloc: Instr, loops: list[Instr]) -> Value:
-        """This turn's part of an array for all turns, cleared as the turn's own would be."""
+        """This iteration's part of an array for all iterations, cleared as the iteration's own would be."""
         counts = [trip_count(self.outside, loop) for loop in loops]
         type_ = alloc.result.type
         assert isinstance(type_, ArrayType)
@@ -184,7 +184,7 @@ class Reloaded:
         return part
 
     def is_counted(self, loops: list[Instr]) -> bool:
-        """Whether it is known before the nest how often each of `loops`, at most two, will turn."""
+        """Whether it is known before the nest how often each of `loops`, at most two, will run."""
         bounds = (v for loop in loops for v in loop.operands[:2])
         return len(loops) <= 2 and not any(v in self.definition or v in self.params for v in bounds)
 
@@ -223,7 +223,7 @@ class Reloaded:
         return (instr.op in ("mul", "neg") or twice) and all(map(self.is_factor, instr.operands))
 
     def stored(self, b: Builder, value: Value, loops: list[Instr]) -> Value:
-        """`value` by way of a new array with an element for each turn of the loops around it."""
+        """`value` by way of a new array with an element for each iteration of the loops around it."""
         assert isinstance(value.type, Scalar)
         sizes = [trip_count(self.outside, loop) for loop in loops]
         how = {"element": value.type.name, "zero": False, "role": "scratch"}

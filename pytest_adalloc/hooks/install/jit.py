@@ -22,6 +22,8 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from adcore.abi.llvm_lock import LOCK
+
 DIGEST_BYTES = 32
 OFF = ("", "0", "off", "no")
 _pinned: list[Any] = []
@@ -37,10 +39,11 @@ def object_code(text: str, *, opt: int = 2, cache: Path | None = None) -> bytes:
 
 def compiled(text: str, *, opt: int = 2) -> bytes:
     """The object for the IR, compiled afresh; ``opt`` is the effort of the code generator, from 0 to 3."""
-    machine = _target_machine(opt)
-    module = llvm.parse_assembly(text)
-    module.verify()
-    return bytes(machine.emit_object(module))
+    with LOCK:
+        machine = _target_machine(opt)
+        module = llvm.parse_assembly(text)
+        module.verify()
+        return bytes(machine.emit_object(module))
 
 
 def link(objects: Iterable[bytes], exports: Iterable[str], imports: Mapping[str, int] | None = None) -> dict[str, int]:
@@ -53,9 +56,10 @@ def link(objects: Iterable[bytes], exports: Iterable[str], imports: Mapping[str,
     names = tuple(exports)
     for name in names:
         builder.export_symbol(name)
-    library = builder.link(_engine(), f"adalloc-{next(_serial)}")
-    _pin(library)
-    return {name: int(library[name]) for name in names}
+    with LOCK:
+        library = builder.link(_engine(), f"adalloc-{next(_serial)}")
+        _pin(library)
+        return {name: int(library[name]) for name in names}
 
 
 def triple() -> str:

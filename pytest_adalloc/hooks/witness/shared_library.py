@@ -7,20 +7,49 @@ old hash table (the dynamic loader still reads it) and leaves one table of point
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-SECTION = struct.Struct("<IIQQQQIIQQ")
-SYMBOL = struct.Struct("<IBBHQQ")
-RELOCATION = struct.Struct("<QQq")
-HEADER_BYTES, PROGRAM_HEADERS, PAGE = 64, 4, 4096
-SHT_RELA = 4
-PC32, PLT32, ABSOLUTE_64 = 2, 4, 1
-FUNCTION, OBJECT = 0x12, 0x11
+from adcore.abi.elf import (
+    ABSOLUTE_64,
+    ALLOCATED,
+    CALL_32,
+    FUNCTION,
+    GLOBAL,
+    HEADER_BYTES,
+    OBJECT,
+    RELATIVE_32,
+    RELOCATION_ENTRY,
+    RELOCATIONS_WITH_ADDEND,
+    SECTION_ENTRY,
+    SYMBOL_ENTRY,
+    X86_64,
+    name_at,
+)
+from adcore.abi.elf_images import (
+    BIND_NOW,
+    DT_FLAGS,
+    DT_FLAGS_1,
+    DT_HASH,
+    DT_NEEDED,
+    DT_RELA,
+    DT_RELAENT,
+    DT_RELASZ,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMENT,
+    DT_SYMTAB,
+    DYNAMIC,
+    LOAD,
+    NOW,
+    PROGRAM_HEADER_BYTES,
+    STACK,
+)
+
+FUNCTION_BYTE, OBJECT_BYTE = GLOBAL << 4 | FUNCTION, GLOBAL << 4 | OBJECT
+"""Binding and kind of a symbol that others can see."""
 DEFINED = 1  # any section index: the loader only tells zero from the rest
-DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_RELAENT = 1, 4, 5, 6, 7, 8, 9
-DT_STRSZ, DT_SYMENT, DT_FLAGS, DT_FLAGS_1, BIND_NOW, NOW = 10, 11, 30, 0x6FFFFFFB, 8, 1
-LOAD, DYNAMIC, STACK = 1, 2, 0x6474E551
+PAGE, PROGRAM_HEADERS = 4096, 4
 
 
 def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, Sequence[str]], needed: str) -> bytes:
@@ -29,36 +58,27 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     ``pointers`` names a table in ``.data`` and the symbols of the library ``needed`` whose addresses the loader writes
     into it. Raises ``ValueError`` for an object with anything that is not handled here.
     """
-    source = _Object.parse(code)
+    source = _RelocatableObject.parse(code)
     table, imported = pointers
     strings = _Strings()
     names = [*imported, *exports]
     offsets = {name: strings.add(name) for name in [*names, needed]}
 
-    at = HEADER_BYTES + 56 * PROGRAM_HEADERS
+    at = HEADER_BYTES + PROGRAM_HEADER_BYTES * PROGRAM_HEADERS
     symbols_at = _aligned(at, 16)
-    strings_at = symbols_at + SYMBOL.size * (1 + len(names))
+    strings_at = symbols_at + SYMBOL_ENTRY.size * (1 + len(names))
     hash_at = _aligned(strings_at + len(strings.raw), 8)
     relocations_at = _aligned(hash_at + 4 * (3 + 1 + len(names)), 8)
-    text_at = _aligned(relocations_at + RELOCATION.size * len(imported), 64)
+    text_at = _aligned(relocations_at + RELOCATION_ENTRY.size * len(imported), 64)
     data_at = _aligned(text_at + len(source.text), PAGE)
     dynamic_at = _aligned(data_at + len(source.data), 16)
 
     text, places = source.placed(text_at, data_at)
-    table_at = places[table].address
-    symbols = b"".join(
-        [
-            bytes(SYMBOL.size),
-            *(SYMBOL.pack(offsets[name], FUNCTION, 0, 0, 0, 0) for name in imported),
-            *(_exported(offsets[name], places[name]) for name in exports),
-        ]
-    )
-    relocations = b"".join(
-        RELOCATION.pack(table_at + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(len(imported))
-    )
+    symbols = _symbol_table(imported, exports, offsets, places)
+    relocations = _pointer_relocations(places[table].address, len(imported))
     tags = [(DT_NEEDED, offsets[needed]), (DT_HASH, hash_at), (DT_STRTAB, strings_at), (DT_SYMTAB, symbols_at)]
-    tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL.size), (DT_RELA, relocations_at)]
-    tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION.size)]
+    tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL_ENTRY.size), (DT_RELA, relocations_at)]
+    tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION_ENTRY.size)]
     tags += [(DT_FLAGS, BIND_NOW), (DT_FLAGS_1, NOW), (0, 0)]
     dynamic = b"".join(struct.pack("<qQ", *tag) for tag in tags)
     end = dynamic_at + len(dynamic)
@@ -87,7 +107,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Object:
+class _RelocatableObject:
     """The parts of a relocatable object that matter."""
 
     text: bytes
@@ -98,33 +118,35 @@ class _Object:
     relocations: tuple[tuple[int, int, int, int], ...]  # offset in the code, symbol, kind, addend
 
     @classmethod
-    def parse(cls, code: bytes) -> _Object:
+    def parse(cls, code: bytes) -> _RelocatableObject:
         (table_at,) = struct.unpack_from("<Q", code, 40)
         count, names_index = struct.unpack_from("<HH", code, 60)
-        sections = [SECTION.unpack_from(code, table_at + SECTION.size * i) for i in range(count)]
+        sections = [SECTION_ENTRY.unpack_from(code, table_at + SECTION_ENTRY.size * i) for i in range(count)]
 
         def content(index: int) -> bytes:
             return code[sections[index][4] : sections[index][4] + sections[index][5]]
 
-        named = {_text_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
-        unknown = [name for name, i in named.items() if sections[i][2] & 2 and name not in _KNOWN and sections[i][5]]
+        named = {name_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
+        unknown = [
+            name for name, i in named.items() if sections[i][2] & ALLOCATED and name not in _KNOWN and sections[i][5]
+        ]
         if unknown:
             raise ValueError(f"the object has sections that a library cannot take over: {', '.join(unknown)}")
         table = sections[named[".symtab"]]
         strings = content(table[6])
-        raw = list(SYMBOL.iter_unpack(content(named[".symtab"])))
+        raw = list(SYMBOL_ENTRY.iter_unpack(content(named[".symtab"])))
         text_index, data_index = named[".text"], named[".data"]
         return cls(
             text=content(text_index),
             data=content(data_index),
             text_index=text_index,
             data_index=data_index,
-            symbols=tuple((_text_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
+            symbols=tuple((name_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
             relocations=tuple(
                 (offset, info >> 32, info & 0xFFFFFFFF, addend)
                 for i, section in enumerate(sections)
-                if section[1] == SHT_RELA and section[7] == text_index
-                for offset, info, addend in RELOCATION.iter_unpack(content(i))
+                if section[1] == RELOCATIONS_WITH_ADDEND and section[7] == text_index
+                for offset, info, addend in RELOCATION_ENTRY.iter_unpack(content(i))
             ),
         )
 
@@ -134,7 +156,7 @@ class _Object:
         text = bytearray(self.text)
         for offset, number, kind, addend in self.relocations:
             _, section, value, _ = self.symbols[number]
-            if kind not in (PC32, PLT32) or section not in bases:
+            if kind not in (RELATIVE_32, CALL_32) or section not in bases:
                 raise ValueError(f"the object refers to {self.symbols[number][0]!r} by relocation {kind}")
             struct.pack_into("<i", text, offset, bases[section] + value + addend - (text_at + offset))
         places = {
@@ -160,8 +182,24 @@ class _Strings:
         return offset
 
 
+def _symbol_table(
+    imported: Sequence[str], exports: Sequence[str], offsets: Mapping[str, int], places: Mapping[str, _Place]
+) -> bytes:
+    """The empty first entry, what the loader has to find elsewhere, and what others find here."""
+    wanted = (SYMBOL_ENTRY.pack(offsets[name], FUNCTION_BYTE, 0, 0, 0, 0) for name in imported)
+    given = (_exported(offsets[name], places[name]) for name in exports)
+    return b"".join([bytes(SYMBOL_ENTRY.size), *wanted, *given])
+
+
+def _pointer_relocations(table: int, count: int) -> bytes:
+    """For each word of the table the symbol of the same number."""
+    return b"".join(RELOCATION_ENTRY.pack(table + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(count))
+
+
 def _exported(name: int, place: _Place) -> bytes:
-    return SYMBOL.pack(name, FUNCTION if place.is_code else OBJECT, 0, DEFINED, place.address, place.size)
+    return SYMBOL_ENTRY.pack(
+        name, FUNCTION_BYTE if place.is_code else OBJECT_BYTE, 0, DEFINED, place.address, place.size
+    )
 
 
 def _hash_table(names: int) -> bytes:
@@ -171,7 +209,8 @@ def _hash_table(names: int) -> bytes:
 
 def _header(segments: Sequence[tuple[int, int, int, int]]) -> bytes:
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, 62, 1, 0, HEADER_BYTES, 0, 0, 64, 56, len(segments), 64, 0, 0)
+    sizes = (HEADER_BYTES, PROGRAM_HEADER_BYTES, len(segments), SECTION_ENTRY.size, 0, 0)
+    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, X86_64, 1, 0, HEADER_BYTES, 0, 0, *sizes)
     for kind, flags, start, size in segments:
         head += struct.pack("<IIQQQQQQ", kind, flags, start, start, start, size, size, PAGE if kind == LOAD else 8)
     return head
@@ -179,7 +218,3 @@ def _header(segments: Sequence[tuple[int, int, int, int]]) -> bytes:
 
 def _aligned(value: int, alignment: int) -> int:
     return (value + alignment - 1) & -alignment
-
-
-def _text_at(strings: bytes, offset: int) -> str:
-    return strings[offset : strings.index(b"\0", offset)].decode()

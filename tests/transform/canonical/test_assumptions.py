@@ -13,7 +13,7 @@ from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
 from adcore.transform.canonical import assumptions
-from adcore.transform.canonical.assumptions import use_checks
+from adcore.transform.canonical.assumptions import assume_checks
 from tests.transform.texts import check_docstring, check_pass, check_unchanged
 
 HEAD = """func @f(%x: array<f64,1,C>, %y: array<f64,1,C>, %k: i64) -> () {
@@ -28,7 +28,7 @@ HEAD = """func @f(%x: array<f64,1,C>, %y: array<f64,1,C>, %k: i64) -> () {
 
 def both(body: str) -> tuple[Function, Function]:
     before = verify(parse_function(HEAD + body + "  return\n}\n"), TABLE)
-    return before, verify(use_checks(before, TABLE), TABLE)
+    return before, verify(assume_checks(before, TABLE), TABLE)
 
 
 def checks(function: Function) -> int:
@@ -133,7 +133,7 @@ def test_sizes_of_numbers_that_change_are_not_taken_for_one_another() -> None:
 
 
 def run(function: Function) -> Function:
-    return use_checks(function, TABLE)
+    return assume_checks(function, TABLE)
 
 
 def test_equal_sizes_are_one_size() -> None:

@@ -13,7 +13,7 @@ from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
 from adcore.ops import TABLE
 from adcore.transform.canonical import range_folding
-from adcore.transform.canonical.range_folding import decide
+from adcore.transform.canonical.range_folding import fold_ranges
 from tests.transform.texts import check_docstring, check_unchanged
 
 ASKED = ("minimum", "maximum", "select")
@@ -57,7 +57,7 @@ func @f(%n: i64, %k: i64) -> (i64) {{
 )
 def test_what_bounds_decide_goes(lines: list[str], left: list[str]) -> None:
     before = program(*lines)
-    after = verify(decide(before, TABLE), TABLE)
+    after = verify(fold_ranges(before, TABLE), TABLE)
     assert [i.op for i in walk(after.region) if i.op in ASKED] == left
     for n, k in itertools.product((0, 1, 2, 5), (-3, 0, 1, 2, 7)):
         assert interpret(before, TABLE, [n, k]) == interpret(after, TABLE, [n, k])
@@ -95,7 +95,7 @@ def test_bytes_of_ragged_rows_are_a_sum(shape: tuple[int, int]) -> None:
 
 
 def run(function: Function) -> Function:
-    return decide(function, TABLE)
+    return fold_ranges(function, TABLE)
 
 
 def test_a_clamp_inside_the_bounds_of_a_loop() -> None:

@@ -10,7 +10,7 @@ import pytest
 from adcore.ir import Function, interpret, parse_function, print_function, verify, walk
 from adcore.ops import TABLE
 from adcore.transform.optimize import check_sinking
-from adcore.transform.optimize.check_sinking import defer_checks
+from adcore.transform.optimize.check_sinking import sink_checks
 from tests.lower.native import Native, agree
 from tests.transform.texts import check_docstring, check_unchanged
 
@@ -72,7 +72,7 @@ func @f(%x: array<f64,2,C>, %y: array<f64,2,C>) -> (f64) {{
 
 
 def deferred(text: str) -> Function:
-    return verify(defer_checks(parse_function(text), TABLE), TABLE)
+    return verify(sink_checks(parse_function(text), TABLE), TABLE)
 
 
 def checks_inside(function: Function) -> int:
@@ -131,7 +131,7 @@ def test_checks_of_integers_stay_where_they_protect() -> None:
 
 
 def run(function: Function) -> Function:
-    return defer_checks(function, TABLE)
+    return sink_checks(function, TABLE)
 
 
 def test_one_kind_of_error_is_a_bool_that_the_loop_carries() -> None:

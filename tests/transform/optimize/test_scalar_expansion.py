@@ -7,12 +7,12 @@ from dataclasses import replace
 from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.optimize import scalar_expansion
-from adcore.transform.optimize.scalar_expansion import Reloading
+from adcore.transform.optimize.scalar_expansion import ScalarExpansion
 from tests.transform.texts import check_docstring, check_unchanged
 
 
 def run(function: Function) -> Function:
-    return replace(function, region=Reloading(function, TABLE).region(function.region))
+    return replace(function, region=ScalarExpansion(function, TABLE).region(function.region))
 
 
 def test_a_factor_that_is_not_in_memory_gets_an_array_for_all_iterations() -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks import differences
 from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import Precision, Slopes
-from pytest_adalloc.checks.directions import Directions
+from pytest_adalloc.checks.differences import extrapolation
+from pytest_adalloc.checks.differences.directions import Directions
+from pytest_adalloc.checks.differences.extrapolation import Precision, Slopes
 from pytest_adalloc.checks.grad_report import Verdict
 
 SAFETY = 8.0  # an estimated error is taken that many times
@@ -122,11 +122,11 @@ def without_drowned(judged: Judgement, directions: Directions) -> tuple[Judgemen
 
 def _verdict(slopes: Slopes, found: _Deviation, k: int) -> Verdict:
     kind = slopes.kind[k]
-    if kind in (differences.EDGE, differences.UNDEFINED):
+    if kind in (extrapolation.EDGE, extrapolation.UNDEFINED):
         return "edge of the domain"
-    if kind in (differences.JUMP, differences.CUSP):
+    if kind in (extrapolation.JUMP, extrapolation.CUSP):
         return "kink"
-    if kind == differences.KINK and abs(slopes.jump[k]) / 2 > found.allowed[k]:
+    if kind == extrapolation.KINK and abs(slopes.jump[k]) / 2 > found.allowed[k]:
         return "kink"
     if not math.isfinite(slopes.value[k]):
         return "finite differences unreliable here"

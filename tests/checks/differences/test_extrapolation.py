@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_adalloc.checks.differences import (
+from pytest_adalloc.checks.differences.extrapolation import (
     CUSP,
     EDGE,
     JUMP,

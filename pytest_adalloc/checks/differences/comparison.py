@@ -13,19 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks import differences
 from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import Precision, Sides, Slopes, measured_noise
-from pytest_adalloc.checks.directions import (
+from pytest_adalloc.checks.differences import extrapolation
+from pytest_adalloc.checks.differences.directions import (
     Directions,
     DomainBounds,
     chosen_directions,
     natural_scale,
     random_direction,
 )
+from pytest_adalloc.checks.differences.extrapolation import Precision, Sides, Slopes, measured_noise
+from pytest_adalloc.checks.differences.judging import (
+    GRAVEST_FIRST,
+    SAFETY,
+    Judgement,
+    Tolerance,
+    judge,
+    without_drowned,
+)
 from pytest_adalloc.checks.evaluation import Evaluator
 from pytest_adalloc.checks.grad_report import Verdict, Worst
-from pytest_adalloc.checks.judging import GRAVEST_FIRST, SAFETY, Judgement, Tolerance, judge, without_drowned
 
 Tick = Callable[[int, int], None]
 
@@ -131,7 +138,7 @@ def _differences(
         noise = measured_noise(lambda step: evaluator.at(point.vector + step * line), precision, base)
     sides = domain.sides(point, directions)
     sides = Sides(sides.forward[which], sides.backward[which])
-    return differences.slopes(
+    return extrapolation.slopes(
         sample, directions.scale[which], base, noise, precision, sides=sides, thorough=subset is not None, tick=tick
     ), noise
 
@@ -143,7 +150,7 @@ def _decided(
     verdict: Verdict = min(judged.verdicts, key=GRAVEST_FIRST.index, default="passed")
     among = [k for k, found in enumerate(judged.verdicts) if found == verdict]
     if not among:
-        return Comparison("passed", 0.0, -1, 0.0, 0.0, 0.0, 0.0, 0.0, differences.SMOOTH, directions.how, noise)
+        return Comparison("passed", 0.0, -1, 0.0, 0.0, 0.0, 0.0, 0.0, extrapolation.SMOOTH, directions.how, noise)
     ranking = judged.relative if verdict == "passed" else judged.excess
     k = max(among, key=lambda i: (float(np.nan_to_num(ranking[i], nan=np.inf)), -i))
     relative = judged.relative[~np.isnan(judged.relative)]
@@ -168,7 +175,7 @@ def _merged(first: Slopes, second: Slopes, subset: Sequence[int], judged: Judgem
     fields = {name: getattr(first, name).copy() for name in ("value", "error", "left", "right", "jump", "jump_error")}
     kinds = list(first.kind)
     for place, k in enumerate(subset):
-        smoother = kinds[k] != differences.SMOOTH and second.kind[place] == differences.SMOOTH
+        smoother = kinds[k] != extrapolation.SMOOTH and second.kind[place] == extrapolation.SMOOTH
         apart = abs(first.value[k] - second.value[place])
         if smoother or second.error[place] < fields["error"][k]:
             for name, values in fields.items():
@@ -230,5 +237,5 @@ def _nowhere(evaluator: Evaluator, gradient: Vector, component: int) -> Comparis
     how = "none: the function is not defined at the point"
     trouble = evaluator.trouble
     return Comparison(
-        "edge of the domain", nan, component, nan, got, nan, nan, nan, differences.UNDEFINED, how, 0.0, trouble
+        "edge of the domain", nan, component, nan, got, nan, nan, nan, extrapolation.UNDEFINED, how, 0.0, trouble
     )

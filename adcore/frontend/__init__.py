@@ -1,7 +1,7 @@
 """From Python functions to IR: `compile_function(function, signature)` gives a `Program`.
 
 The function's syntax tree is executed on abstract values (`values`): what is known while compiling is computed by
-Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `frame`, `statements`,
+Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `scope`, `statements`,
 `control`, `joins`, `expressions`, `calls`; for arrays `shapes`, `elementwise`, `memory`, `views`, `reductions`,
 `rebinding`.
 

@@ -15,7 +15,7 @@ from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
-from adcore.runtime.leaves import Array, LeafValue
+from adcore.runtime.leaves import LeafValue, NDArray
 from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
@@ -110,7 +110,7 @@ def bound_block(
     return wrapper_addresses()["bound"], block
 
 
-def _held(array: Array, words: int, flags: int) -> list[int]:
+def _held(array: NDArray, words: int, flags: int) -> list[int]:
     return [id(array), words, array.ndim, flags]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from adcore.ir.types import NUMPY_NAMES
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
 
-Array = np.ndarray[Any, Any]
+NDArray = np.ndarray[Any, Any]
 LeafValue = Any
 """A Python or NumPy number, an array, or a tuple of arrays."""
 
@@ -26,7 +26,7 @@ class Packed:
     """A list of numbers that was copied into `array`; `put` writes a list of numbers back where they came from."""
 
     leaf: int
-    array: Array
+    array: NDArray
     put: Callable[[list[Any]], None] | None
     weak: bool
 
@@ -178,7 +178,7 @@ def is_number(value: LeafValue) -> bool:
     return not isinstance(value, (np.ndarray, tuple))
 
 
-def arrays(value: LeafValue) -> tuple[Array, ...]:
+def arrays(value: LeafValue) -> tuple[NDArray, ...]:
     """The arrays of a leaf value; none for a number."""
     if isinstance(value, tuple):
         return value

@@ -10,13 +10,13 @@ import pytest
 
 from adcore.ir import Function, parse_function, verify
 from adcore.lower import Lowered, Options, emit, lower
-from adcore.lower.objects.execute import ENTRY, pack
 from adcore.ops import TABLE
 from adcore.runtime.linker import load
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.reverse import reverse
 from adcore.transform.optimize.bit_tiles import tile_bits
+from tests.lower.calling import ENTRY, pack
 from tests.lower.test_random_programs import ACTIVITY, arguments_of, assert_agrees
 from tests.samples import sample
 from tests.transform.random_programs import random_program

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from adcore.errors import WorkspaceError
-from adcore.lower.objects.execute import call, pack
 from adcore.runtime.linker import load
+from tests.lower.calling import call, pack
 from tests.lower.native import Native, agree
 
 PREFIX_SUMS = """

@@ -16,17 +16,18 @@ import numpy as np
 
 from adcore.frontend.numpy.functions.ufuncs import is_finite, is_infinite, is_nan
 from adcore.frontend.registry import number_function, wrong_number
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import POISON, Abstract, Const, Num
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import POISON, Abstract, Constant, Num
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.messages import python_message
 from adcore.frontend.values.number_arguments import scalar_arguments
 from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import folded, python_message, to_int
+from adcore.frontend.values.scalars import folded, to_int
 from adcore.frontend.values.weak_types import check_numpy, flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64
 
-Bad = Callable[[Frame, Value], Value]
+Bad = Callable[[FunctionScope, Value], Value]
 """Emits whether an operand is outside the domain."""
 
 
@@ -43,39 +44,39 @@ class MathFunction:
     numbers: int = 1
 
 
-def _number(frame: Frame, x: Value, value: float) -> Value:
-    return frame.const(value, x.type)  # type: ignore[arg-type]
+def _number(scope: FunctionScope, x: Value, value: float) -> Value:
+    return scope.const(value, x.type)  # type: ignore[arg-type]
 
 
 def below(limit: float) -> Bad:
-    return lambda frame, x: frame.emit("lt", x, _number(frame, x, limit))
+    return lambda scope, x: scope.emit("lt", x, _number(scope, x, limit))
 
 
 def at_most(limit: float) -> Bad:
-    return lambda frame, x: frame.emit("le", x, _number(frame, x, limit))
+    return lambda scope, x: scope.emit("le", x, _number(scope, x, limit))
 
 
 def magnitude_above(limit: float) -> Bad:
-    return lambda frame, x: frame.emit("gt", frame.emit("abs", x), _number(frame, x, limit))
+    return lambda scope, x: scope.emit("gt", scope.emit("abs", x), _number(scope, x, limit))
 
 
 def magnitude_at_least(limit: float) -> Bad:
-    return lambda frame, x: frame.emit("ge", frame.emit("abs", x), _number(frame, x, limit))
+    return lambda scope, x: scope.emit("ge", scope.emit("abs", x), _number(scope, x, limit))
 
 
-def infinite(frame: Frame, x: Value) -> Value:
-    return frame.emit("eq", frame.emit("abs", x), _number(frame, x, math.inf))
+def infinite(scope: FunctionScope, x: Value) -> Value:
+    return scope.emit("eq", scope.emit("abs", x), _number(scope, x, math.inf))
 
 
-def pole_of_gamma(frame: Frame, x: Value) -> Value:
+def pole_of_gamma(scope: FunctionScope, x: Value) -> Value:
     """Zero, negative whole numbers, minus infinity."""
-    whole = frame.emit("eq", frame.emit("floor", x), x)
-    return frame.emit("and", whole, frame.emit("le", x, _number(frame, x, 0.0)))
+    whole = scope.emit("eq", scope.emit("floor", x), x)
+    return scope.emit("and", whole, scope.emit("le", x, _number(scope, x, 0.0)))
 
 
-def pole_of_lgamma(frame: Frame, x: Value) -> Value:
+def pole_of_lgamma(scope: FunctionScope, x: Value) -> Value:
     """As for gamma, but log|gamma| of minus infinity is infinity."""
-    return frame.emit("and", pole_of_gamma(frame, x), frame.emit("gt", x, _number(frame, x, -math.inf)))
+    return scope.emit("and", pole_of_gamma(scope, x), scope.emit("gt", x, _number(scope, x, -math.inf)))
 
 
 MATH: dict[Callable[..., Any], MathFunction] = {
@@ -118,127 +119,129 @@ ROUNDING: dict[Callable[..., Any], tuple[str, str]] = {
 }
 
 
-def call_math(frame: Frame, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]) -> Abstract:
+def call_math(
+    scope: FunctionScope, node: ast.Call, function: Callable[..., Any], arguments: list[Abstract]
+) -> Abstract:
     """A function of the `math` module."""
     name = f"math.{function.__name__}"
-    values = scalar_arguments(frame, node, name, arguments)
+    values = scalar_arguments(scope, node, name, arguments)
     if values is None:
         return POISON
-    if all(isinstance(v, Const) for v in values):
-        return folded(frame, node, function, *values)
+    if all(isinstance(v, Constant) for v in values):
+        return folded(scope, node, function, *values)
     if function in ROUNDING:
-        return _rounded(frame, node, function, values[0]) if len(values) == 1 else wrong_number(frame, node, name)
-    floats = [materialise(frame, v, F64) for v in values]
+        return _rounded(scope, node, function, values[0]) if len(values) == 1 else wrong_number(scope, node, name)
+    floats = [materialise(scope, v, F64) for v in values]
     if function in SPECIAL:
         numbers, _, rule = SPECIAL[function]
-        return rule(frame, floats) if len(floats) == numbers else wrong_number(frame, node, name)
+        return rule(scope, floats) if len(floats) == numbers else wrong_number(scope, node, name)
     if function is math.log and len(floats) == 2:
-        logs = [_checked(frame, MATH[math.log], math.log, [x]) for x in floats]
-        frame.check(frame.emit("ne", logs[1], frame.const(0.0)), *python_message(lambda: 1.0 / 0.0))
-        return Num(frame.emit("div", *logs))
+        logs = [_checked(scope, MATH[math.log], math.log, [x]) for x in floats]
+        scope.check(scope.emit("ne", logs[1], scope.const(0.0)), *python_message(lambda: 1.0 / 0.0))
+        return Num(scope.emit("div", *logs))
     if function is math.hypot and len(floats) in (1, 3, 4):
-        return _long_hypot(frame, floats)
+        return _long_hypot(scope, floats)
     entry = MATH[function]
     if len(floats) != entry.numbers:
-        return wrong_number(frame, node, name)
-    return Num(_checked(frame, entry, function, floats))
+        return wrong_number(scope, node, name)
+    return Num(_checked(scope, entry, function, floats))
 
 
-def _checked(frame: Frame, entry: MathFunction, function: Callable[..., Any], operands: list[Value]) -> Value:
+def _checked(scope: FunctionScope, entry: MathFunction, function: Callable[..., Any], operands: list[Value]) -> Value:
     if entry.outside is not None:
         assert entry.outside_example is not None
-        outside = entry.outside(frame, operands[0])
-        frame.check(frame.emit("not", outside), *python_message(function, entry.outside_example))
-    result = frame.emit(entry.op, *operands)
+        outside = entry.outside(scope, operands[0])
+        scope.check(scope.emit("not", outside), *python_message(function, entry.outside_example))
+    result = scope.emit(entry.op, *operands)
     if entry.overflow_example is not None:
-        _check_overflow(frame, result, operands, *python_message(function, *entry.overflow_example))
+        _check_overflow(scope, result, operands, *python_message(function, *entry.overflow_example))
     return result
 
 
-def _check_overflow(frame: Frame, result: Value, operands: list[Value], error: str, message: str) -> None:
+def _check_overflow(scope: FunctionScope, result: Value, operands: list[Value], error: str, message: str) -> None:
     """Raise if the result is infinite although no operand is."""
-    infinite = frame.const(math.inf)
-    ok = frame.emit("ne", frame.emit("abs", result), infinite)
+    infinite = scope.const(math.inf)
+    ok = scope.emit("ne", scope.emit("abs", result), infinite)
     for value in operands:
-        ok = frame.emit("or", ok, frame.emit("eq", frame.emit("abs", value), infinite))
-    frame.check(ok, error, message)
+        ok = scope.emit("or", ok, scope.emit("eq", scope.emit("abs", value), infinite))
+    scope.check(ok, error, message)
 
 
-def _rounded(frame: Frame, node: ast.Call, function: Callable[..., Any], value: Abstract) -> Abstract:
+def _rounded(scope: FunctionScope, node: ast.Call, function: Callable[..., Any], value: Abstract) -> Abstract:
     assert isinstance(value, Num)
-    if function is math.trunc and not _truncates(frame, node, value):
+    if function is math.trunc and not _truncates(scope, node, value):
         return POISON
-    if value.type == I64 and function is not math.trunc and not value.kind.python:
+    if value.type == I64 and function is not math.trunc and not value.weak.always:
         # NumPy's integers have no `__floor__`: Python takes them for floats.
-        through = frame.emit("cast", frame.emit("cast", value.value, type="f64"), type="i64")
-        return Num(frame.emit("select", flag(frame, value.kind), value.value, through) if value.kind.mixed else through)
+        through = scope.emit("cast", scope.emit("cast", value.value, type="f64"), type="i64")
+        return Num(scope.emit("select", flag(scope, value.weak), value.value, through) if value.weak.mixed else through)
     if value.type.kind != "f":
-        return to_int(frame, node, Num(value.value))
+        return to_int(scope, node, Num(value.value))
     op, _ = ROUNDING[function]
     x = value.value
-    return Num(frame.emit("cast", x if op == "trunc" else frame.emit(op, x), type="i64"))
+    return Num(scope.emit("cast", x if op == "trunc" else scope.emit(op, x), type="i64"))
 
 
-def _truncates(frame: Frame, node: ast.Call, value: Num) -> bool:
+def _truncates(scope: FunctionScope, node: ast.Call, value: Num) -> bool:
     """Whether `math.trunc` goes on: of NumPy's numbers float64 alone says how it is truncated."""
     sample = {BOOL: np.True_, I64: np.int64(1), F32: np.float32(1.0), F64: np.float64(1.0)}[value.type]
-    if value.kind.python or hasattr(sample, "__trunc__"):
+    if value.weak.always or hasattr(sample, "__trunc__"):
         return True
-    if value.kind.numpy:
-        frame.error(node, f"math.trunc does not take {describe(value)}", "write int(...)")
+    if value.weak.never:
+        scope.error(node, f"math.trunc does not take {describe(value)}", "write int(...)")
         return False
-    check_numpy(frame, value.kind, *python_message(math.trunc, sample))
+    check_numpy(scope, value.weak, *python_message(math.trunc, sample))
     return True
 
 
-def _pow(frame: Frame, operands: list[Value]) -> Abstract:
+def _pow(scope: FunctionScope, operands: list[Value]) -> Abstract:
     """math.pow: like `**`, but what is no real number is a ValueError."""
     x, y = operands
-    zero = frame.const(0.0)
-    pole = frame.emit("and", frame.emit("eq", x, zero), frame.emit("lt", y, zero))
+    zero = scope.const(0.0)
+    pole = scope.emit("and", scope.emit("eq", x, zero), scope.emit("lt", y, zero))
     if sys.version_info >= (3, 11):
         # Since then zero to minus infinity is infinity.
-        pole = frame.emit("and", pole, frame.emit("lt", frame.emit("abs", y), frame.const(math.inf)))
-    negative = frame.emit("and", frame.emit("lt", x, zero), frame.emit("gt", x, frame.const(-math.inf)))
-    fraction = frame.emit("lt", frame.emit("floor", y), y)
-    bad = frame.emit("or", pole, frame.emit("and", negative, fraction))
-    frame.check(frame.emit("not", bad), *python_message(math.pow, -1.0, 0.5))
-    result = frame.emit("pow", x, y)
-    _check_overflow(frame, result, operands, *python_message(math.pow, 10.0, 1e3))
+        pole = scope.emit("and", pole, scope.emit("lt", scope.emit("abs", y), scope.const(math.inf)))
+    negative = scope.emit("and", scope.emit("lt", x, zero), scope.emit("gt", x, scope.const(-math.inf)))
+    fraction = scope.emit("lt", scope.emit("floor", y), y)
+    bad = scope.emit("or", pole, scope.emit("and", negative, fraction))
+    scope.check(scope.emit("not", bad), *python_message(math.pow, -1.0, 0.5))
+    result = scope.emit("pow", x, y)
+    _check_overflow(scope, result, operands, *python_message(math.pow, 10.0, 1e3))
     return Num(result)
 
 
-def _fmod(frame: Frame, operands: list[Value]) -> Abstract:
+def _fmod(scope: FunctionScope, operands: list[Value]) -> Abstract:
     x, y = operands
-    infinite = frame.emit("eq", frame.emit("abs", x), frame.const(math.inf))
-    known = frame.emit("eq", y, y)
-    bad = frame.emit("or", frame.emit("and", infinite, known), frame.emit("eq", y, frame.const(0.0)))
+    infinite = scope.emit("eq", scope.emit("abs", x), scope.const(math.inf))
+    known = scope.emit("eq", y, y)
+    bad = scope.emit("or", scope.emit("and", infinite, known), scope.emit("eq", y, scope.const(0.0)))
     # NaN in x passes, even with y = 0.
-    bad = frame.emit("and", bad, frame.emit("eq", x, x))
-    frame.check(frame.emit("not", bad), *python_message(math.fmod, 1.0, 0.0))
-    return Num(frame.emit("fmod", x, y))
+    bad = scope.emit("and", bad, scope.emit("eq", x, x))
+    scope.check(scope.emit("not", bad), *python_message(math.fmod, 1.0, 0.0))
+    return Num(scope.emit("fmod", x, y))
 
 
-def _radians(frame: Frame, operands: list[Value]) -> Abstract:
-    return Num(frame.emit("mul", operands[0], frame.const(math.pi / 180.0)))
+def _radians(scope: FunctionScope, operands: list[Value]) -> Abstract:
+    return Num(scope.emit("mul", operands[0], scope.const(math.pi / 180.0)))
 
 
-def _degrees(frame: Frame, operands: list[Value]) -> Abstract:
-    return Num(frame.emit("mul", operands[0], frame.const(180.0 / math.pi)))
+def _degrees(scope: FunctionScope, operands: list[Value]) -> Abstract:
+    return Num(scope.emit("mul", operands[0], scope.const(180.0 / math.pi)))
 
 
-def _long_hypot(frame: Frame, operands: list[Value]) -> Abstract:
-    result = frame.emit("abs", operands[0])
+def _long_hypot(scope: FunctionScope, operands: list[Value]) -> Abstract:
+    result = scope.emit("abs", operands[0])
     for value in operands[1:]:
-        result = frame.emit("hypot", result, value)
+        result = scope.emit("hypot", result, value)
     return Num(result)
 
 
-def _truth(test: Callable[[Frame, Value], Value]) -> Callable[[Frame, list[Value]], Abstract]:
-    return lambda frame, operands: Num(test(frame, operands[0]))
+def _truth(test: Callable[[FunctionScope, Value], Value]) -> Callable[[FunctionScope, list[Value]], Abstract]:
+    return lambda scope, operands: Num(test(scope, operands[0]))
 
 
-SPECIAL: dict[Callable[..., Any], tuple[int, str, Callable[[Frame, list[Value]], Abstract]]] = {
+SPECIAL: dict[Callable[..., Any], tuple[int, str, Callable[[FunctionScope, list[Value]], Abstract]]] = {
     math.pow: (2, "`x ** y` of floats", _pow),
     math.fmod: (2, "remainder with the sign of the first number", _fmod),
     math.isnan: (1, "whether it is not a number", _truth(is_nan)),

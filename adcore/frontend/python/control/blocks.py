@@ -21,10 +21,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from adcore.frontend.liveness import only_if
-from adcore.frontend.python.control_flow import branch, exit_flag, keeping, negated, wanted_before
-from adcore.frontend.python.raising import raise_unless
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import FALSE, TRUE, Abstract, Const, Num, Poison
+from adcore.frontend.python.control.branches import branch, exit_flag, keeping, negated, wanted_before
+from adcore.frontend.python.control.raising import raise_unless
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import FALSE, TRUE, Abstract, Constant, Num, Poison
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.numbers import materialise
 from adcore.ir.types import BOOL
@@ -47,182 +47,184 @@ class Depth:
     def deeper(self) -> Depth:
         return replace(self, level=self.level + 1)
 
-    def reached(self, frame: Frame, keep: Callable[[str], bool]) -> bool:
+    def reached(self, scope: FunctionScope, keep: Callable[[str], bool]) -> bool:
         """Whether it is enough, and what `keep` names may be used after the outermost branch as well."""
         return self.level >= MOST_NESTED and all(
-            isinstance(value, (Num, Const, Poison)) or self.names.get(name) is value
-            for name, value in frame.state.locals.items()
+            isinstance(value, (Num, Constant, Poison)) or self.names.get(name) is value
+            for name, value in scope.state.locals.items()
             if keep(name)
         )
 
 
-def execute(frame: Frame, body: Statements) -> None:
+def execute(scope: FunctionScope, body: Statements) -> None:
     """Statements one after the other, until control surely leaves."""
-    depth = Depth(frame.state.locals.copy())
-    rest = nested(frame, body, depth)
-    while rest and not frame.state.leaves:
-        flag = exit_flag(frame)
-        rest = under_flag(frame, flag, rest, depth) if isinstance(flag, Num) else nested(frame, rest, depth)
+    depth = Depth(scope.state.locals.copy())
+    rest = nested(scope, body, depth)
+    while rest and not scope.state.leaves:
+        flag = exit_flag(scope)
+        rest = under_flag(scope, flag, rest, depth) if isinstance(flag, Num) else nested(scope, rest, depth)
 
 
-def nested(frame: Frame, body: Statements, depth: Depth) -> Statements:
+def nested(scope: FunctionScope, body: Statements, depth: Depth) -> Statements:
     """Statements one after the other; those that are left once branches lie too deep in one another."""
     for position, stmt in enumerate(body):
-        if frame.state.leaves:
+        if scope.state.leaves:
             return ()
-        with frame.at(stmt):
+        with scope.at(stmt):
             if isinstance(stmt, ast.If):
-                rest = if_statement(frame, stmt, body, position + 1, depth)
+                rest = if_statement(scope, stmt, body, position + 1, depth)
                 if rest is not None:
                     return rest
             else:
-                frame.perform(stmt)
-        if position + 1 < len(body) and not frame.state.leaves:
-            flag = exit_flag(frame)
+                scope.perform(stmt)
+        if position + 1 < len(body) and not scope.state.leaves:
+            flag = exit_flag(scope)
             if isinstance(flag, Num):
                 rest = body[position + 1 :]
-                if depth.reached(frame, wanted_before(frame, rest[0])):
+                if depth.reached(scope, wanted_before(scope, rest[0])):
                     return rest
-                return under_flag(frame, flag, rest, depth)
+                return under_flag(scope, flag, rest, depth)
     return ()
 
 
-def if_statement(frame: Frame, stmt: ast.If, body: Statements, following: int, depth: Depth) -> Statements | None:
+def if_statement(
+    scope: FunctionScope, stmt: ast.If, body: Statements, following: int, depth: Depth
+) -> Statements | None:
     """`stmt`, which `body[following:]` follows. None, or what is left if that was compiled as a part of a branch."""
-    found = _undecided(frame, stmt)
+    found = _undecided(scope, stmt)
     if found is None:
         return None
     inner, flag = found
     if inner is stmt:
-        return _branches(frame, stmt, flag, body[following:], depth)
-    left = _branches(frame, inner, flag, (), depth)
+        return _branches(scope, stmt, flag, body[following:], depth)
+    left = _branches(scope, inner, flag, (), depth)
     return [*left, *body[following:]] if left else None
 
 
-def _undecided(frame: Frame, stmt: ast.If) -> tuple[ast.If, Num] | None:
+def _undecided(scope: FunctionScope, stmt: ast.If) -> tuple[ast.If, Num] | None:
     """The first of `if` and its `elif`s that needs a branch, with its condition; those before it are compiled."""
     while True:
-        with frame.at(stmt):
-            test = frame.evaluate(stmt.test)
+        with scope.at(stmt):
+            test = scope.evaluate(stmt.test)
             if isinstance(test, Poison):
-                _both_for_errors(frame, stmt)
+                _both_for_errors(scope, stmt)
                 return None
-            flag = condition(frame, stmt.test, test)
-            if isinstance(flag, Const) and flag.value:
-                frame.execute(stmt.body)
+            flag = condition(scope, stmt.test, test)
+            if isinstance(flag, Constant) and flag.value:
+                scope.execute(stmt.body)
                 return None
             if isinstance(flag, Num):
                 if len(stmt.body) != 1 or not isinstance(stmt.body[0], ast.Raise):
                     return stmt, flag
-                raise_unless(frame, stmt.body[0], negated(frame, flag))
+                raise_unless(scope, stmt.body[0], negated(scope, flag))
         otherwise = only_if(stmt.orelse)
-        if otherwise is None or frame.state.leaves:
-            frame.execute(stmt.orelse)
+        if otherwise is None or scope.state.leaves:
+            scope.execute(stmt.orelse)
             return None
         stmt = otherwise
 
 
-def _both_for_errors(frame: Frame, stmt: ast.If) -> None:
+def _both_for_errors(scope: FunctionScope, stmt: ast.If) -> None:
     """The test can't be compiled: look for more errors in the branches."""
-    before = frame.state
+    before = scope.state
     for body in (stmt.body, stmt.orelse):
-        frame.state = before.copy()
-        frame.execute(body)
-        for name, value in frame.state.locals.items():
+        scope.state = before.copy()
+        scope.execute(body)
+        for name, value in scope.state.locals.items():
             before.locals.setdefault(name, Poison() if name not in before.locals else value)
-    frame.state = before
+    scope.state = before
 
 
-def _branches(frame: Frame, stmt: ast.If, flag: Num, rest: Statements, depth: Depth) -> Statements | None:
+def _branches(scope: FunctionScope, stmt: ast.If, flag: Num, rest: Statements, depth: Depth) -> Statements | None:
     """`stmt`, which has to be a branch, and `rest` if one side of it surely leaves; the same result."""
-    leaves = frame.liveness.leaves
+    leaves = scope.liveness.leaves
     if leaves(stmt.body) and leaves(stmt.orelse):
-        return _exit(frame, stmt, flag, (), depth) or None
+        return _exit(scope, stmt, flag, (), depth) or None
     if leaves(stmt.body) or leaves(stmt.orelse):
-        return _exit(frame, stmt, flag, rest, depth)
-    _chain_of(frame, stmt, flag)
+        return _exit(scope, stmt, flag, rest, depth)
+    _chain_of(scope, stmt, flag)
     return None
 
 
 # Exits ----------------------------------------------------------------------------------------------------------------
 
 
-def _exit(frame: Frame, stmt: ast.If, flag: Num, rest: Statements, depth: Depth) -> Statements:
+def _exit(scope: FunctionScope, stmt: ast.If, flag: Num, rest: Statements, depth: Depth) -> Statements:
     """A branch of which one side leaves; the other one goes on with `rest`. What is left of it."""
-    then_leaves = frame.liveness.leaves(stmt.body)
+    then_leaves = scope.liveness.leaves(stmt.body)
     leaving = stmt.body if then_leaves else stmt.orelse
     going = [*(stmt.orelse if then_leaves else stmt.body), *rest]
     left: list[ast.stmt] = []
 
     def go_on() -> None:
-        left.extend(nested(frame, going, depth.deeper))
+        left.extend(nested(scope, going, depth.deeper))
 
     def leave() -> None:
-        frame.execute(leaving)
+        scope.execute(leaving)
 
-    if going and depth.reached(frame, wanted_before(frame, going[0])):
+    if going and depth.reached(scope, wanted_before(scope, going[0])):
         # It follows after the outermost branch.
         left, go_on = going, lambda: None
-    keep = _keeping_for(frame, rest[-1] if rest else stmt, left)
+    keep = _keeping_for(scope, rest[-1] if rest else stmt, left)
     sides = (leave, go_on) if then_leaves else (go_on, leave)
-    branch(frame, materialise(frame, flag, BOOL), *sides, keep)
+    branch(scope, materialise(scope, flag, BOOL), *sides, keep)
     return left
 
 
-def under_flag(frame: Frame, flag: Num, rest: Statements, depth: Depth) -> Statements:
+def under_flag(scope: FunctionScope, flag: Num, rest: Statements, depth: Depth) -> Statements:
     """`rest`, if control is still on the straight line; what is left of it."""
     left: list[ast.stmt] = []
 
     def going_on() -> None:
-        frame.state.returns = frame.state.breaks = frame.state.continues = FALSE
-        left.extend(nested(frame, rest, depth.deeper))
+        scope.state.returns = scope.state.breaks = scope.state.continues = FALSE
+        left.extend(nested(scope, rest, depth.deeper))
 
-    with frame.at(rest[0]):
-        inside = materialise(frame, negated(frame, flag), BOOL)
-        branch(frame, inside, going_on, lambda: None, _keeping_for(frame, rest[-1], left))
+    with scope.at(rest[0]):
+        inside = materialise(scope, negated(scope, flag), BOOL)
+        branch(scope, inside, going_on, lambda: None, _keeping_for(scope, rest[-1], left))
     return left
 
 
-def _keeping_for(frame: Frame, last: ast.stmt, left: Statements) -> Callable[[str], bool]:
+def _keeping_for(scope: FunctionScope, last: ast.stmt, left: Statements) -> Callable[[str], bool]:
     """Which names matter after a branch that ends with `last`, or leaves `left` of it to be compiled."""
-    after = keeping(frame, last)
-    return lambda name: wanted_before(frame, left[0])(name) if left else after(name)
+    after = keeping(scope, last)
+    return lambda name: wanted_before(scope, left[0])(name) if left else after(name)
 
 
 # Chains of `elif` -----------------------------------------------------------------------------------------------------
 
 
-def _chain_of(frame: Frame, stmt: ast.If, flag: Num) -> None:
+def _chain_of(scope: FunctionScope, stmt: ast.If, flag: Num) -> None:
     """An `if` with all its `elif`s, of which no side surely leaves.
 
     Where they are many, a name of their own says whether none of those before was taken, and the next ones follow.
     """
     none_taken = f"$none taken at {stmt.lineno}:{stmt.col_offset}" if _is_long(stmt) else ""
     if none_taken:
-        frame.state.locals[none_taken] = FALSE
-    depth = Depth(frame.state.locals.copy())
-    left = _chain(frame, stmt, flag, none_taken, depth)
+        scope.state.locals[none_taken] = FALSE
+    depth = Depth(scope.state.locals.copy())
+    left = _chain(scope, stmt, flag, none_taken, depth)
     while left is not None:
-        left = _next_part(frame, stmt, left, none_taken, depth)
-    frame.state.locals.pop(none_taken, None)
+        left = _next_part(scope, stmt, left, none_taken, depth)
+    scope.state.locals.pop(none_taken, None)
 
 
-def _next_part(frame: Frame, stmt: ast.If, part: ast.If, none_taken: str, depth: Depth) -> ast.If | None:
+def _next_part(scope: FunctionScope, stmt: ast.If, part: ast.If, none_taken: str, depth: Depth) -> ast.If | None:
     """The `elif`s of `stmt` from `part` on, if none before was taken; what is left."""
-    going = frame.state.locals[none_taken]
+    going = scope.state.locals[none_taken]
     assert isinstance(going, Num)
     left: list[ast.If] = []
 
     def go_on() -> None:
-        frame.state.locals[none_taken] = FALSE
-        found = _undecided(frame, part)
+        scope.state.locals[none_taken] = FALSE
+        found = _undecided(scope, part)
         if found is not None:
-            left.extend(filter(None, [_chain(frame, *found, none_taken, depth)]))
+            left.extend(filter(None, [_chain(scope, *found, none_taken, depth)]))
 
     def taken() -> None:
-        frame.state.locals[none_taken] = FALSE
+        scope.state.locals[none_taken] = FALSE
 
-    branch(frame, going.value, go_on, taken, _keeping_chain(frame, stmt, left))
+    branch(scope, going.value, go_on, taken, _keeping_chain(scope, stmt, left))
     return left[0] if left else None
 
 
@@ -233,28 +235,28 @@ def _is_long(stmt: ast.If) -> bool:
     return count > MOST_NESTED
 
 
-def _chain(frame: Frame, stmt: ast.If, flag: Num, none_taken: str, depth: Depth) -> ast.If | None:
+def _chain(scope: FunctionScope, stmt: ast.If, flag: Num, none_taken: str, depth: Depth) -> ast.If | None:
     """As far as branches may lie in one another; the `if` of the first `elif` that is left."""
     left: list[ast.If] = []
 
     def otherwise() -> None:
         inner = only_if(stmt.orelse)
         if inner is None:
-            frame.execute(stmt.orelse)
-        elif none_taken and depth.reached(frame, wanted_before(frame, inner)):
-            frame.state.locals[none_taken] = TRUE
+            scope.execute(stmt.orelse)
+        elif none_taken and depth.reached(scope, wanted_before(scope, inner)):
+            scope.state.locals[none_taken] = TRUE
             left.append(inner)
         else:
-            found = _undecided(frame, inner)
+            found = _undecided(scope, inner)
             if found is not None:
-                left.extend(filter(None, [_chain(frame, *found, none_taken, depth.deeper)]))
+                left.extend(filter(None, [_chain(scope, *found, none_taken, depth.deeper)]))
 
-    keep = _keeping_chain(frame, stmt, left)
-    branch(frame, materialise(frame, flag, BOOL), lambda: frame.execute(stmt.body), otherwise, keep)
+    keep = _keeping_chain(scope, stmt, left)
+    branch(scope, materialise(scope, flag, BOOL), lambda: scope.execute(stmt.body), otherwise, keep)
     return left[0] if left else None
 
 
-def _keeping_chain(frame: Frame, stmt: ast.If, left: Sequence[ast.If]) -> Callable[[str], bool]:
+def _keeping_chain(scope: FunctionScope, stmt: ast.If, left: Sequence[ast.If]) -> Callable[[str], bool]:
     """Which names matter after a part of the chain of `stmt`: one that was taken goes on after all of it."""
-    after = keeping(frame, stmt)
-    return lambda name: after(name) or (bool(left) and wanted_before(frame, left[0])(name))
+    after = keeping(scope, stmt)
+    return lambda name: after(name) or (bool(left) and wanted_before(scope, left[0])(name))

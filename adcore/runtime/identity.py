@@ -65,7 +65,13 @@ def reach(function: Any, statics: Iterable[Any] = (), rule_of: Callable[[Any], A
     """All that compiling `function` may read; `statics` are values and classes that its signature holds, `rule_of`
     gives a function's custom derivatives. Raises Unstable."""
     walk = Reached(rule_of)
-    walk.start(function, statics)
+    try:
+        walk.start(function, statics)
+    except Unstable:
+        raise
+    except Exception as error:
+        # Attributes of other people's objects may raise anything; that is no reason for the call to fail.
+        raise Unstable(f"{type(error).__name__}: {error}") from error
     return walk
 
 
@@ -192,7 +198,8 @@ class Reached:
         what = f"{type(value).__module__}.{type(value).__qualname__}"
         if strict:
             raise Unstable(f"a value of type {what}")
-        self._put("opaque", what)
+        # Functions of other libraries are no captures: that they cannot be compiled is all that their name decides.
+        self._put("opaque", what, *(_name(value) if callable(value) else ()))
         self._number(value)
         self._unstable.add(id(value))
 

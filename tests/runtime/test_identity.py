@@ -211,6 +211,15 @@ def test_what_has_no_identity_elsewhere_is_for_the_captures_to_say() -> None:
     assert reached.covers([])
 
 
+def test_functions_of_other_libraries_count_by_name() -> None:
+    space = world("def f(x):\n    return K(x)\n")
+    found = []
+    for name in ("one", "other"):
+        space["K"] = type(name, (), {"__call__": lambda self, x: x, "__name__": name})()
+        found.append(digest(space))
+    assert found[0] != found[1]
+
+
 def test_rules() -> None:
     space = world()
 
@@ -236,6 +245,17 @@ def test_a_module_that_makes_its_attributes_up_is_refused() -> None:
     space["cfg"].__getattr__ = lambda name: 1.0
     with pytest.raises(Unstable):
         digest(space)
+
+
+def test_objects_that_raise_are_no_reason_to_fail() -> None:
+    class Wild:
+        def __call__(self) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            raise OSError(name)
+
+    with pytest.raises(Unstable, match="OSError"):
+        reach(outer(Wild()))
 
 
 def test_places_are_found_again() -> None:

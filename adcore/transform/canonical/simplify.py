@@ -42,14 +42,12 @@ from adcore.ir.core import Function, Instr, Region, Value, meaning, walk
 from adcore.ir.facts import kept
 from adcore.ir.interpreter import normal
 from adcore.ir.types import Scalar, is_float
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.memory_versions import MemoryVersions
 from adcore.transform.canonical.patterns import Match
 from adcore.transform.canonical.rewrites import RULES_OF, rewritten
-
-ROUNDS = 4
-"""What a round takes out of a loop may let the next one do more; more than this has not been seen to pay."""
 
 Key = tuple[Any, ...]
 """What instructions that compute the same have in common."""
@@ -65,7 +63,7 @@ def simplify(function: Function, ops: Table) -> Function:
     if ops in simple_in(function):
         return function
     size = sum(1 for _ in walk(function.region))
-    for _ in range(ROUNDS):
+    for _ in range(MODEL.simplify_rounds):
         before, pass_ = function, Simplifier(ops)
         function = eliminate_dead_code(pass_.run(function), ops)
         if function is before or not pass_.unsettled:

@@ -24,6 +24,7 @@ from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, Scalar
+from adcore.machine_model import MODEL
 from adcore.transform.checkpointing.outline import Outlined, call_inline
 from adcore.transform.checkpointing.snapshots import Arrays, Snapshots, emit_split
 from adcore.transform.loop_building import inits_of, trip_count
@@ -94,10 +95,6 @@ def counters(planner: Planner, loop: Instr, arguments: Sequence[Any]) -> range:
     return range(first, stop, loop.attrs["step"])
 
 
-MOST_STEPS = 10_000
-"""Of loops with more steps only the first and the last are looked at; the limit holds at run time all the same."""
-
-
 def dearest_iteration(step: Planner, plan: Plan, iterations: range, inputs: Sequence[Any]) -> int | None:
     """The loop variable of the step with the largest record, None if all are alike; `inputs` are the arguments of a
     step after its loop variable. Raises Unknown."""
@@ -105,7 +102,7 @@ def dearest_iteration(step: Planner, plan: Plan, iterations: range, inputs: Sequ
     try:
         step.sizes.evaluate(amount, [None, *inputs])
     except Unknown:  # it depends on the loop variable, or cannot be known
-        looked_at = iterations if len(iterations) <= MOST_STEPS else (iterations[0], iterations[-1])
+        looked_at = iterations if len(iterations) <= MODEL.most_steps else (iterations[0], iterations[-1])
         return max(looked_at, key=lambda iteration: step.sizes.evaluate(amount, [iteration, *inputs]), default=None)
     return None
 

@@ -19,16 +19,11 @@ from adcore.analysis.activity import ActivityFacts, depending_on
 from adcore.analysis.affine.dependence import Dependence
 from adcore.ir.core import Instr, Value, free_values, walk
 from adcore.ir.types import I64, Scalar, Type, is_float
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 CHOICES = {"minimum": "le", "maximum": "ge"}
 """The comparison by which the first operand is chosen: that of the derivative's rule, ties and NaN included."""
-
-MOST_PATHS = 64
-"""Ways through the choices of one iteration: beyond that, it is not a running maximum, and code would explode."""
-
-MOST_SAVED = 8
-"""Integers that may be remembered beside the iteration."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +92,11 @@ class Choices:
         """The choices between `value` and the carried values `ends`, operands first; empty if it is none of them."""
         paths: dict[Value, int] = {}
         self._count(value, ends, paths)
-        return [v for v, count in paths.items() if count and v not in ends] if paths[value] <= MOST_PATHS else []
+        return (
+            [v for v, count in paths.items() if count and v not in ends]
+            if paths[value] <= MODEL.most_selection_paths
+            else []
+        )
 
     def _count(self, value: Value, ends: frozenset[Value], paths: dict[Value, int]) -> int:
         """In how many ways `value` may lead to its leaves; 0 if none of these is a carried value."""
@@ -166,7 +165,7 @@ class SelectionSearch:
         """`values` as something that can be computed after the loop; None if they cannot."""
         instrs: dict[Instr, None] = {}
         saved: dict[Value, None] = {}
-        if all(self.collect(v, instrs, saved) for v in values) and len(saved) <= MOST_SAVED:
+        if all(self.collect(v, instrs, saved) for v in values) and len(saved) <= MODEL.most_selection_saved:
             return Candidate(values, tuple(map(_unchecked, instrs)), tuple(saved))
         return None
 

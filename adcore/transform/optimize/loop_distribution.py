@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.structure import structure_of
 from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.machine_model import MODEL
 from adcore.ops import Table
-
-MOST_ACCESSES = 48
-"""Loads and stores that a nest may have: every pair of them is tested."""
 
 LoopBounds = tuple[tuple[Value, Value], ...]
 
@@ -61,7 +59,7 @@ class Distribution:
         (body,) = loop.regions
         if not all(self.is_plain(i) for i in walk(body)):
             return None
-        if sum(i.op in self.ops.elements for i in walk(body)) > MOST_ACCESSES:
+        if sum(i.op in self.ops.elements for i in walk(body)) > MODEL.most_distributed_accesses:
             return None
         self.loop, self.level = loop, self.structure.depth(body)
         self.bounds = [v for i in walk(body) if i.op == "for" for v in i.operands[:2]]

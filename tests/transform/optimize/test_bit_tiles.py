@@ -12,11 +12,14 @@ import pytest
 import adcore as ad
 from adcore.ir import Function, parse_function, verify
 from adcore.ir.core import walk
+from adcore.machine_model import MODEL
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
-from adcore.transform.optimize.bit_tiles import TILE, tile_bits
+from adcore.transform.optimize.bit_tiles import tile_bits
 from tests.lower.native import Native, agree
 from tests.transform.texts import check_pass, check_unchanged
+
+TILE = MODEL.bit_tile
 
 PROGRAM = """
 func @rows(%x: array<f64,2,C>, %lo: i64) -> (f64) {

@@ -7,8 +7,7 @@ no special case, and each call is specialised on what is known about its argumen
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +116,21 @@ class Session:
         return self._cells
 
 
+class _Place:
+    """Context manager: a builder's span is `span` inside."""
+
+    __slots__ = ("before", "builder", "span")
+
+    def __init__(self, builder: Builder, span: Span) -> None:
+        self.builder, self.span = builder, span
+
+    def __enter__(self) -> None:
+        self.before, self.builder.span = self.builder.span, self.span
+
+    def __exit__(self, *error: object) -> None:
+        self.builder.span = self.before
+
+
 @dataclass(eq=False)
 class FunctionScope:
     """One function being compiled."""
@@ -148,14 +162,9 @@ class FunctionScope:
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
 
-    @contextmanager
-    def at(self, node: ast.AST) -> Iterator[None]:
+    def at(self, node: ast.AST) -> _Place:
         """Instructions emitted inside carry the span of `node`."""
-        before, self.builder.span = self.builder.span, self.span(node)
-        try:
-            yield
-        finally:
-            self.builder.span = before
+        return _Place(self.builder, self.span(node))
 
     def error(
         self, node: ast.AST | Span, title: str, help: str = "", label: str = "", notes: tuple[str, ...] = ()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,8 +64,7 @@ class Kernel:
         return tuple(frame.result(k) for k in range(len(self.layout.results)))
 
 
-@dataclass(frozen=True)
-class Returned:
+class Returned(NamedTuple):
     """What a native call hands back: None, consecutive float results from number `first`, or what `finish` makes.
 
     `floats`: None for a general result; 0 for None; otherwise how many. `single`: one float, not a tuple of one.

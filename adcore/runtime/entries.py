@@ -66,8 +66,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, type):
         return ("class", value.__module__, value.__qualname__)
     if KNOWN.get(type(value).__name__) is type(value):
-        fields = dataclasses.fields(value)
-        return (type(value).__name__, tuple(_plain(getattr(value, field.name)) for field in fields))
+        # Some are named tuples, which are made faster than data classes, and each start makes them.
+        names = getattr(value, "_fields", None) or [field.name for field in dataclasses.fields(value)]
+        return (type(value).__name__, tuple(_plain(getattr(value, name)) for name in names))
     raise NotPlain(f"a value of type {type(value).__name__}")
 
 

@@ -67,6 +67,8 @@ def reach(function: Any, statics: Iterable[Any] = (), rule_of: Callable[[Any], A
     walk = Reached(rule_of)
     try:
         walk.start(function, statics)
+    except Unstable:
+        raise
     except Exception as error:
         # Attributes of other people's objects may raise anything; that is no reason for the call to fail.
         raise Unstable(f"{type(error).__name__}: {error}") from error

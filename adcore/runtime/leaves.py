@@ -8,8 +8,7 @@ function writes into them, back out of it by `Packed.write_back`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ LeafValue = Any
 """A Python or NumPy number, an array, or a tuple of arrays."""
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """A list of numbers that was copied into `array`; `put` writes a list of numbers back where they came from."""
 
     leaf: int

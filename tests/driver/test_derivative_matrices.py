@@ -127,7 +127,7 @@ def test_hvp_needs_a_vector() -> None:
     lambda: ad.jacobian(spread, (0, 1)).bind(0.7, 2.0),
     lambda: ad.jacobian(outer).bind(np.linspace(0.1, 1.0, 40)),
     lambda: ad.jacobian(outer).bind(X),
-], ids=["hvp", "hessian", "in place", "rosenbrock", "columns", "rows", "chunks"])  # fmt: skip
+], ids=["hvp", "hessian", "in place", "rosenbrock", "columns", "rows", "batches"])  # fmt: skip
 def test_no_allocation(make: Any) -> None:
     from pytest_adalloc import measure
 

@@ -102,6 +102,7 @@ def test_nothing_is_stored_by_a_compiler_that_was_edited_meanwhile(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "files", lambda: "other files")
+    monkeypatch.setattr(cache, "_checked", [0.0, True])
     cache.store("name", b"code")
     assert cache.fetch("name") is None
 

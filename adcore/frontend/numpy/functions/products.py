@@ -207,3 +207,31 @@ numpy_function(np.outer, takes="a b", least=2, samples=("x, y",), about="all pro
 numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about="the product of two vectors")(
     _of_two(inner)
 )
+
+
+@numpy_function(
+    np.cross,
+    takes="a b",
+    least=2,
+    samples=("S[0], S[1]", "S[:, 0], [1.0, a, 2.0]"),
+    about="the cross product of two vectors of three numbers",
+)
+def cross(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    pair = _factors(scope, node, "np.cross", found["a"], found["b"])
+    if pair is None:
+        return POISON
+    if any(part.rank != 1 for part in pair):
+        return scope.error(node, "np.cross is supported for vectors of three numbers", "loop over the rows")
+    type_ = _type(scope, node, *pair)
+    if type_ is None:
+        return POISON
+    for part in pair:
+        three = scope.emit("eq", materialise(scope, part.shape[0], I64), scope.const(3))
+        scope.check(three, "NotImplementedError", "np.cross is supported for vectors of three numbers")
+    x, y = ([materialise(scope, part.at([scope.const(k)]), type_) for k in range(3)] for part in pair)
+    result = allocate(scope, [Constant(3)], type_)
+    for k in range(3):
+        i, j = (k + 1) % 3, (k + 2) % 3
+        value = scope.emit("sub", scope.emit("mul", x[i], y[j]), scope.emit("mul", x[j], y[i]))
+        store(scope, node, Num(value, STRONG), result, [scope.const(k)])
+    return result

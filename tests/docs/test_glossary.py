@@ -17,11 +17,7 @@ COMMON = {
 }  # fmt: skip
 """Words that mean something else as well: the glossary holds where they would mean this."""
 
-LEFT: dict[str, set[str]] = {
-    "skeleton": {"adcore/frontend"}, "refreshed": {"adcore/frontend"}, "surviving": {"adcore/frontend"},
-    "maybe": {"adcore/frontend"}, "stream": {"adcore/frontend", "pytest_adalloc/report"}, "ruled": {"adcore/frontend"},
-    "turn": {"adcore/lower"},
-}  # fmt: skip
+LEFT: dict[str, set[str]] = {"stream": {"pytest_adalloc/report"}}
 """Words that are used in some folders all the same."""
 
 

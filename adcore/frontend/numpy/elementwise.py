@@ -191,17 +191,17 @@ def operands(scope: FunctionScope, node: ast.AST, name: str, values: Sequence[Ab
 def _boolean_indexed(
     scope: FunctionScope, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], rule: ElementRule
 ) -> Abstract:
-    """Elements under one mask: computed everywhere, used where the mask holds."""
-    masks = {id(v.mask.value): v.mask for v in values if isinstance(v, BooleanIndexed)}
-    if len(masks) > 1 or any(is_array(v) and not isinstance(v, BooleanIndexed) for v in values):
+    """Elements that one array of bools selects: computed everywhere, used where it holds."""
+    bool_arrays = {id(v.selects.value): v.selects for v in values if isinstance(v, BooleanIndexed)}
+    if len(bool_arrays) > 1 or any(is_array(v) and not isinstance(v, BooleanIndexed) for v in values):
         return scope.error(
             node,
             "elements under a mask are combined with other arrays",
             "use one mask, under one name, on both sides: `x[m] = y[m] * z[m]`, or np.where(m, ..., ...)",
         )
     inner = apply(scope, node, function, [v.source if isinstance(v, BooleanIndexed) else v for v in values], rule)
-    (mask,) = masks.values()
-    return BooleanIndexed(inner, mask) if isinstance(inner, Lazy) else POISON
+    (selects,) = bool_arrays.values()
+    return BooleanIndexed(inner, selects) if isinstance(inner, Lazy) else POISON
 
 
 def _constants_fit(scope: FunctionScope, node: ast.AST, values: Sequence[Abstract], inputs: Sequence[Scalar]) -> bool:

@@ -48,9 +48,9 @@ class ReductionSource:
 def source_of(scope: FunctionScope, node: ast.AST, value: Abstract, what: str) -> ReductionSource | None:
     """Arrays, lists of numbers, numbers; reports what can't be reduced."""
     if isinstance(value, BooleanIndexed):
-        mask, inner = value.mask, value.source
+        selects, inner = value.selects, value.source
         return ReductionSource(inner.shape, inner.element, inner.at,
-                      lambda index: materialise(scope, load(scope, mask, index[: mask.rank])))  # fmt: skip
+                      lambda index: materialise(scope, load(scope, selects, index[: selects.rank])))  # fmt: skip
     if isinstance(value, Uniform) and not isinstance(value.leaves[0].type, ListType) and len(value.leaves) == 1:
         iterable = iterable_of(scope, node, value)
         assert iterable is not None

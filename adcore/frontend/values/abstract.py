@@ -181,10 +181,10 @@ class Lazy:
 
 @dataclass(frozen=True, eq=False)
 class BooleanIndexed:
-    """`source[mask]`: those elements where the mask holds. How many they are is only known at run time."""
+    """`source[selects]`: those elements where `selects` holds. How many they are is only known at run time."""
 
     source: Lazy
-    mask: ArrayRef
+    selects: ArrayRef
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.indexing.booleans import boolean_index_of, put_boolean
-from adcore.frontend.numpy.indexing.integer_arrays import gathered, positions, scatter
+from adcore.frontend.numpy.indexing.integer_arrays import gathered, index_array, scatter
 from adcore.frontend.numpy.indexing.views import is_none, place, view
 from adcore.frontend.numpy.materialise import (
     Target,
@@ -41,20 +41,20 @@ from adcore.ir.core import Value
 
 
 def selected(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[Abstract]) -> Abstract:
-    """`owner[parts]` of an array in memory or not: a number, a view, or what a mask or positions select."""
+    """`owner[parts]` of an array in memory or not: a number, a view, or what an array of bools or integers selects."""
     if isinstance(owner, Lazy):
         owner = computed(scope, node, owner)
     if isinstance(owner, BooleanIndexed):
         return in_memory(scope, node, owner)
     assert isinstance(owner, (ArrayRef, Expanded, Reshaped))
-    mask = boolean_index_of(scope, node, owner, parts)
-    if isinstance(mask, Poison):
+    selects = boolean_index_of(scope, node, owner, parts)
+    if isinstance(selects, Poison):
         return POISON
-    if mask is not None:
+    if selects is not None:
         source = operand(scope, owner)
         assert source is not None
-        return BooleanIndexed(source, mask)
-    parts = [positions(scope, node, p) for p in parts]
+        return BooleanIndexed(source, selects)
+    parts = [index_array(scope, node, p) for p in parts]
     if any(map(is_array, parts)):
         return gathered(scope, node, owner, parts)
     return view(scope, node, owner, parts)
@@ -69,16 +69,16 @@ def is_special(owner: Abstract, parts: list[Abstract]) -> bool:
 
 def put_selected(scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract], value: Abstract) -> None:
     """`owner[parts] = value`."""
-    mask = boolean_index_of(scope, node, owner, parts)
-    if isinstance(mask, Poison):
+    selects = boolean_index_of(scope, node, owner, parts)
+    if isinstance(selects, Poison):
         return
-    if mask is not None:
-        put_boolean(scope, node, owner, mask, value)
+    if selects is not None:
+        put_boolean(scope, node, owner, selects, value)
         return
     if isinstance(value, BooleanIndexed):
         in_memory(scope, node, value)
         return
-    parts = [positions(scope, node, p) for p in parts]
+    parts = [index_array(scope, node, p) for p in parts]
     if any(isinstance(p, Poison) for p in parts):
         return
     if any(map(is_array, parts)):
@@ -105,16 +105,16 @@ def update_selected(
     later: ast.AST,
     evaluate: Callable[[], Abstract],
 ) -> None:
-    """`owner[parts] OP= value` for masks and positions: taken out, changed, put back; `evaluate` gives the value."""
-    mask = boolean_index_of(scope, node, owner, parts)
-    parts = [positions(scope, node, p) for p in parts] if mask is None else []
-    if isinstance(mask, Poison) or any(isinstance(p, Poison) for p in parts):
+    """`owner[parts] OP= value` for arrays of bools and integers: out, changed, back; `evaluate` gives the value."""
+    selects = boolean_index_of(scope, node, owner, parts)
+    parts = [index_array(scope, node, p) for p in parts] if selects is None else []
+    if isinstance(selects, Poison) or any(isinstance(p, Poison) for p in parts):
         evaluate()
-    elif mask is not None:
-        old, value = settled(scope, node, selected(scope, node, owner, [mask]), later, evaluate)
+    elif selects is not None:
+        old, value = settled(scope, node, selected(scope, node, owner, [selects]), later, evaluate)
         new = operation(scope, node, kind, old, value)
         if isinstance(new, BooleanIndexed) and can_hold(scope, node, base(owner).element, new.source.element):
-            put_boolean(scope, node, owner, mask, new)
+            put_boolean(scope, node, owner, selects, new)
     elif any(map(is_array, parts)):
         old = gathered(scope, node, owner, parts)
         new = operation(scope, node, kind, old, evaluate())

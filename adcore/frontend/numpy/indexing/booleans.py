@@ -1,4 +1,4 @@
-"""Masks: `x[m]` for an array of bools, read and stored to."""
+"""Boolean indexing: `x[m]` for an array of bools, read and stored to."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from adcore.ir.types import BOOL, I64
 def boolean_index_of(
     scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]
 ) -> ArrayRef | Poison | None:
-    """The mask in `owner[mask]`, its shape checked; None if there is none."""
-    masks = [p for p in parts if is_array(p) and not isinstance(p, BooleanIndexed) and p.element == BOOL]  # type: ignore[union-attr]
+    """The array of bools in `owner[m]`, its shape checked; None if there is none."""
+    bool_arrays = [p for p in parts if is_array(p) and not isinstance(p, BooleanIndexed) and p.element == BOOL]  # type: ignore[union-attr]
     if any(isinstance(p, BooleanIndexed) for p in parts):
         return scope.error(node, "a selection by a mask can't be a subscript", "write a loop")
-    if not masks:
+    if not bool_arrays:
         return None
     if len(parts) > 1:
         return scope.error(node, "a mask together with other subscripts is not supported", "write a loop")
-    found = in_memory(scope, node, masks[0])
+    found = in_memory(scope, node, bool_arrays[0])
     if isinstance(found, (Expanded, Reshaped)):
         whole = operand(scope, found)
         assert whole is not None
@@ -64,15 +64,15 @@ def boolean_index_of(
     return found
 
 
-def under_mask(scope: FunctionScope, mask: ArrayRef, index: Sequence[Value]) -> Value:
+def is_selected(scope: FunctionScope, selects: ArrayRef, index: Sequence[Value]) -> Value:
     """Whether the element at `index` is selected."""
-    return materialise(scope, load(scope, mask, index[: mask.rank]))
+    return materialise(scope, load(scope, selects, index[: selects.rank]))
 
 
-def put_boolean(scope: FunctionScope, node: ast.AST, target: Target, mask: ArrayRef, value: Abstract) -> None:
-    """`target[mask] = value` for a number or for elements under the same mask."""
+def put_boolean(scope: FunctionScope, node: ast.AST, target: Target, selects: ArrayRef, value: Abstract) -> None:
+    """`target[selects] = value` for a number or for elements that the same array selects."""
     source = value.source if isinstance(value, BooleanIndexed) else operand(scope, value) if is_scalar(value) else None
-    if source is None or (isinstance(value, BooleanIndexed) and value.mask.value is not mask.value):
+    if source is None or (isinstance(value, BooleanIndexed) and value.selects.value is not selects.value):
         scope.error(
             node,
             f"{describe(value)} is stored under a mask",
@@ -86,15 +86,15 @@ def put_boolean(scope: FunctionScope, node: ast.AST, target: Target, mask: Array
         if len(shape) != len(source.shape):
             scope.error(node, "elements are stored under a mask into an array of another rank", "write a loop")
             return
-        # Along the axes of the mask both have its lengths.
+        # Along the axes of `selects` both have its lengths.
         text = "shape mismatch: value array of shape {} could not be broadcast to indexing result of shape {}"
-        fits(scope, shape[mask.rank :], source.shape[mask.rank :], text)
+        fits(scope, shape[selects.rank :], source.shape[selects.rank :], text)
     if clashes(scope, target, source, aligned=True):
-        source = _selected_copy(scope, node, source, mask)
-    mask_part = operand(scope, mask)
-    assert mask_part is not None
-    if clashes(scope, target, mask_part, aligned=True):
-        mask = computed(scope, node, mask_part)
+        source = _selected_copy(scope, node, source, selects)
+    selects_part = operand(scope, selects)
+    assert selects_part is not None
+    if clashes(scope, target, selects_part, aligned=True):
+        selects = computed(scope, node, selects_part)
     elements = source
 
     def one(index: list[Value]) -> None:
@@ -102,13 +102,13 @@ def put_boolean(scope: FunctionScope, node: ast.AST, target: Target, mask: Array
             put(scope, node, elements.at(index if elements.shape else []), target, index)
         with scope.builder.region() as outside:
             pass
-        scope.builder.emit_many("if", (under_mask(scope, mask, index),), {}, (inside.region, outside.region), ())
+        scope.builder.emit_many("if", (is_selected(scope, selects, index),), {}, (inside.region, outside.region), ())
 
     nest(scope, shape, one)
 
 
-def _selected_copy(scope: FunctionScope, node: ast.AST, source: Lazy, mask: ArrayRef) -> Lazy:
-    """The elements under the mask in an array of their own; what is not selected is not computed."""
+def _selected_copy(scope: FunctionScope, node: ast.AST, source: Lazy, selects: ArrayRef) -> Lazy:
+    """The selected elements in an array of their own; what is not selected is not computed."""
     copy = allocate(scope, source.shape, source.element, zero=True)
 
     def one(index: list[Value]) -> None:
@@ -116,7 +116,7 @@ def _selected_copy(scope: FunctionScope, node: ast.AST, source: Lazy, mask: Arra
             store(scope, node, source.at(index), copy, index)
         with scope.builder.region() as outside:
             pass
-        scope.builder.emit_many("if", (under_mask(scope, mask, index),), {}, (inside.region, outside.region), ())
+        scope.builder.emit_many("if", (is_selected(scope, selects, index),), {}, (inside.region, outside.region), ())
 
     nest(scope, source.shape, one)
     found = operand(scope, copy)

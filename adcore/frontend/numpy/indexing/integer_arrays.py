@@ -1,4 +1,4 @@
-"""Arrays of positions as subscripts: `x[k]`, stores to it, `np.add.at`."""
+"""Integer-array indexing: `x[k]` for an array of integers, stores to it, `np.add.at`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from adcore.ir.core import Value
 from adcore.ir.types import I64
 
 
-def positions(scope: FunctionScope, node: ast.AST, part: Abstract) -> Abstract:
+def index_array(scope: FunctionScope, node: ast.AST, part: Abstract) -> Abstract:
     """A part of a subscript; lists of integers, and array expressions, as arrays."""
     if isinstance(part, (Items, ListRef)):
         items = static_items(scope, part)
@@ -49,7 +49,7 @@ def positions(scope: FunctionScope, node: ast.AST, part: Abstract) -> Abstract:
 
 
 class _Places:
-    """Where `owner[parts]` reads or writes, for parts some of which are arrays of positions.
+    """Where `owner[parts]` reads or writes, for parts some of which are arrays of integers.
 
     `shape` is that of the result; `subscripts(index)` gives those of `array`, a view of the owner with slices done.
     """
@@ -77,7 +77,7 @@ class _Places:
         self.own = own
         self.broad: Shape = broadcast(scope, [p.shape for p in self.parts if p is not None])
         plain = [n for k, n in enumerate(own) if k not in self.advanced]
-        # NumPy puts the axes of the positions where they stand, or in front if slices separate them.
+        # NumPy puts the axes of integer arrays where they stand, or in front if slices separate them.
         together = self.advanced == list(range(self.advanced[0], self.advanced[-1] + 1))
         self.start = self.advanced[0] if together else 0
         self.shape: Shape = (*plain[: self.start], *self.broad, *plain[self.start :])
@@ -100,7 +100,7 @@ class _Places:
 
 
 def gathered(scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]) -> Abstract:
-    """`owner[positions]`: a copy."""
+    """`owner[index]`: a copy."""
     places = _Places(scope, node, owner, parts)
     array = places.array
     if array is None:
@@ -116,8 +116,8 @@ def gathered(scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abs
 def scatter(
     scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract], value: Abstract, adding: bool = False
 ) -> None:
-    """`owner[positions] = value`, of equal positions the last; `adding`: `np.add.at(owner, positions, value)`."""
-    places = _Places(scope, node, owner, [positions(scope, node, p) for p in parts])
+    """`owner[index] = value`, of equal subscripts the last; `adding`: `np.add.at(owner, index, value)`."""
+    places = _Places(scope, node, owner, [index_array(scope, node, p) for p in parts])
     array, source = places.array, operand(scope, value)
     if array is None:
         return

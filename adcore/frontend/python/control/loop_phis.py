@@ -31,7 +31,8 @@ from adcore.ir.types import BOOL, I64
 from adcore.source import Span
 
 MOST_ATTEMPTS = 16
-"""Each attempt at a loop widens at least one carried value; real programs settle in three."""
+"""Each attempt at a loop widens at least one carried value; real programs settle in three. A line of delays, `a = b`,
+`b = c` and so on, takes one more for each name."""
 
 
 def loop(
@@ -58,7 +59,9 @@ def loop(
     arrays = Carried(scope, lambda name: name in head)
     reported = len(scope.session.diagnostics)
     dropped: list[Diagnostic] = []
-    for _ in range(MOST_ATTEMPTS):
+    for count in range(MOST_ATTEMPTS + len(assigned & head)):
+        if count >= MOST_ATTEMPTS and len(scope.session.diagnostics) > reported:
+            break
         dropped += scope.session.diagnostics[reported:]
         del scope.session.diagnostics[reported:]
         scope.builder.span = span

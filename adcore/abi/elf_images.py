@@ -5,8 +5,8 @@ from __future__ import annotations
 PROGRAM_HEADER_BYTES = 56
 LOAD, DYNAMIC, STACK, RELRO = 1, 2, 0x6474E551, 0x6474E552
 """Kinds of program headers; RELRO: what the loader makes read-only after it has relocated it."""
-EXECUTABLE, WRITABLE, READABLE = 1, 2, 4
-"""Flags of a segment."""
+EXECUTABLE = 1
+"""The flag of a segment that holds code."""
 
 DT_NEEDED, DT_PLTRELSZ, DT_HASH, DT_STRTAB, DT_SYMTAB = 1, 2, 4, 5, 6
 DT_RELA, DT_RELASZ, DT_RELAENT, DT_STRSZ, DT_SYMENT = 7, 8, 9, 10, 11

@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 from adcore.source import Span
 
-RAN = 0
-"""The status of a call that ended well."""
-
 
 class Fault(NamedTuple):
     """Why a kernel stopped: the name of the exception, its message with {0} and {1} for the details, and where."""

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from adcore.captures import Capture
-from adcore.runtime.identity import Unstable, reach
+from adcore.runtime.cache.identity import Unstable, reach
 
 BASE = """
 K = 2.0
@@ -282,7 +282,7 @@ def test_two_processes_agree(tmp_path: Any) -> None:
         "def g(x):\n    return np.sum(x) if x in {'a', 'b', 'c', 1.5} else np.linalg.norm(x) * S\n"
         "def f(x, y=C.A):\n    return math.exp(g(x)) + len(x)\n"
     )
-    command = "from adcore.runtime.identity import reach\nimport program\nprint(reach(program.f).digest)"
+    command = "from adcore.runtime.cache.identity import reach\nimport program\nprint(reach(program.f).digest)"
     found = [
         subprocess.run(
             [sys.executable, "-c", command], capture_output=True, text=True, check=True,

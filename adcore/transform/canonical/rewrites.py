@@ -13,13 +13,13 @@ see more: a value to record, a subscript that is not affine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import I64, ArrayType, is_float
-from adcore.transform.canonical.patterns import Call, Match, matches, parse_pattern
+from adcore.transform.canonical.patterns import Call, Known, Match, matches, parse_pattern
 
 
 @dataclass(frozen=True)
@@ -182,18 +182,17 @@ def by_op(rules: tuple[Rule, ...]) -> dict[str, tuple[Rule, ...]]:
 RULES_OF = by_op(RULES)
 
 
-def rewritten(match: Match, rules: tuple[Rule, ...]) -> Value | Instr | None:
-    """What the first rule that applies makes of an instruction; a new instruction has its operands in place."""
-    definition = match.known.definition
-    sources = {definition[v].op for v in match.operands if v in definition}
+def rewritten(known: Known, instr: Instr, operands: Sequence[Value], rules: tuple[Rule, ...]) -> Value | Instr | None:
+    """What the first of `rules` that applies makes of `instr`; a new instruction has its operands in place."""
+    definition = known.definition
+    sources = {definition[v].op for v in operands if v in definition}
     for rule in rules:
         if rule.sources and rule.sources.isdisjoint(sources):
             continue
-        found = rule.apply(match)
+        found = rule.apply(Match(known, instr, operands))
         if isinstance(found, Made):
-            old = match.instr
-            result = old.result if rule.named else Value(old.result.type)
-            return Instr(found.op, found.operands, (result,), found.attrs, (), old.span)
+            result = instr.result if rule.named else Value(instr.result.type)
+            return Instr(found.op, found.operands, (result,), found.attrs, (), instr.span)
         if found is not None:
             return found
     return None

@@ -46,7 +46,6 @@ from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.memory_versions import MemoryVersions
-from adcore.transform.canonical.patterns import Match
 from adcore.transform.canonical.rewrites import RULES_OF, rewritten
 
 Key = tuple[Any, ...]
@@ -125,7 +124,7 @@ class Simplifier:
             return
         current = instr
         while (rules := RULES_OF.get(current.op)) is not None:
-            simpler = rewritten(Match(self, current, operands), rules)
+            simpler = rewritten(self, current, operands, rules)
             if isinstance(simpler, Value):
                 self.value[instr.result] = simpler
                 return
@@ -141,7 +140,8 @@ class Simplifier:
         """Append an instruction that does more than to give one value."""
         for k in self.ops.effects[instr.op].written:
             self.memory.write(operands[k])
-        self.remember_stored(instr, operands)
+        if instr.op in self.ops.stores:
+            self.remember_stored(instr, operands)
         self.keep(instr.results)
         self.append(instr.with_operands(tuple(operands)))
 
@@ -222,9 +222,9 @@ class Simplifier:
         In loops only: elsewhere the value is in a register, and the reader of an explanation better sees where memory
         is read.
         """
-        element = self.ops.elements.get(store.op)
-        if element is None or element.kind != "write" or not ("for" in self.kinds or "while" in self.kinds):
+        if not ("for" in self.kinds or "while" in self.kinds):
             return
+        element = self.ops.elements[store.op]
         assert element.value is not None
         value, place = operands[element.value], (operands[element.array], *operands[element.at :])
         for op in self.ops.loads:

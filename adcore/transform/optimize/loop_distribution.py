@@ -1,5 +1,16 @@
 """What a nest of loops does, distributed over copies of the nest: stores, accumulations and sums, each by itself where
 dependence allows (R. Allen and K. Kennedy, "Automatic translation of Fortran programs to vector form", TOPLAS 9, 1987).
+
+    for 0, %n [step=1] {                      two groups, in this order: the store to x, as y is stored from what x
+    (%i: i64):                                was given in an earlier iteration; then the store to y
+      %next: i64 = add %i, 1 [exact=True]
+      store %s, %x, %next                     (if x were stored from y as well, both would be one group)
+      %v: f64 = load %x, %i
+      store %v, %y, %i
+      yield
+    }
+
+Groups are the strongly connected parts of the graph of dependences; `product_separation` makes the copies.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
 
 
 @dataclass(frozen=True)
-class _Place:
+class _PlacedSymbol:
     """A symbol in the finished library."""
 
     address: int
@@ -150,7 +150,7 @@ class _RelocatableObject:
             ),
         )
 
-    def placed(self, text_at: int, data_at: int) -> tuple[bytes, dict[str, _Place]]:
+    def placed(self, text_at: int, data_at: int) -> tuple[bytes, dict[str, _PlacedSymbol]]:
         """The code with its references filled in, and where every symbol lies."""
         bases = {self.text_index: text_at, self.data_index: data_at}
         text = bytearray(self.text)
@@ -160,7 +160,7 @@ class _RelocatableObject:
                 raise ValueError(f"the object refers to {self.symbols[number][0]!r} by relocation {kind}")
             struct.pack_into("<i", text, offset, bases[section] + value + addend - (text_at + offset))
         places = {
-            name: _Place(bases[section] + value, size, section == self.text_index)
+            name: _PlacedSymbol(bases[section] + value, size, section == self.text_index)
             for name, section, value, size in self.symbols
             if name and section in bases
         }
@@ -183,7 +183,7 @@ class _Strings:
 
 
 def _symbol_table(
-    imported: Sequence[str], exports: Sequence[str], offsets: Mapping[str, int], places: Mapping[str, _Place]
+    imported: Sequence[str], exports: Sequence[str], offsets: Mapping[str, int], places: Mapping[str, _PlacedSymbol]
 ) -> bytes:
     """The empty first entry, what the loader has to find elsewhere, and what others find here."""
     wanted = (SYMBOL_ENTRY.pack(offsets[name], FUNCTION_BYTE, 0, 0, 0, 0) for name in imported)
@@ -196,7 +196,7 @@ def _pointer_relocations(table: int, count: int) -> bytes:
     return b"".join(RELOCATION_ENTRY.pack(table + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(count))
 
 
-def _exported(name: int, place: _Place) -> bytes:
+def _exported(name: int, place: _PlacedSymbol) -> bytes:
     return SYMBOL_ENTRY.pack(
         name, FUNCTION_BYTE if place.is_code else OBJECT_BYTE, 0, DEFINED, place.address, place.size
     )

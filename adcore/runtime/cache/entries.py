@@ -1,6 +1,6 @@
 """Entries of the cache: plain data classes as bytes, and back.
 
-    checked by `adcore.runtime.cache`:  magic, checksum over name and rest
+    checked by `adcore.runtime.cache.disk`:  magic, checksum over name and rest
     here:                               length of the header | header | object code
 
 The header is data that `marshal` writes: numbers, texts, tuples of them. A data class becomes its name and its fields,

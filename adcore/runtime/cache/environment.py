@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from adcore.runtime.hashing import blake2b
+from adcore.runtime.cache.hashing import blake2b
 
-PACKAGE = os.path.dirname(os.path.dirname(__file__))
+PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
+"""The folder of `adcore`."""
 
 
 def environment(compiler: str) -> tuple[str, ...]:

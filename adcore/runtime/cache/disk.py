@@ -17,8 +17,8 @@ import stat
 import time
 from pathlib import Path
 
-from adcore.runtime.environment import environment, files, sources
-from adcore.runtime.hashing import blake2b
+from adcore.runtime.cache.environment import environment, files, sources
+from adcore.runtime.cache.hashing import blake2b
 
 MAGIC = b"adcore-object-1\n"
 DIGEST = 32

@@ -19,9 +19,7 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import enum
-import functools
 import opcode
-import os
 import struct
 import sys
 import types
@@ -31,7 +29,8 @@ from typing import Any
 import numpy as np
 
 from adcore.captures import Capture, array_arg, unwrap
-from adcore.runtime.hashing import blake2b
+from adcore.runtime.cache.hashing import blake2b
+from adcore.runtime.cache.libraries import is_found, is_library, name_of, of_a_library
 
 MOST = 20_000
 """Values that are looked at: more of them, and compiling is no slower than telling that it is not needed."""
@@ -187,7 +186,7 @@ class Reached:
             for field in dataclasses.fields(value):
                 self._value(getattr(value, field.name, None), strict, depth + 1)
         elif is_library(value):
-            self._put("library", type(value).__name__, *_name(value))
+            self._put("library", type(value).__name__, *name_of(value))
         elif callable(value) and isinstance(unwrap(value), types.FunctionType):
             self._put("callable", type(value).__module__, type(value).__qualname__)
             self._function(unwrap(value))
@@ -199,7 +198,7 @@ class Reached:
         if strict:
             raise Unstable(f"a value of type {what}")
         # Functions of other libraries are no captures: that they cannot be compiled is all that their name decides.
-        self._put("opaque", what, *(_name(value) if callable(value) else ()))
+        self._put("opaque", what, *(name_of(value) if callable(value) else ()))
         self._number(value)
         self._unstable.add(id(value))
 
@@ -212,13 +211,13 @@ class Reached:
             self._opaque(module, strict)
         elif self._new(module):
             self._put("module", module.__name__)
-            if "__getattr__" in vars(module) and not _of_a_library(module.__name__):
+            if "__getattr__" in vars(module) and not of_a_library(module.__name__):
                 raise Unstable(f"the module {module.__name__}, which makes its attributes up")
             self._owners.append(module)
 
     def _class(self, cls: type, strict: bool) -> None:
-        if _of_a_library(cls.__module__):
-            self._put("class", *_name(cls)) if _found(cls) else self._opaque(cls, strict)
+        if of_a_library(cls.__module__):
+            self._put("class", *name_of(cls)) if is_found(cls) else self._opaque(cls, strict)
         elif self._new(cls):
             key = (cls.__module__, cls.__qualname__)
             self.classes[key] = cls if self.classes.get(key, cls) is cls else None
@@ -401,42 +400,6 @@ def _imports(code: types.CodeType) -> bool:
 
 
 _IMPORT = opcode.opmap["IMPORT_NAME"]
-_STANDARD, _NUMPY = (os.path.dirname(str(module.__file__)) + os.sep for module in (os, np))
-_INSTALLED = tuple(_STANDARD + name + os.sep for name in ("site-packages", "dist-packages"))
 
 
-@functools.cache
-def _of_a_library(module: str) -> bool:
-    """Whether a module belongs to Python or NumPy, whose versions are part of every key."""
-    loaded = sys.modules.get(module)
-    file = getattr(loaded, "__file__", None)
-    if file is None:
-        return module in sys.builtin_module_names
-    return file.startswith(_NUMPY) or (file.startswith(_STANDARD) and not file.startswith(_INSTALLED))
-
-
-def is_library(value: Any) -> bool:
-    """Whether a function is known by its name: one of C, or one that Python or NumPy brings along."""
-    kind = type(value)
-    if isinstance(value, (types.BuiltinFunctionType, types.MethodDescriptorType)) or kind.__name__ in (
-        "ufunc", "_ArrayFunctionDispatcher",
-    ):  # fmt: skip
-        return _found(value)
-    return isinstance(value, types.FunctionType) and _of_a_library(value.__module__ or "") and _found(value)
-
-
-def _name(value: Any) -> tuple[str, str]:
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", "")
-    return getattr(value, "__module__", None) or "numpy", str(name)
-
-
-def _found(value: Any) -> bool:
-    """Whether what stands under the name of `value` is `value`."""
-    module, name = _name(value)
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found is value
-
-
-__all__ = ["Place", "Reached", "Unstable", "is_library", "reach"]
+__all__ = ["Place", "Reached", "Unstable", "reach"]

@@ -39,12 +39,13 @@ from adcore.frontend.values.abstract import (
     WeakType,
     is_scalar,
 )
+from adcore.frontend.values.conflicts import conflict, quoted
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import join_types, materialise, static_type, weak_type_of
-from adcore.frontend.values.phis import _parts
+from adcore.frontend.values.phis import parts
 from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, NUMPY_NAMES, Scalar
+from adcore.ir.types import BOOL, Scalar
 
 
 @dataclass
@@ -96,7 +97,7 @@ class Joiner:
         joined = join_types(start, b)
         if joined is None:
             return Conflict(
-                f"{_quoted(name)} is float32 on one path and float64 on another",
+                f"{quoted(name)} is float32 on one path and float64 on another",
                 "convert one of them, for example with np.float64(...), so that both paths agree",
             )
         weak = self._weak_types(weak_type_of(a), weak_type_of(b))
@@ -121,38 +122,11 @@ class Joiner:
         if isinstance(a, ListRef) and isinstance(b, ListRef):
             cell = self._lists(a.cell, b.cell, name)
             return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
-        if isinstance(a, ArrayRef) and isinstance(b, ArrayRef):
-            if a.value is b.value:
-                return a
-            if (a.element, a.rank) != (b.element, b.rank):
-                kinds = [f"{x.rank}-d of {NUMPY_NAMES[x.element.name]}" for x in (a, b)]
-                return Conflict(
-                    f"{_quoted(name)} is an array, {kinds[0]} on one path and {kinds[1]} on another",
-                    "use a name for each",
-                )
-            return Conflict(
-                f"{_quoted(name)} is one array on one path and another array on another",
-                "keep one name per array and copy elements instead: `u[:] = v`, or loop over them",
-                ("which buffer a name stands for must be known while compiling",),
-            )
+        if isinstance(a, ArrayRef) and isinstance(b, ArrayRef) and a.value is b.value:
+            return a
         if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.scope is b.scope:
             return a
-        if _is_list(a) and _is_list(b):
-            return Conflict(
-                f"{_quoted(name)} is one list on one path and another list on another",
-                "use a NumPy array and assign its elements",
-                ("a subscript that is only known at run time keeps one of them in memory",),
-            )
-        if isinstance(a, Uniform) or isinstance(b, Uniform):
-            return Conflict(
-                f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
-                f"take the argument apart first: `a, b = {name}`, then make the new one of `a` and `b`",
-                ("the length of the argument is only known at run time",),
-            )
-        return Conflict(
-            f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
-            "give the two values different names, or make both of one kind",
-        )
+        return conflict(a, b, name)
 
     def sequence(self, a: Iterable[Abstract], b: Iterable[Abstract], name: str) -> tuple[Abstract, ...]:
         """Item by item; `a` itself if nothing changes."""
@@ -173,7 +147,7 @@ class Joiner:
         right = self.states[1].cells.get(b) if b is not None else None
         if clash or (left is not None and right is not None and len(left) != len(right)):
             return Conflict(
-                f"{_quoted(name)} is a list of another length, or shared with other names, on another path",
+                f"{quoted(name)} is a list of another length, or shared with other names, on another path",
                 "use a NumPy array of fixed size instead",
             )
         cell = self.scope.session.new_cell()
@@ -194,9 +168,7 @@ class Joiner:
         (old,) = [pair for pair, cell in self.pairs.items() if cell == a]
         right = self.states[1].cells[b]
         if len(right) != len(self.cells[a]):
-            return Conflict(
-                f"{_quoted(name)} is a list whose length changes", "use a NumPy array of fixed size instead"
-            )
+            return Conflict(f"{quoted(name)} is a list whose length changes", "use a NumPy array of fixed size instead")
         del self.pairs[old]
         self.pairs[old[0], b] = a
         self.cells[a] = self.sequence(self.cells[a], right, name)
@@ -278,7 +250,7 @@ class Joiner:
             return self._lists(None if here else value.cell, value.cell if here else None, name)
         if isinstance(value, (ArrayRef, Expanded, Reshaped, Uniform, IterableValue, Range)) and self._inside(value):
             return Conflict(
-                f"{_quoted(name)} is {describe(value)} that exists on one path only",
+                f"{quoted(name)} is {describe(value)} that exists on one path only",
                 "create it, or take the view, before the branch or loop, or use it inside",
             )
         return value
@@ -372,9 +344,9 @@ class Joiner:
             if any(f in self.fresh for f in phi.weak.flags):
                 yield flag(self.scope, WEAK if absent else weak_type_of(value))
         elif isinstance(phi, (Items, Record)):
-            parts = _parts(phi)
-            own = _parts(value) if isinstance(value, type(phi)) else (UNBOUND,) * len(parts)
-            for part, shape in zip(own, parts, strict=True):
+            shapes = parts(phi)
+            own = parts(value) if isinstance(value, type(phi)) else (UNBOUND,) * len(shapes)
+            for part, shape in zip(own, shapes, strict=True):
                 yield from self.coerce(part, shape)
         elif isinstance(phi, PossiblyUnbound):
             bound: Abstract = FALSE if isinstance(value, Unbound) else TRUE
@@ -414,14 +386,6 @@ def _identical(a: Iterable[Abstract], b: Iterable[Abstract]) -> bool:
 
 def _fields(like: Record, values: Iterable[Abstract]) -> tuple[tuple[str, Abstract], ...]:
     return tuple((key, v) for (key, _), v in zip(like.fields, values, strict=True))
-
-
-def _is_list(value: Abstract) -> bool:
-    return isinstance(value, ListRef) or (isinstance(value, ArrayRef) and value.literal is not None)
-
-
-def _quoted(name: str) -> str:
-    return name if " " in name else f"`{name}`"
 
 
 def _hint(name: str) -> str:

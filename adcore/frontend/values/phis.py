@@ -15,7 +15,8 @@ from adcore.frontend.values.abstract import (
 from adcore.ir.core import Region, Value
 
 
-def _parts(value: Abstract) -> tuple[Abstract, ...]:
+def parts(value: Abstract) -> tuple[Abstract, ...]:
+    """What a tuple or record holds."""
     if isinstance(value, Items):
         return value.items
     assert isinstance(value, Record)

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from adcore.errors import CompileError
+from adcore.frontend.python import comparisons
+from adcore.frontend.python.control import blocks
 from tests.frontend.support import agrees, compiled
 
 
@@ -174,6 +176,20 @@ def refusal(function, *arguments):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10**6))
 def test_generated_programs(folder, seed):
+    check_program(folder, seed)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6))
+def test_generated_programs_with_hardly_a_branch_in_another(folder, seed):
+    """As programs with many exits and long conditions are compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MOST_NESTED", 1)
+        patch.setattr(comparisons, "MOST_OPERANDS", 2)
+        check_program(folder, seed)
+
+
+def check_program(folder, seed):
     function, text = load(folder, seed)
     for a, b, m, n in ((1.5, -0.5, 3, 5), (0.0, 2.0, 0, 4), (-2.0, 1.0, -1, 1)):
         # A name without a value, and lists that are one and then another, are refused.

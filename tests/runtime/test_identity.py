@@ -3,9 +3,11 @@ process."""
 
 from __future__ import annotations
 
+import colorsys
 import ctypes
 import dataclasses
 import enum
+import functools
 import math
 import os
 import subprocess
@@ -238,6 +240,28 @@ def test_rules() -> None:
         hashed(types.SimpleNamespace(native=1))
     with pytest.raises(Unstable):
         hashed(Rule(one), math.sin)
+
+
+def test_rules_for_functions_of_libraries() -> None:
+    space = world("import colorsys\ndef f(x):\n    return colorsys.hls_to_rgb(x, 2.0, 1.0)\n")
+
+    def hashed(adjoint: Any) -> str:
+        rule = types.SimpleNamespace(name="v", native=None, primal=None, tangent=None, adjoint=adjoint)
+        found = None if adjoint is None else rule
+        return reach(space["f"], rule_of=lambda function: found if function is colorsys.hls_to_rgb else None).digest
+
+    one, two = (lambda a, b, c, r, ct: ct), (lambda a, b, c, r, ct: 2.0 * ct)
+    assert len({hashed(None), hashed(one), hashed(two)}) == 3
+
+
+def test_what_replaces_a_function_of_a_library_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`functools.wraps` makes it look like one."""
+    space = world("import colorsys\ndef f(x):\n    return colorsys.hls_to_rgb(x, 2.0, 1.0)\n")
+    found = [digest(space)]
+    for other in ((lambda a, b, c: 2.0 * a), (lambda a, b, c: 3.0 * a)):
+        monkeypatch.setattr(colorsys, "hls_to_rgb", functools.update_wrapper(other, colorsys.hls_to_rgb))
+        found.append(digest(space))
+    assert len(set(found)) == 3
 
 
 def test_a_module_that_makes_its_attributes_up_is_refused() -> None:

@@ -185,7 +185,7 @@ class Reached:
             self._value(type(value), strict)
             for field in dataclasses.fields(value):
                 self._value(getattr(value, field.name, None), strict, depth + 1)
-        elif is_library(value):
+        elif is_library(value) and self._rule_of(value) is None:
             self._put("library", type(value).__name__, *name_of(value))
         elif callable(value) and isinstance(unwrap(value), types.FunctionType):
             self._put("callable", type(value).__module__, type(value).__qualname__)

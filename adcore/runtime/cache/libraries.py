@@ -31,7 +31,11 @@ def is_library(value: Any) -> bool:
         "ufunc", "_ArrayFunctionDispatcher",
     ):  # fmt: skip
         return is_found(value)
-    return isinstance(value, types.FunctionType) and of_a_library(value.__module__ or "") and is_found(value)
+    if not isinstance(value, types.FunctionType):
+        return False
+    # `functools.wraps` gives a user's function the module and the name of the one that it replaces.
+    homes = value.__module__, value.__globals__.get("__name__")
+    return all(isinstance(home, str) and of_a_library(home) for home in homes) and is_found(value)
 
 
 def name_of(value: Any) -> tuple[str, str]:

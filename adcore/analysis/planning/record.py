@@ -58,8 +58,8 @@ def runs_in(structure: Structure, instr: Instr, loops: Collection[Instr]) -> boo
 
 
 PULLED = frozenset({"const", "dim", "count", "add", "sub", "mul", "neg", "minimum", "maximum", "floordiv"})
-"""Instructions (and views) outside a loop that are repeated where its body becomes a function, so that its subscripts stay affine
-and its arrays are seen through their roots."""
+"""Instructions outside a loop that are repeated, as views are, where its body becomes a function: so that its
+subscripts stay affine and its arrays are seen through their roots."""
 
 
 def surroundings(structure: Structure, loop: Instr) -> tuple[tuple[Instr, ...], tuple[Value, ...]]:

@@ -18,7 +18,8 @@ from benchmarks import timing
 from benchmarks.__main__ import fresh
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.install import jit
-from pytest_adalloc.hooks.install.process import Hooks, installed
+from pytest_adalloc.hooks.install.hooks import Hooks
+from pytest_adalloc.hooks.install.process import installed
 
 PROCESSES = 9
 LOOPS = 3000

@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(config.getoption(flag.ini) is not None or config.getini(flag.ini) for flag in FLAGS):
         settings(config)  # what makes no sense ends the run before its first test
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Gathering(config), "adalloc-gathering")
+        config.pluginmanager.register(_FindingsCollector(config), "adalloc-gathering")
 
 
 def settings(config: pytest.Config) -> Settings:
@@ -174,7 +174,7 @@ def pytest_runtest_makereport(
     return report
 
 
-class _Gathering:
+class _FindingsCollector:
     """Collects what the reports of all processes carry, in the process that writes files and the summary."""
 
     def __init__(self, config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS: dict[str, set[str]] = {
     "version": set(),
     "source": set(),
+    "machine_model": set(),
     "errors": {"source"},
     "ir": {"source", "errors"},
     "abi": {"ir", "source", "errors"},
@@ -25,9 +26,9 @@ LAYERS: dict[str, set[str]] = {
     "ops": {"ir"},
     "captures": {"signature", "ir.types"},
     "frontend": {"captures", "signature", "ops", "ir", "source", "errors"},
-    "analysis": {"ops", "ir", "source", "errors"},
-    "transform": {"analysis", "ops", "ir", "source", "errors"},
-    "lower": {"abi", "ops", "ir", "source", "errors"},
+    "analysis": {"machine_model", "ops", "ir", "source", "errors"},
+    "transform": {"machine_model", "analysis", "ops", "ir", "source", "errors"},
+    "lower": {"machine_model", "abi", "ops", "ir", "source", "errors"},
     "runtime": {"abi", "captures", "signature", "ir.types", "source", "errors"},
     "library": set(),
 }

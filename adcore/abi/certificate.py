@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """`proven`: nothing in the object can allocate. Otherwise `unproven` holds the reasons."""
 
     proven: bool

@@ -20,9 +20,15 @@ HEADER_BYTES = 64
 SYMBOL_TABLE, RELOCATIONS_WITH_ADDEND, NO_BITS, RELOCATIONS = 2, 4, 8, 9
 WRITABLE, ALLOCATED, EXECUTABLE = 1, 2, 4
 UNDEFINED, FIRST_RESERVED = 0, 0xFF00
-LOCAL, GLOBAL, WEAK = 0, 1, 2
-OBJECT, FUNCTION, SECTION, FILE, INDIRECT_FUNCTION = 1, 2, 3, 4, 10
+LOCAL, GLOBAL = 0, 1
+OBJECT, FUNCTION, INDIRECT_FUNCTION = 1, 2, 10
 X86_64, AARCH64 = 62, 183
+
+ABSOLUTE_64, RELATIVE_32, CALL_32, RELATIVE_64 = 1, 2, 4, 24
+GOT_32, GOT_RELAXED_32, GOT_RELAXED_REX_32 = 9, 41, 42
+"""Relocations of x86-64 objects: an address, a distance, a distance that may lead through a stub, one of 64 bits; and
+distances of an entry in the table of addresses, which a linker may turn into those of the symbol itself."""
+CALL_26_AARCH64, JUMP_26_AARCH64 = 283, 282
 
 GOT_SYMBOL = "_GLOBAL_OFFSET_TABLE_"
 """A name that linkers define themselves."""
@@ -68,7 +74,7 @@ def undefined(data: bytes) -> list[str]:
     _, sections = read_sections(data)
     try:
         return [
-            text_at(data, sections[table.link].offset + name)
+            name_at(data, sections[table.link].offset + name)
             for table in sections
             if table.kind == SYMBOL_TABLE
             for name, _, _, section, _, _ in SYMBOL_ENTRY.iter_unpack(data[table.offset : table.offset + table.size])
@@ -78,6 +84,6 @@ def undefined(data: bytes) -> list[str]:
         raise ObjectError(f"damaged ELF object: {error}") from error
 
 
-def text_at(data: bytes, offset: int) -> str:
+def name_at(data: bytes, offset: int) -> str:
     """The name that stands in a string table."""
     return data[offset : data.index(b"\0", offset)].decode()

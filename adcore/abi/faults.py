@@ -6,16 +6,12 @@ frame, which the fault's message may show.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from adcore.source import Span
 
-RAN = 0
-"""The status of a call that ended well."""
 
-
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """Why a kernel stopped: the name of the exception, its message with {0} and {1} for the details, and where."""
 
     error: str

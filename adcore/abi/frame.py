@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from adcore.ir.types import ArrayType, Scalar, Type
 
@@ -31,8 +32,7 @@ def words(type_: Type) -> int:
     return 1 + 2 * type_.rank if isinstance(type_, ArrayType) else 2
 
 
-@dataclass(frozen=True)
-class FrameSlot:
+class FrameSlot(NamedTuple):
     """Where one parameter or result stands."""
 
     type: Type

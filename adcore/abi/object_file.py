@@ -16,8 +16,8 @@ from adcore.abi.elf import (
     UNDEFINED,
     ObjectError,
     Section,
+    name_at,
     read_sections,
-    text_at,
 )
 
 
@@ -76,7 +76,7 @@ def _symbols(data: bytes, table: Section, sections: tuple[Section, ...]) -> Iter
     names = sections[table.link].offset
     for at in range(table.offset, table.offset + table.size, SYMBOL_ENTRY.size):
         name, info, _, section, value, size = SYMBOL_ENTRY.unpack_from(data, at)
-        yield Symbol(text_at(data, names + name), section, value, size, info >> 4, info & 15)
+        yield Symbol(name_at(data, names + name), section, value, size, info >> 4, info & 15)
 
 
 def _relocations(data: bytes, sections: tuple[Section, ...], symbols: tuple[Symbol, ...]) -> Iterator[Relocation]:

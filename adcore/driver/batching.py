@@ -17,21 +17,18 @@ from adcore.driver.calls.run import Run
 from adcore.driver.request import Sweep
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import ArrayType, Scalar
+from adcore.machine_model import MODEL
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.frames import read_scalar, view_at
 from adcore.runtime.leaves import LeafValue, arrays, is_number
-
-MOST_LANES = 8
-LARGEST_BODY = 4000
-"""Instructions that a sweep may have with all its lanes: beyond, compiling takes longer than sweeping."""
 
 
 def lanes_for(call: Call, directions: int, higher: bool) -> int:
     """How many directions to take at once: up to 8, fewer for few directions and for large programs. `higher`: they
     go over the reverse sweep."""
     size = call.primal.interface.size * (3 if higher else 1)
-    lanes = MOST_LANES
-    while lanes > 1 and (lanes // 2 >= directions or size * lanes > LARGEST_BODY):
+    lanes = MODEL.most_lanes
+    while lanes > 1 and (lanes // 2 >= directions or size * lanes > MODEL.largest_batched_body):
         lanes //= 2
     return lanes
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from adcore.driver.interface import Interface
 from adcore.driver.linking import link
-from adcore.driver.request import Groups, Options, Request, Sweep, standard_ops
+from adcore.driver.request import Options, Request, Variant, standard_ops
 from adcore.driver.warm_start import Door, door_of
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Kernel
@@ -21,27 +21,17 @@ from adcore.runtime.native_code import NativeCode
 from adcore.signature import Signature
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
     from adcore.driver.pipeline import Build
     from adcore.transform.diff.reverse import Derivative
-
-Key = tuple[Any, ...]
 
 
 class Specialisation:
     """Compiled code for some sweeps; how it came about is compiled again where it was found and somebody asks."""
 
-    def __init__(
-        self,
-        origin: Compilation,
-        key: Key,
-        sweeps: tuple[Sweep, ...],
-        aliases: Groups,
-        values: Sequence[LeafValue],
-        how: dict[str, Any],
-    ) -> None:
-        self._origin, self._key, self._sweeps, self.aliases = origin, key, sweeps, aliases
-        self._how = {**how, "values": tuple(values) or None}
+    def __init__(self, origin: Compilation, variant: Variant) -> None:
+        self._origin, self.variant = origin, variant
+        self._key = variant, origin.options.fastmath
         self.code = self._found() or self._made()
         self.kernel: Kernel = link(self.code, origin.python.__name__)
 
@@ -61,11 +51,11 @@ class Specialisation:
         """What every stage made."""
         from adcore.driver.pipeline import compile_request
 
-        return compile_request(self._origin.request(self._sweeps, self.aliases, **self._how), self._origin.build)
+        return compile_request(self._origin.request(self.variant), self._origin.build)
 
     def explain(self, values: Sequence[LeafValue] | None) -> Explanation:
         """What is kept for the reverse sweep, in bytes for the primal leaf `values`."""
-        from adcore.analysis.planning.explain import Explanation
+        from adcore.analysis.planning.findings import Explanation
         from adcore.driver.pipeline import DERIVED, SIMPLIFIED
 
         explained = self.build.product(DERIVED).explain(values)
@@ -119,13 +109,6 @@ class Compilation:
                 self.door.keep_interface(found)
         return found
 
-    def specialisation(
-        self, key: Key, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], how: dict[str, Any]
-    ) -> Specialisation:
-        """Code for these sweeps, known by `key`; `values`: where leaner code depends on the shapes. Raises
-        WorkspaceError."""
-        return Specialisation(self, key, sweeps, aliases, values, how)
-
     @functools.cached_property
     def build(self) -> Build:
         """What the stages before differentiation make."""
@@ -134,14 +117,24 @@ class Compilation:
         if self._was_found and self.door and not self.door.is_current:
             # A handle keeps what the function took from outside; of code that was found, only Python has that.
             refuse(f"what {self.python.__name__} reads from outside has changed since", help="compile again")
-        return compile_request(self.request((), ()), until=SIMPLIFIED)
+        return compile_request(self.request(Variant()), until=SIMPLIFIED)
 
-    def request(self, sweeps: tuple[Sweep, ...], aliases: Groups, **how: Any) -> Request:
+    def request(self, wanted: Variant) -> Request:
+        """What the compiler is asked for."""
         options = self.options
         return Request(
-            self.python, self.signature, sweeps, aliases, fastmath=options.fastmath, boundscheck=options.boundscheck,
-            ops=options.ops or standard_ops(), **how,
-        )  # fmt: skip
+            self.python,
+            self.signature,
+            wanted.sweeps,
+            wanted.aliases,
+            wanted.limit,
+            wanted.values,
+            wanted.heap,
+            options.fastmath,
+            options.boundscheck,
+            options.ops or standard_ops(),
+            wanted.part,
+        )
 
 
 __all__ = ["Compilation", "Specialisation"]

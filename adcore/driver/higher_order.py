@@ -25,7 +25,7 @@ from adcore.runtime.arguments import refuse
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
 
 Array = np.ndarray[Any, Any]
 
@@ -220,7 +220,7 @@ class _ByRows(_Jacobian):
         rows = sum(len(self.blocks[k][0]) for k in self.sweepers)
         how = f"Reverse mode, the outputs being fewer: {rows} sweep{'s' * (rows != 1)} for {rows} rows."
         first = next(iter(self.sweepers.values()), None)
-        from adcore.analysis.planning.explain import Explanation
+        from adcore.analysis.planning.findings import Explanation
 
         function = self.call.primal.function
         empty = Explanation(function.name, function.span, (), "0", 0)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from adcore.captures import Capture
 from adcore.ir.types import Type
 from adcore.signature import ArgType, Leaf
 
 
-@dataclass(frozen=True)
-class Interface:
+class Interface(NamedTuple):
     """`leaves` are the IR's parameters, those of the signature and then one for each array that the function captures;
     `written` are those that it writes into. `result` is what it returns, whose leaves have `result_types`. `compared`:
     axes (leaf, axis) whose lengths had to agree with others. `size`: how many instructions it has."""

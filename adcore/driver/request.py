@@ -52,6 +52,23 @@ class Sweep:
     width: int = 1
 
 
+@dataclass(frozen=True)
+class Variant:
+    """Which specialisation of a function is wanted: for which sweeps and aliasing, and how it keeps values.
+
+    `limit`: bytes that the reverse sweep may keep for the primal leaves `values` of the given `shapes`, which the plan
+    goes by (None: no limit; 0: nothing may be kept, whatever the shapes). `part`: one half of the only sweep.
+    """
+
+    sweeps: tuple[Sweep, ...] = ()
+    aliases: Groups = ()
+    part: Part = "whole"
+    heap: bool = False
+    limit: int | None = None
+    shapes: str = ""
+    values: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
+
+
 def standard_ops() -> Table:
     """The language's own ops."""
     from adcore.ops import TABLE
@@ -86,4 +103,4 @@ class Request:
         return self.sweeps[0].aliases if self.sweeps else self.aliases
 
 
-__all__ = ["Groups", "Options", "Request", "Sweep", "Workspace"]
+__all__ = ["Groups", "Options", "Request", "Sweep", "Variant", "Workspace"]

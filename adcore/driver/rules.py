@@ -30,6 +30,7 @@ import ctypes
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adcore.captures import unwrap
@@ -75,25 +76,45 @@ def rule(
     The certificate calls native code not proven unless `allocates=False` is declared with a `reason`.
     Raises ArgumentError for rules that do not fit.
     """
+    body = _Body(function if primal is None else primal, argtypes, restype, allocates, reason)
+    if tangent is None and adjoint is None:
+        return _decorator(function, body)
+    return _registered(function, body, tangent, adjoint)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What stands for a function in compiled code: a Python one, or a native one, its types and its promises."""
+
+    function: Any
+    argtypes: Sequence[Any] | None
+    restype: Any
+    allocates: bool | None
+    reason: str
+
+    @property
+    def is_native(self) -> bool:
+        return isinstance(self.function, int) or _is_pointer(self.function)
+
+
+def _registered(
+    function: Any, body: _Body, tangent: Callable[..., Any] | None, adjoint: Callable[..., Any] | None
+) -> Rule:
+    """The rule, which holds from now on."""
     from adcore.frontend.custom_derivatives import Rule, register
 
-    if tangent is None and adjoint is None:
-        how = {"primal": primal, "argtypes": argtypes, "restype": restype, "allocates": allocates, "reason": reason}
-        return _decorator(function, how)
-    body = function if primal is None else primal
     name = re.sub(r"\W", "_", getattr(function, "__name__", "") or "native") or "native"
-    made: Rule
-    if isinstance(body, int) or _is_pointer(body):
-        types = _types(body, argtypes, restype)
-        native = _native(name, body, types, allocates, reason)
+    if body.is_native:
+        types = _types(body)
+        native = _native(name, body, types)
         call = native.call if isinstance(function, int) else function
         made = Rule(call, name, tangent, adjoint, native=native, types=types)
         count = len(types) - 1
     else:
-        plain = unwrap(body)
+        plain = unwrap(body.function)
         if not inspect.isfunction(plain):
             refuse(
-                f"{body!r} has no Python source and no address",
+                f"{body.function!r} has no Python source and no address",
                 help="give primal=: a Python function that adcore can compile, or a ctypes function pointer",
             )
         made = Rule(function, name, tangent, adjoint, primal=plain)
@@ -105,13 +126,13 @@ def rule(
     return made
 
 
-def _decorator(function: Any, options: dict[str, Any]) -> Callable[[type], Any]:
+def _decorator(function: Any, body: _Body) -> Callable[[type], Any]:
     def decorate(cls: type) -> Any:
         tangent, adjoint = getattr(cls, "tangent", None), getattr(cls, "adjoint", None)
         if tangent is None and adjoint is None:
             name = getattr(cls, "__name__", cls)
             refuse(f"{name} defines neither `tangent` nor `adjoint`", help="define one of them")
-        return rule(function, tangent=tangent, adjoint=adjoint, **options)
+        return _registered(function, body, tangent, adjoint)
 
     return decorate
 
@@ -120,10 +141,11 @@ def _is_pointer(value: Any) -> bool:
     return isinstance(value, ctypes._CFuncPtr)  # type: ignore[attr-defined]
 
 
-def _types(body: Any, argtypes: Sequence[Any] | None, restype: Any) -> tuple[ScalarArg, ...]:
-    if _is_pointer(body):
-        argtypes = body.argtypes or getattr(body, "_argtypes_", None)
-        restype = body.restype
+def _types(body: _Body) -> tuple[ScalarArg, ...]:
+    argtypes, restype = body.argtypes, body.restype
+    if _is_pointer(body.function):
+        argtypes = body.function.argtypes or getattr(body.function, "_argtypes_", None)
+        restype = body.function.restype
     if argtypes is None or restype is None:
         refuse(
             "the types of a native function are not known",
@@ -135,23 +157,24 @@ def _types(body: Any, argtypes: Sequence[Any] | None, restype: Any) -> tuple[Sca
     return tuple(ScalarArg(C_TYPES[t], C_TYPES[t] in ("f64", "i64")) for t in (*argtypes, restype))
 
 
-def _native(name: str, body: Any, types: tuple[ScalarArg, ...], allocates: bool | None, reason: str) -> Native:
-    if allocates is False and not reason:
+def _native(name: str, body: _Body, types: tuple[ScalarArg, ...]) -> Native:
+    if body.allocates is False and not body.reason:
         refuse(f"{name} is declared not to allocate, without a reason", help='say why: reason="..."')
-    address = body if isinstance(body, int) else ctypes.cast(body, ctypes.c_void_p).value
+    given = body.function
+    address = given if isinstance(given, int) else ctypes.cast(given, ctypes.c_void_p).value
     if not address:
         refuse(f"{name} has no address")
     from adcore.ops.define import Native
 
     # One name for one address: functions of the same name may meet in one object.
     number = _symbols[name] = _symbols.get(name, 0) + 1
-    call = body
-    if isinstance(body, int):
+    call = given
+    if isinstance(given, int):
         named: dict[str, Any] = {ours: theirs for theirs, ours in C_TYPES.items() if theirs not in (float, int)}
         *arguments, result = [named[t.dtype] for t in types]
-        call = ctypes.CFUNCTYPE(result, *arguments)(body)
+        call = ctypes.CFUNCTYPE(result, *arguments)(given)
     return Native(f"adcore_rule_{name}{'' if number == 1 else f'_{number}'}", address, call,
-                  reason if allocates is False else "")  # fmt: skip
+                  body.reason if body.allocates is False else "")  # fmt: skip
 
 
 def _count(function: Callable[..., Any], name: str) -> int:

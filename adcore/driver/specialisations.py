@@ -14,7 +14,7 @@ import numpy as np
 
 from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.interface import Interface
-from adcore.driver.request import Groups, Options, Sweep
+from adcore.driver.request import Groups, Options, Sweep, Variant
 from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.arguments import refuse
@@ -36,7 +36,7 @@ class Primal:
     origin: Compilation
     options: Options
     interface: Interface
-    specialisations: dict[tuple[Any, ...], Specialisation] = field(default_factory=dict)
+    specialisations: dict[Variant, Specialisation] = field(default_factory=dict)
 
     @property
     def signature(self) -> Signature:
@@ -113,27 +113,23 @@ class Primal:
         self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: Part = "whole"
     ) -> Specialisation:
         """Code for these sweeps under this aliasing; `values` are the primal leaves, for limits in bytes."""
-        limit = self.options.workspace
+        limit, plain = self.options.workspace, Variant(sweeps, aliases, part)
         if not isinstance(limit, int):
-            return self._made(sweeps, aliases, part=part, heap=limit == "heap")
+            return self._made(replace(plain, heap=limit == "heap"))
         if limit == 0:
-            return self._made(sweeps, aliases, part=part, limit=0)
-        plain = self._made(sweeps, aliases, part=part, heap=False)
-        needed = plain.bytes(values)
+            return self._made(replace(plain, limit=0))
+        usual = self._made(plain)
+        needed = usual.bytes(values)
         if needed is not None and needed <= limit:
-            return plain
-        return self._made(sweeps, aliases, values, part=part, limit=limit)
-
-    def _made(
-        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue] = (), **how: Any
-    ) -> Specialisation:
-        """`values`: where leaner code depends on the shapes, through what the plan takes for them."""
+            return usual
+        # Leaner code depends on the shapes, through what the plan takes for them.
         shapes = tuple(np.shape(v) if isinstance(v, np.ndarray) else v for v in values if not isinstance(v, list))
-        options = self.options
-        key = (sweeps, aliases, options.fastmath, options.boundscheck, *sorted(how.items()), repr(shapes))
-        if key not in self.specialisations:
-            self.specialisations[key] = self.origin.specialisation(key, sweeps, aliases, values, how)
-        return self.specialisations[key]
+        return self._made(replace(plain, limit=limit, shapes=repr(shapes), values=tuple(values)))
+
+    def _made(self, wanted: Variant) -> Specialisation:
+        if wanted not in self.specialisations:
+            self.specialisations[wanted] = Specialisation(self.origin, wanted)
+        return self.specialisations[wanted]
 
 
 MOST_PRIMALS = 1024

@@ -18,7 +18,7 @@ from adcore.ir.core import Function
 from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
 from adcore.lower.objects.object_code import Artifact, Options, emit
-from adcore.runtime import cache
+from adcore.runtime.cache import disk
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
@@ -104,13 +104,13 @@ def artifact(request: Request, lowered: Lowered) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
     text = "".join((lowered.text, *lowered.ready))
     options = Options(superwords=any(sweep.width > 1 for sweep in request.sweeps))
-    name = cache.key("kernel", __version__, text, options)
+    name = disk.key("kernel", __version__, text, options)
     declared = {symbol: native.reason for symbol, native in lowered.natives.items()}
-    stored = cache.fetch(name)
+    stored = disk.fetch(name)
     if stored is not None:
         size = int.from_bytes(stored[:8], "little")
         return Artifact(stored[8 : 8 + size], zlib.decompress(stored[8 + size :]).decode(), options, declared)
     made = replace(emit(lowered, options), declared=declared)
     listing = zlib.compress(made.llvm_ir.encode(), 1)
-    cache.store(name, len(made.object_code).to_bytes(8, "little") + made.object_code + listing)
+    disk.store(name, len(made.object_code).to_bytes(8, "little") + made.object_code + listing)
     return made

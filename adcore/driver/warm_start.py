@@ -4,10 +4,10 @@
     door.interface()                                  # None: nobody has compiled it yet
     door.code(key)
 
-The name of an entry is a hash of all that a compile may read (`adcore.runtime.identity`), the kinds of the arguments,
-and what machine code depends on beside the program (`adcore.runtime.environment`). Before something is kept, three
-things are looked at once more: that the hash holds all that this compile did read, that nothing of it has changed
-meanwhile, and that the files still say what the running code does.
+The name of an entry is a hash of all that a compile may read (`adcore.runtime.cache.identity`), the kinds of the
+arguments, and what machine code depends on beside the program (`adcore.runtime.cache.environment`). Before something is
+kept, three things are looked at once more: that the hash holds all that this compile did read, that nothing of it has
+changed meanwhile, and that the files still say what the running code does.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from adcore.captures import Capture
 from adcore.driver.interface import Interface
 from adcore.driver.request import Options
 from adcore.driver.rules import generation
-from adcore.runtime import cache
-from adcore.runtime.entries import NotPlain, packed, packed_code, unpacked, unpacked_code
-from adcore.runtime.identity import Reached, Unstable, reach
+from adcore.runtime.cache import disk
+from adcore.runtime.cache.entries import NotPlain, packed, packed_code, unpacked, unpacked_code
+from adcore.runtime.cache.identity import Reached, Unstable, reach
+from adcore.runtime.cache.source_text import says_the_same
 from adcore.runtime.leaves import LeafValue
 from adcore.runtime.native_code import NativeCode
-from adcore.runtime.source_text import says_the_same
 from adcore.signature import ArgType, RecordArg, SequenceArg, Signature, StaticArg, UniformArg
 
 Key = tuple[Any, ...]
@@ -42,7 +42,7 @@ DAMAGE = (NotPlain, ValueError, TypeError, KeyError, IndexError, EOFError)
 
 def door_of(function: Callable[..., Any], signature: Signature, options: Options) -> Door | None:
     """The entries of a function for a signature; None where there is no cache, or no identity for the program."""
-    if options.ops is not None or cache.folder() is None:
+    if options.ops is not None or disk.folder() is None:
         return None
     try:
         return Door(function, signature, options)
@@ -58,7 +58,7 @@ class Door:
         self._reached = self._reach()
         described = [_described(arg) for arg in signature.args]
         kinds = (signature.names, described, signature.aliases, signature.ones, options.boundscheck)
-        self._name = cache.key("interface", self._reached.digest, kinds)
+        self._name = disk.key("interface", self._reached.digest, kinds)
         self._closed = False
         self._facts = 0
 
@@ -82,7 +82,7 @@ class Door:
     # The interface
 
     def interface(self) -> Interface | None:
-        entry = cache.fetch(self._name)
+        entry = disk.fetch(self._name)
         if entry is None:
             return None
         try:
@@ -110,12 +110,12 @@ class Door:
             unpacked(entry, self._reached.classes)
         except NotPlain:
             return
-        cache.store(self._name, entry)
+        disk.store(self._name, entry)
 
     # Its specialisations
 
     def code(self, key: Key) -> NativeCode | None:
-        entry = cache.fetch(self._entry("kernel", key))
+        entry = disk.fetch(self._entry("kernel", key))
         try:
             return unpacked_code(entry) if entry is not None else None
         except DAMAGE:
@@ -125,13 +125,13 @@ class Door:
         if not self._may_keep:
             return
         try:
-            cache.store(self._entry("kernel", key), packed_code(code))
+            disk.store(self._entry("kernel", key), packed_code(code))
         except NotPlain:
             return
 
     def fact(self, what: str, key: Key, values: Sequence[LeafValue] | None) -> tuple[str | int | None] | None:
         """What a plan says, in a tuple; None where nobody has asked that yet."""
-        entry = cache.fetch(self._entry(what, key, _sizes(values)))
+        entry = disk.fetch(self._entry(what, key, _sizes(values)))
         try:
             return unpacked(entry, {})[0] if entry is not None else None
         except DAMAGE:
@@ -140,10 +140,10 @@ class Door:
     def keep_fact(self, what: str, key: Key, values: Sequence[LeafValue] | None, told: str | int | None) -> None:
         if self._may_keep and self._facts < MOST_FACTS:
             self._facts += 1
-            cache.store(self._entry(what, key, _sizes(values)), packed((told,)))
+            disk.store(self._entry(what, key, _sizes(values)), packed((told,)))
 
     def _entry(self, what: str, *key: Any) -> str:
-        return cache.key(what, self._name, key)
+        return disk.key(what, self._name, key)
 
 
 def _rule_of() -> Callable[[Any], Any]:

@@ -1,9 +1,10 @@
 """From Python functions to IR: `compile_function(function, signature)` gives a `Program`.
 
 The function's syntax tree is executed on abstract values (`values`): what is known while compiling is computed by
-Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `frame`, `statements`,
-`control`, `joins`, `expressions`, `calls`; for arrays `shapes`, `elementwise`, `memory`, `views`, `reductions`,
-`rebinding`.
+Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `session`,
+`values.abstract`; `python.dispatch`, `python.control.blocks`, `python.control.branches`, `values.joins`,
+`python.calls`, `registry`; for arrays `numpy.elements`, `numpy.elementwise`, `numpy.materialise`,
+`numpy.indexing.slices`, `values.rebinding`.
 
 A program is compiled to what Python means, or refused. The known differences, all of them rare:
 

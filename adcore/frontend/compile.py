@@ -11,18 +11,16 @@ from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import computed
 from adcore.frontend.program import Program
-from adcore.frontend.python.blocks import execute
-from adcore.frontend.python.calls import outside_defaults, run_body
+from adcore.frontend.python.calls import defaults_of, run_body
 from adcore.frontend.python.custom_calls import call_custom
-from adcore.frontend.python.expressions import evaluate
-from adcore.frontend.python.statements import perform
-from adcore.frontend.reader import Source, read, refuse
-from adcore.frontend.session import Frame, Session, State, Syntax, open_frame
+from adcore.frontend.python.syntax import evaluate, execute, perform
+from adcore.frontend.reader import FunctionSource, read, refuse
+from adcore.frontend.session import FunctionScope, Session, State, Syntax, open_scope
 from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import (
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    Constant,
     Expanded,
     Items,
     ListRef,
@@ -33,7 +31,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import TooWide, kind_of, materialise, scalar_type
+from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
@@ -54,7 +52,7 @@ def compile_function(
     while True:
         speculation.renew()
         try:
-            program = _Attempt(source, signature, ops, speculation, rule).program()
+            program = _Compilation(source, signature, ops, speculation, rule).program()
         except Exception:
             # What was assumed wrongly explains it, if anything was.
             if not speculation.failed:
@@ -68,23 +66,23 @@ def _own_body(function: Callable[..., Any], signature: Signature) -> Program:
     return compile_function(function, signature, own_rule=True)
 
 
-class _Attempt:
+class _Compilation:
     """One compilation, given what earlier ones found out."""
 
     def __init__(
-        self, source: Source, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
+        self, source: FunctionSource, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
     ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
         self.session = Session(ops, Syntax(evaluate, execute, perform, _own_body), speculation)
-        self.frame = open_frame(self.session, source, source.node, State(), None)
+        self.scope = open_scope(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 
     def program(self) -> Program:
         values = self._bind()
         self.session.active.append(self.source.function.__code__)
-        self.session.frames.append(self.frame)
+        self.session.open_calls.append(self.scope)
         try:
-            result = run_body(self.frame) if self.rule is None else self._ruled(self.rule)
+            result = run_body(self.scope) if self.rule is None else self._custom(self.rule)
             shape = self._result(result)
         except (AssertionError, KeyError, TypeError, IndexError, AttributeError) as fault:
             if self.session.diagnostics:
@@ -124,71 +122,71 @@ class _Attempt:
             for member in members:
                 self.session.groups[values[member]] = group
         self.session.ones.update((values[leaf], axis) for leaf, axis in self.signature.ones)
-        stream: Iterator[tuple[Value, bool, Value]] = iter(
+        iterable: Iterator[tuple[Value, bool, Value]] = iter(
             [(v, leaf.writeable, v) for v, leaf in zip(values, leaves, strict=True)]
         )
         bound: dict[str, Abstract] = {}
-        with self.frame.at(self.source.node):
+        with self.scope.at(self.source.node):
             for name, arg in zip(self.signature.names, self.signature.args, strict=True):
-                bound[name] = from_leaves(self.frame, arg, stream)
-        self.frame.state.locals.update({**outside_defaults(self.source.function), **bound})
-        missing = [name for name in own if name not in self.frame.state.locals]
+                bound[name] = from_leaves(self.scope, arg, iterable)
+        self.scope.state.locals.update({**defaults_of(self.source.function), **bound})
+        missing = [name for name in own if name not in self.scope.state.locals]
         if missing:
             raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
         return values
 
-    def _ruled(self, rule: Rule) -> Abstract:
-        return call_custom(self.frame, self.source.node, rule, (), dict(self.frame.state.locals))
+    def _custom(self, rule: Rule) -> Abstract:
+        return call_custom(self.scope, self.source.node, rule, (), dict(self.scope.state.locals))
 
     def _result(self, value: Abstract) -> tuple[list[Value], ArgType]:
         leaves: list[Value] = []
         node = self.source.node
         last = node.body if isinstance(node, ast.Lambda) else node.body[-1]
-        tree = result_tree(self.frame, last, value, leaves)
+        tree = result_tree(self.scope, last, value, leaves)
         return leaves, tree
 
 
-def _returnable(frame: Frame, node: ast.AST, value: Expanded | Reshaped) -> Abstract:
+def _returnable(scope: FunctionScope, node: ast.AST, value: Expanded | Reshaped) -> Abstract:
     """A view with other axes, to be returned: descriptors have no such axes, so nobody must see that it is a copy."""
     if not value.base.local:
-        return frame.error(node, "a view of an argument with other axes can't be returned", "return a copy of it")
-    part = operand(frame, value)
+        return scope.error(node, "a view of an argument with other axes can't be returned", "return a copy of it")
+    part = operand(scope, value)
     assert part is not None
-    return computed(frame, node, part)
+    return computed(scope, node, part)
 
 
 def _position(found: Diagnostic) -> tuple[str, int, int]:
     return (found.span.file, found.span.line, found.span.column) if found.span else ("", 0, 0)
 
 
-def result_tree(frame: Frame, node: ast.AST, value: Abstract, leaves: list[Value]) -> ArgType:
+def result_tree(scope: FunctionScope, node: ast.AST, value: Abstract, leaves: list[Value]) -> ArgType:
     """The kind of a returned value; its leaves are appended to `leaves`."""
     if is_scalar(value):
         try:
-            leaves.append(materialise(frame, value))
+            leaves.append(materialise(scope, value))
         except TooWide as error:
-            frame.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
-        return ScalarArg(scalar_type(value).name, kind_of(value).python)
+            scope.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
+        return ScalarArg(scalar_type(value).name, weak_type_of(value).always)
     if isinstance(value, (Expanded, Reshaped)):
-        value = _returnable(frame, node, value)
-    if isinstance(value, Array):
+        value = _returnable(scope, node, value)
+    if isinstance(value, ArrayRef):
         leaves.append(value.value)
         if value.literal is not None:
-            return UniformArg("list", ScalarArg(value.element.name, not value.kind.numpy))
+            return UniformArg("list", ScalarArg(value.element.name, not value.weak.never))
         return ArrayArg(value.element.name, value.rank, "C" if value.type.layout == "C" else "S", value.writeable)
     if isinstance(value, (Items, ListRef)):
-        items = tuple(result_tree(frame, node, item, leaves) for item in static_items(frame, value))
+        items = tuple(result_tree(scope, node, item, leaves) for item in static_items(scope, value))
         return SequenceArg("tuple" if isinstance(value, Items) else "list", items)
     if isinstance(value, Record):
-        fields = tuple((name, result_tree(frame, node, item, leaves)) for name, item in value.fields)
+        fields = tuple((name, result_tree(scope, node, item, leaves)) for name, item in value.fields)
         return RecordArg(value.cls, fields)
     if isinstance(value, Uniform):
         leaves.extend(value.leaves)
         return UniformArg("list" if value.kind == "list" else "tuple", value.item)
-    if isinstance(value, Const) and value.value is None:
+    if isinstance(value, Constant) and value.value is None:
         return StaticArg(None)
     if not isinstance(value, Poison):
-        frame.error(
+        scope.error(
             node,
             f"{describe(value)} can't be returned",
             "return None, numbers, arrays, or tuples, lists, named tuples and dataclasses of them",

@@ -12,10 +12,22 @@ from adcore.frontend.numpy.functions import (
     shapes,
     ufuncs,
 )
-from adcore.frontend.python import builtins, math_functions
+from adcore.frontend.python.functions import iterables, math_functions, numbers
 from adcore.frontend.registry import FUNCTIONS, METHODS
 
-ROOMS = (builtins, math_functions, ufuncs, formulas, constructors, shapes, joining, products, reductions, methods)
+ROOMS = (
+    numbers,
+    iterables,
+    math_functions,
+    ufuncs,
+    formulas,
+    constructors,
+    shapes,
+    joining,
+    products,
+    reductions,
+    methods,
+)
 """Where they are defined."""
 
 __all__ = ["FUNCTIONS", "METHODS", "ROOMS"]

@@ -7,7 +7,7 @@ function may be called anywhere.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 Names = frozenset[str]
@@ -55,6 +55,13 @@ def liveness(body: Sequence[ast.stmt]) -> Liveness:
 class _Solver:
     def __init__(self, found: Liveness) -> None:
         self.found = found
+        self.uses: dict[ast.stmt, tuple[Names, Names]] = {}
+
+    def plain(self, stmt: ast.stmt) -> tuple[Names, Names]:
+        """What a statement reads and binds; looked at once, however often the loops around it are."""
+        if stmt not in self.uses:
+            self.uses[stmt] = reads(stmt), stores(stmt)
+        return self.uses[stmt]
 
     def block(self, body: Sequence[ast.stmt], after: Names, jumps: _Jumps) -> Names:
         for stmt in reversed(body):
@@ -94,7 +101,8 @@ class _Solver:
             return (after - {stmt.name}) | frozenset(_nested_reads(stmt)) | reads(stmt.args)
         if isinstance(stmt, ast.AugAssign):
             return after | reads(stmt) | stores(stmt.target)
-        return (after - stores(stmt)) | reads(stmt)
+        read, bound = self.plain(stmt)
+        return (after - bound) | read
 
     def loop(self, stmt: ast.For | ast.While, after: Names, jumps: _Jumps, test: Names, targets: Names) -> Names:
         leaving = test | self.block(stmt.orelse, after, jumps)
@@ -116,6 +124,16 @@ def only_if(body: Sequence[ast.stmt]) -> ast.If | None:
     return body[0] if len(body) == 1 and isinstance(body[0], ast.If) else None
 
 
+def children(node: ast.AST) -> Iterator[ast.AST]:
+    """What is inside a node, apart from operators and contexts, which have no names."""
+    for field_name in node._fields:
+        value = getattr(node, field_name, None)
+        if isinstance(value, list):
+            yield from (item for item in value if isinstance(item, ast.AST))
+        elif isinstance(value, ast.AST) and value._fields:
+            yield value
+
+
 def reads(node: ast.AST) -> Names:
     """Names that `node` reads. The targets of a comprehension are its own."""
     found: set[str] = set()
@@ -127,10 +145,10 @@ def reads(node: ast.AST) -> Names:
                 found.add(node.id)
         elif isinstance(node, (ast.ListComp, ast.GeneratorExp)):
             own = bound_names(generator.target for generator in node.generators)
-            found.update(*(reads(child) - own for child in ast.iter_child_nodes(node)))
+            found.update(*(reads(child) - own for child in children(node)))
             pending.append(node.generators[0].iter)
         else:
-            pending.extend(ast.iter_child_nodes(node))
+            pending.extend(children(node))
     return frozenset(found)
 
 
@@ -154,14 +172,18 @@ def bound_names(body: Iterable[ast.AST]) -> Names:
             found.add(node.id)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
-        pending.extend(ast.iter_child_nodes(node))
+        pending.extend(children(node))
     return frozenset(found)
 
 
 def _nested_reads(node: ast.AST) -> set[str]:
     """Names read inside functions and lambdas nested in `node`."""
     found: set[str] = set()
-    for inner in ast.walk(node):
-        if isinstance(inner, (ast.FunctionDef, ast.Lambda)):
-            found.update(reads(inner))
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            found.update(reads(node))
+        else:
+            pending.extend(children(node))
     return found

@@ -18,7 +18,7 @@ from adcore.source import Span
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class FunctionSource:
     """A function that can be compiled: its tree, and how tree positions map to file positions."""
 
     function: types.FunctionType
@@ -68,7 +68,7 @@ def refuse(title: str, help: str = "", notes: tuple[str, ...] = (), span: Span |
     return CompileError([Diagnostic(title, span, notes=notes, help=help)])
 
 
-def read(function: Callable[..., Any]) -> Source:
+def read(function: Callable[..., Any]) -> FunctionSource:
     """The source of `function`; CompileError if there is none to be had."""
     plain = unwrap(function)
     name = getattr(plain, "__name__", type(plain).__name__)
@@ -113,10 +113,10 @@ def read(function: Callable[..., Any]) -> Source:
     node = tree.body[0] if tree is not None and tree.body else None
     if not isinstance(node, ast.FunctionDef):
         raise refuse(f"the source of {name} can't be parsed on its own", "define the function with `def` in a file")
-    return Source(plain, node, file, start - 1, column, tuple(dedented.splitlines()))
+    return FunctionSource(plain, node, file, start - 1, column, tuple(dedented.splitlines()))
 
 
-def _lambda(function: types.FunctionType, lines: list[str], start: int, file: str) -> Source:
+def _lambda(function: types.FunctionType, lines: list[str], start: int, file: str) -> FunctionSource:
     """The one lambda on its line whose code is that of `function`."""
     line = linecache.getline(file, function.__code__.co_firstlineno) or lines[0]
     candidates = []
@@ -141,7 +141,7 @@ def _lambda(function: types.FunctionType, lines: list[str], start: int, file: st
             where,
         )
     ((column, node),) = candidates
-    return Source(function, node, file, function.__code__.co_firstlineno - 1, column, (line[column:],))
+    return FunctionSource(function, node, file, function.__code__.co_firstlineno - 1, column, (line[column:],))
 
 
 def _body_start(function: types.FunctionType) -> int | None:

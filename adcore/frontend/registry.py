@@ -3,7 +3,7 @@
 A function is registered where it is defined:
 
     @numpy_function(np.swapaxes, takes="a axis1 axis2", least=3, samples=("A, 0, 1",), about="a view, two axes swapped")
-    def swapaxes(frame: Frame, node: ast.Call, found: Found) -> Abstract: ...
+    def swapaxes(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract: ...
 
 `takes` names the parameters that are supported, of which `least` have to be given; `found` has those that are, by name.
 `samples` are arguments that tests call the function with (`tests/frontend/numpy/test_supported.py` says what the names
@@ -21,20 +21,20 @@ from typing import Any
 
 import numpy as np
 
-from adcore.frontend.session import Frame
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, Abstract, Poison
 
-Found = dict[str, Abstract]
+Bound = dict[str, Abstract]
 """Arguments by the name of the parameter."""
 
-Call = Callable[[Frame, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
+Call = Callable[[FunctionScope, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
 """Compiles a call with these positional and keyword arguments."""
 
-Rule = Callable[[Frame, ast.Call, Found], Abstract]
+FunctionRule = Callable[[FunctionScope, ast.Call, Bound], Abstract]
 
-MethodRule = Callable[[Frame, ast.Call, Abstract, Found], Abstract]
+MethodRule = Callable[[FunctionScope, ast.Call, Abstract, Bound], Abstract]
 
-NumberCall = Callable[[Frame, ast.Call, Any, list[Abstract]], Abstract]
+NumberCall = Callable[[FunctionScope, ast.Call, Any, list[Abstract]], Abstract]
 """Compiles a call of a function that takes numbers, in order."""
 
 
@@ -97,18 +97,23 @@ def register(
 
 
 def parameters(
-    frame: Frame, node: ast.Call, names: Sequence[str], args: list[Abstract], named: dict[str, Abstract], least: int = 1
-) -> Found | None:
+    scope: FunctionScope,
+    node: ast.Call,
+    names: Sequence[str],
+    args: list[Abstract],
+    named: dict[str, Abstract],
+    least: int = 1,
+) -> Bound | None:
     """Arguments by name; reports those that are not supported."""
     function = ast.unparse(node.func)
     found = dict(zip(names, args, strict=False))
     for key, value in named.items():
         if key not in names or key in found:
-            frame.error(node, f"{function}(..., {key}=...) is not supported", f"leave `{key}=` out")
+            scope.error(node, f"{function}(..., {key}=...) is not supported", f"leave `{key}=` out")
             return None
         found[key] = value
     if len(args) > len(names) or len(found) < least:
-        frame.error(node, f"{function} does not take these {len(args)} arguments here")
+        scope.error(node, f"{function} does not take these {len(args)} arguments here")
         return None
     return None if any(isinstance(v, Poison) for v in found.values()) else found
 
@@ -128,14 +133,14 @@ def numpy_call(*functions: Any, samples: tuple[str, ...], about: str, method: st
 
 def numpy_function(
     *functions: Any, takes: str, least: int = 1, samples: tuple[str, ...], about: str, method: str = ""
-) -> Callable[[Rule], Rule]:
+) -> Callable[[FunctionRule], FunctionRule]:
     """Register NumPy functions of arrays, and the method of arrays that is the same."""
     names = takes.split()
 
-    def decorate(rule: Rule) -> Rule:
-        def call(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-            found = parameters(frame, node, names, args, named, least)
-            return POISON if found is None else rule(frame, node, found)
+    def decorate(rule: FunctionRule) -> FunctionRule:
+        def call(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+            found = parameters(scope, node, names, args, named, least)
+            return POISON if found is None else rule(scope, node, found)
 
         numpy_call(*functions, samples=samples, about=about, method=method)(call)
         return rule
@@ -150,10 +155,10 @@ def array_method(
     names = takes.split()
 
     def decorate(rule: MethodRule) -> MethodRule:
-        def call(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        def call(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
             owner, *others = args
-            found = parameters(frame, node, names, others, named, len(names))
-            return POISON if found is None else rule(frame, node, owner, found)
+            found = parameters(scope, node, names, others, named, len(names))
+            return POISON if found is None else rule(scope, node, owner, found)
 
         METHODS[name] = Supported(name, f".{name}", call, about, samples, lazy=True)
         return rule
@@ -169,16 +174,16 @@ def number_function(
 ) -> None:
     """Register a function of numbers, which has no keywords."""
 
-    def call(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    def call(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if named:
-            return frame.error(node, f"the argument `{next(iter(named))}=` is not supported here", "leave it out")
-        return apply(frame, node, function, args)
+            return scope.error(node, f"the argument `{next(iter(named))}=` is not supported here", "leave it out")
+        return apply(scope, node, function, args)
 
     register(function, call, about, samples, lazy, numbers)
 
 
-def wrong_number(frame: Frame, node: ast.Call, name: str) -> Abstract:
-    return frame.error(node, f"{name} is called with a number of arguments that it does not take")
+def wrong_number(scope: FunctionScope, node: ast.Call, name: str) -> Abstract:
+    return scope.error(node, f"{name} is called with a number of arguments that it does not take")
 
 
 # Python's functions ---------------------------------------------------------------------------------------------------
@@ -196,14 +201,14 @@ def python_function(
     """Register builtins, which take from `least` to `most` arguments (None: any number of them)."""
 
     def decorate(rule: Call) -> Call:
-        def checked(frame: Frame, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        def checked(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
             name = ast.unparse(node.func)
             for key in named:
                 if key not in keywords:
-                    return frame.error(node, f"{name}(..., {key}=...) is not supported", f"leave `{key}` out")
+                    return scope.error(node, f"{name}(..., {key}=...) is not supported", f"leave `{key}` out")
             if len(args) < least or (most is not None and len(args) > most):
-                return frame.error(node, f"{name} does not take {len(args)} arguments")
-            return rule(frame, node, args, named)
+                return scope.error(node, f"{name} does not take {len(args)} arguments")
+            return rule(scope, node, args, named)
 
         for function in functions:
             register(function, checked, about, samples, lazy)

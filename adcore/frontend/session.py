@@ -1,4 +1,4 @@
-"""The state of a compilation: one `Session`, one `Frame` for each function that is being compiled into it.
+"""The state of a compilation: one `Session`, one `FunctionScope` for each function that is being compiled into it.
 
 Callees are compiled in place, where they are called: arguments of any kind (functions, containers, constants) then need
 no special case, and each call is specialised on what is known about its arguments.
@@ -7,8 +7,7 @@ no special case, and each call is specialised on what is known about its argumen
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +18,9 @@ from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
 from adcore.frontend.liveness import Liveness, bound_names, liveness
 from adcore.frontend.program import Program
-from adcore.frontend.reader import Source, read
+from adcore.frontend.reader import FunctionSource, read
 from adcore.frontend.speculation import Speculation
-from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Const, ListRef, Poison
+from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Constant, ListRef, Poison
 from adcore.ir.builder import Builder, OpenRegion, OpTable
 from adcore.ir.core import Value
 from adcore.ir.types import Scalar
@@ -53,7 +52,7 @@ class State:
     def leaves(self) -> bool:
         """Whether control surely leaves the straight line here."""
         flags = (self.returns, self.breaks, self.continues)
-        return self.dead or any(isinstance(flag, Const) and bool(flag.value) for flag in flags)
+        return self.dead or any(isinstance(flag, Constant) and bool(flag.value) for flag in flags)
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,9 @@ class Syntax:
     """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own. Modules
     between them go through the session, so that they need not import each other."""
 
-    evaluate: Callable[[Frame, ast.expr], Abstract]
-    execute: Callable[[Frame, Sequence[ast.stmt]], None]
-    perform: Callable[[Frame, ast.stmt], None]
+    evaluate: Callable[[FunctionScope, ast.expr], Abstract]
+    execute: Callable[[FunctionScope, Sequence[ast.stmt]], None]
+    perform: Callable[[FunctionScope, ast.stmt], None]
     compile: Callable[[Callable[..., Any], Signature], Program]
 
 
@@ -74,9 +73,9 @@ class Session:
     array parameters may overlap; `shared`: lists that are the same as others on some paths only, and hence must not
     change any more; `used_up`: iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that
     their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
-    `frames`: those of all calls that are open; `ones`: axes of arguments that are known to have length 1; `lengths`:
-    which axis of an argument a value is the length of; `compared`: those that had to agree with others, where a length
-    of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `scopes`: the
+    `open_calls`: their scopes; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an
+    argument a value is the length of; `compared`: those that had to agree with others, where a length of 1 would
+    stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `names_of`: the
     names of each function, by its node.
     """
 
@@ -98,12 +97,12 @@ class Session:
         self.lengths: dict[Value, tuple[Value, int]] = {}
         self.compared: set[tuple[Value, int]] = set()
         self.unordered: set[Value] = set()
-        self.frames: list[Frame] = []
-        self._sources: dict[object, Source] = {}
-        self.scopes: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
+        self.open_calls: list[FunctionScope] = []
+        self._sources: dict[object, FunctionSource] = {}
+        self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self._cells = 0
 
-    def source(self, function: Callable[..., Any]) -> Source:
+    def source(self, function: Callable[..., Any]) -> FunctionSource:
         """The source of a function; read once, however often it is called."""
         plain = unwrap(function)
         try:
@@ -117,15 +116,30 @@ class Session:
         return self._cells
 
 
+class _Place:
+    """Context manager: a builder's span is `span` inside."""
+
+    __slots__ = ("before", "builder", "span")
+
+    def __init__(self, builder: Builder, span: Span) -> None:
+        self.builder, self.span = builder, span
+
+    def __enter__(self) -> None:
+        self.before, self.builder.span = self.builder.span, self.span
+
+    def __exit__(self, *error: object) -> None:
+        self.builder.span = self.before
+
+
 @dataclass(eq=False)
-class Frame:
+class FunctionScope:
     """One function being compiled."""
 
     session: Session
-    source: Source
+    source: FunctionSource
     node: ast.FunctionDef | ast.Lambda
     state: State
-    parent: Frame | None = None
+    parent: FunctionScope | None = None
     liveness: Liveness = field(default_factory=Liveness)
     names: frozenset[str] = frozenset()
 
@@ -148,14 +162,9 @@ class Frame:
     def span(self, node: ast.AST) -> Span:
         return self.source.span(node)
 
-    @contextmanager
-    def at(self, node: ast.AST) -> Iterator[None]:
+    def at(self, node: ast.AST) -> _Place:
         """Instructions emitted inside carry the span of `node`."""
-        before, self.builder.span = self.builder.span, self.span(node)
-        try:
-            yield
-        finally:
-            self.builder.span = before
+        return _Place(self.builder, self.span(node))
 
     def error(
         self, node: ast.AST | Span, title: str, help: str = "", label: str = "", notes: tuple[str, ...] = ()
@@ -225,42 +234,44 @@ def parameters(node: ast.FunctionDef | ast.Lambda) -> frozenset[str]:
     return frozenset(arg.arg for arg in every)
 
 
-def new_frame(caller: Frame, source: Source, node: ast.FunctionDef | ast.Lambda, parent: Frame | None) -> Frame:
-    """A frame for a callee: names of its own, the lists of its caller."""
+def callee_scope(
+    caller: FunctionScope, source: FunctionSource, node: ast.FunctionDef | ast.Lambda, parent: FunctionScope | None
+) -> FunctionScope:
+    """A scope for a callee: names of its own, the lists of its caller."""
     state = State(cells=caller.state.cells)
-    return open_frame(caller.session, source, node, state, parent)
+    return open_scope(caller.session, source, node, state, parent)
 
 
-def open_frame(
+def open_scope(
     session: Session,
-    source: Source,
+    source: FunctionSource,
     node: ast.FunctionDef | ast.Lambda,
     state: State,
-    parent: Frame | None,
-) -> Frame:
-    if node not in session.scopes:
+    parent: FunctionScope | None,
+) -> FunctionScope:
+    if node not in session.names_of:
         body = body_of(node)
-        session.scopes[node] = liveness(body), parameters(node) | bound_names(body)
-    return Frame(session, source, node, state, parent, *session.scopes[node])
+        session.names_of[node] = liveness(body), parameters(node) | bound_names(body)
+    return FunctionScope(session, source, node, state, parent, *session.names_of[node])
 
 
-def comprehension_frame(frame: Frame, names: frozenset[str]) -> Frame:
-    """A frame in which only `names` live; everything else is read from the enclosing one."""
-    state = frame.state.copy()
+def comprehension_scope(scope: FunctionScope, names: frozenset[str]) -> FunctionScope:
+    """A scope in which only `names` live; everything else is read from the enclosing one."""
+    state = scope.state.copy()
     state.locals = {}
-    return Frame(frame.session, frame.source, frame.node, state, frame, frame.liveness, names)
+    return FunctionScope(scope.session, scope.source, scope.node, state, scope, scope.liveness, names)
 
 
 def name_value(value: Abstract, hint: str) -> None:
     """Give the IR value behind `value` the user's name, if it has none. A hint has no meaning, so this is the one
     place where a value changes after it was made: the name is only known once the expression is compiled."""
     inner = getattr(value, "value", None)
-    if not isinstance(value, Const) and isinstance(inner, Value) and not inner.hint and not hint.startswith("$"):
+    if not isinstance(value, Constant) and isinstance(inner, Value) and not inner.hint and not hint.startswith("$"):
         object.__setattr__(inner, "hint", hint)
 
 
 def as_static_int(value: Abstract) -> int | None:
     """The integer that `value` is known to be."""
-    if isinstance(value, Const) and isinstance(value.value, (int, np.integer)):
+    if isinstance(value, Constant) and isinstance(value.value, (int, np.integer)):
         return int(value.value)
     return None

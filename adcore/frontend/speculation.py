@@ -44,7 +44,7 @@ class Speculation:
             self.failed = True
 
     def needs_flags(self) -> None:
-        """Something depends on whose a number is that may be either's."""
+        """Something depends on whether a number is weak that may be either."""
         self._flags_wanted = self.failed = True
 
     def renew(self) -> None:

@@ -30,12 +30,13 @@ from adcore.lower.descriptors import Array, List, Operand, component_types, comp
 from adcore.lower.emitter import Emitter
 from adcore.lower.kernel_memory import AllocationSite, Part, Storage, Workspace
 from adcore.lower.kernel_text import definition
-from adcore.lower.outlining import LOOP_LINES, Pieces, Scope
+from adcore.lower.outlining import Pieces, Scope
 from adcore.lower.product_calls import lower_product
 from adcore.lower.roots import kept
 from adcore.lower.vector_math import VectorMath
 from adcore.lower.vector_width import preferred_bits
 from adcore.lower.writer import Module, Writer
+from adcore.machine_model import MODEL
 from adcore.ops import TABLE, Table
 from adcore.ops.define import Native
 
@@ -73,7 +74,7 @@ def lower(
     vector_math: VectorMath | None = None,
     part: Part = "whole",
     limit: int | None = None,
-    piece_lines: int = LOOP_LINES,
+    piece_lines: int = MODEL.piece_lines,
 ) -> Lowered:
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.abi.frame`).
 

@@ -33,9 +33,7 @@ from adcore.ir.core import Instr, Region, Value, walk
 from adcore.lower.descriptors import Operand, parts
 from adcore.lower.roots import Root
 from adcore.lower.writer import Writer
-
-LOOP_LINES, SCALAR_LINES = 600, 6000
-"""The least lines of a piece with loops in it, and of one without."""
+from adcore.machine_model import MODEL
 
 
 @dataclass
@@ -57,7 +55,7 @@ class Piece:
 class Pieces:
     """Cuts the text of one kernel while it is written. `least`: the lines of a piece with loops."""
 
-    def __init__(self, writer: Writer, region: Region, least: int = LOOP_LINES) -> None:
+    def __init__(self, writer: Writer, region: Region, least: int = MODEL.piece_lines) -> None:
         self._writer, self._region, self._least = writer, region, least
         self._work, self._done, self._lines = sum(map(_instructions, region.body)), 0, 0
         self._origin: dict[str, int] = {}
@@ -77,7 +75,7 @@ class Pieces:
         self._done += _instructions(instr)
         self._has_loop = self._has_loop or _loops(instr)
         size = self.current.size
-        least = self._least if self._has_loop else self._least * SCALAR_LINES // LOOP_LINES
+        least = self._least if self._has_loop else self._least * MODEL.piece_lines_without_loops // MODEL.piece_lines
         return size >= least and (self._lines + size) * (self._work - self._done) >= least * self._done
 
     def cut(self, defined: Mapping[Value, Operand]) -> None:

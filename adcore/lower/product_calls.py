@@ -22,24 +22,24 @@ def lower_product(lowering: Lowering, instr: Instr) -> None:
     shape = blocked.shape(type_, 512 if lowering.emitter.vector_math.wide else 256)
     module.function(blocked.declaration(shape))
     module.ready[blocked.code(shape)] = None
-    turns = [_turns(lowering, *pair) for pair in product.bounds]
+    trips = [_trip_count(lowering, *pair) for pair in product.bounds]
     operands = [
         *_placed(lowering, product, product.target, ("i", "j")),
         *_placed(lowering, product, product.left, ("i", "k")),
         *_placed(lowering, product, product.right, ("k", "j")),
-        *(("i64", n) for n in turns),
+        *(("i64", n) for n in trips),
         *((register(type_), _factor(lowering, type_, f)) for f in product.factors),
         ("i1", "false" if product.start is None else "true"),
         (register(type_), "0.0" if product.start is None else lowering.text(product.start)),
         ("i1", str(product.free or lowering.plain_mode != "").lower()),
     ]
-    size = blocked.packed_bytes(w, shape, rows=turns[0], terms=turns[2])
+    size = blocked.packed_bytes(w, shape, rows=trips[0], terms=trips[2])
     with lowering.storage.scratch(size) as packed:
         arguments = ", ".join(f"{ty} {text}" for ty, text in (*operands, ("ptr", packed)))
         w.do(f"call void @{blocked.name(shape)}({arguments})")
 
 
-def _turns(lowering: Lowering, start: Value, end: Value) -> str:
+def _trip_count(lowering: Lowering, start: Value, end: Value) -> str:
     w = lowering.writer
     lo, hi = lowering.texts((start, end))
     count = hi if lo == "0" else w.let(f"sub i64 {hi}, {lo}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.runtime.leaves import Array, LeafValue, arrays
+from adcore.runtime.leaves import LeafValue, NDArray, arrays
 
 Groups = tuple[tuple[int, ...], ...]
 
@@ -53,7 +53,7 @@ def _root(parent: list[int], k: int) -> int:
     return k
 
 
-def extent(array: Array) -> tuple[int, int]:
+def extent(array: NDArray) -> tuple[int, int]:
     """First address and the address behind the last byte of an array that is not empty."""
     low = high = array.__array_interface__["data"][0]
     for n, stride in zip(array.shape, array.strides, strict=True):
@@ -64,7 +64,7 @@ def extent(array: Array) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
-def share_memory(a: Array, b: Array) -> bool:
+def share_memory(a: NDArray, b: NDArray) -> bool:
     """Whether two arrays have an element in common (True also where that is too hard to tell)."""
     if not a.size or not b.size:
         return False
@@ -75,7 +75,7 @@ def share_memory(a: Array, b: Array) -> bool:
         return True
 
 
-def overlaps_itself(array: Array) -> bool:
+def overlaps_itself(array: NDArray) -> bool:
     """Whether two subscripts may reach one element: zero strides, or rows that run into each other."""
     if array.flags.c_contiguous or array.size < 2:
         return False
@@ -100,7 +100,7 @@ def mirror(values: Sequence[LeafValue], chosen: frozenset[int], groups: Groups) 
 
 
 def _replaced(
-    values: Sequence[LeafValue], chosen: frozenset[int], groups: Groups, alone: Callable[[Array], Array], zero: bool
+    values: Sequence[LeafValue], chosen: frozenset[int], groups: Groups, alone: Callable[[NDArray], NDArray], zero: bool
 ) -> list[LeafValue]:
     replaced = list(values)
     for group in groups:
@@ -120,12 +120,12 @@ def _replaced(
     return replaced
 
 
-def _together(members: Sequence[Array], zero: bool) -> list[Array]:
+def _together(members: Sequence[NDArray], zero: bool) -> list[NDArray]:
     """Arrays of the same shapes and strides over fresh memory, at the same distances from each other.
 
     Members that are far apart each get their own stretch: a group is what touches, not what lies between.
     """
-    made: dict[int, Array] = {}
+    made: dict[int, NDArray] = {}
     stretches: list[tuple[int, int, list[int]]] = []
     for k in sorted((k for k, a in enumerate(members) if a.size), key=lambda k: extent(members[k])):
         low, high = extent(members[k])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
-from adcore.runtime.leaves import Array, LeafValue
+from adcore.runtime.leaves import LeafValue, NDArray
 from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
@@ -65,8 +64,7 @@ class Kernel:
         return tuple(frame.result(k) for k in range(len(self.layout.results)))
 
 
-@dataclass(frozen=True)
-class Returned:
+class Returned(NamedTuple):
     """What a native call hands back: None, consecutive float results from number `first`, or what `finish` makes.
 
     `floats`: None for a general result; 0 for None; otherwise how many. `single`: one float, not a tuple of one.
@@ -110,7 +108,7 @@ def bound_block(
     return wrapper_addresses()["bound"], block
 
 
-def _held(array: Array, words: int, flags: int) -> list[int]:
+def _held(array: NDArray, words: int, flags: int) -> list[int]:
     return [id(array), words, array.ndim, flags]
 
 

@@ -12,7 +12,7 @@ from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, 
 from adcore.abi.frame import words as width
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
 from adcore.runtime.arena import Arena
-from adcore.runtime.leaves import Array, LeafValue
+from adcore.runtime.leaves import LeafValue, NDArray
 
 NEVER_RAN = -1
 """In the place of the bytes used, before the first call."""
@@ -76,7 +76,7 @@ class Frame:
         return view_at(self.words[at : at + width(type_)], type_).copy()
 
 
-def array_words(array: Array) -> list[int]:
+def array_words(array: NDArray) -> list[int]:
     """Base, dimensions and strides of an array."""
     return [array.__array_interface__["data"][0], *array.shape, *array.strides]
 
@@ -102,7 +102,7 @@ class _Memory:
         self.__array_interface__ = interface
 
 
-def view_at(words: Sequence[int] | Words, type_: ArrayType) -> Array:
+def view_at(words: Sequence[int] | Words, type_: ArrayType) -> NDArray:
     """The array that base, dimensions and strides in `words` describe; a view of foreign memory: copy it at once."""
     base, *rest = (int(word) for word in words)
     shape, strides = tuple(rest[: type_.rank]), tuple(rest[type_.rank :])

@@ -8,25 +8,23 @@ function writes into them, back out of it by `Packed.write_back`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from adcore.ir.types import NUMPY_NAMES
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
 
-Array = np.ndarray[Any, Any]
+NDArray = np.ndarray[Any, Any]
 LeafValue = Any
 """A Python or NumPy number, an array, or a tuple of arrays."""
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """A list of numbers that was copied into `array`; `put` writes a list of numbers back where they came from."""
 
     leaf: int
-    array: Array
+    array: NDArray
     put: Callable[[list[Any]], None] | None
     weak: bool
 
@@ -178,7 +176,7 @@ def is_number(value: LeafValue) -> bool:
     return not isinstance(value, (np.ndarray, tuple))
 
 
-def arrays(value: LeafValue) -> tuple[Array, ...]:
+def arrays(value: LeafValue) -> tuple[NDArray, ...]:
     """The arrays of a leaf value; none for a number."""
     if isinstance(value, tuple):
         return value

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -24,12 +23,11 @@ class LinkError(Exception):
     """Object code that cannot be loaded: a symbol that nothing defines, or an export that it does not have."""
 
 
-@dataclass(frozen=True, eq=False)
 class Loaded:
     """Addresses of a loaded object's exports; the code stays as long as this is referenced."""
 
-    addresses: Mapping[str, int]
-    _keep: Any = field(repr=False, default=None)
+    def __init__(self, addresses: Mapping[str, int], keep: Any = None) -> None:
+        self.addresses, self._keep = addresses, keep
 
     def __getitem__(self, name: str) -> int:
         return self.addresses[name]

@@ -21,11 +21,21 @@ import weakref
 from collections.abc import Mapping, Sequence
 
 from adcore.abi import elf
-from adcore.abi.elf import RELOCATION_ENTRY, SYMBOL_ENTRY, ObjectError, Section
+from adcore.abi.elf import (
+    ABSOLUTE_64,
+    CALL_32,
+    GOT_32,
+    GOT_RELAXED_32,
+    GOT_RELAXED_REX_32,
+    RELATIVE_32,
+    RELATIVE_64,
+    RELOCATION_ENTRY,
+    SYMBOL_ENTRY,
+    ObjectError,
+    Section,
+)
 from adcore.runtime.mappings import EXECUTE, READ, WRITE, in_pages, map_pages, protect, unmap
 
-ABSOLUTE_64, RELATIVE_32, CALL_32, GOT_32, RELATIVE_64 = 1, 2, 4, 9, 24
-GOT_RELAXED_32, GOT_RELAXED_REX_32 = 41, 42
 _THROUGH_GOT = frozenset({GOT_32, GOT_RELAXED_32, GOT_RELAXED_REX_32})
 
 STUB = struct.Struct("<2sQ2s4x")
@@ -89,7 +99,7 @@ class _Loading:
             raise Unsupported(f"{len(tables)} symbol tables")
         names = sections[tables[0].link].offset
         rows = SYMBOL_ENTRY.iter_unpack(self._content(tables[0]))
-        self.symbols = [(elf.text_at(code, names + row[0]), row[3], row[4]) for row in rows]
+        self.symbols = [(elf.name_at(code, names + row[0]), row[3], row[4]) for row in rows]
         self.relocations = [
             (section.info, list(RELOCATION_ENTRY.iter_unpack(self._content(section))))
             for section in sections

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from adcore.abi.certificate import Certificate
 from adcore.abi.faults import Fault
@@ -16,8 +17,7 @@ AddressRow = tuple[int, int, str, str, int, str]
 """First address and end, function, file, line and phase of a piece of code."""
 
 
-@dataclass(frozen=True)
-class CodePlace:
+class CodePlace(NamedTuple):
     """Code that observers tell apart: its size, the user's line, the phase that it belongs to. It begins `offset`
     bytes after `symbol`, which others can see."""
 

@@ -69,7 +69,7 @@ def _types_as_expected() -> bool:
     return flags == float.__flags__ and float.__basicsize__ == read_word(id(float) + 32)
 
 
-class _Slot(ctypes.Structure):
+class _TypeSlot(ctypes.Structure):
     _fields_ = (("slot", ctypes.c_int), ("function", ctypes.c_void_p))
 
 
@@ -79,7 +79,7 @@ class _Spec(ctypes.Structure):
         ("basicsize", ctypes.c_int),
         ("itemsize", ctypes.c_int),
         ("flags", ctypes.c_uint),
-        ("slots", ctypes.POINTER(_Slot)),
+        ("slots", ctypes.POINTER(_TypeSlot)),
     )
 
 
@@ -102,7 +102,7 @@ _made: list[Any] = []
 def _make_base() -> type:
     members = (_Member * 2)(_Member(b"__vectorcalloffset__", _SSIZE, VECTORCALL, _READ_ONLY, None), _Member())
     call = ctypes.cast(ctypes.pythonapi.PyVectorcall_Call, ctypes.c_void_p).value
-    slots = (_Slot * 3)(_Slot(_TP_MEMBERS, ctypes.addressof(members)), _Slot(_TP_CALL, call), _Slot())
+    slots = (_TypeSlot * 3)(_TypeSlot(_TP_MEMBERS, ctypes.addressof(members)), _TypeSlot(_TP_CALL, call), _TypeSlot())
     flags = HAVE_VECTORCALL | BASETYPE | HAVE_VERSION_TAG
     spec = _Spec(b"adcore.runtime.native_types.NativeCallable", BASICSIZE, 0, flags, slots)
     from_spec = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p)(("PyType_FromSpec", ctypes.pythonapi))

@@ -10,7 +10,7 @@ import numpy as np
 from adcore.errors import ArgumentError
 from adcore.runtime.alias_guard import alias_groups, extent, overlaps_itself, share_memory
 from adcore.runtime.arguments import describe, refuse
-from adcore.runtime.leaves import Array, LeafValue, arrays
+from adcore.runtime.leaves import LeafValue, NDArray, arrays
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg
 
 
@@ -49,7 +49,7 @@ def _a(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _check_array(path: str, arg: ArrayArg, value: Array, shadow: Any, writes: bool) -> None:
+def _check_array(path: str, arg: ArrayArg, value: NDArray, shadow: Any, writes: bool) -> None:
     if arg.dtype[0] != "f":
         return
     if not isinstance(shadow, np.ndarray):
@@ -99,7 +99,7 @@ def check_overlaps(
             _check_pair((names[k], a, primal_of[k, j]), (names[m], b, primal_of[m, i]), bool({k, m} & written))
 
 
-def _check_pair(first: tuple[str, Array, Array], second: tuple[str, Array, Array], written: bool) -> None:
+def _check_pair(first: tuple[str, NDArray, NDArray], second: tuple[str, NDArray, NDArray], written: bool) -> None:
     (name, shadow, primal), (other_name, other_shadow, other_primal) = first, second
     together, shadows_together = share_memory(primal, other_primal), share_memory(shadow, other_shadow)
     what = f"the shadows of `{name}` and `{other_name}`"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adcore.runtime import cache
+from adcore.runtime.cache import disk
 
 
 def object_code(text: Callable[[], str], purpose: str) -> bytes:
     """The code of what `text` gives, which depends on nothing but our own modules and the interpreter; `purpose` tells
     it from others in the cache."""
-    name = cache.key(purpose)
-    code = cache.fetch(name)
+    name = disk.key(purpose)
+    code = disk.fetch(name)
     if code is None:
         code = compiled(text())
-        cache.store(name, code)
+        disk.store(name, code)
     return code
 
 

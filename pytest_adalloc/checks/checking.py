@@ -18,16 +18,16 @@ import numpy as np
 
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.arguments import Point, names_of
-from pytest_adalloc.checks.comparison import Comparison, compare
 from pytest_adalloc.checks.counting import count_calls, hold_to_limits
-from pytest_adalloc.checks.directions import DomainBounds
+from pytest_adalloc.checks.differences.comparison import Comparison, compare
+from pytest_adalloc.checks.differences.directions import DomainBounds
+from pytest_adalloc.checks.differences.judging import Tolerance
 from pytest_adalloc.checks.evaluation import Evaluator, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.foreign import ForeignGradient
 from pytest_adalloc.checks.grad_report import GradReport
-from pytest_adalloc.checks.judging import Tolerance
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
 from pytest_adalloc.checks.primal import compare_primal
-from pytest_adalloc.checks.subject import Subject, Unmet
+from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.options import CheckOptions, Progress, silent
 
@@ -62,7 +62,7 @@ def examined(
     return trial.report
 
 
-def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[..., Any] | None) -> Subject:
+def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[..., Any] | None) -> GradientSubject:
     __tracebackhide__ = True
     about, options = trial.about, trial.options
     trial.progress(f"compiling {about.function}", 0, 1)
@@ -94,7 +94,7 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
     return subject
 
 
-def _compiled(f: Callable[..., Any], point: Point, options: CheckOptions) -> Subject:
+def _compiled(f: Callable[..., Any], point: Point, options: CheckOptions) -> GradientSubject:
     """The compiler's gradient; the compiler is imported on first use. Raises Unmet if `f` can't be compiled."""
     from pytest_adalloc.checks.compiled import CompiledGradient
 

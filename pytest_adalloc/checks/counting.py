@@ -9,11 +9,11 @@ import numpy as np
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.other_derivatives import roundoff_of
 from pytest_adalloc.checks.primal import same
-from pytest_adalloc.checks.subject import CountedRun, Subject, Unmet
+from pytest_adalloc.checks.subject import CountedRun, GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 
 
-def count_calls(trial: Trial, subject: Subject) -> None:
+def count_calls(trial: Trial, subject: GradientSubject) -> None:
     options, about = trial.options, trial.about
     calls = options.calls or 1
     trial.progress("counting allocations", 0, calls)
@@ -71,7 +71,7 @@ def _compare_last(trial: Trial, count: CountedRun, calls: int) -> None:
         raise Unmet("gradient wrong", text)
 
 
-def hold_to_limits(trial: Trial, subject: Subject, known: dict[str, Any] | None) -> None:
+def hold_to_limits(trial: Trial, subject: GradientSubject, known: dict[str, Any] | None) -> None:
     options, about = trial.options, trial.about
     if about.foreign and options.max_workspace is not None:
         trial.note("max_workspace is not checked: what a gradient keeps that is computed elsewhere is not known")
@@ -94,7 +94,7 @@ def hold_to_limits(trial: Trial, subject: Subject, known: dict[str, Any] | None)
     _prove(trial, subject)
 
 
-def _prove(trial: Trial, subject: Subject) -> None:
+def _prove(trial: Trial, subject: GradientSubject) -> None:
     foreign = trial.about.foreign
     # Whoever allows allocations can't want the proof that there are none.
     prove = trial.options.prove or ("report" if foreign or trial.options.max_allocs else "require")

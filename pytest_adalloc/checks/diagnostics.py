@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_adalloc.checks import differences
 from pytest_adalloc.checks.arguments import Point
+from pytest_adalloc.checks.differences import extrapolation
 from pytest_adalloc.checks.grad_report import elsewhere_note
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.comparison import Comparison
+    from pytest_adalloc.checks.differences.comparison import Comparison
     from pytest_adalloc.hooks import AllocationReport
 
 
@@ -148,9 +148,9 @@ def kink(about: About, found: Comparison) -> str:
     """The slopes from the left and the right differ."""
     what = component(about, found)
     value = about.point.vector[found.component] if found.component >= 0 else math.nan
-    if found.kind == differences.JUMP:
+    if found.kind == extrapolation.JUMP:
         seen = "  the function jumps at this point: its value changes by the same amount however small the step is"
-    elif found.kind == differences.CUSP:
+    elif found.kind == extrapolation.CUSP:
         seen = "  the slope grows without bound towards this point"
     else:
         seen = (
@@ -173,7 +173,7 @@ def edge(about: About, found: Comparison) -> str:
     """The function is not defined on one side, or not at all."""
     what = component(about, found)
     value = about.point.vector[found.component] if found.component >= 0 else math.nan
-    if found.kind == differences.UNDEFINED:
+    if found.kind == extrapolation.UNDEFINED:
         place = f"{what} = {value:.6g}" if found.component >= 0 else "this point"
         return diagnostic(
             f"edge of the domain: {about.function} has no value at {place}",

@@ -6,13 +6,13 @@ import numpy as np
 
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import Precision, slopes
-from pytest_adalloc.checks.directions import natural_scale
-from pytest_adalloc.checks.subject import Subject, Unmet
+from pytest_adalloc.checks.differences.directions import natural_scale
+from pytest_adalloc.checks.differences.extrapolation import Precision, slopes
+from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 
 
-def compare_modes(trial: Trial, subject: Subject) -> None:
+def compare_modes(trial: Trial, subject: GradientSubject) -> None:
     """Forward mode along random tangents against the gradient."""
     point = trial.about.point
     random = np.random.default_rng(trial.options.seed)
@@ -34,7 +34,7 @@ def roundoff_of(point: Point) -> float:
     return Precision.of(point.dtype).roundoff
 
 
-def compare_second(trial: Trial, subject: Subject) -> None:
+def compare_second(trial: Trial, subject: GradientSubject) -> None:
     """Second derivatives along random pairs of directions against differences of the gradient."""
     point, about = trial.about.point, trial.about
     random = np.random.default_rng(trial.options.seed)

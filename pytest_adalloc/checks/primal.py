@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.differences import Precision, measured_noise
-from pytest_adalloc.checks.directions import natural_scale
+from pytest_adalloc.checks.differences.directions import natural_scale
+from pytest_adalloc.checks.differences.extrapolation import Precision, measured_noise
 from pytest_adalloc.checks.evaluation import Evaluator, Outcome
 from pytest_adalloc.checks.subject import Unmet
 from pytest_adalloc.checks.trial import Trial

@@ -46,7 +46,7 @@ class CountedRun:
     sweep: str = "gradient"
 
 
-class Subject(Protocol):
+class GradientSubject(Protocol):
     """A gradient under test at one point."""
 
     primal: Callable[..., Any] | None

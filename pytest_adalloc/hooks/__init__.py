@@ -6,7 +6,7 @@
     with forbid(): ...
 
 Relocation slots of every loaded library lead to hooks that are compiled in-process; hardware breakpoints are the
-second witness, and under ``strict`` a preloaded library is the third. A count that cannot be vouched for is
+second witness, and with ``--adalloc-preload`` a preloaded library is the third. A count that cannot be vouched for is
 ``HooksDead``, an error. ``available()`` says whether this platform has a backend, and why not.
 """
 

@@ -120,3 +120,7 @@ class Adalloc:
         from pytest_adalloc.options import CheckOptions
 
         return settled(f, args, grad, CheckOptions.of(options), self._recorder, counted=counted)
+
+
+# Tracebacks print the fixture by its qualified name: where users import its class from.
+Adalloc.__module__ = "pytest_adalloc"

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_adalloc.report.files import write_atomically
 from pytest_adalloc.report.findings import many
-from pytest_adalloc.report.reporting import Finding, Report, Run
+from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
 
 FORMAT = 1
 Entries = dict[str, dict[str, Any]]
@@ -34,7 +34,7 @@ class Baseline(Report):
         """It keeps how many values are stored."""
         return bool(asked.get("update_baseline"))
 
-    def at_end(self, findings: Sequence[Finding], run: Run) -> list[str]:
+    def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
         """Write it, or say what is missing from it."""
         path = run.settings.reports["baseline"]
         if run.settings.reports.get("update_baseline"):

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_adalloc.report.findings import QUIET, expected
-from pytest_adalloc.report.reporting import Finding, Report, Run
+from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
 
 
 class Annotations(Report):
     """One line of the summary for each check that is not met, unless its test expects that."""
 
-    def at_end(self, findings: Sequence[Finding], run: Run) -> list[str]:
+    def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
         """The workflow commands."""
         level = "error" if run.settings.policy == "strict" else "warning"
         told = [found for found in findings if found["verdict"] not in QUIET and not expected(found, run.settings)]

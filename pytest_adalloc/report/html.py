@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from pytest_adalloc.report.reporting import Document, Finding, Run
+from pytest_adalloc.report.reporting import Document, Finding, ReportedRun
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -30,7 +30,7 @@ class Page(Document):
 
     name = "html"
 
-    def text(self, findings: Sequence[Finding], run: Run) -> str:
+    def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `page`."""
         return page(findings)
 

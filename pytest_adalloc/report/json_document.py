@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from pytest_adalloc.report.reporting import Document, Finding, Run
+from pytest_adalloc.report.reporting import Document, Finding, ReportedRun
 
 FORMAT = 1
 
@@ -15,7 +15,7 @@ class JsonDocument(Document):
 
     name = "json"
 
-    def text(self, findings: Sequence[Finding], run: Run) -> str:
+    def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `as_json`."""
         return as_json(findings)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_adalloc.report.findings import expected, many
 from pytest_adalloc.report.formats import asked_for
-from pytest_adalloc.report.reporting import Finding, Run
+from pytest_adalloc.report.reporting import Finding, ReportedRun
 from pytest_adalloc.session import Settings
 
 
@@ -17,7 +17,7 @@ def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[bool, l
     # Parallel runs report in any order; files are the same each time.
     findings: list[Finding] = sorted((json.loads(text) for text in texts), key=_place)
     lines = summary(findings, settings)
-    failed, run = False, Run(settings, root)
+    failed, run = False, ReportedRun(settings, root)
     for each in asked_for(settings.reports):
         try:
             lines += each.load().at_end(findings, run)

@@ -17,7 +17,7 @@ Finding = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Run:
+class ReportedRun:
     """The run that a report is about: its settings, and the directory that paths are relative to."""
 
     settings: Settings
@@ -38,7 +38,7 @@ class Report:
     def after_check(self, recorder: Recorder, report: GradReport, found: Finding) -> None:
         """In the process that has checked, while its libraries are loaded; may add to the finding."""
 
-    def at_end(self, findings: Sequence[Finding], run: Run) -> list[str]:
+    def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
         """Write what there is to write; the lines for the summary. An OSError of it fails the run."""
         return []
 
@@ -52,11 +52,11 @@ class Document(Report):
         """Findings are in it as they are."""
         return True
 
-    def text(self, findings: Sequence[Finding], run: Run) -> str:
+    def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """The whole file."""
         raise NotImplementedError
 
-    def at_end(self, findings: Sequence[Finding], run: Run) -> list[str]:
+    def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
         """Write the file."""
         path = run.settings.reports[self.name]
         write_atomically(path, self.text(findings, run))

@@ -451,7 +451,7 @@ def test_a_failure_carries_its_report_across_processes() -> None:
 
 
 def spoken(report: GradReport) -> str:
-    """The story with this file's name and its line numbers taken out."""
+    """The diagnostic with this file's name and its line numbers taken out."""
     lines = []
     for line in report.message.replace(HERE, "FILE").splitlines():
         head, bar, rest = line.partition(" | ")

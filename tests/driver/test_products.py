@@ -9,6 +9,7 @@ import pytest
 
 import adcore as ad
 import pytest_adalloc
+from tests.samples import sample
 
 
 def inner(a, b, c):
@@ -256,7 +257,7 @@ def test_products_in_a_loop() -> None:
     np.testing.assert_allclose(db, a.transpose(0, 2, 1) @ (2 * a @ b), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("f", PROGRAMS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", sample(PROGRAMS, quick=3), ids=lambda f: f.__name__)
 def test_nothing_is_allocated(f: Any) -> None:
     pytest_adalloc.check(f, *matrices((11, 12, 13)))
 

@@ -178,6 +178,22 @@ def test_no_stage_is_loaded_on_a_hit(tmp_path: Path) -> None:
     assert python(tmp_path, "-c", ask) == "[] False\n"
 
 
+def test_no_stage_is_loaded_by_a_check(tmp_path: Path) -> None:
+    """Its explanation is for those who read it; the hooks need LLVM."""
+    ask = textwrap.dedent(
+        """
+        import sys
+        import numpy as np
+        from pytest_adalloc import check
+        from tests.driver.warm_programs import STAGES, rosenbrock
+        assert check(rosenbrock, np.arange(1.0, 4.0)).workspace_bytes == 0
+        print(sorted({m.split(".")[1] for m in sys.modules if m.startswith("adcore.")} & set(STAGES)))
+        """
+    )
+    assert python(tmp_path, "-c", ask) != "[]\n"
+    assert python(tmp_path, "-c", ask) == "[]\n"
+
+
 def test_damaged_entries_are_compiled_again(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("def f(x):\n    return x * 2.0\n")
     ask = "import sys, program, adcore as ad\nprint(ad.grad(program.f)(1.0), 'adcore.frontend' in sys.modules)"

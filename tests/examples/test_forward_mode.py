@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adcore.lower.objects.execute import pack
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.forward import forward
 from pytest_adalloc import hooks
+from tests.lower.calling import pack
 from tests.lower.native import Native
 from tests.transform.random_programs import random_program
 from tests.transform.test_random_programs import KINDS

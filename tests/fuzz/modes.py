@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import adcore as ad
-from pytest_adalloc.checks.differences import SMOOTH, Precision, measured_noise, slopes
+from pytest_adalloc.checks.differences.extrapolation import SMOOTH, Precision, measured_noise, slopes
 from tests.fuzz.cases import RAISED, Case, Outcome, Point, alike, numbers_of
 from tests.fuzz.checks import Report, expect
 from tests.fuzz.derivatives import derivatives_of, gradient_numbers

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.samples import sample
+
 SOAK = int(os.environ.get("ADALLOC_TEST_SOAK", "1"))
 
 HEAD = """
@@ -213,7 +215,7 @@ assert len(os.listdir("/proc/self/fd")) == before
 ENVIRONMENTS = {"debug_allocator": {"PYTHONMALLOC": "debug"}}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", sample(list(CASES), quick=9))
 def test_survives(case: str, paths: Any, python: Any, tmp_path: Path) -> None:
     script = tmp_path / f"{case}.py"
     script.write_text(HEAD + CASES[case] + '\nprint("end of", __name__)\n')

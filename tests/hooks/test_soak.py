@@ -17,7 +17,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> soak.Bench:
     return soak.Bench.built(tmp_path_factory.mktemp("soak"))
 
 
-@pytest.mark.parametrize("name", sample(list(soak.OWN), quick=6))
+@pytest.mark.parametrize("name", sample(list(soak.OWN), quick=3))
 def test_case(name: str, bench: soak.Bench) -> None:
     case = soak.OWN[name]
     reason = soak.obstacle(case)

@@ -10,13 +10,14 @@ import pytest
 
 from adcore.ir import Function, parse_function, verify
 from adcore.lower import Lowered, Options, emit, lower
-from adcore.lower.objects.execute import ENTRY, pack
 from adcore.ops import TABLE
 from adcore.runtime.linker import load
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.reverse import reverse
+from adcore.transform.expansion import expand_bulk
 from adcore.transform.optimize.bit_tiles import tile_bits
+from tests.lower.calling import ENTRY, pack
 from tests.lower.test_random_programs import ACTIVITY, arguments_of, assert_agrees
 from tests.samples import sample
 from tests.transform.random_programs import random_program
@@ -61,7 +62,7 @@ def test_programs(seed: int) -> None:
 @pytest.mark.parametrize("workspace", ["arena", "heap"])
 def test_gradients(seed: int, workspace: Any) -> None:
     program = simplify(simplify_checks(simplify(random_program(seed, temporaries=seed >= 50), TABLE), TABLE), TABLE)
-    gradient = reverse(program, ACTIVITY, (True,), ops=TABLE).function
+    gradient = expand_bulk(reverse(program, ACTIVITY, (True,), ops=TABLE).function, TABLE)
     function = verify(tile_bits(simplify(gradient, TABLE), TABLE), TABLE)
     options: dict[str, Any] = {"workspace": workspace, "stack_limit": 256}
     cut = assert_same(function, seed, **options)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from typing import Any
 
 import numpy as np
 import pytest
 
 from adcore.errors import WorkspaceError
-from adcore.lower.objects.execute import call, pack
 from adcore.runtime.linker import load
+from tests.lower.calling import call, pack
 from tests.lower.native import Native, agree
 
 PREFIX_SUMS = """
@@ -92,11 +93,17 @@ def test_records_are_packed_and_come_back_in_reverse() -> None:
         native(10**6, 3, workspace=1000)
 
 
+@functools.cache
+def compiled(program: str, workspace: str) -> Native:
+    """One program serves all sizes."""
+    return Native(program, workspace=workspace)
+
+
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 66, 127, 128, 129, 200, 1000])
 @pytest.mark.parametrize("workspace", ["arena", "heap"])
 def test_truth_values_are_pushed_as_bits(count: int, workspace: Any) -> None:
     for marked in (0, 1, 63, 64, 65, count - 1):
-        native = agree(STACKED, count, marked, workspace=workspace)
+        native = agree(compiled(STACKED, workspace), count, marked)
     native(count, 7)
     assert native.workspace_used == 12 * count + 8 * (count // 64)
 
@@ -141,7 +148,7 @@ func @packed(%x: array<f64,2,C>) -> (f64) {
 @pytest.mark.parametrize("backwards", [False, True])
 def test_truth_values_of_a_buffer_take_a_bit(shape: tuple[int, int], workspace: Any, backwards: bool) -> None:
     x = np.random.default_rng(1).normal(size=shape)
-    native = agree(PACKED.replace("BACKWARDS", str(backwards)), x, workspace=workspace, tolerance=1e-13)
+    native = agree(compiled(PACKED.replace("BACKWARDS", str(backwards)), workspace), x, tolerance=1e-13)
     native(x)
     assert native.workspace_used == shape[0] * -(-shape[1] // 8)
 

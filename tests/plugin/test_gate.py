@@ -134,7 +134,7 @@ def test_ids_stay_what_they_are(session: Session) -> None:
     result.stdout.fnmatch_lines(["test_it.py::test_body", "test_it.py::test_everywhere[[]0]"])
 
 
-def test_the_gate_fails_with_the_whole_story(session: Session) -> None:
+def test_the_gate_fails_with_diagnostics(session: Session) -> None:
     result = session(FAILURES, "-rf")
     result.assert_outcomes(failed=5, xfailed=1)
     result.stdout.fnmatch_lines(

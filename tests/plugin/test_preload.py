@@ -8,6 +8,7 @@ import pytest
 
 from pytest_adalloc.hooks import HooksUnavailable
 from pytest_adalloc.hooks.witness import preloaded
+from tests.samples import sample
 
 from .conftest import Session
 
@@ -39,11 +40,9 @@ def _possible() -> None:
         pytest.skip(str(reason))
 
 
-@pytest.mark.parametrize("how", [("--adalloc-preload",), ("--adalloc-preload", "-n2"), ("-o", "adalloc_preload=true")])
-def test_the_session_runs_again_with_one_more_witness(
-    how: tuple[str, ...], session: Session, pytester: pytest.Pytester
-) -> None:
-    result = session(SOURCE, *how, "--adalloc-json=all.json")
+@pytest.mark.parametrize("how", sample(["--adalloc-preload -n2", "--adalloc-preload", "-o adalloc_preload=true"], 1))
+def test_the_session_runs_again_with_one_more_witness(how: str, session: Session, pytester: pytest.Pytester) -> None:
+    result = session(SOURCE, *how.split(), "--adalloc-json=all.json")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["adalloc: preloaded library counts as well"])
     (found,) = json.loads((pytester.path / "all.json").read_text())["checks"]

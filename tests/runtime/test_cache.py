@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adcore.runtime import cache
+import adcore
+from adcore.runtime.cache import disk, environment
 
 
 @pytest.fixture
@@ -24,94 +25,101 @@ def entry(place: Path) -> Path:
 
 
 def test_what_was_stored_is_found(place: Path) -> None:
-    cache.store("name", b"code")
-    assert cache.fetch("name") == b"code"
-    assert cache.fetch("other") is None
+    disk.store("name", b"code")
+    assert disk.fetch("name") == b"code"
+    assert disk.fetch("other") is None
 
 
 @pytest.mark.parametrize("position", [0, 20, 60, -1])
 def test_a_damaged_entry_is_removed(place: Path, position: int) -> None:
-    cache.store("name", b"code" * 100)
+    disk.store("name", b"code" * 100)
     data = bytearray(entry(place).read_bytes())
     data[position] ^= 1
     entry(place).write_bytes(bytes(data))
-    assert cache.fetch("name") is None
+    assert disk.fetch("name") is None
     assert not list(place.glob("*.o"))
 
 
 @pytest.mark.parametrize("length", [0, 10, 48, 60])
 def test_a_truncated_entry_is_removed(place: Path, length: int) -> None:
-    cache.store("name", b"code" * 100)
+    disk.store("name", b"code" * 100)
     entry(place).write_bytes(entry(place).read_bytes()[:length])
-    assert cache.fetch("name") is None
+    assert disk.fetch("name") is None
 
 
 def test_an_entry_under_another_name_is_refused(place: Path) -> None:
-    cache.store("name", b"code")
+    disk.store("name", b"code")
     entry(place).rename(place / "other.o")
-    assert cache.fetch("other") is None
+    assert disk.fetch("other") is None
 
 
 def test_a_folder_that_others_may_write_is_not_used(place: Path) -> None:
-    cache.store("name", b"code")
+    disk.store("name", b"code")
     place.chmod(0o777)
-    assert cache.fetch("name") is None
+    assert disk.fetch("name") is None
     place.chmod(0o700)
     entry(place).chmod(0o666)
-    assert cache.fetch("name") is None
+    assert disk.fetch("name") is None
 
 
 @pytest.mark.parametrize("value", ["", "0", "off", "OFF"])
 def test_it_can_be_switched_off(place: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("ADCORE_CACHE", value)
-    cache.store("name", b"code")
-    assert cache.fetch("name") is None
-    assert cache.folder() is None
+    disk.store("name", b"code")
+    assert disk.fetch("name") is None
+    assert disk.folder() is None
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setenv("ADCORE_CACHE", str(blocked / "below"))
-    cache.store("name", b"code")
-    assert cache.fetch("name") is None
+    disk.store("name", b"code")
+    assert disk.fetch("name") is None
 
 
 def test_no_temporary_files_stay(place: Path) -> None:
     for k in range(3):
-        cache.store("name", bytes([k]))
+        disk.store("name", bytes([k]))
     assert os.listdir(place) == ["name.o"]
 
 
 def test_what_is_not_used_for_long_goes(place: Path) -> None:
     for name in ("old", "read", "new"):
-        cache.store(name, b"code")
+        disk.store(name, b"code")
     for name in ("old", "read"):
         os.utime(place / f"{name}.o", (0, 0))
-    assert cache.fetch("read") == b"code"
-    cache.store("00", b"code")
+    assert disk.fetch("read") == b"code"
+    disk.store("00", b"code")
     assert {path.stem for path in place.glob("*.o")} == {"read", "new", "00"}
 
 
 def test_keys_tell_parts_apart() -> None:
-    assert cache.key("ab", "c") != cache.key("a", "bc")
-    assert cache.key("a") == cache.key("a")
+    assert disk.key("ab", "c") != disk.key("a", "bc")
+    assert disk.key("a") == disk.key("a")
 
 
 def test_nothing_is_stored_by_a_compiler_that_was_edited_meanwhile(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "files", lambda: "other files")
-    cache.store("name", b"code")
-    assert cache.fetch("name") is None
+    monkeypatch.setattr(disk, "files", lambda: "other files")
+    monkeypatch.setattr(disk, "_checked", [0.0, True])
+    disk.store("name", b"code")
+    assert disk.fetch("name") is None
 
 
 def test_the_key_needs_neither_compiler_nor_llvm(tmp_path: Path) -> None:
     program = (
-        "import sys\nfrom adcore.runtime import cache\ncache.key('a')\n"
+        "import sys\nfrom adcore.runtime.cache import disk\ndisk.key('a')\n"
         "stages = ('llvmlite', 'adcore.lower', 'adcore.ops', 'adcore.frontend')\n"
         "heavy = [m for m in sys.modules if m.startswith(stages)]\n"
         "assert not heavy, heavy\n"
     )
     for _ in range(2):
         subprocess.run([sys.executable, "-c", program], check=True, env={**os.environ, "ADCORE_CACHE": str(tmp_path)})
+
+
+def test_every_module_of_the_compiler_counts() -> None:
+    found = {name for name, _ in environment._modules(environment.PACKAGE)}
+    package = Path(adcore.__file__).parent
+    assert found == {str(path.relative_to(package)) for path in package.rglob("*.py")}

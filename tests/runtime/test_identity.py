@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from adcore.captures import Capture
-from adcore.runtime.identity import Unstable, reach
+from adcore.runtime.cache.identity import Unstable, reach
 
 BASE = """
 K = 2.0
@@ -211,6 +211,15 @@ def test_what_has_no_identity_elsewhere_is_for_the_captures_to_say() -> None:
     assert reached.covers([])
 
 
+def test_functions_of_other_libraries_count_by_name() -> None:
+    space = world("def f(x):\n    return K(x)\n")
+    found = []
+    for name in ("one", "other"):
+        space["K"] = type(name, (), {"__call__": lambda self, x: x, "__name__": name})()
+        found.append(digest(space))
+    assert found[0] != found[1]
+
+
 def test_rules() -> None:
     space = world()
 
@@ -238,6 +247,17 @@ def test_a_module_that_makes_its_attributes_up_is_refused() -> None:
         digest(space)
 
 
+def test_objects_that_raise_are_no_reason_to_fail() -> None:
+    class Wild:
+        def __call__(self) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            raise OSError(name)
+
+    with pytest.raises(Unstable, match="OSError"):
+        reach(outer(Wild()))
+
+
 def test_places_are_found_again() -> None:
     space = world()
     reached = reach(space["f"])
@@ -262,7 +282,7 @@ def test_two_processes_agree(tmp_path: Any) -> None:
         "def g(x):\n    return np.sum(x) if x in {'a', 'b', 'c', 1.5} else np.linalg.norm(x) * S\n"
         "def f(x, y=C.A):\n    return math.exp(g(x)) + len(x)\n"
     )
-    command = "from adcore.runtime.identity import reach\nimport program\nprint(reach(program.f).digest)"
+    command = "from adcore.runtime.cache.identity import reach\nimport program\nprint(reach(program.f).digest)"
     found = [
         subprocess.run(
             [sys.executable, "-c", command], capture_output=True, text=True, check=True,

@@ -16,7 +16,7 @@ import pytest
 
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import F64, ArrayType
-from adcore.runtime import linker as jit
+from adcore.runtime import linker
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import Kernel, Returned, bound_block, called_block
 from adcore.runtime.small_objects import compiled
@@ -57,7 +57,7 @@ class Callable_(native.NativeCallable):
 
 
 def kernel() -> Kernel:
-    loaded = jit.load(compiled(KERNEL), ["kernel"])
+    loaded = linker.load(compiled(KERNEL), ["kernel"])
     layout = FrameLayout.of([ARRAY, ARRAY, F64], [F64])
     return Kernel(loaded["kernel"], layout, (Fault(),), "f", frozenset({1}), loaded)
 

@@ -19,6 +19,7 @@ from adcore.analysis.affine.forms import Atom, Form, plus
 from adcore.analysis.affine.systems import Constraint, connected, feasible, project, some_solutions
 from adcore.ir.core import Function, Region, Value
 from adcore.ir.facts import kept
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 Subscripts = tuple["Form | None", ...]
@@ -29,9 +30,6 @@ IterationOrder = Literal[-1, 0, 1]
 
 TouchedElements = dict[tuple[int, ...], tuple[int, int]]
 """Elements (behind the iteration that both sides share), each with the first and last iteration that touches it."""
-
-SAMPLE_SIZES = (7, 16)
-"""What dimensions and other sizes are taken to be, when a pair is tried on examples."""
 
 COUNTER = 2
 """The counter of the loop that carries the dependence, in a shape that is seen from there."""
@@ -211,7 +209,7 @@ class Conflicts:
 
     def _meet_in_sample(self, x: AccessShape, y: AccessShape, order: IterationOrder, dims: Sequence[int]) -> bool:
         shared = x.shared if x.shared == y.shared else tuple(a for a in x.shared if a in y.shared)
-        for size in SAMPLE_SIZES:
+        for size in MODEL.sample_sizes:
             first, second = (self._touched(shape, size, shared, tuple(dims), order != 0) for shape in (x, y))
             if not first or not second:
                 continue  # loops that run for larger sizes only

@@ -23,12 +23,9 @@ from adcore.analysis.structure import contains
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.facts import kept
 from adcore.ir.types import ArrayType, ListType
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.ops.effects import Access, Axis
-
-MOST_COMPARED = 2
-"""Inside more common loops than this, accesses are taken to look alike only if they have the same subscripts in one
-nest: few pairs share so many loops, and finding out more would take a shape for each of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +232,7 @@ class Dependence:
     def _looks(self, side: AccessSide) -> Hashable:
         """What two accesses have in common if no test from inside the loops of `side` can tell them apart."""
         access = side.access
-        if side.depth > MOST_COMPARED:
+        if side.depth > MODEL.most_compared_loops:
             around = self.bounds.around(self.structure.home[access.instr])  # the list is kept, so its id stays its own
             return access.root, side.depth, id(around), access.key
         levels = (0, *side.levels)

@@ -61,18 +61,18 @@ class Ordering:
             self._effects[instr] = Acts(
                 accesses,
                 stops=any(may_stop(i, self.ops, self.structure.definition) for i in inside),
-                visible=any(access.writes and not self._is_own(access.root) for access in every),
+                visible=any(access.writes and not self._is_local(access.root) for access in every),
                 opaque=any(self._is_opaque(i) for i in inside) or not all(self._is_fixed(a.root) for a in every),
             )
         return self._effects[instr]
 
-    def _is_own(self, root: Value) -> bool:
+    def _is_local(self, root: Value) -> bool:
         instr = self.structure.definition.get(root)
         return instr is not None and instr.op in self.ops.allocs
 
     def _is_fixed(self, root: Value) -> bool:
         """Whether a root is one array: an argument or an allocation, not what a loop or a branch chose."""
-        return self._is_own(root) or root in self.structure.function.params
+        return self._is_local(root) or root in self.structure.function.params
 
     def _is_opaque(self, instr: Instr) -> bool:
         """Whether it does more than what is known of memory and of errors."""

@@ -15,10 +15,8 @@ from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependen
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Function, Instr, walk
 from adcore.ir.facts import kept
+from adcore.machine_model import MODEL
 from adcore.ops import Table
-
-MOST_ACCESSES = 32
-"""Accesses that a loop may have: every pair of them is tested."""
 
 
 def parallel_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
@@ -63,7 +61,7 @@ def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
     if any(facts.ops.effects[i.op].ordered for i in walk(body)):
         return False  # records come back in one order only
     accesses = [i for i in walk(body) if i.op in facts.ops.touching]
-    if len(accesses) > MOST_ACCESSES or not all(_is_fixed(facts, dependence, i) for i in accesses):
+    if len(accesses) > MODEL.most_parallel_accesses or not all(_is_fixed(facts, dependence, i) for i in accesses):
         return False
     return independent_iterations(dependence, accesses, facts.depth(body))
 

@@ -17,16 +17,13 @@ from adcore.analysis.structure import operands_first
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.facts import kept
 from adcore.ir.types import BOOL, Scalar
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 Interval = tuple[int, int]
 
 SIZE_LIMIT = 2**48
 """No array has as many elements on any axis: addresses have 48 bits."""
-
-MANY_FACTS = 40
-"""With more facts than this, only those that say something about a form directly are used to prove something of it: a
-proof must not take the longer, the more checks stand before it."""
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs", "minimum", "maximum", "floordiv", "mod"})
 """Ops whose intervals follow from those of their operands: chains of them are followed without recursion."""
@@ -161,7 +158,7 @@ class Ranges:
             return True
         if all(atom == 1 for atom in form):
             return False
-        facts = self._about(form, facts) if len(facts) > MANY_FACTS else facts
+        facts = self._about(form, facts) if len(facts) > MODEL.many_facts else facts
         rows = self.bounds.at(region, [form, *facts])
         equalities = [row for row, is_equality in rows if is_equality]
         inequalities = [row for row, is_equality in rows if not is_equality]

@@ -13,12 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from math import gcd
 
 from adcore.analysis.affine.forms import Atom, Form, plus, scaled
+from adcore.machine_model import MODEL
 
 Constraint = tuple[Form, bool]
 """A form that is zero (True) or not negative (False)."""
-
-ROW_LIMIT = 400
-"""Fourier-Motzkin gives up (answers "feasible") above this many rows."""
 
 Vectors = dict[tuple[int, ...], int]
 """Inequalities `coefficients * unknowns + bound >= 0`, the strictest bound of each direction."""
@@ -40,7 +38,7 @@ def feasible(equalities: Iterable[Form], inequalities: Iterable[Form]) -> bool:
         if not _add(vectors, vector, row.get(1, 0)):
             return False
     while vectors:
-        if len(vectors) > ROW_LIMIT:
+        if len(vectors) > MODEL.most_rows:
             return True
         left = _without(vectors, _next(vectors))
         if left is None:
@@ -171,15 +169,11 @@ def project(rows: Sequence[Constraint], removable: Callable[[Atom], bool]) -> li
     return _decided(equalities, inequalities)
 
 
-MOST_NEW_ROWS = 6
-"""Removing an unknown that multiplies the rows by more is left to the test that needs it."""
-
-
 def _exactly_without(inequalities: list[Form], atom: Atom) -> list[Form] | None:
     lower = [form for form in inequalities if form.get(atom, 0) > 0]
     upper = [form for form in inequalities if form.get(atom, 0) < 0]
     units = all(form[atom] == 1 for form in lower) or all(form[atom] == -1 for form in upper)
-    if not units or len(lower) * len(upper) > MOST_NEW_ROWS:
+    if not units or len(lower) * len(upper) > MODEL.most_new_rows:
         return None
     kept = [form for form in inequalities if atom not in form]
     return kept + [plus(scaled(low, -high[atom]), high, low[atom]) for low in lower for high in upper]
@@ -206,12 +200,6 @@ def _decided(equalities: Sequence[Form], inequalities: Sequence[Form]) -> list[C
     return rows + [({**dict(key), 1: bound} if bound else dict(key), False) for key, bound in strictest.items()]
 
 
-MOST_VALUES = 6
-"""Values tried for one unknown: the first and the last of its range."""
-
-MOST_POINTS = 64
-
-
 def some_solutions(
     rows: Sequence[Constraint], atoms: Sequence[Atom], known: Callable[[Atom], int]
 ) -> list[tuple[int, ...]]:
@@ -230,8 +218,8 @@ def some_solutions(
     points: list[tuple[int, ...]] = [()]
     for bounds in bounding:
         points = [(*point, value) for point in points for value in _values(bounds, point)]
-        if len(points) > MOST_POINTS:
-            points = points[:: -(-len(points) // MOST_POINTS)]
+        if len(points) > MODEL.most_tried_points:
+            points = points[:: -(-len(points) // MODEL.most_tried_points)]
     return points
 
 
@@ -250,9 +238,9 @@ def _values(bounds: Sequence[tuple[int, list[tuple[int, int]], int, bool]], poin
             most = -rest // coefficient if is_equality else rest // -coefficient
             high = most if high is None or most < high else high
     if low is None:
-        low = 0 if high is None else high - MOST_VALUES + 1
+        low = 0 if high is None else high - MODEL.most_tried_values + 1
     if high is None:
-        high = low + MOST_VALUES - 1
-    if high - low < MOST_VALUES:
+        high = low + MODEL.most_tried_values - 1
+    if high - low < MODEL.most_tried_values:
         return range(low, high + 1)
-    return (*range(low, low + MOST_VALUES // 2), *range(high - MOST_VALUES // 2 + 1, high + 1))
+    return (*range(low, low + MODEL.most_tried_values // 2), *range(high - MODEL.most_tried_values // 2 + 1, high + 1))

@@ -13,16 +13,15 @@ from math import inf
 from typing import Any
 
 from adcore.analysis.planning.choices import Choice, Node
-from adcore.analysis.planning.explain import Checkpoints, room, workspace
+from adcore.analysis.planning.explain import room, workspace
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.search import cheapest
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.core import Value
+from adcore.machine_model import MODEL
 
 EPSILON = 1e-6
-
-MOST_TRIALS, MOST_WORK = 300, 30_000
-"""Plans tried beyond the convex hull, and how many nodes they may have in all: a large function is planned but once."""
 
 TINY, DEAR = 2.0**-20, 2.0**20
 """Weights by which bytes decide, and work only between plans of as many bytes."""
@@ -163,7 +162,7 @@ class _Budget:
 
     def forced(self, large: Plan, small: Plan, price: float) -> Plan:
         """`small` with values stored in room that it leaves, or `large` without some: what is cheaper and fits."""
-        best, trials = small, min(MOST_TRIALS, MOST_WORK // len(self.planner.options))
+        best, trials = small, min(MODEL.most_plans, MODEL.most_plan_nodes // len(self.planner.options))
         fixed: dict[Node, bool] = {}
         improved = True
         while improved and trials > 0:

@@ -12,19 +12,6 @@ Why = Literal["free", "carried", "overwritten", "temporary", "loop result", "tri
 Node = Value | Instr
 """A needed value, or a store that is to be undone."""
 
-BYTE_PRICE = 1.0
-"""How dear bytes are compared to operations; limits in bytes raise it."""
-
-BYTE_COST = 2.0
-"""Cost of a kept byte, written once and read once, in additions: a double costs as much as a transcendental function,
-so storing never beats a legal load, and one log of overwritten memory beats two kept values."""
-
-ROW_SHARE = 0.25
-"""Cost of putting a value down in a row that is reused, as a share of keeping it for good."""
-
-STORE_AND_LOAD = 3
-"""Cost of the instructions that keeping any value takes: a stored bit is not cheaper than a compare."""
-
 
 @dataclass(frozen=True, eq=False)
 class Choice:

@@ -178,7 +178,10 @@ class Kills:
             outer = self._inside(loops[depth - 1], stores) if depth else range(len(stores))
             inner = inner or range(outer.start, outer.start)
             x = side(load, depth)
-            for k in (*range(outer.start, inner.start), *range(inner.stop, outer.stop)):
+            before = (
+                range(outer.start, inner.start) if depth else ()
+            )  # what shares no loop with it never comes after it
+            for k in (*before, *range(inner.stop, outer.stop)):
                 yield x, stores[k], side(stores[k], depth)
             inner = outer
 

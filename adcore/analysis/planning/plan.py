@@ -17,7 +17,7 @@ from typing import TypeGuard
 
 from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.affine.dependence import Dependence
-from adcore.analysis.planning.choices import BYTE_COST, BYTE_PRICE, ROW_SHARE, STORE_AND_LOAD, Choice, Node, Why
+from adcore.analysis.planning.choices import Choice, Node, Why
 from adcore.analysis.planning.kills import Kills
 from adcore.analysis.planning.record import Needs, address
 from adcore.analysis.planning.replay import slice_of
@@ -27,6 +27,7 @@ from adcore.analysis.planning.temporaries import Fill, Temporaries
 from adcore.analysis.structure import operands_first
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import Scalar, is_float
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 EXACT_FLOAT = frozenset({"neg", "abs", "minimum", "maximum", "select", "attach"})
@@ -121,14 +122,14 @@ class Planner:
         the end stands for its copy, others for all their instances."""
         if not isinstance(value.type, Scalar):
             if self.is_lasting(value):
-                return (Choice(BYTE_COST * self.sizes.guess(self.sizes.array(value)), why="log"),)
+                return (Choice(MODEL.byte_cost * self.sizes.guess(self.sizes.array(value)), why="log"),)
             instance = self.temporaries.choice(value)
             assert instance is not None, f"nothing may ask for {value!r}"
             return (instance,)
         home = self.structure.home[value]
         times = self.sizes.estimate(home)
         outside = self.structure.depth(home) == 0
-        store = 0.0 if outside else (BYTE_COST * kept_width(value.type) + STORE_AND_LOAD) * times
+        store = 0.0 if outside else (MODEL.byte_cost * kept_width(value.type) + MODEL.store_and_load) * times
         own = self.own(value, store, times)
         found: list[Choice] = []
         if self.structure.definition.get(value) is not None and own.why != "trip count":
@@ -181,7 +182,7 @@ class Planner:
         if not inner or not self.structure.rectangular(self.structure.home[value]):
             return Choice(store, why="carried")
         # The row is written and read as often as a buffer would be, but it stays in the cache.
-        row = ROW_SHARE * store
+        row = MODEL.row_share * store
         return self.replayed(loop, value, store, self.structure.position[loop], row, "carried")
 
     def replayed(self, owner: Instr, value: Value, store: float, when: int, scratch: float, why: Why) -> Choice:
@@ -247,7 +248,7 @@ class Planner:
         # The log is written, read, and swapped back at the end. Outside of loops it is a value that stays in scope.
         if not self.structure.depth(home):
             return Choice(inf, operands=rest, why="log")
-        unit = BYTE_COST * kept_width(value.type) + 2 * STORE_AND_LOAD
+        unit = MODEL.byte_cost * kept_width(value.type) + 2 * MODEL.store_and_load
         return Choice(inf, scratch=unit * self.sizes.estimate(home), operands=rest, why="log")
 
     def kept_by_program(self, value: Value) -> Instr | None:
@@ -318,7 +319,7 @@ class Planner:
 
     # The cut
 
-    def plan(self, price: float = BYTE_PRICE) -> Plan:
+    def plan(self, price: float = MODEL.byte_price) -> Plan:
         """The cheapest plan when a stored byte costs `price` (infinite: nothing inside loops may be stored).
 
         Raises Impossible if no finite plan exists."""

@@ -12,12 +12,7 @@ from adcore.analysis.planning.polynomial import Octets, Polynomial, Sum, octets
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import BOOL, ArrayType, ListType, Scalar, Type, is_float
-
-MOST_SUMMANDS = 100_000
-"""A sum without a closed form is not computed over more iterations than this."""
-
-GUESS = 100
-"""Trips assumed for a loop whose count is unknown while compiling: only ratios of costs matter."""
+from adcore.machine_model import MODEL
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ class Sizes:
         """A number for a formula, every unknown quantity guessed."""
 
         def number(atom: Hashable) -> int:
-            return int(GUESS * self.guess(atom.amount)) if isinstance(atom, Sum) else GUESS
+            return int(MODEL.guessed_trips * self.guess(atom.amount)) if isinstance(atom, Sum) else MODEL.guessed_trips
 
         return float(amount.evaluate(number))
 
@@ -152,14 +147,16 @@ class Sizes:
             if owner.op == "if":
                 times *= 0.5
             elif owner.op == "while":
-                times *= GUESS
+                times *= MODEL.guessed_trips
             else:
                 times *= self._guess(owner)
         return times
 
     def _guess(self, loop: Instr) -> float:
         lo, hi = (known(self.affine.form(v)) for v in loop.operands[:2])
-        return GUESS if lo is None or hi is None else float(max(1, len(range(lo, hi, loop.attrs["step"]))))
+        return (
+            MODEL.guessed_trips if lo is None or hi is None else float(max(1, len(range(lo, hi, loop.attrs["step"]))))
+        )
 
     def name(self, atom: Hashable) -> str:
         """What an atom is called in a formula: the user's name, `len(x)`, `x.shape[1]`, or a trip count by line."""
@@ -278,7 +275,7 @@ class Sizes:
         loop = total.loop
         assert isinstance(loop, Instr)
         iterations = self._range(loop, given)
-        if len(iterations) > MOST_SUMMANDS:
+        if len(iterations) > MODEL.most_summands:
             raise Unknown(total)
         counter = loop.regions[0].params[0]
         each = (total.amount.evaluate(lambda atom, k=k: self._number(atom, {**given, counter: k})) for k in iterations)  # type: ignore[misc]

@@ -20,14 +20,15 @@ from math import inf
 
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.affine.forms import known
-from adcore.analysis.planning.choices import BYTE_COST, Choice, Node
+from adcore.analysis.planning.choices import Choice, Node
 from adcore.analysis.planning.kills import Kills
 from adcore.analysis.planning.polynomial import Polynomial
 from adcore.analysis.planning.record import address
 from adcore.analysis.planning.replay import carried_sources, controls, sources
-from adcore.analysis.planning.sizes import GUESS, Sizes
+from adcore.analysis.planning.sizes import Sizes
 from adcore.ir.core import Instr, Region, Value, walk
 from adcore.ir.types import ArrayType, Scalar, is_float
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 
@@ -215,8 +216,8 @@ class Temporaries:
         size = float(alloc.result.type.element.bytes)
         for n in alloc.operands:
             count = known(self.dependence.affine.form(n))
-            size *= GUESS if count is None else max(1, count)
-        return BYTE_COST * size * self.sizes.estimate(home)
+            size *= MODEL.guessed_trips if count is None else max(1, count)
+        return MODEL.byte_cost * size * self.sizes.estimate(home)
 
     def _is_known(self, size: Value) -> bool:
         instr = self.structure.definition.get(size)

@@ -14,7 +14,7 @@ from adcore.runtime.frames import Frame
 from adcore.runtime.leaves import LeafValue
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
 
 
 class Run:

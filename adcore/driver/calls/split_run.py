@@ -9,10 +9,10 @@ from adcore.driver.specialisations import Specialisation
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.arguments import refuse
 from adcore.runtime.frames import Frame, array_words
-from adcore.runtime.leaves import Array, LeafValue, arrays
+from adcore.runtime.leaves import LeafValue, NDArray, arrays
 from adcore.runtime.shadows import check_overlaps
 
-Held = tuple[str, Array, list[int]]
+Held = tuple[str, NDArray, list[int]]
 """An array with its name, and its address, dimensions and strides when it was given."""
 
 

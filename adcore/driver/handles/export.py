@@ -13,7 +13,7 @@ from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
 from adcore.lower import lower
 from adcore.lower.objects.object_code import Options, emit
-from adcore.runtime import linker as jit
+from adcore.runtime import linker
 from adcore.runtime.arena import arena
 from adcore.runtime.arguments import refuse
 
@@ -107,7 +107,7 @@ def low_level_callable(run: InPlaceRun, keep: Any) -> Any:
     from scipy import LowLevelCallable  # type: ignore[import-untyped]
 
     own = arena()
-    loaded = jit.load(
+    loaded = linker.load(
         emit(_adapter(len(layout.params), layout.size, own.base, own.end)).object_code,
         ["adapter"], {"kernel": run.specialisation.kernel.address},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Compiled handles: one version of a function's derivative, called natively, bound to buffers, inspected, exported."""
+"""Compiled handles: one specialisation of a derivative, called natively, bound to buffers, inspected, exported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import called_block
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
     from adcore.driver.pipeline import Build
 
 
@@ -186,7 +186,7 @@ class Handle(native.NativeCallable):
         return annotated_run(self._mode, self._function, call.names, activities, self._options, call.base)
 
     def _go_native(self, order: Order) -> None:
-        if any(self._run.specialisation.aliases) or self._run.call.primal.signature.ones:
+        if any(self._run.specialisation.variant.aliases) or self._run.call.primal.signature.ones:
             return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         run = self._run.over_own_frame()
         kernel = run.specialisation.kernel

@@ -32,7 +32,7 @@ from adcore.runtime.arguments import refuse
 from adcore.runtime.frames import Frame, array_words
 
 if TYPE_CHECKING:
-    from adcore.analysis.planning.explain import Explanation
+    from adcore.analysis.planning.findings import Explanation
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from adcore.frontend.session import Frame, as_static_int
-from adcore.frontend.values.abstract import Abstract, Const, Num
+from adcore.frontend.session import FunctionScope, as_static_int
+from adcore.frontend.values.abstract import Abstract, Constant, Num
 from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
@@ -26,7 +26,7 @@ def same_length(a: Abstract, b: Abstract) -> bool:
     return as_static_int(a) is not None and as_static_int(a) == as_static_int(b)
 
 
-def broadcast(frame: Frame, shapes: Sequence[Shape], out: Sequence[Shape] = ()) -> Shape:
+def broadcast(scope: FunctionScope, shapes: Sequence[Shape], out: Sequence[Shape] = ()) -> Shape:
     """The shape that arrays of these shapes have together; ValueError at run time if they don't fit.
 
     `out`: the shape of where the result is put, which NumPy's message mentions as well."""
@@ -36,56 +36,58 @@ def broadcast(frame: Frame, shapes: Sequence[Shape], out: Sequence[Shape] = ()) 
     result: list[Abstract] = []
     for axis in range(rank):
         lengths = [s[axis - rank + len(s)] for s in shapes if axis - rank + len(s) >= 0]
-        result.append(_one_length(frame, lengths, text, axis))
+        result.append(_one_length(scope, lengths, text, axis))
     return tuple(result)
 
 
-def is_one(frame: Frame, length: Abstract) -> bool:
+def is_one(scope: FunctionScope, length: Abstract) -> bool:
     """Whether an axis stretches: its length is 1, or 0 and then nothing is ever read."""
-    return as_static_int(length) == 1 or (isinstance(length, Num) and length.value in frame.session.at_most_one)
+    return as_static_int(length) == 1 or (isinstance(length, Num) and length.value in scope.session.at_most_one)
 
 
-def _one_length(frame: Frame, lengths: Sequence[Abstract], text: Text, axis: int) -> Abstract:
+def _one_length(scope: FunctionScope, lengths: Sequence[Abstract], text: Text, axis: int) -> Abstract:
     """What lengths of one axis become; where one of them is known, it stands for all."""
-    short = [n for n in lengths if is_one(frame, n) and not isinstance(n, Const)]
-    wide = [n for n in lengths if not is_one(frame, n)] or short[:1]
+    short = [n for n in lengths if is_one(scope, n) and not isinstance(n, Constant)]
+    wide = [n for n in lengths if not is_one(scope, n)] or short[:1]
     if not wide:
-        return Const(1)
+        return Constant(1)
     chosen = next((n for n in wide if as_static_int(n) is not None), wide[0])
     for other in wide:
         if not same_length(chosen, other):
-            _check_lengths(frame, chosen, other, text, axis)
+            _check_lengths(scope, chosen, other, text, axis)
     for other in short:
         if not same_length(chosen, other):
-            _check_short(frame, chosen, other, text, axis)
+            _check_short(scope, chosen, other, text, axis)
     return chosen
 
 
-def _check_short(frame: Frame, wanted: Abstract, length: Abstract, text: Text, axis: int) -> None:
+def _check_short(scope: FunctionScope, wanted: Abstract, length: Abstract, text: Text, axis: int) -> None:
     """An axis of 0 or 1 elements stretches unless it has none."""
-    x, y = materialise(frame, wanted, I64), materialise(frame, length, I64)
-    ok = frame.emit("or", frame.emit("eq", y, frame.const(1)), frame.emit("eq", x, y))
-    frame.check(ok, "ValueError", *text.along(axis, x, y))
+    x, y = materialise(scope, wanted, I64), materialise(scope, length, I64)
+    ok = scope.emit("or", scope.emit("eq", y, scope.const(1)), scope.emit("eq", x, y))
+    scope.check(ok, "ValueError", *text.along(axis, x, y))
 
 
-def _check_lengths(frame: Frame, a: Abstract, b: Abstract, text: Text, axis: int, only: int | None = None) -> None:
+def _check_lengths(
+    scope: FunctionScope, a: Abstract, b: Abstract, text: Text, axis: int, only: int | None = None
+) -> None:
     """Equal lengths, or an error; also where NumPy would stretch one of them, because then subscripts would depend on
     lengths and hide from every later pass which element is read. `only`: which of them NumPy would stretch."""
-    x, y = materialise(frame, a, I64), materialise(frame, b, I64)
-    equal = frame.emit("eq", x, y)
-    one = frame.const(1)
+    x, y = materialise(scope, a, I64), materialise(scope, b, I64)
+    equal = scope.emit("eq", x, y)
+    one = scope.const(1)
     stretchable = [(n, v) for k, (n, v) in enumerate(((a, x), (b, y))) if only in (None, k)]
-    unknown = [v for n, v in stretchable if not isinstance(n, Const)]
-    frame.session.compared |= {frame.session.lengths[v] for v in unknown if v in frame.session.lengths}
+    unknown = [v for n, v in stretchable if not isinstance(n, Constant)]
+    scope.session.compared |= {scope.session.lengths[v] for v in unknown if v in scope.session.lengths}
     if unknown:
-        wide = frame.emit("ne", unknown[0], one)
+        wide = scope.emit("ne", unknown[0], one)
         for value in unknown[1:]:
-            wide = frame.emit("and", wide, frame.emit("ne", value, one))
-        frame.check(frame.emit("or", equal, wide), "NotImplementedError", RUNS_INTO_ONE)
-    frame.check(equal, "ValueError", *text.along(axis, x, y))
+            wide = scope.emit("and", wide, scope.emit("ne", value, one))
+        scope.check(scope.emit("or", equal, wide), "NotImplementedError", RUNS_INTO_ONE)
+    scope.check(equal, "ValueError", *text.along(axis, x, y))
 
 
-def fits(frame: Frame, target: Shape, source: Shape, template: str) -> Shape:
+def fits(scope: FunctionScope, target: Shape, source: Shape, template: str) -> Shape:
     """Check that `source` can be put into `target`; the axes of `source` without leading ones that have no place.
 
     `template` has fields for both shapes, of `source` first."""
@@ -93,40 +95,40 @@ def fits(frame: Frame, target: Shape, source: Shape, template: str) -> Shape:
     extra = max(len(source) - len(target), 0)
     for axis, length in enumerate(source[:extra]):
         if as_static_int(length) != 1:
-            value, one = materialise(frame, length, I64), frame.const(1)
-            frame.check(frame.emit("eq", value, one), "ValueError", *text.along(axis, value, one))
+            value, one = materialise(scope, length, I64), scope.const(1)
+            scope.check(scope.emit("eq", value, one), "ValueError", *text.along(axis, value, one))
     kept = source[extra:]
     for axis, (wanted, length) in enumerate(zip(target[len(target) - len(kept) :], kept, strict=True)):
-        if isinstance(length, Num) and is_one(frame, length) and not same_length(wanted, length):
-            _check_short(frame, wanted, length, text, axis)
+        if isinstance(length, Num) and is_one(scope, length) and not same_length(wanted, length):
+            _check_short(scope, wanted, length, text, axis)
         elif as_static_int(length) != 1 and not same_length(wanted, length):
-            _check_lengths(frame, wanted, length, text, axis, only=1)
+            _check_lengths(scope, wanted, length, text, axis, only=1)
     return kept
 
 
-def position(frame: Frame, index: Sequence[Value], shape: Shape) -> list[Value]:
+def position(scope: FunctionScope, index: Sequence[Value], shape: Shape) -> list[Value]:
     """The subscripts of an operand of this shape, from those of the whole expression."""
     own = index[len(index) - len(shape) :]
-    return [frame.const(0) if is_one(frame, n) else k for k, n in zip(own, shape, strict=True)]
+    return [scope.const(0) if is_one(scope, n) else k for k, n in zip(own, shape, strict=True)]
 
 
-def stretches(frame: Frame, shape: Shape, whole: Shape) -> bool:
+def stretches(scope: FunctionScope, shape: Shape, whole: Shape) -> bool:
     """Whether elements of an operand may be used more than once."""
     if len(shape) != len(whole):
         return True
-    return any(is_one(frame, n) and not same_length(n, w) for n, w in zip(shape, whole, strict=True))
+    return any(is_one(scope, n) and not same_length(n, w) for n, w in zip(shape, whole, strict=True))
 
 
-def product(frame: Frame, shape: Sequence[Abstract]) -> Abstract:
+def product(scope: FunctionScope, shape: Sequence[Abstract]) -> Abstract:
     """The number of elements; it fits, because they are in memory or could be."""
-    total: Abstract = Const(1)
+    total: Abstract = Constant(1)
     for length in shape:
-        if isinstance(total, Const) and isinstance(length, Const):
-            total = Const(total.value * length.value)
-        elif isinstance(total, Const) and total.value == 1:
+        if isinstance(total, Constant) and isinstance(length, Constant):
+            total = Constant(total.value * length.value)
+        elif isinstance(total, Constant) and total.value == 1:
             total = length
         else:
-            total = Num(frame.emit("mul", materialise(frame, total, I64), materialise(frame, length, I64), exact=True))
+            total = Num(scope.emit("mul", materialise(scope, total, I64), materialise(scope, length, I64), exact=True))
     return total
 
 

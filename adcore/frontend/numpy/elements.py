@@ -8,18 +8,18 @@ from functools import cache
 
 import numpy as np
 
-from adcore.frontend.session import Frame, as_static_int
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
-    PYTHON,
     UNTRACKED,
+    WEAK,
     Abstract,
-    Array,
-    Kind,
+    ArrayRef,
     ListRef,
     Num,
     Uniform,
+    WeakType,
 )
-from adcore.frontend.values.numbers import kind_of, materialise
+from adcore.frontend.values.numbers import materialise, weak_type_of
 from adcore.frontend.values.scalars import fail
 from adcore.frontend.values.weak_types import check_python, flag
 from adcore.ir.core import Value
@@ -32,72 +32,72 @@ CAPTURED = -1
 ARRAY_EXPRESSIONS = "write it as operations on the elements, in a loop"
 
 
-def dims(frame: Frame, array: Array) -> tuple[Abstract, ...]:
+def dims(scope: FunctionScope, array: ArrayRef) -> tuple[Abstract, ...]:
     """The shape of `array`, constants where they are known."""
     if array.shape is not None:
         return array.shape
-    return tuple(dim(frame, array, axis) for axis in range(array.rank))
+    return tuple(dim(scope, array, axis) for axis in range(array.rank))
 
 
-def dim(frame: Frame, array: Array, axis: int) -> Abstract:
+def dim(scope: FunctionScope, array: ArrayRef, axis: int) -> Abstract:
     if array.shape is not None:
         return array.shape[axis]
-    return Num(frame.emit("dim", array.value, axis=axis))
+    return Num(scope.emit("dim", array.value, axis=axis))
 
 
-def load(frame: Frame, array: Array, index: Sequence[Value]) -> Abstract:
+def load(scope: FunctionScope, array: ArrayRef, index: Sequence[Value]) -> Abstract:
     """The element at normalised subscripts, as the number that Python sees."""
-    value = frame.emit("load", array.value, *index)
-    if array.kinds is not None:
-        return loaded(frame, value, Kind((frame.emit("load", array.kinds, *index),)))
-    number = loaded(frame, value, array.kind)
-    return number if array.literal is None else _as_found(frame, number, array, array.literal)
+    value = scope.emit("load", array.value, *index)
+    if array.weak_flags is not None:
+        return loaded(scope, value, WeakType((scope.emit("load", array.weak_flags, *index),)))
+    number = loaded(scope, value, array.weak)
+    return number if array.literal is None else _as_found(scope, number, array, array.literal)
 
 
-def _as_found(frame: Frame, number: Num, array: Array, where: Span) -> Num:
+def _as_found(scope: FunctionScope, number: Num, array: ArrayRef, where: Span) -> Num:
     """A number out of a list, as it will be once the list is what this compilation found that it has to be."""
-    speculation = frame.session.speculation
+    speculation = scope.session.speculation
     element = speculation.elements.get(where, array.element)
-    mixed = where in speculation.mixed and not array.kind.mixed
-    return Num(materialise(frame, number, element), UNTRACKED if mixed else number.kind)
+    mixed = where in speculation.mixed and not array.weak.mixed
+    return Num(materialise(scope, number, element), UNTRACKED if mixed else number.weak)
 
 
-def loaded(frame: Frame, value: Value, kind: Kind) -> Num:
+def loaded(scope: FunctionScope, value: Value, weak: WeakType) -> Num:
     """A stored number widened to what the frontend computes with."""
     type_ = value.type
     assert isinstance(type_, Scalar)
     if type_ == U64:
         # The only integers that may not fit in what the frontend computes with.
-        fits = frame.emit("le", value, frame.const(2**63 - 1, U64))
-        frame.check(fits, "OverflowError", "an unsigned 64-bit integer is too large")
+        fits = scope.emit("le", value, scope.const(2**63 - 1, U64))
+        scope.check(fits, "OverflowError", "an unsigned 64-bit integer is too large")
     if type_.kind in "iu" and type_ != I64:
-        value = frame.emit("cast", value, type="i64")
-    return Num(value, kind)
+        value = scope.emit("cast", value, type="i64")
+    return Num(value, weak)
 
 
 def store(
-    frame: Frame, node: ast.AST, value: Abstract, array: Array, index: Sequence[Value], copied: bool = False
+    scope: FunctionScope, node: ast.AST, value: Abstract, array: ArrayRef, index: Sequence[Value], copied: bool = False
 ) -> None:
     """Put a number at normalised subscripts; `copied`: it is an element of another array."""
-    _put(frame, stored(frame, value, array.element, copied), kind_of(value), array, index)
+    _put(scope, stored(scope, value, array.element, copied), weak_type_of(value), array, index)
 
 
-def _put(frame: Frame, value: Value, kind: Kind, array: Array, index: Sequence[Value]) -> None:
-    """Put what `stored` gave; a list notes whose it is."""
-    frame.put(value, array.value, index)
-    if array.literal is not None and kind != array.kind and not array.kind.mixed:
-        frame.session.speculation.holds_both(array.literal)
-    if array.kinds is not None:
-        frame.put(flag(frame, kind), array.kinds, index)
+def _put(scope: FunctionScope, value: Value, weak: WeakType, array: ArrayRef, index: Sequence[Value]) -> None:
+    """Put what `stored` gave; a list notes whether it is Python's."""
+    scope.put(value, array.value, index)
+    if array.literal is not None and weak != array.weak and not array.weak.mixed:
+        scope.session.speculation.holds_both(array.literal)
+    if array.weak_flags is not None:
+        scope.put(flag(scope, weak), array.weak_flags, index)
 
 
-def stored(frame: Frame, value: Abstract, element: Scalar, copied: bool = False) -> Value:
+def stored(scope: FunctionScope, value: Abstract, element: Scalar, copied: bool = False) -> Value:
     """A number in the form in which an array of `element` holds it; `copied`: as an element of another array."""
     if isinstance(value, Num) and value.type.kind == "f" and element.kind in "iu":
-        value = Num(frame.emit("cast", value.value, type="i64"), value.kind)
+        value = Num(scope.emit("cast", value.value, type="i64"), value.weak)
     if element.kind in "iu" and element != I64 and isinstance(value, Num) and value.type == I64:
-        _check_bounds(frame, value, element, value.kind if copied or wraps(element) else PYTHON)
-    return materialise(frame, value, element)
+        _check_bounds(scope, value, element, value.weak if copied or wraps(element) else WEAK)
+    return materialise(scope, value, element)
 
 
 @cache
@@ -111,27 +111,27 @@ def wraps(element: Scalar) -> bool:
     return True
 
 
-def _check_bounds(frame: Frame, value: Num, element: Scalar, kind: Kind) -> None:
+def _check_bounds(scope: FunctionScope, value: Num, element: Scalar, weak: WeakType) -> None:
     bits = 8 * element.bytes
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if element.kind == "i" else (0, 2**bits - 1)
 
     def inside() -> Value:
-        above = frame.emit("ge", value.value, frame.const(low))
+        above = scope.emit("ge", value.value, scope.const(low))
         if element == U64:
             return above
-        return frame.emit("and", above, frame.emit("le", value.value, frame.const(high)))
+        return scope.emit("and", above, scope.emit("le", value.value, scope.const(high)))
 
     message = f"Python integer {{}} out of bounds for {NUMPY_NAMES[element.name]}"
-    check_python(frame, kind, inside, "OverflowError", message, value.value)
+    check_python(scope, weak, inside, "OverflowError", message, value.value)
 
 
-def writeable(frame: Frame, array: Array, text: str = "assignment destination is read-only") -> bool:
+def writeable(scope: FunctionScope, array: ArrayRef, text: str = "assignment destination is read-only") -> bool:
     """Whether stores can go on; raises at run time, as NumPy does, for a read-only array."""
     if not array.writeable:
-        fail(frame, "ValueError", text)
-    elif array.root in frame.session.frozen and frame.builder.span is not None:
-        frame.error(
-            frame.builder.span,
+        fail(scope, "ValueError", text)
+    elif array.root in scope.session.frozen and scope.builder.span is not None:
+        scope.error(
+            scope.builder.span,
             "an array is changed in place that is another one on another path, and that others know as well",
             "copy it before the branch or loop, `u = u.copy()`, or make a new array, `u = u + ...`",
         )
@@ -139,18 +139,18 @@ def writeable(frame: Frame, array: Array, text: str = "assignment destination is
     return array.writeable
 
 
-def nest(frame: Frame, shape: Sequence[Abstract], body: Callable[[list[Value]], None]) -> None:
+def nest(scope: FunctionScope, shape: Sequence[Abstract], body: Callable[[list[Value]], None]) -> None:
     """Loops over all positions of `shape`, last axis innermost."""
 
     def step(index: list[Value], carried: Sequence[Value]) -> Sequence[Value]:
         body(index)
         return ()
 
-    accumulate(frame, shape, (), step)
+    accumulate(scope, shape, (), step)
 
 
 def accumulate(
-    frame: Frame,
+    scope: FunctionScope,
     shape: Sequence[Abstract],
     carried: Sequence[Value],
     body: Callable[[list[Value], Sequence[Value]], Sequence[Value]],
@@ -162,48 +162,48 @@ def accumulate(
             return body(index, values)
         k = Value(I64, "ijklmn"[len(index)] if len(index) < 6 else "i")
         inside = tuple(Value(v.type, v.hint) for v in values)
-        high = materialise(frame, shape[len(index)], I64)
-        with frame.builder.region((k, *inside)) as region:
+        high = materialise(scope, shape[len(index)], I64)
+        with scope.builder.region((k, *inside)) as region:
             region.yields = tuple(level([*index, k], inside))
         types, hints = [v.type for v in values], [v.hint for v in values]
-        operands = (frame.const(0), high, *values)
-        return frame.builder.emit_many("for", operands, {"step": 1}, (region.region,), types, hints)
+        operands = (scope.const(0), high, *values)
+        return scope.builder.emit_many("for", operands, {"step": 1}, (region.region,), types, hints)
 
     return level([], carried)
 
 
-def may_overlap(frame: Frame, a: Array, b: Array) -> bool:
+def may_overlap(scope: FunctionScope, a: ArrayRef, b: ArrayRef) -> bool:
     """Whether two arrays can share memory: views of one array, or arguments that overlap in this call. What is captured
     from outside may overlap any argument."""
     if a.root is b.root:
         return True
-    groups = [frame.session.groups.get(x.root) for x in (a, b)]
+    groups = [scope.session.groups.get(x.root) for x in (a, b)]
     return not (a.local or b.local) and (CAPTURED in groups or (groups[0] is not None and groups[0] == groups[1]))
 
 
-def fill(frame: Frame, node: ast.AST, array: Array, value: Abstract) -> None:
+def fill(scope: FunctionScope, node: ast.AST, array: ArrayRef, value: Abstract) -> None:
     """`array[...] = value` for a number."""
-    if not writeable(frame, array):
+    if not writeable(scope, array):
         return
     if array.literal is not None:
-        nest(frame, dims(frame, array), lambda index: store(frame, node, value, array, index))
+        nest(scope, dims(scope, array), lambda index: store(scope, node, value, array, index))
     else:
-        element = stored(frame, value, array.element)
+        element = stored(scope, value, array.element)
         nest(
-            frame,
-            dims(frame, array),
-            lambda index: frame.put(element, array.value, index),
+            scope,
+            dims(scope, array),
+            lambda index: scope.put(element, array.value, index),
         )
 
 
-def check_length(frame: Frame, wanted: Abstract, given: Abstract, message: str) -> None:
+def check_length(scope: FunctionScope, wanted: Abstract, given: Abstract, message: str) -> None:
     """Raise ValueError at run time unless two lengths agree."""
     a, b = as_static_int(wanted), as_static_int(given)
     if a is not None and a == b:
         return
-    x, y = materialise(frame, wanted, I64), materialise(frame, given, I64)
+    x, y = materialise(scope, wanted, I64), materialise(scope, given, I64)
     if x is not y:
-        frame.check(frame.emit("eq", x, y), "ValueError", message, x, y)
+        scope.check(scope.emit("eq", x, y), "ValueError", message, x, y)
 
 
 def wider(element: Scalar, value: Scalar) -> Scalar | None:
@@ -217,6 +217,6 @@ def wider(element: Scalar, value: Scalar) -> Scalar | None:
 def is_list(value: Abstract) -> bool:
     return (
         isinstance(value, ListRef)
-        or (isinstance(value, Array) and value.literal is not None)
+        or (isinstance(value, ArrayRef) and value.literal is not None)
         or isinstance(value, Uniform)
     )

@@ -7,26 +7,25 @@ Which types NumPy computes with is asked of NumPy itself; an element is then mad
 from __future__ import annotations
 
 import ast
-import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, broadcast, position, stretches
-from adcore.frontend.numpy.elements import dims, load, loaded
-from adcore.frontend.session import Frame, as_static_int
+from adcore.frontend.numpy.elements import dims, load
+from adcore.frontend.numpy.types import chosen_type, converted, element_of, joint_type, loop_types, strong_element
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
-    NUMPY,
     POISON,
+    STRONG,
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    BooleanIndexed,
+    Constant,
     Expanded,
     Items,
     Lazy,
     ListRef,
-    Masked,
     Num,
     Poison,
     Read,
@@ -37,13 +36,13 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import in_memory as list_in_memory
-from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
-from adcore.frontend.values.scalars import binary, compare, inverted, negative, one_type
+from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.scalars import binary, compare, inverted, negative
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, SCALARS, Scalar
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
 
-Rule = Callable[[list[Abstract]], Abstract]
+ElementRule = Callable[[list[Abstract]], Abstract]
 """Makes one element of the result from one of each operand."""
 
 UFUNCS: dict[type[ast.operator], np.ufunc] = {
@@ -67,29 +66,25 @@ OF_BOOLS: dict[np.ufunc, str] = {
 # Operands -------------------------------------------------------------------------------------------------------------
 
 
-def operand(frame: Frame, value: Abstract) -> Lazy | None:
+def operand(scope: FunctionScope, value: Abstract) -> Lazy | None:
     """An array or number as the operand of an array expression; None for anything else."""
     if isinstance(value, Lazy):
         return value
-    if isinstance(value, Array):
+    if isinstance(value, ArrayRef):
         array = value
-        return Lazy(dims(frame, array), array.element, lambda index: _strong(load(frame, array, index)),
-                    (Read(array, True),))  # fmt: skip
-    if isinstance(value, Expanded):
+        read = Read(array, True)
+        return Lazy(dims(scope, array), array.element, lambda k: strong_element(load(scope, array, k)), (read,))
+    if isinstance(value, (Expanded, Reshaped)):
         view = value
-        plain = view.axes == tuple(range(view.base.rank))
-        return Lazy(view.shape, view.element, lambda index: _strong(load(frame, view.base, inside(view, index))),
-                    (Read(view.base, plain),))  # fmt: skip
-    if isinstance(value, Reshaped):
-        other = value
-        return Lazy(other.shape, other.element, lambda index: _strong(load(frame, other.base, other.through(index))),
-                    (Read(other.base, False),))  # fmt: skip
+        read = Read(view.base, isinstance(view, Expanded) and view.axes == tuple(range(view.base.rank)))
+        at = lambda k: strong_element(load(scope, view.base, inside(view, k)))  # noqa: E731
+        return Lazy(view.shape, view.element, at, (read,))
     if is_scalar(value):
         return Lazy((), scalar_type(value), lambda index: value, ())
     if isinstance(value, (Items, ListRef)):
-        items = static_items(frame, value)
+        items = static_items(scope, value)
         if items and all(map(is_scalar, items)):
-            return operand(frame, list_in_memory(frame, items, joint_type(frame, items), None))
+            return operand(scope, list_in_memory(scope, items, joint_type(scope, items), None))
     return None
 
 
@@ -101,129 +96,34 @@ def inside(view: Expanded | Reshaped, index: Sequence[Value]) -> list[Value]:
     return [found[axis] for axis in range(view.base.rank)]
 
 
-def joint_type(frame: Frame, items: Sequence[Abstract]) -> Scalar:
-    """The element type of an array that NumPy makes of numbers: Python's floats are float64, whatever stands by."""
-    for item in items:
-        one_type(frame, item)
-    types = {scalar_type(item) for item in items}
-    if types <= {F32, BOOL} and F32 in types:
-        return F32
-    return F64 if not types or types & {F32, F64} else I64 if I64 in types else BOOL
-
-
-def _strong(value: Abstract) -> Abstract:
-    return Num(value.value, NUMPY) if isinstance(value, Num) else value
-
-
 # Types ----------------------------------------------------------------------------------------------------------------
 
 
-def numpy_types(value: Abstract, element: Scalar) -> list[Any]:
-    """What NumPy may look at to choose a type: a dtype, or Python's own type of a number, which adapts."""
-    dtype = np.dtype(NUMPY_NAMES[element.name])
-    if not is_scalar(value) or element == BOOL or kind_of(value).numpy:
-        return [dtype]
-    own = float if element.kind == "f" else int
-    return [own] if kind_of(value).python else [own, dtype]
-
-
-def ir_type(dtype: Any) -> Scalar | None:
-    """The IR's type for a dtype (or for `int` and `float`, which stand for numbers that adapt)."""
-    name = np.dtype(dtype).name
-    return next((SCALARS[ours] for ours, theirs in NUMPY_NAMES.items() if theirs == name), None)
-
-
-def loop_types(
-    frame: Frame, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], parts: Sequence[Lazy]
-) -> list[Scalar] | None:
-    """The types that NumPy's inner loop takes and gives; reports what has none."""
-    try:
-        found = agreed(frame, node, values, parts, lambda given: _resolved(function, given))
-    except TypeError as error:
-        frame.error(node, f"NumPy does not do this: {str(error).splitlines()[0]}")
-        return None
-    if found is None:
-        return None
-    types = [ir_type(t) for t in found]
-    if None in types:
-        name = next(str(np.dtype(t)) for t in found if ir_type(t) is None)
-        frame.error(node, f"NumPy computes this in {name}, which is not supported", "convert with .astype(np.float64)")
-        return None
-    return [t for t in types if t is not None]
-
-
-def agreed(
-    frame: Frame,
-    node: ast.AST,
-    values: Sequence[Abstract],
-    parts: Sequence[Lazy],
-    choose: Callable[[Sequence[Any]], tuple[Any, ...]],
-) -> tuple[Any, ...] | None:
-    """What `choose` makes of the operands' types; reports where that depends on whose a number turns out to be."""
-    every = itertools.product(*(numpy_types(v, p.element) for v, p in zip(values, parts, strict=True)))
-    found, *others = (choose(given) for given in every)
-    if any(other != found for other in others):
-        frame.error(
-            node,
-            "a number that is Python's on one path and NumPy's on another decides the type of this array",
-            "convert it with float(...) or np.float64(...) before",
-        )
-        return None
-    return found
-
-
-def _resolved(function: np.ufunc, given: Sequence[Any]) -> tuple[Any, ...]:
-    if all(isinstance(t, type) for t in given):
-        # Something that is an array but holds Python's numbers: a list.
-        given = [np.dtype(given[0]), *given[1:]]
-    return function.resolve_dtypes((*given, *[None] * function.nout))
-
-
-def converted(frame: Frame, value: Abstract, wanted: Scalar) -> Abstract:
-    """An element as NumPy's inner loop takes it. Constants stay as they are: they adapt by the rules for numbers."""
-    if isinstance(value, Const) or (wanted.kind in "iu" and scalar_type(value) == I64):
-        return _strong(value)
-    return Num(materialise(frame, value, I64 if wanted.kind in "iu" else wanted), NUMPY)
-
-
-def element_of(frame: Frame, value: Abstract, wanted: Scalar) -> Abstract:
-    """The result of a rule as an element of type `wanted`, in the form in which the frontend computes."""
-    if isinstance(value, Poison):
-        value = Const(0)
-    if wanted.kind in "iu" and wanted != I64:
-        # Narrow integers wrap around.
-        return loaded(frame, materialise(frame, Num(materialise(frame, value, I64)), wanted), NUMPY)
-    return Num(materialise(frame, value, wanted), NUMPY)
-
-
-# Expressions ----------------------------------------------------------------------------------------------------------
-
-
 def mapped(
-    frame: Frame,
+    scope: FunctionScope,
     values: Sequence[Abstract],
     parts: Sequence[Lazy],
     inputs: Sequence[Scalar],
     output: Scalar,
-    rule: Rule,
+    rule: ElementRule,
     out: Sequence[Shape] = (),
 ) -> Lazy:
     """The array of what `rule` makes of corresponding elements; `out`: the shape of where it is put, if known."""
-    shape = broadcast(frame, [p.shape for p in parts], out)
+    shape = broadcast(scope, [p.shape for p in parts], out)
     # Numbers are converted here, once.
-    ready = [converted(frame, v, t) if is_scalar(v) else None for v, t in zip(values, inputs, strict=True)]
+    ready = [converted(scope, v, t) if is_scalar(v) else None for v, t in zip(values, inputs, strict=True)]
 
     def steps(index: Sequence[Value]) -> Steps:
         elements = []
         for part, type_, own in zip(parts, inputs, ready, strict=True):
             if own is None:
-                own = converted(frame, (yield part, position(frame, index, part.shape)), type_)
+                own = converted(scope, (yield part, position(scope, index, part.shape)), type_)
             elements.append(own)
-        return element_of(frame, rule(elements), output)
+        return element_of(scope, rule(elements), output)
 
-    reads: dict[tuple[Array, bool], None] = {}
+    reads: dict[tuple[ArrayRef, bool], None] = {}
     for part in parts:
-        stretched = stretches(frame, part.shape, shape) if part.reads else False
+        stretched = stretches(scope, part.shape, shape) if part.reads else False
         reads.update(((read.array, read.aligned and not stretched), None) for read in part.reads)
     return stepwise(shape, output, steps, tuple(Read(*read) for read in reads))
 
@@ -255,179 +155,171 @@ def _finished(steps: Steps) -> Abstract:
 
 
 def apply(
-    frame: Frame,
+    scope: FunctionScope,
     node: ast.AST,
     function: np.ufunc,
     values: Sequence[Abstract],
-    rule: Rule,
+    rule: ElementRule,
     out: Sequence[Shape] = (),
 ) -> Abstract:
     """A universal function of arrays and numbers, at least one of them an array."""
     if any(isinstance(v, Poison) for v in values):
         return POISON
-    if any(isinstance(v, Masked) for v in values):
-        return _masked(frame, node, function, values, rule)
-    parts = operands(frame, node, f"np.{function.__name__}", values)
-    types = None if parts is None else loop_types(frame, node, function, values, parts)
+    if any(isinstance(v, BooleanIndexed) for v in values):
+        return _boolean_indexed(scope, node, function, values, rule)
+    parts = operands(scope, node, f"np.{function.__name__}", values)
+    types = None if parts is None else loop_types(scope, node, function, values, parts)
     if parts is None or types is None:
         return POISON
     *inputs, output = types
-    if not _constants_fit(frame, node, values, inputs):
+    if not _constants_fit(scope, node, values, inputs):
         return POISON
-    return mapped(frame, values, parts, inputs, output, _exact(frame, node, function, inputs, rule), out)
+    return mapped(scope, values, parts, inputs, output, _exact(scope, node, function, inputs, rule), out)
 
 
-def operands(frame: Frame, node: ast.AST, name: str, values: Sequence[Abstract]) -> list[Lazy] | None:
+def operands(scope: FunctionScope, node: ast.AST, name: str, values: Sequence[Abstract]) -> list[Lazy] | None:
     """All values as operands; reports what is none."""
-    parts = [operand(frame, v) for v in values]
+    parts = [operand(scope, v) for v in values]
     for value, part in zip(values, parts, strict=True):
         if part is None:
             if not isinstance(value, Poison):
-                frame.error(node, f"{name} does not take {describe(value)} here")
+                scope.error(node, f"{name} does not take {describe(value)} here")
             return None
     return [p for p in parts if p is not None]
 
 
-def _masked(frame: Frame, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], rule: Rule) -> Abstract:
-    """Elements under one mask: computed everywhere, used where the mask holds."""
-    masks = {id(v.mask.value): v.mask for v in values if isinstance(v, Masked)}
-    if len(masks) > 1 or any(is_array(v) and not isinstance(v, Masked) for v in values):
-        return frame.error(
+def _boolean_indexed(
+    scope: FunctionScope, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], rule: ElementRule
+) -> Abstract:
+    """Elements that one array of bools selects: computed everywhere, used where it holds."""
+    bool_arrays = {id(v.selects.value): v.selects for v in values if isinstance(v, BooleanIndexed)}
+    if len(bool_arrays) > 1 or any(is_array(v) and not isinstance(v, BooleanIndexed) for v in values):
+        return scope.error(
             node,
             "elements under a mask are combined with other arrays",
             "use one mask, under one name, on both sides: `x[m] = y[m] * z[m]`, or np.where(m, ..., ...)",
         )
-    inner = apply(frame, node, function, [v.source if isinstance(v, Masked) else v for v in values], rule)
-    (mask,) = masks.values()
-    return Masked(inner, mask) if isinstance(inner, Lazy) else POISON
+    inner = apply(scope, node, function, [v.source if isinstance(v, BooleanIndexed) else v for v in values], rule)
+    (selects,) = bool_arrays.values()
+    return BooleanIndexed(inner, selects) if isinstance(inner, Lazy) else POISON
 
 
-def _constants_fit(frame: Frame, node: ast.AST, values: Sequence[Abstract], inputs: Sequence[Scalar]) -> bool:
+def _constants_fit(scope: FunctionScope, node: ast.AST, values: Sequence[Abstract], inputs: Sequence[Scalar]) -> bool:
     """Whether integer constants fit in the type of the array that they meet."""
     for value, wanted in zip(values, inputs, strict=True):
-        if isinstance(value, Const) and wanted.kind in "iu":
+        if isinstance(value, Constant) and wanted.kind in "iu":
             limits = np.iinfo(NUMPY_NAMES[wanted.name])
             if not limits.min <= int(value.value) <= limits.max:
                 text = f"Python integer {value.value} out of bounds for {NUMPY_NAMES[wanted.name]}"
-                frame.error(node, text, "convert the array with .astype(np.int64)")
+                scope.error(node, text, "convert the array with .astype(np.int64)")
                 return False
-        elif is_scalar(value) and wanted.kind in "iu" and wanted.bytes < 8 and not kind_of(value).numpy:
-            frame.error(node, f"a number that is not known while compiling meets an array of {wanted.name}",
+        elif is_scalar(value) and wanted.kind in "iu" and wanted.bytes < 8 and not weak_type_of(value).never:
+            scope.error(node, f"a number that is not known while compiling meets an array of {wanted.name}",
                         "convert the array with .astype(np.int64)")  # fmt: skip
             return False
     return True
 
 
-def _exact(frame: Frame, node: ast.AST, function: np.ufunc, inputs: Sequence[Scalar], rule: Rule) -> Rule:
+def _exact(
+    scope: FunctionScope, node: ast.AST, function: np.ufunc, inputs: Sequence[Scalar], rule: ElementRule
+) -> ElementRule:
     """The rule for one element; NumPy's own meaning where that of its numbers is another."""
     first = inputs[0]
     if first == BOOL and function in OF_BOOLS:
         op = OF_BOOLS[function]
-        return lambda v: Num(frame.emit(op, *(materialise(frame, x, BOOL) for x in v)), NUMPY)
+        return lambda v: Num(scope.emit(op, *(materialise(scope, x, BOOL) for x in v)), STRONG)
     if function in (np.floor_divide, np.remainder) and first.kind in "iu":
-        return lambda v: _integer_division(frame, function, *v)
+        return lambda v: _integer_division(scope, function, *v)
     if function is np.power and first.kind == "f":
-        return lambda v: _power(frame, node, v, rule)
+        return lambda v: _power(scope, node, v, rule)
     if function is np.power:
-        return lambda v: _integer_power(frame, v, rule)
+        return lambda v: _integer_power(scope, v, rule)
     return rule
 
 
-def _integer_division(frame: Frame, function: np.ufunc, a: Abstract, b: Abstract) -> Abstract:
+def _integer_division(scope: FunctionScope, function: np.ufunc, a: Abstract, b: Abstract) -> Abstract:
     """`//` and `%` of integer arrays: by zero they give zero."""
     op = "floordiv" if function is np.floor_divide else "mod"
-    x, y, zero = materialise(frame, a, I64), materialise(frame, b, I64), frame.const(0)
-    if isinstance(b, Const) and b.value:
-        return Num(frame.emit(op, x, y), NUMPY)
-    none = frame.emit("eq", y, zero)
-    quotient = frame.emit(op, x, frame.emit("select", none, frame.const(1), y))
-    return Num(frame.emit("select", none, zero, quotient), NUMPY)
+    x, y, zero = materialise(scope, a, I64), materialise(scope, b, I64), scope.const(0)
+    if isinstance(b, Constant) and b.value:
+        return Num(scope.emit(op, x, y), STRONG)
+    none = scope.emit("eq", y, zero)
+    quotient = scope.emit(op, x, scope.emit("select", none, scope.const(1), y))
+    return Num(scope.emit("select", none, zero, quotient), STRONG)
 
 
-def _power(frame: Frame, node: ast.AST, v: list[Abstract], rule: Rule) -> Abstract:
+def _power(scope: FunctionScope, node: ast.AST, v: list[Abstract], rule: ElementRule) -> Abstract:
     """`x ** y` of floats: NumPy has shorter ways for some exponents, which differ from `pow` at the edges."""
-    known = v[1].value if isinstance(v[1], Const) else None
+    known = v[1].value if isinstance(v[1], Constant) else None
     if known == 0.5:
-        return Num(frame.emit("sqrt", materialise(frame, v[0])), NUMPY)
+        return Num(scope.emit("sqrt", materialise(scope, v[0])), STRONG)
     if known == -1:
-        x = materialise(frame, v[0])
+        x = materialise(scope, v[0])
         assert isinstance(x.type, Scalar)
-        return Num(frame.emit("div", frame.const(1.0, x.type), x), NUMPY)
+        return Num(scope.emit("div", scope.const(1.0, x.type), x), STRONG)
     return rule(v)
 
 
-def _integer_power(frame: Frame, v: list[Abstract], rule: Rule) -> Abstract:
-    if not isinstance(v[1], Const) or v[1].value < 0:
-        y = materialise(frame, v[1], I64)
+def _integer_power(scope: FunctionScope, v: list[Abstract], rule: ElementRule) -> Abstract:
+    if not isinstance(v[1], Constant) or v[1].value < 0:
+        y = materialise(scope, v[1], I64)
         text = "Integers to negative integer powers are not allowed."
-        frame.check(frame.emit("ge", y, frame.const(0)), "ValueError", text)
-        if isinstance(v[1], Const):
-            return Const(0)
+        scope.check(scope.emit("ge", y, scope.const(0)), "ValueError", text)
+        if isinstance(v[1], Constant):
+            return Constant(0)
     return rule(v)
 
 
 def operation(
-    frame: Frame, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Shape] = ()
+    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Shape] = ()
 ) -> Abstract:
     """`a OP b`, at least one of them an array."""
-    if kind in (ast.LShift, ast.RShift) and not (isinstance(b, Const) and 0 <= (as_static_int(b) or 0) < 64):
-        return frame.error(node, "arrays are shifted by constants only", "multiply by a power of two")
-    return apply(frame, node, UFUNCS[kind], [a, b], lambda v: binary(frame, node, kind, v[0], v[1]), out)
+    if kind in (ast.LShift, ast.RShift) and not (isinstance(b, Constant) and 0 <= (as_static_int(b) or 0) < 64):
+        return scope.error(node, "arrays are shifted by constants only", "multiply by a power of two")
+    return apply(scope, node, UFUNCS[kind], [a, b], lambda v: binary(scope, node, kind, v[0], v[1]), out)
 
 
-def comparison(frame: Frame, node: ast.AST, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
-    return apply(frame, node, COMPARISONS[kind], [a, b], lambda v: compare(frame, node, kind, v[0], v[1]))
+def comparison(scope: FunctionScope, node: ast.AST, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
+    return apply(scope, node, COMPARISONS[kind], [a, b], lambda v: compare(scope, node, kind, v[0], v[1]))
 
 
-def unary(frame: Frame, node: ast.AST, kind: type[ast.unaryop], value: Abstract) -> Abstract:
+def unary(scope: FunctionScope, node: ast.AST, kind: type[ast.unaryop], value: Abstract) -> Abstract:
     """`-x`, `+x`, `~x` of an array."""
     if kind is ast.USub:
-        return apply(frame, node, np.negative, [value], lambda v: negative(frame, node, v[0]))
+        return apply(scope, node, np.negative, [value], lambda v: negative(scope, node, v[0]))
     if kind is ast.UAdd:
-        return apply(frame, node, np.positive, [value], lambda v: v[0])
-    return apply(frame, node, np.invert, [value], lambda v: inverted(frame, node, v[0]))
+        return apply(scope, node, np.positive, [value], lambda v: v[0])
+    return apply(scope, node, np.invert, [value], lambda v: inverted(scope, node, v[0]))
 
 
-def absolute(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+def absolute(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     def rule(v: list[Abstract]) -> Abstract:
-        x = materialise(frame, v[0])
-        return Num(x if x.type == BOOL else frame.emit("abs", x), NUMPY)
+        x = materialise(scope, v[0])
+        return Num(x if x.type == BOOL else scope.emit("abs", x), STRONG)
 
-    return apply(frame, node, np.absolute, [value], rule)
-
-
-def chosen_type(frame: Frame, node: ast.AST, values: Sequence[Abstract], parts: Sequence[Lazy]) -> Scalar | None:
-    """The type that holds elements of all operands, as np.where and np.concatenate choose it."""
-    adapting = {float: 0.0, int: 0}
-    found = agreed(frame, node, values, parts, lambda given: (np.result_type(*(adapting.get(t, t) for t in given)),))
-    if found is None:
-        return None
-    type_ = ir_type(found[0])
-    if type_ is None:
-        frame.error(node, "NumPy computes this in a type that is not supported", "convert with .astype(np.float64)")
-    return type_
+    return apply(scope, node, np.absolute, [value], rule)
 
 
-def where(frame: Frame, node: ast.AST, values: Sequence[Abstract]) -> Abstract:
+def where(scope: FunctionScope, node: ast.AST, values: Sequence[Abstract]) -> Abstract:
     """np.where(condition, x, y): both choices are computed, as NumPy does."""
-    parts = operands(frame, node, "np.where", values)
-    type_ = None if parts is None else chosen_type(frame, node, values[1:], parts[1:])
+    parts = operands(scope, node, "np.where", values)
+    type_ = None if parts is None else chosen_type(scope, node, values[1:], parts[1:])
     if parts is None or type_ is None:
         return POISON
 
     def rule(v: list[Abstract]) -> Abstract:
-        condition = materialise(frame, v[0])
+        condition = materialise(scope, v[0])
         if condition.type != BOOL:
-            condition = frame.emit("cast", condition, type="bool")
+            condition = scope.emit("cast", condition, type="bool")
         computed = type_ if type_.kind in "fb" else I64
-        return Num(frame.emit("select", condition, *(materialise(frame, x, computed) for x in v[1:])), NUMPY)
+        return Num(scope.emit("select", condition, *(materialise(scope, x, computed) for x in v[1:])), STRONG)
 
-    return mapped(frame, values, parts, [parts[0].element, type_, type_], type_, rule)
+    return mapped(scope, values, parts, [parts[0].element, type_, type_], type_, rule)
 
 
-def cast(frame: Frame, value: Abstract, element: Scalar) -> Lazy | None:
+def cast(scope: FunctionScope, value: Abstract, element: Scalar) -> Lazy | None:
     """`.astype(...)`."""
-    part = operand(frame, value)
+    part = operand(scope, value)
     if part is None:
         return None
     source = part
@@ -435,7 +327,7 @@ def cast(frame: Frame, value: Abstract, element: Scalar) -> Lazy | None:
     def steps(index: Sequence[Value]) -> Steps:
         found = yield source, index
         if element.kind in "iu" and scalar_type(found).kind == "f":
-            found = Num(frame.emit("cast", materialise(frame, found), type="i64"), NUMPY)
-        return element_of(frame, found, element)
+            found = Num(scope.emit("cast", materialise(scope, found), type="i64"), STRONG)
+        return element_of(scope, found, element)
 
     return stepwise(source.shape, element, steps, source.reads)

@@ -16,11 +16,11 @@ from adcore.captures import Capture, unwrap
 from adcore.errors import CompileError, Diagnostic
 from adcore.frontend.custom_derivatives import Compiled, Kinds, Rule
 from adcore.frontend.program import Program
-from adcore.frontend.python.control_flow import choose
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import POISON, Abstract, Const, Kind, Num
+from adcore.frontend.python.control.branches import choose
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import POISON, Abstract, Constant, Num, WeakType
 from adcore.frontend.values.number_arguments import scalar_arguments
-from adcore.frontend.values.numbers import kind_of, materialise, scalar_type
+from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.weak_types import certain, flag
 from adcore.ir import print_function
@@ -36,67 +36,67 @@ MOST_MIXED = 3
 
 
 def call_custom(
-    frame: Frame, node: ast.AST, rule: Rule, positional: Sequence[Abstract], named: dict[str, Abstract]
+    scope: FunctionScope, node: ast.AST, rule: Rule, positional: Sequence[Abstract], named: dict[str, Abstract]
 ) -> Abstract:
     """A call of a function that has a rule."""
-    given = _in_order(frame, node, rule, positional, named)
-    numbers = None if given is None else scalar_arguments(frame, node, rule.name, given)
+    given = _in_order(scope, node, rule, positional, named)
+    numbers = None if given is None else scalar_arguments(scope, node, rule.name, given)
     if numbers is None:
         return POISON
     for number in numbers:
-        one_type(frame, number)
-    kinds = rule.types[:-1] or tuple(ScalarArg(scalar_type(n).name, kind_of(n).python) for n in numbers)
-    mixed = [] if rule.types else list(dict.fromkeys(kind_of(n) for n in numbers if kind_of(n).mixed))
+        one_type(scope, number)
+    kinds = rule.types[:-1] or tuple(ScalarArg(scalar_type(n).name, weak_type_of(n).always) for n in numbers)
+    mixed = [] if rule.types else list(dict.fromkeys(weak_type_of(n) for n in numbers if weak_type_of(n).mixed))
     if len(mixed) > MOST_MIXED:
         what = "many arguments that are Python's on one path and NumPy's on another"
-        return frame.error(node, f"{rule.name} gets {what}", "write float(...) or np.float64(...) around them")
-    return _called(frame, node, rule, numbers, kinds, mixed)
+        return scope.error(node, f"{rule.name} gets {what}", "write float(...) or np.float64(...) around them")
+    return _called(scope, node, rule, numbers, kinds, mixed)
 
 
 def _called(
-    frame: Frame, node: ast.AST, rule: Rule, numbers: list[Abstract], kinds: Kinds, mixed: Sequence[Kind]
+    scope: FunctionScope, node: ast.AST, rule: Rule, numbers: list[Abstract], kinds: Kinds, mixed: Sequence[WeakType]
 ) -> Abstract:
     """The call for arguments of which those of kinds in `mixed` are either's: one of two, unless they are equal."""
-    numpy = _made(frame, node, rule, kinds)
+    numpy = _made(scope, node, rule, kinds)
     if numpy is None:
         return POISON
     if not mixed:
-        return _emitted(frame, numpy, numbers, certain(numpy.result.weak))
-    own = [kind_of(n) for n in numbers]
+        return _emitted(scope, numpy, numbers, certain(numpy.result.weak))
+    own = [weak_type_of(n) for n in numbers]
     every = tuple(replace(k, weak=k.weak or o in mixed) for k, o in zip(kinds, own, strict=True))
-    python = _made(frame, node, rule, every)
+    python = _made(scope, node, rule, every)
     if python is None:
         return POISON
     same = numpy.result.weak == python.result.weak
     if (same or len(mixed) == 1) and _texts(numpy.code) == _texts(python.code):
-        return _emitted(frame, numpy, numbers, certain(numpy.result.weak) if same else mixed[0])
+        return _emitted(scope, numpy, numbers, certain(numpy.result.weak) if same else mixed[0])
     first, *others = mixed
     first_python = tuple(replace(k, weak=k.weak or o == first) for k, o in zip(kinds, own, strict=True))
     return choose(
-        frame,
-        Num(flag(frame, first)),
-        lambda: _called(frame, node, rule, numbers, first_python, others),
-        lambda: _called(frame, node, rule, numbers, kinds, others),
+        scope,
+        Num(flag(scope, first)),
+        lambda: _called(scope, node, rule, numbers, first_python, others),
+        lambda: _called(scope, node, rule, numbers, kinds, others),
     )
 
 
-def _emitted(frame: Frame, made: Compiled, numbers: list[Abstract], kind: Kind) -> Num:
-    operands = [materialise(frame, n, t) for n, t in zip(numbers, made.code.params, strict=True)]
-    return Num(frame.emit(made.code.op, *operands, code=made.code), kind)
+def _emitted(scope: FunctionScope, made: Compiled, numbers: list[Abstract], weak: WeakType) -> Num:
+    operands = [materialise(scope, n, t) for n, t in zip(numbers, made.code.params, strict=True)]
+    return Num(scope.emit(made.code.op, *operands, code=made.code), weak)
 
 
-def _made(frame: Frame, node: ast.AST, rule: Rule, kinds: Kinds) -> Compiled | None:
+def _made(scope: FunctionScope, node: ast.AST, rule: Rule, kinds: Kinds) -> Compiled | None:
     """The rule for arguments of these kinds; reports what is wrong with it."""
     if kinds in rule.compiled and rule.compiled[kinds] is None:
-        frame.error(node, f"{rule.name} calls itself", "write the recursion as a loop", "recursive call")
+        scope.error(node, f"{rule.name} calls itself", "write the recursion as a loop", "recursive call")
         return None
     try:
-        made = _compiled(frame, rule, kinds)
+        made = _compiled(scope, rule, kinds)
     except CompileError as error:
-        frame.session.diagnostics += [d for d in error.diagnostics if d not in frame.session.diagnostics]
+        scope.session.diagnostics += [d for d in error.diagnostics if d not in scope.session.diagnostics]
         return None
     for capture in made.captures:
-        frame.session.captures.add(capture.key, capture)
+        scope.session.captures.add(capture.key, capture)
     return made
 
 
@@ -110,42 +110,42 @@ def _texts(code: Code) -> list[str]:
 
 
 def _in_order(
-    frame: Frame, node: ast.AST, rule: Rule, positional: Sequence[Abstract], named: dict[str, Abstract]
+    scope: FunctionScope, node: ast.AST, rule: Rule, positional: Sequence[Abstract], named: dict[str, Abstract]
 ) -> list[Abstract] | None:
     if rule.primal is None:
         if named or len(positional) != len(rule.types) - 1:
-            frame.error(node, f"{rule.name} takes {len(rule.types) - 1} positional arguments")
+            scope.error(node, f"{rule.name} takes {len(rule.types) - 1} positional arguments")
             return None
         return list(positional)
     try:
         bound = inspect.signature(rule.primal).bind(*positional, **named)
     except TypeError as error:
-        frame.error(node, f"{rule.name}: {error}")
+        scope.error(node, f"{rule.name}: {error}")
         return None
     bound.apply_defaults()
     own = {id(v) for v in (*positional, *named.values())}
-    return [v if id(v) in own else Const(v) for v in bound.arguments.values()]
+    return [v if id(v) in own else Constant(v) for v in bound.arguments.values()]
 
 
-def _compiled(frame: Frame, rule: Rule, kinds: Kinds) -> Compiled:
+def _compiled(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
     known = rule.compiled.get(kinds)
     if known is not None and all(c.unchanged() for c in known.captures):
         return known
     rule.compiled[kinds] = None
     try:
-        made = rule.compiled[kinds] = _compile(frame, rule, kinds)
+        made = rule.compiled[kinds] = _compile(scope, rule, kinds)
         return made
     except BaseException:
         del rule.compiled[kinds]
         raise
 
 
-def _compile(frame: Frame, rule: Rule, kinds: Kinds) -> Compiled:
+def _compile(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
     captures: list[Capture] = []
     body = None
     if rule.native is None:
         assert rule.primal is not None
-        program = _program(frame, rule.primal, kinds, rule.name, captures)
+        program = _program(scope, rule.primal, kinds, rule.name, captures)
         result = program.result
         body = program.module.main
         if not isinstance(result, ScalarArg) or result.dtype[0] != "f":
@@ -164,25 +164,27 @@ def _compile(frame: Frame, rule: Rule, kinds: Kinds) -> Compiled:
     rule.compiled[kinds] = made
     floats = tuple(k for k in kinds if k.dtype[0] == "f")
     if rule.tangent is not None:
-        derivatives["tangent"] = _tangent(frame, rule, (*kinds, result, *floats), code, captures)
+        derivatives["tangent"] = _tangent(scope, rule, (*kinds, result, *floats), code, captures)
     if rule.adjoint is not None:
-        derivatives["adjoint"] = _adjoint(frame, rule, (*kinds, result, result), floats, captures)
+        derivatives["adjoint"] = _adjoint(scope, rule, (*kinds, result, result), floats, captures)
     return replace(made, captures=tuple(captures))
 
 
-def _tangent(frame: Frame, rule: Rule, kinds: Kinds, code: Code, captures: list[Capture]) -> Code:
+def _tangent(scope: FunctionScope, rule: Rule, kinds: Kinds, code: Code, captures: list[Capture]) -> Code:
     assert rule.tangent is not None
     name = f"{rule.name}.tangent"
-    program = _program(frame, rule.tangent, kinds, f"the tangent of {rule.name}", captures)
+    program = _program(scope, rule.tangent, kinds, f"the tangent of {rule.name}", captures)
     if not _is_number(program.result):
         raise _refused(f"the tangent of {rule.name} must return one float", program.span)
     function = _converted(program, [code.result])
     return Code(name, tuple(map(_scalar, kinds)), code.result, function)
 
 
-def _adjoint(frame: Frame, rule: Rule, kinds: Kinds, floats: Kinds, captures: list[Capture]) -> tuple[Part, ...]:
+def _adjoint(
+    scope: FunctionScope, rule: Rule, kinds: Kinds, floats: Kinds, captures: list[Capture]
+) -> tuple[Part, ...]:
     assert rule.adjoint is not None
-    program = _program(frame, rule.adjoint, kinds, f"the adjoint of {rule.name}", captures)
+    program = _program(scope, rule.adjoint, kinds, f"the adjoint of {rule.name}", captures)
     tree = program.result
     items: tuple[ArgType, ...] = tree.items if isinstance(tree, SequenceArg) else (tree,)
     if len(items) != len(floats) or not all(_is_number(i) or i == StaticArg(None) for i in items):
@@ -203,12 +205,14 @@ def _adjoint(frame: Frame, rule: Rule, kinds: Kinds, floats: Kinds, captures: li
     return tuple(parts)
 
 
-def _program(frame: Frame, function: Callable[..., Any], kinds: Kinds, what: str, captures: list[Capture]) -> Program:
+def _program(
+    scope: FunctionScope, function: Callable[..., Any], kinds: Kinds, what: str, captures: list[Capture]
+) -> Program:
     names = list(inspect.signature(function).parameters)
     if len(names) != len(kinds):
         shown = ", ".join("float" if k.dtype[0] == "f" else "int" for k in kinds)
         raise _refused(f"{what} takes {len(names)} arguments and is given {len(kinds)}: ({shown})", _place(function))
-    program = frame.session.syntax.compile(function, Signature(tuple(names), kinds))
+    program = scope.session.syntax.compile(function, Signature(tuple(names), kinds))
     arrays = [c for c in program.captures if c.arg is not None]
     if arrays:
         raise _refused(f"{what} reads the array `{arrays[0].path}`: a rule is for functions of numbers", program.span)

@@ -13,51 +13,53 @@ import numpy as np
 
 from adcore.captures import Capture, array_arg, unwrap
 from adcore.frontend.numpy.elements import CAPTURED
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import Abstract, Array, Const, Items, Record, is_number
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import Abstract, ArrayRef, Constant, Items, Record, is_number
 from adcore.ir.core import Value
 from adcore.ir.types import SCALARS, ArrayType
 
 
-def lookup_global(frame: Frame, node: ast.AST, name: str) -> Abstract:
+def lookup_global(scope: FunctionScope, node: ast.AST, name: str) -> Abstract:
     """A name that is no local: as Python finds it now."""
-    source = frame.source
+    source = scope.source
     if name in source.closure:
         cell = source.closure[name]
         try:
             value = cell.cell_contents
         except ValueError:
-            return frame.error(node, f"`{name}` of the enclosing function has no value yet", f"assign `{name}` first")
-        return from_python(frame, node, value, name, lambda: cell.cell_contents, (id(cell),))
-    scope = source.function.__globals__
-    if name in scope:
-        return from_python(frame, node, scope[name], name, lambda: scope[name], (id(scope), name))
+            return scope.error(node, f"`{name}` of the enclosing function has no value yet", f"assign `{name}` first")
+        return from_python(scope, node, value, name, lambda: cell.cell_contents, (id(cell),))
+    module_globals = source.function.__globals__
+    if name in module_globals:
+        return from_python(
+            scope, node, module_globals[name], name, lambda: module_globals[name], (id(module_globals), name)
+        )
     if hasattr(builtins, name):
-        return Const(getattr(builtins, name))
-    return frame.error(node, f"`{name}` is not defined", "define it before the function is compiled", "unknown name")
+        return Constant(getattr(builtins, name))
+    return scope.error(node, f"`{name}` is not defined", "define it before the function is compiled", "unknown name")
 
 
 def from_python(
-    frame: Frame, node: ast.AST, value: Any, path: str, fetch: Callable[[], Any], key: tuple[object, ...]
+    scope: FunctionScope, node: ast.AST, value: Any, path: str, fetch: Callable[[], Any], key: tuple[object, ...]
 ) -> Abstract:
     """An outside object as an abstract value, with the capture that it needs."""
-    captures = frame.session.captures
+    captures = scope.session.captures
     if isinstance(value, types.ModuleType):
-        return Const(value)
+        return Constant(value)
     arg = array_arg(value)
     if arg is not None:
         if key not in captures.parameters:
             captures.add(key, Capture(path, fetch, None, arg))
             parameter = Value(ArrayType(SCALARS[arg.dtype], arg.rank, arg.layout), path)
             captures.parameters[key] = parameter
-            frame.session.groups[parameter] = CAPTURED
+            scope.session.groups[parameter] = CAPTURED
         parameter = captures.parameters[key]
-        return Array(parameter, parameter, arg.writeable)
+        return ArrayRef(parameter, parameter, arg.writeable)
     if type(value) in (tuple, list):
         # The length is a capture of its own; items follow. A list is only read, so it can be a tuple here.
         captures.add((*key, len), Capture(f"len({path})", lambda: len(fetch()), len(value)))
         items = (
-            from_python(frame, node, item, f"{path}[{k}]", lambda k=k: fetch()[k], (*key, k))  # type: ignore[misc]
+            from_python(scope, node, item, f"{path}[{k}]", lambda k=k: fetch()[k], (*key, k))  # type: ignore[misc]
             for k, item in enumerate(value)
         )
         return Items(tuple(items))
@@ -65,12 +67,12 @@ def from_python(
     if names is not None:
         captures.add((*key, type), Capture(f"type({path})", lambda: type(fetch()), type(value)))
         fields = (
-            (name, from_python(frame, node, getattr(value, name), f"{path}.{name}", _getter(fetch, name), (*key, name)))
+            (name, from_python(scope, node, getattr(value, name), f"{path}.{name}", _getter(fetch, name), (*key, name)))
             for name in names
         )
         return Record(type(value), tuple(fields))
     if _is_array(value):
-        return frame.error(
+        return scope.error(
             node,
             f"`{path}` is an array of {value.dtype}, which is not supported",
             "convert it: np.float64, np.float32, integer and bool arrays in native byte order are supported",
@@ -82,7 +84,7 @@ def from_python(
             captures.add(
                 (*key, types.CodeType), Capture(f"{path}.__code__", lambda: unwrap(fetch()).__code__, plain.__code__)
             )
-    return Const(value)
+    return Constant(value)
 
 
 def _getter(fetch: Callable[[], Any], name: str) -> Callable[[], Any]:

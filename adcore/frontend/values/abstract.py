@@ -1,6 +1,6 @@
 """What the frontend knows about a Python value while it compiles: abstract values.
 
-A number that is known while compiling stays a `Const` and is folded by Python itself; one that is not is a `Num`.
+A number that is known while compiling stays a `Constant` and is folded by Python itself; one that is not is a `Num`.
 Containers are taken apart: the IR never sees one.
 """
 
@@ -13,54 +13,55 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from adcore.frontend.reader import Source
+from adcore.frontend.reader import FunctionSource
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, ArrayType, Scalar
 from adcore.signature import ArgType
 from adcore.source import Span
 
 
-class Scope(Protocol):
+class DefiningScope(Protocol):
     """A function that is being compiled, as far as values know it: closures have one, in which their names live."""
 
     @property
-    def source(self) -> Source: ...
+    def source(self) -> FunctionSource: ...
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Whose a number is. Python's floats raise where NumPy's give infinity, and take the type of NumPy numbers.
+class WeakType:
+    """Whether the type of a number is weak: that of Python's numbers gives way to NumPy's (NEP 50), and Python's floats
+    raise where NumPy's give infinity.
 
-    A number is Python's while all `flags`, truths of the program, hold, hence for certain if there are none; otherwise
-    it is NumPy's, and for certain if `numpy`. What is computed from two numbers is Python's if both are: `a & b`.
+    It is weak while all `flags`, truths of the program, hold, hence `always` if there are none; otherwise the number is
+    NumPy's, and for certain if `never`. What is computed from two numbers is weak if both are: `a & b`.
     """
 
     flags: tuple[Value, ...] = ()
-    numpy: bool = False
+    never: bool = False
 
     @property
-    def python(self) -> bool:
-        return not self.flags and not self.numpy
+    def always(self) -> bool:
+        return not self.flags and not self.never
 
     @property
     def mixed(self) -> bool:
         """Whether only a run tells."""
         return bool(self.flags)
 
-    def __and__(self, other: Kind) -> Kind:
-        if self.numpy or other.numpy:
-            return NUMPY
-        return Kind(tuple(dict.fromkeys((*self.flags, *other.flags))))
+    def __and__(self, other: WeakType) -> WeakType:
+        if self.never or other.never:
+            return STRONG
+        return WeakType(tuple(dict.fromkeys((*self.flags, *other.flags))))
 
 
-PYTHON = Kind()
-NUMPY = Kind(numpy=True)
-UNTRACKED = Kind((Value(BOOL, "untracked"),))
+WEAK = WeakType()
+STRONG = WeakType(never=True)
+UNTRACKED = WeakType((Value(BOOL, "untracked"),))
 """Mixed, in an attempt that does not carry flags: an operation that has to know asks for one that does."""
 
 
 @dataclass(frozen=True, eq=False)
-class Const:
+class Constant:
     """A value known while compiling: number, None, string, function, module, class, dtype, ..."""
 
     value: Any
@@ -71,7 +72,7 @@ class Num:
     """A number known at run time."""
 
     value: Value
-    kind: Kind = PYTHON
+    weak: WeakType = WEAK
 
     @property
     def type(self) -> Scalar:
@@ -80,23 +81,22 @@ class Num:
 
 
 @dataclass(frozen=True, eq=False)
-class Array:
+class ArrayRef:
     """An array or a view of one. `root` tells buffers apart: distinct roots never overlap by construction.
 
-    `literal`: where the list of numbers is written that this array stores; `kind`: whose its elements are, where
-    `kinds`, an array of flags of the same shape, does not say so one by one.
-    `shape` is kept where the program itself gave it, so that constants stay known. `local`: made by the program, so
-    that only its own views overlap it.
+    `literal`: where the list of numbers is written that this array stores; `weak`: whether its elements are Python's,
+    where `weak_flags`, an array of the same shape, does not say so one by one. `shape` is kept where the program itself
+    gave it, so that constants stay known. `local`: made by the program, so that only its own views overlap it.
     """
 
     value: Value
     root: Value
     writeable: bool = True
-    kind: Kind = NUMPY
+    weak: WeakType = STRONG
     literal: Span | None = None
     shape: tuple[Abstract, ...] | None = None
     local: bool = False
-    kinds: Value | None = None
+    weak_flags: Value | None = None
 
     @property
     def type(self) -> ArrayType:
@@ -117,7 +117,7 @@ class Expanded:
     """A view with axes that `base` has not: axis k is axis `axes[k]` of `base` or, where that is None, one along which
     nothing changes, of length `shape[k]` (1, unless the view was stretched)."""
 
-    base: Array
+    base: ArrayRef
     axes: tuple[int | None, ...]
     shape: tuple[Abstract, ...]
     writeable: bool = True
@@ -136,7 +136,7 @@ class Reshaped:
     """A view with other subscripts than `base` has: `through` gives those of `base`. `whole`: in C order its elements
     are those of `base`."""
 
-    base: Array
+    base: ArrayRef
     shape: tuple[Abstract, ...]
     through: Callable[[Sequence[Value]], list[Value]]
     writeable: bool = True
@@ -155,7 +155,7 @@ class Reshaped:
 class Read:
     """An array that an expression reads. `aligned`: element k of the expression reads element k and no other."""
 
-    array: Array
+    array: ArrayRef
     aligned: bool
 
 
@@ -180,11 +180,11 @@ class Lazy:
 
 
 @dataclass(frozen=True, eq=False)
-class Masked:
-    """`source[mask]`: those elements where the mask holds. How many they are is only known at run time."""
+class BooleanIndexed:
+    """`source[selects]`: those elements where `selects` holds. How many they are is only known at run time."""
 
     source: Lazy
-    mask: Array
+    selects: ArrayRef
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +196,7 @@ class Items:
 
 @dataclass(frozen=True, eq=False)
 class ListRef:
-    """A list of known length: a reference to a cell of the frame's state, so that aliases see each other's stores."""
+    """A list of known length: a reference to a cell of the scope's state, so that aliases see each other's stores."""
 
     cell: int
 
@@ -230,7 +230,7 @@ class Range:
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class IterableValue:
     """What a `for` can run over: `length` (Const or Num) items, each made by `item(k)` for 0 <= k < length.
 
     `mixed`: the items may differ in kind, so that the loop has to be unrolled."""
@@ -246,7 +246,7 @@ class Closure:
     """A function or lambda defined inside the compiled function; `scope` is where its free names live."""
 
     node: ast.FunctionDef | ast.Lambda
-    scope: Scope
+    scope: DefiningScope
     defaults: tuple[tuple[str, Abstract], ...]
 
     @property
@@ -263,7 +263,7 @@ class Method:
 
 
 @dataclass(frozen=True, eq=False)
-class Slice:
+class SubscriptSlice:
     """`lo:hi:step` inside a subscript."""
 
     lo: Abstract
@@ -291,7 +291,7 @@ class Unbound:
 
 
 @dataclass(frozen=True, eq=False)
-class Maybe:
+class PossiblyUnbound:
     """A local name that has a value only if `bound` (a bool) holds at run time."""
 
     inner: Abstract
@@ -302,13 +302,13 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 """Asks for elements of expressions at subscripts, and returns an element."""
 
 Abstract = (
-    Const | Num | Array | Expanded | Reshaped | Lazy | Masked | Items | ListRef | Record | Uniform | Range | Stream
-    | Closure | Method | Slice | Poison | Conflict | Unbound | Maybe
+    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | Record | Uniform | Range
+    | IterableValue | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
 )  # fmt: skip
 
-NONE = Const(None)
-TRUE = Const(True)
-FALSE = Const(False)
+NONE = Constant(None)
+TRUE = Constant(True)
+FALSE = Constant(False)
 POISON = Poison()
 UNBOUND = Unbound()
 
@@ -320,11 +320,11 @@ def is_number(value: Any) -> bool:
 
 def is_scalar(value: Abstract) -> bool:
     """A number, known or not."""
-    return isinstance(value, Num) or (isinstance(value, Const) and is_number(value.value))
+    return isinstance(value, Num) or (isinstance(value, Constant) and is_number(value.value))
 
 
 def is_array(value: Abstract) -> bool:
     """A NumPy array of one axis or more, in memory or not; lists that are kept in memory are none."""
-    if isinstance(value, Array):
+    if isinstance(value, ArrayRef):
         return value.literal is None and value.rank > 0
-    return isinstance(value, (Expanded, Reshaped, Lazy, Masked))
+    return isinstance(value, (Expanded, Reshaped, Lazy, BooleanIndexed))

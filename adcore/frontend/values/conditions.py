@@ -6,14 +6,14 @@ import ast
 import types
 
 from adcore.frontend.numpy.elements import load
-from adcore.frontend.session import Frame
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     FALSE,
     TRUE,
     Abstract,
-    Array,
+    ArrayRef,
     Conflict,
-    Const,
+    Constant,
     Num,
     Poison,
     is_array,
@@ -23,27 +23,27 @@ from adcore.frontend.values.scalars import compare, truth
 from adcore.frontend.values.sequences import is_sequence, sequence_length
 
 
-def scalar(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+def scalar(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     """A 0-d array read as the number that it holds."""
-    return load(frame, value, ()) if isinstance(value, Array) and value.rank == 0 else value
+    return load(scope, value, ()) if isinstance(value, ArrayRef) and value.rank == 0 else value
 
 
-def condition(frame: Frame, node: ast.AST, value: Abstract) -> Const | Num:
+def condition(scope: FunctionScope, node: ast.AST, value: Abstract) -> Constant | Num:
     """The truth of a value, as a bool; reports what has none."""
-    value = scalar(frame, node, value)
+    value = scalar(scope, node, value)
     if isinstance(value, (Poison, Conflict)):
         return FALSE
-    if isinstance(value, Const) and not is_scalar(value):
-        return Const(bool(value.value)) if not isinstance(value.value, types.ModuleType) else TRUE
+    if isinstance(value, Constant) and not is_scalar(value):
+        return Constant(bool(value.value)) if not isinstance(value.value, types.ModuleType) else TRUE
     if is_scalar(value):
-        result = truth(frame, value)
-        assert isinstance(result, (Const, Num))
+        result = truth(scope, value)
+        assert isinstance(result, (Constant, Num))
         return result
     if is_array(value):
-        frame.error(node, "the truth of an array is ambiguous", "compare an element, or use len(x) > 0")
+        scope.error(node, "the truth of an array is ambiguous", "compare an element, or use len(x) > 0")
         return FALSE
     if is_sequence(value):
-        result = compare(frame, node, ast.NotEq, sequence_length(frame, value), Const(0))
-        assert isinstance(result, (Const, Num))
+        result = compare(scope, node, ast.NotEq, sequence_length(scope, value), Constant(0))
+        assert isinstance(result, (Constant, Num))
         return result
     return TRUE

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from adcore.frontend.values.abstract import (
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    BooleanIndexed,
+    Closure,
+    Constant,
     Expanded,
+    Items,
+    IterableValue,
     Lazy,
+    ListRef,
+    Method,
     Num,
+    Range,
     Record,
     Reshaped,
+    SubscriptSlice,
+    Uniform,
 )
+
+WORDS: dict[type[Any], str] = {
+    Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
+    IterableValue: "an iterator", Closure: "a function", Method: "a method", SubscriptSlice: "a slice",
+    BooleanIndexed: "a selection by a mask",
+}  # fmt: skip
 
 
 def describe(value: Abstract) -> str:
     """What a value is, for messages."""
-    if isinstance(value, Const):
+    if isinstance(value, Constant):
         return "None" if value.value is None else f"{type(value.value).__name__} {value.value!r}"
     if isinstance(value, Num):
         names = {"b": "bool", "i": "int", "u": "int", "f": "float"}
-        return f"NumPy {value.type}" if value.kind.numpy else names[value.type.kind]
-    if isinstance(value, Array):
+        return f"NumPy {value.type}" if value.weak.never else names[value.type.kind]
+    if isinstance(value, ArrayRef):
         return "a list" if value.literal is not None else f"an array of rank {value.rank}"
     if isinstance(value, (Expanded, Reshaped, Lazy)):
         return f"an array of rank {value.rank}"
-    names_of = {
-        "Items": "a tuple", "ListRef": "a list", "Uniform": "a list of any length", "Range": "a range",
-        "Stream": "an iterator", "Closure": "a function", "Method": "a method", "Slice": "a slice",
-        "Masked": "a selection by a mask",
-    }  # fmt: skip
     if isinstance(value, Record):
         return f"a {value.cls.__name__}"
-    return names_of.get(type(value).__name__, "a value")
+    return WORDS.get(type(value), "a value")

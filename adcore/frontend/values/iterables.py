@@ -7,20 +7,20 @@ import ast
 from adcore.frontend.numpy.elements import dim
 from adcore.frontend.numpy.indexing.views import view
 from adcore.frontend.numpy.materialise import computed
-from adcore.frontend.session import Frame, as_static_int
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    Constant,
     Expanded,
     Items,
+    IterableValue,
     Lazy,
     ListRef,
     Num,
     Poison,
     Range,
     Reshaped,
-    Stream,
     Uniform,
 )
 from adcore.frontend.values.describe import describe
@@ -40,89 +40,96 @@ from adcore.frontend.values.sequences import (
 from adcore.ir.types import I64
 
 
-def stream_of(frame: Frame, node: ast.AST, value: Abstract) -> Stream | None:
+def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> IterableValue | None:
     """What iterating over `value` gives; reports what can't be iterated over."""
-    if isinstance(value, Stream):
+    if isinstance(value, IterableValue):
         return value
     if isinstance(value, Range):
-        return Stream(trip_count(frame, value), lambda k: range_item(frame, value, k), "range")
+        return IterableValue(trip_count(scope, value), lambda k: range_item(scope, value, k), "range")
     if isinstance(value, Uniform):
-        length = sequence_length(frame, value)
-        return Stream(length, lambda k: uniform_item(frame, value, materialise(frame, k, I64)), "list")
+        length = sequence_length(scope, value)
+        return IterableValue(length, lambda k: uniform_item(scope, value, materialise(scope, k, I64)), "list")
     if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
-        return Stream(sequence_length(frame, value), lambda k: _static_item(frame, node, value, k), "tuple", True)
+        return IterableValue(
+            sequence_length(scope, value), lambda k: _static_item(scope, node, value, k), "tuple", True
+        )
     if isinstance(value, Lazy):
-        return stream_of(frame, node, computed(frame, node, value))
+        return iterable_of(scope, node, computed(scope, node, value))
     if isinstance(value, (Expanded, Reshaped)):
         owner = value
-        return Stream(owner.shape[0], lambda k: view(frame, node, owner, [k]), "array")
-    if isinstance(value, Array) and value.rank:
-        return Stream(dim(frame, value, 0), lambda k: row(frame, value, materialise(frame, k, I64)), "array")
-    if isinstance(value, Array):
-        frame.error(node, "iteration over a 0-d array", "pass an array of rank 1 or more")
+        return IterableValue(owner.shape[0], lambda k: view(scope, node, owner, [k]), "array")
+    if isinstance(value, ArrayRef) and value.rank:
+        return IterableValue(dim(scope, value, 0), lambda k: row(scope, value, materialise(scope, k, I64)), "array")
+    if isinstance(value, ArrayRef):
+        scope.error(node, "iteration over a 0-d array", "pass an array of rank 1 or more")
     elif not isinstance(value, Poison):
-        frame.error(node, f"{describe(value)} can't be iterated over", "loop over a range, an array, a tuple or a list")
+        scope.error(node, f"{describe(value)} can't be iterated over", "loop over a range, an array, a tuple or a list")
     return None
 
 
-def consume(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+def consume(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     """`value`, about to be run over: an iterator can be that only once."""
-    if not isinstance(value, Stream):
+    if not isinstance(value, IterableValue):
         return value
-    if any(value is used for used in frame.session.used_up):
-        return frame.error(node, f"this {value.what} is used up by what ran over it before", "make a new one")
-    frame.session.used_up.append(value)
+    if any(value is used for used in scope.session.used_up):
+        return scope.error(node, f"this {value.what} is used up by what ran over it before", "make a new one")
+    scope.session.used_up.append(value)
     return value
 
 
-def _static_item(frame: Frame, node: ast.AST, value: Abstract, k: Abstract) -> Abstract:
-    items = static_items(frame, value)
+def _static_item(scope: FunctionScope, node: ast.AST, value: Abstract, k: Abstract) -> Abstract:
+    items = static_items(scope, value)
     position = as_static_int(k)
     if position is not None:
-        return items[position] if position < len(items) else frame.error(node, "the list shrinks during the loop")
-    return dynamic_item(frame, node, value, materialise(frame, k, I64))
+        return items[position] if position < len(items) else scope.error(node, "the list shrinks during the loop")
+    return dynamic_item(scope, node, value, materialise(scope, k, I64))
 
 
-def enumerated(frame: Frame, stream: Stream, start: Abstract) -> Stream:
-    counting = Range(start, start, Const(1))
-    return Stream(
-        stream.length, lambda k: Items((range_item(frame, counting, k), stream.item(k))), "enumerate", stream.mixed
+def enumerated(scope: FunctionScope, iterable: IterableValue, start: Abstract) -> IterableValue:
+    counting = Range(start, start, Constant(1))
+    return IterableValue(
+        iterable.length,
+        lambda k: Items((range_item(scope, counting, k), iterable.item(k))),
+        "enumerate",
+        iterable.mixed,
     )
 
 
-def zipped(frame: Frame, node: ast.AST, streams: list[Stream]) -> Stream:
-    if not streams:
-        return Stream(Const(0), lambda k: Items(()), "zip")
-    shortest = minimum(frame, node, [s.length for s in streams], ast.Lt)
-    return Stream(shortest, lambda k: Items(tuple(s.item(k) for s in streams)), "zip", any(s.mixed for s in streams))
+def zipped(scope: FunctionScope, node: ast.AST, iterables: list[IterableValue]) -> IterableValue:
+    if not iterables:
+        return IterableValue(Constant(0), lambda k: Items(()), "zip")
+    shortest = minimum(scope, node, [s.length for s in iterables], ast.Lt)
+    return IterableValue(
+        shortest, lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", any(s.mixed for s in iterables)
+    )
 
 
-def reverse(frame: Frame, stream: Stream) -> Stream:
-    known = as_static_int(stream.length)
+def reverse(scope: FunctionScope, iterable: IterableValue) -> IterableValue:
+    known = as_static_int(iterable.length)
 
     def item(k: Abstract) -> Abstract:
         position = as_static_int(k)
         if known is not None and position is not None:
-            return stream.item(Const(known - 1 - position))
-        last = frame.emit("sub", materialise(frame, stream.length, I64), frame.const(1), exact=True)
-        return stream.item(Num(frame.emit("sub", last, materialise(frame, k, I64), exact=True)))
+            return iterable.item(Constant(known - 1 - position))
+        last = scope.emit("sub", materialise(scope, iterable.length, I64), scope.const(1), exact=True)
+        return iterable.item(Num(scope.emit("sub", last, materialise(scope, k, I64), exact=True)))
 
-    return Stream(stream.length, item, "reversed", stream.mixed)
+    return IterableValue(iterable.length, item, "reversed", iterable.mixed)
 
 
-def reversed_range(frame: Frame, value: Range) -> Range:
+def reversed_range(scope: FunctionScope, value: Range) -> Range:
     """`reversed(range(...))` as a range."""
-    known, step = static_length(frame, value), as_static_int(value.step)
+    known, step = static_length(scope, value), as_static_int(value.step)
     if known is not None:
         back = range(*(as_static_int(v) or 0 for v in (value.lo, value.hi, value.step)))[::-1]
-        return Range(Const(back.start), Const(back.stop), Const(back.step))
-    one = frame.const(1)
+        return Range(Constant(back.start), Constant(back.stop), Constant(back.step))
+    one = scope.const(1)
     if step == 1:
-        lo, hi = materialise(frame, value.lo, I64), materialise(frame, value.hi, I64)
-        before = Const(value.lo.value - 1) if isinstance(value.lo, Const) else Num(frame.emit("sub", lo, one))
-        return Range(Num(frame.emit("sub", hi, one)), before, Const(-1))
-    trips = materialise(frame, trip_count(frame, value), I64)
-    lo, s = materialise(frame, value.lo, I64), materialise(frame, value.step, I64)
-    last = frame.emit("add", lo, frame.emit("mul", frame.emit("sub", trips, one), s))
-    negative: Abstract = Const(-step) if step is not None else Num(frame.emit("neg", s))
-    return Range(Num(last), Num(frame.emit("sub", lo, s)), negative)
+        lo, hi = materialise(scope, value.lo, I64), materialise(scope, value.hi, I64)
+        before = Constant(value.lo.value - 1) if isinstance(value.lo, Constant) else Num(scope.emit("sub", lo, one))
+        return Range(Num(scope.emit("sub", hi, one)), before, Constant(-1))
+    trips = materialise(scope, trip_count(scope, value), I64)
+    lo, s = materialise(scope, value.lo, I64), materialise(scope, value.step, I64)
+    last = scope.emit("add", lo, scope.emit("mul", scope.emit("sub", trips, one), s))
+    negative: Abstract = Constant(-step) if step is not None else Num(scope.emit("neg", s))
+    return Range(Num(last), Num(scope.emit("sub", lo, s)), negative)

@@ -1,6 +1,6 @@
 """Where paths meet: one abstract value for two, and the IR values that carry it.
 
-A join is computed as a *skeleton*: an abstract value in which each leaf that differs between the paths is a fresh IR
+A join is computed as a *phi*: an abstract value in which each leaf that differs between the paths is a fresh IR
 value. Fresh leaves become the parameters of a loop region or the results of an `if`; `coerce` emits, on each path, what
 the leaves get.
 """
@@ -11,67 +11,68 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adcore.captures import same_value
-from adcore.frontend.session import Frame, State
+from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import (
     FALSE,
     POISON,
-    PYTHON,
     TRUE,
     UNBOUND,
     UNTRACKED,
+    WEAK,
     Abstract,
-    Array,
+    ArrayRef,
     Closure,
     Conflict,
-    Const,
+    Constant,
     Expanded,
     Items,
-    Kind,
+    IterableValue,
     ListRef,
-    Maybe,
     Num,
     Poison,
+    PossiblyUnbound,
     Range,
     Record,
     Reshaped,
-    Stream,
     Unbound,
     Uniform,
+    WeakType,
     is_scalar,
 )
+from adcore.frontend.values.conflicts import conflict, quoted
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import join_types, kind_of, materialise, static_type
-from adcore.frontend.values.phis import _parts
+from adcore.frontend.values.numbers import join_types, materialise, static_type, weak_type_of
+from adcore.frontend.values.phis import parts
 from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, NUMPY_NAMES, Scalar
+from adcore.ir.types import BOOL, Scalar
 
 
 @dataclass
 class Joiner:
     """One join of two states. `inner`: values defined on one of the paths, hence not visible after them.
 
-    `fresh` are the leaves of the skeleton; `pairs` maps a new list cell to the cells it stands for on either path."""
+    `fresh` are the leaves of the phi; `pairs` maps a new list cell to the cells it stands for on either path."""
 
-    frame: Frame
+    scope: FunctionScope
     inner: frozenset[Value] = frozenset()
     fresh: dict[Value, None] = field(default_factory=dict)
-    starts: dict[Value, Const] = field(default_factory=dict)
+    starts: dict[Value, Constant] = field(default_factory=dict)
     pairs: dict[tuple[int | None, int | None], int] = field(default_factory=dict)
     states: tuple[State, State] | None = None
     cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
 
-    def new(self, type_: Scalar, kind: Kind = PYTHON, hint: str = "") -> Num:
-        """A fresh leaf; one of mixed kind has a fresh flag, too, if flags are carried."""
+    def new(self, type_: Scalar, weak: WeakType = WEAK, hint: str = "") -> Num:
+        """A fresh leaf; one that may be weak has a fresh flag, too, if flags are carried."""
         value = Value(type_, hint)
         self.fresh[value] = None
-        if kind.mixed:
-            kind = UNTRACKED
-            if self.frame.session.speculation.flags:
+        if weak.mixed:
+            weak = UNTRACKED
+            if self.scope.session.speculation.flags:
                 python = Value(BOOL)
                 self.fresh[python] = None
-                kind = Kind((python,))
-        return Num(value, kind)
+                weak = WeakType((python,))
+        return Num(value, weak)
 
     def join(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if a is b:
@@ -80,32 +81,32 @@ class Joiner:
             return a if isinstance(a, Conflict) else b
         if isinstance(a, Poison) or isinstance(b, Poison):
             return POISON
-        if isinstance(a, (Unbound, Maybe)) or isinstance(b, (Unbound, Maybe)):
-            return self._maybe(a, b, name)
-        if isinstance(a, Const) and isinstance(b, Const) and same_value(a.value, b.value):
+        if isinstance(a, (Unbound, PossiblyUnbound)) or isinstance(b, (Unbound, PossiblyUnbound)):
+            return self._possibly_unbound(a, b, name)
+        if isinstance(a, Constant) and isinstance(b, Constant) and same_value(a.value, b.value):
             return a
         if is_scalar(a) and is_scalar(b):
             return self._scalars(a, b, name)
         return self._containers(a, b, name)
 
     def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
-        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and a.kind == b.kind:
+        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and a.weak == b.weak:
             return a
         # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
         start = self.starts.pop(a.value, a) if isinstance(a, Num) else a
         joined = join_types(start, b)
         if joined is None:
             return Conflict(
-                f"{_quoted(name)} is float32 on one path and float64 on another",
+                f"{quoted(name)} is float32 on one path and float64 on another",
                 "convert one of them, for example with np.float64(...), so that both paths agree",
             )
-        kind = self._kinds(kind_of(a), kind_of(b))
-        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.kind) == (joined, kind):
+        weak = self._weak_types(weak_type_of(a), weak_type_of(b))
+        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.weak) == (joined, weak):
             return a
-        return self.new(joined, kind, _hint(name))
+        return self.new(joined, weak, _hint(name))
 
-    def _kinds(self, a: Kind, b: Kind) -> Kind:
-        """The kind after both paths: one flag says which it is, unless they agree for certain."""
+    def _weak_types(self, a: WeakType, b: WeakType) -> WeakType:
+        """Whether a number is weak after both paths: one flag says so, unless they agree for certain."""
         if a.mixed and all(f in self.fresh for f in a.flags):
             return a
         return a if a == b and not any(f in self.inner for f in a.flags) else UNTRACKED
@@ -121,38 +122,11 @@ class Joiner:
         if isinstance(a, ListRef) and isinstance(b, ListRef):
             cell = self._lists(a.cell, b.cell, name)
             return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
-        if isinstance(a, Array) and isinstance(b, Array):
-            if a.value is b.value:
-                return a
-            if (a.element, a.rank) != (b.element, b.rank):
-                kinds = [f"{x.rank}-d of {NUMPY_NAMES[x.element.name]}" for x in (a, b)]
-                return Conflict(
-                    f"{_quoted(name)} is an array, {kinds[0]} on one path and {kinds[1]} on another",
-                    "use a name for each",
-                )
-            return Conflict(
-                f"{_quoted(name)} is one array on one path and another array on another",
-                "keep one name per array and copy elements instead: `u[:] = v`, or loop over them",
-                ("which buffer a name stands for must be known while compiling",),
-            )
+        if isinstance(a, ArrayRef) and isinstance(b, ArrayRef) and a.value is b.value:
+            return a
         if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.scope is b.scope:
             return a
-        if _is_list(a) and _is_list(b):
-            return Conflict(
-                f"{_quoted(name)} is one list on one path and another list on another",
-                "use a NumPy array and assign its elements",
-                ("a subscript that is only known at run time keeps one of them in memory",),
-            )
-        if isinstance(a, Uniform) or isinstance(b, Uniform):
-            return Conflict(
-                f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
-                f"take the argument apart first: `a, b = {name}`, then make the new one of `a` and `b`",
-                ("the length of the argument is only known at run time",),
-            )
-        return Conflict(
-            f"{_quoted(name)} is {describe(a)} on one path and {describe(b)} on another",
-            "give the two values different names, or make both of one kind",
-        )
+        return conflict(a, b, name)
 
     def sequence(self, a: Iterable[Abstract], b: Iterable[Abstract], name: str) -> tuple[Abstract, ...]:
         """Item by item; `a` itself if nothing changes."""
@@ -173,17 +147,17 @@ class Joiner:
         right = self.states[1].cells.get(b) if b is not None else None
         if clash or (left is not None and right is not None and len(left) != len(right)):
             return Conflict(
-                f"{_quoted(name)} is a list of another length, or shared with other names, on another path",
+                f"{quoted(name)} is a list of another length, or shared with other names, on another path",
                 "use a NumPy array of fixed size instead",
             )
-        cell = self.frame.session.new_cell()
+        cell = self.scope.session.new_cell()
         self.pairs[a, b] = cell
         older = [c for c in (a, b) if c in self.states[0].cells and c in self.states[1].cells]
         if older:
             # On one path the name still means a list that others may know, too.
-            self.frame.session.shared.update([cell, *older])
+            self.scope.session.shared.update([cell, *older])
         if left is None or right is None:
-            self.cells[cell] = tuple(self.surviving(v, name) for v in (left or right or ()))
+            self.cells[cell] = tuple(self.phi_of_one_path(v, name) for v in (left or right or ()))
         else:
             self.cells[cell] = self.sequence(left, right, name)
         return ListRef(cell)
@@ -194,36 +168,39 @@ class Joiner:
         (old,) = [pair for pair, cell in self.pairs.items() if cell == a]
         right = self.states[1].cells[b]
         if len(right) != len(self.cells[a]):
-            return Conflict(
-                f"{_quoted(name)} is a list whose length changes", "use a NumPy array of fixed size instead"
-            )
+            return Conflict(f"{quoted(name)} is a list whose length changes", "use a NumPy array of fixed size instead")
         del self.pairs[old]
         self.pairs[old[0], b] = a
         self.cells[a] = self.sequence(self.cells[a], right, name)
         return ListRef(a)
 
-    def _maybe(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+    def _possibly_unbound(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if isinstance(a, Unbound) and isinstance(b, Unbound):
             return a
-        inner_a, inner_b = (x.inner if isinstance(x, Maybe) else x for x in (a, b))
+        inner_a, inner_b = (x.inner if isinstance(x, PossiblyUnbound) else x for x in (a, b))
         if isinstance(inner_a, Unbound):
-            inner = self.surviving(inner_b, name)
+            inner = self.phi_of_one_path(inner_b, name)
         elif isinstance(inner_b, Unbound):
             inner = self._kept(inner_a, name)
         else:
             inner = self.join(inner_a, inner_b, name)
         if isinstance(inner, (Conflict, Poison)):
             return inner
-        if isinstance(a, Maybe) and inner is a.inner and isinstance(a.bound, Num) and a.bound.value in self.fresh:
+        if (
+            isinstance(a, PossiblyUnbound)
+            and inner is a.inner
+            and isinstance(a.bound, Num)
+            and a.bound.value in self.fresh
+        ):
             return a
-        return Maybe(inner, self.new(BOOL))
+        return PossiblyUnbound(inner, self.new(BOOL))
 
-    def _carried(self, value: Abstract) -> bool:
+    def _is_carried(self, value: Abstract) -> bool:
         return isinstance(value, Num) and value.value in self.fresh
 
     def _kept(self, value: Abstract, name: str) -> Abstract:
         """The first path's value as it is where it is already carried; otherwise made to outlive its path."""
-        if self._carried(value):
+        if self._is_carried(value):
             return value
         if isinstance(value, Items):
             items = tuple(self._kept(v, name) for v in value.items)
@@ -232,34 +209,38 @@ class Joiner:
             items = tuple(self._kept(v, name) for _, v in value.fields)
             same = _identical(items, [v for _, v in value.fields])
             return value if same else Record(value.cls, _fields(value, items))
-        return self.surviving(value, name)
+        return self.phi_of_one_path(value, name)
 
-    def refreshed(self, value: Abstract, name: str) -> Abstract:
+    def phi_of(self, value: Abstract, name: str) -> Abstract:
         """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
-        if isinstance(value, Const) and is_scalar(value):
-            fresh = self.new(static_type(value.value), kind_of(value), _hint(name))
+        if isinstance(value, Constant) and is_scalar(value):
+            fresh = self.new(static_type(value.value), weak_type_of(value), _hint(name))
             self.starts[fresh.value] = value
             return fresh
         if isinstance(value, Num):
-            return self.new(value.type, value.kind, _hint(name) or value.value.hint)
+            return self.new(value.type, value.weak, _hint(name) or value.value.hint)
         if isinstance(value, Items):
-            return Items(tuple(self.refreshed(v, name) for v in value.items))
+            return Items(tuple(self.phi_of(v, name) for v in value.items))
         if isinstance(value, Record):
-            return Record(value.cls, tuple((key, self.refreshed(v, name)) for key, v in value.fields))
+            return Record(value.cls, tuple((key, self.phi_of(v, name)) for key, v in value.fields))
         return value
 
-    def surviving(self, value: Abstract, name: str) -> Abstract:
+    def phi_of_one_path(self, value: Abstract, name: str) -> Abstract:
         """`value`, which only one path has, made to outlive that path."""
         if isinstance(value, Num):
-            inside = any(v in self.inner for v in (value.value, *value.kind.flags))
-            return self.new(value.type, value.kind, _hint(name)) if inside else value
+            inside = any(v in self.inner for v in (value.value, *value.weak.flags))
+            return self.new(value.type, value.weak, _hint(name)) if inside else value
         if isinstance(value, Items):
-            return Items(tuple(self.surviving(v, name) for v in value.items))
+            return Items(tuple(self.phi_of_one_path(v, name) for v in value.items))
         if isinstance(value, Record):
-            return Record(value.cls, tuple((key, self.surviving(v, name)) for key, v in value.fields))
-        if isinstance(value, Maybe):
-            inner = self.surviving(value.inner, name)
-            return inner if isinstance(inner, Conflict) else Maybe(inner, self.surviving(value.bound, name))
+            return Record(value.cls, tuple((key, self.phi_of_one_path(v, name)) for key, v in value.fields))
+        if isinstance(value, PossiblyUnbound):
+            inner = self.phi_of_one_path(value.inner, name)
+            return (
+                inner
+                if isinstance(inner, Conflict)
+                else PossiblyUnbound(inner, self.phi_of_one_path(value.bound, name))
+            )
         if isinstance(value, ListRef):
             assert self.states is not None
             first, second = self.states
@@ -267,16 +248,16 @@ class Joiner:
                 return value
             here = value.cell in second.cells
             return self._lists(None if here else value.cell, value.cell if here else None, name)
-        if isinstance(value, (Array, Expanded, Reshaped, Uniform, Stream, Range)) and self._inside(value):
+        if isinstance(value, (ArrayRef, Expanded, Reshaped, Uniform, IterableValue, Range)) and self._inside(value):
             return Conflict(
-                f"{_quoted(name)} is {describe(value)} that exists on one path only",
+                f"{quoted(name)} is {describe(value)} that exists on one path only",
                 "create it, or take the view, before the branch or loop, or use it inside",
             )
         return value
 
-    def _inside(self, value: Array | Expanded | Reshaped | Uniform | Stream | Range) -> bool:
-        """Whether a value is made of what only one path defines (which can't be seen of a stream)."""
-        if isinstance(value, Array):
+    def _inside(self, value: ArrayRef | Expanded | Reshaped | Uniform | IterableValue | Range) -> bool:
+        """Whether a value is made of what only one path defines (which can't be seen of an iterable)."""
+        if isinstance(value, ArrayRef):
             return value.value in self.inner
         if isinstance(value, Expanded):
             return self._inside(value.base) or any(isinstance(n, Num) and n.value in self.inner for n in value.shape)
@@ -285,7 +266,7 @@ class Joiner:
         return True
 
     def join_states(self, a: State, b: State, keep: Callable[[str], bool]) -> State:
-        """The skeleton of what both paths leave behind. A path that ends (`dead`) has no say."""
+        """The phi of what both paths leave behind. A path that ends (`dead`) has no say."""
         self.states = (a, b)
         out = State(dead=a.dead and b.dead)
         pick: Callable[[Abstract, Abstract, str], Abstract] = self.join
@@ -319,7 +300,9 @@ class Joiner:
 
     def _alive(self, alive: Abstract, other: Abstract, name: str) -> Abstract:
         return (
-            alive if alive is other or isinstance(alive, (Unbound, Conflict, Poison)) else self.surviving(alive, name)
+            alive
+            if alive is other or isinstance(alive, (Unbound, Conflict, Poison))
+            else self.phi_of_one_path(alive, name)
         )
 
     def _alive_second(self, other: Abstract, alive: Abstract, name: str) -> Abstract:
@@ -332,64 +315,64 @@ class Joiner:
         x, y = a.result, b.result
         if isinstance(x, Unbound):
             # Even where it is the carried value of a name: that name may get another one after it was read.
-            return self.surviving(y, "the returned value")
+            return self.phi_of_one_path(y, "the returned value")
         if isinstance(y, Unbound):
             return self._kept(x, "the returned value")
         return pick(x, y, "the returned value")
 
     def leaves(self, value: Abstract) -> Iterator[Value]:
-        """The fresh leaves of a skeleton, in order."""
+        """The fresh leaves of a phi, in order."""
         if isinstance(value, Num):
-            yield from (v for v in (value.value, *value.kind.flags) if v in self.fresh)
+            yield from (v for v in (value.value, *value.weak.flags) if v in self.fresh)
         elif isinstance(value, Items):
             for item in value.items:
                 yield from self.leaves(item)
         elif isinstance(value, Record):
             for _, item in value.fields:
                 yield from self.leaves(item)
-        elif isinstance(value, Maybe):
+        elif isinstance(value, PossiblyUnbound):
             yield from self.leaves(value.inner)
             yield from self.leaves(value.bound)
 
-    def coerce(self, value: Abstract, skeleton: Abstract) -> Iterator[Value]:
-        """Emit, on the current path, what the leaves of `skeleton` get from `value`."""
-        if isinstance(skeleton, Num):
+    def coerce(self, value: Abstract, phi: Abstract) -> Iterator[Value]:
+        """Emit, on the current path, what the leaves of `phi` get from `value`."""
+        if isinstance(phi, Num):
             absent = not is_scalar(value)
-            if skeleton.value in self.fresh:
-                zero = self.frame.const({"f": 0.0, "b": False}.get(skeleton.type.kind, 0), skeleton.type)
-                yield zero if absent else materialise(self.frame, value, skeleton.type)
-            if any(f in self.fresh for f in skeleton.kind.flags):
-                yield flag(self.frame, PYTHON if absent else kind_of(value))
-        elif isinstance(skeleton, (Items, Record)):
-            parts = _parts(skeleton)
-            own = _parts(value) if isinstance(value, type(skeleton)) else (UNBOUND,) * len(parts)
-            for part, shape in zip(own, parts, strict=True):
+            if phi.value in self.fresh:
+                zero = self.scope.const({"f": 0.0, "b": False}.get(phi.type.kind, 0), phi.type)
+                yield zero if absent else materialise(self.scope, value, phi.type)
+            if any(f in self.fresh for f in phi.weak.flags):
+                yield flag(self.scope, WEAK if absent else weak_type_of(value))
+        elif isinstance(phi, (Items, Record)):
+            shapes = parts(phi)
+            own = parts(value) if isinstance(value, type(phi)) else (UNBOUND,) * len(shapes)
+            for part, shape in zip(own, shapes, strict=True):
                 yield from self.coerce(part, shape)
-        elif isinstance(skeleton, Maybe):
+        elif isinstance(phi, PossiblyUnbound):
             bound: Abstract = FALSE if isinstance(value, Unbound) else TRUE
             inner = value
-            if isinstance(value, Maybe):
+            if isinstance(value, PossiblyUnbound):
                 inner, bound = value.inner, value.bound
-            yield from self.coerce(inner, skeleton.inner)
-            yield from self.coerce(bound, skeleton.bound)
+            yield from self.coerce(inner, phi.inner)
+            yield from self.coerce(bound, phi.bound)
 
-    def slots(self, skeleton: State, state: State, side: int) -> Iterator[tuple[Abstract, Abstract]]:
-        """(value in `state`, skeleton) of everything in `skeleton`; `side` 0 or 1 tells which joined state it is."""
-        for name, shape in skeleton.locals.items():
+    def slots(self, phi: State, state: State, side: int) -> Iterator[tuple[Abstract, Abstract]]:
+        """(value in `state`, phi) of everything in `phi`; `side` 0 or 1 tells which joined state it is."""
+        for name, shape in phi.locals.items():
             yield state.locals.get(name, UNBOUND), shape
-        yield state.result, skeleton.result
-        yield state.returns, skeleton.returns
-        yield state.breaks, skeleton.breaks
-        yield state.continues, skeleton.continues
+        yield state.result, phi.result
+        yield state.returns, phi.returns
+        yield state.breaks, phi.breaks
+        yield state.continues, phi.continues
         origin = {cell: pair[side] for pair, cell in self.pairs.items()}
-        for cell, items in skeleton.cells.items():
+        for cell, items in phi.cells.items():
             yield _contents(state, origin.get(cell, cell)), Items(items)
 
-    def state_leaves(self, skeleton: State) -> list[Value]:
-        return [leaf for _, shape in self.slots(skeleton, skeleton, 0) for leaf in self.leaves(shape)]
+    def state_leaves(self, phi: State) -> list[Value]:
+        return [leaf for _, shape in self.slots(phi, phi, 0) for leaf in self.leaves(shape)]
 
-    def state_values(self, state: State, skeleton: State, side: int) -> tuple[Value, ...]:
-        slots = self.slots(skeleton, state, side)
+    def state_values(self, state: State, phi: State, side: int) -> tuple[Value, ...]:
+        slots = self.slots(phi, state, side)
         return tuple(v for value, shape in slots for v in self.coerce(UNBOUND if state.dead else value, shape))
 
 
@@ -403,14 +386,6 @@ def _identical(a: Iterable[Abstract], b: Iterable[Abstract]) -> bool:
 
 def _fields(like: Record, values: Iterable[Abstract]) -> tuple[tuple[str, Abstract], ...]:
     return tuple((key, v) for (key, _), v in zip(like.fields, values, strict=True))
-
-
-def _is_list(value: Abstract) -> bool:
-    return isinstance(value, ListRef) or (isinstance(value, Array) and value.literal is not None)
-
-
-def _quoted(name: str) -> str:
-    return name if " " in name else f"`{name}`"
 
 
 def _hint(name: str) -> str:

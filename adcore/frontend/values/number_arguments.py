@@ -5,33 +5,35 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.numpy.elements import load
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import NUMPY, Abstract, Array, Num, Poison, is_array, is_scalar
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import STRONG, Abstract, ArrayRef, Num, Poison, is_array, is_scalar
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
 
 
-def scalar(frame: Frame, value: Abstract) -> Abstract:
+def scalar(scope: FunctionScope, value: Abstract) -> Abstract:
     """A 0-d array read as the number that it holds."""
-    return load(frame, value, ()) if isinstance(value, Array) and value.rank == 0 else value
+    return load(scope, value, ()) if isinstance(value, ArrayRef) and value.rank == 0 else value
 
 
-def scalar_arguments(frame: Frame, node: ast.AST, name: str, arguments: list[Abstract]) -> list[Abstract] | None:
+def scalar_arguments(
+    scope: FunctionScope, node: ast.AST, name: str, arguments: list[Abstract]
+) -> list[Abstract] | None:
     """The arguments as numbers (0-d arrays loaded); reports what is none."""
-    found = [scalar(frame, a) for a in arguments]
+    found = [scalar(scope, a) for a in arguments]
     for value in found:
         if isinstance(value, Poison):
             return None
-        if isinstance(value, Array) or is_array(value):
+        if isinstance(value, ArrayRef) or is_array(value):
             help = f"call {name} on elements, in a loop" + ("" if name[:3] == "np." else "; np.* functions take arrays")
-            frame.error(node, f"{name} is called on an array", help)
+            scope.error(node, f"{name} is called on an array", help)
             return None
         if not is_scalar(value):
-            frame.error(node, f"{name} does not take {describe(value)}")
+            scope.error(node, f"{name} does not take {describe(value)}")
             return None
     return found
 
 
-def strong(frame: Frame, value: Abstract) -> Num:
+def strong(scope: FunctionScope, value: Abstract) -> Num:
     """A number as one of NumPy's: it no longer adapts to other types."""
-    return Num(materialise(frame, value), NUMPY)
+    return Num(materialise(scope, value), STRONG)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from adcore.frontend.session import Frame
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     Abstract,
-    Const,
-    Kind,
+    Constant,
     Num,
+    WeakType,
 )
 from adcore.frontend.values.weak_types import certain
 from adcore.ir.core import Value
@@ -33,34 +33,34 @@ def scalar_type(value: Abstract) -> Scalar:
     """IR type of a number."""
     if isinstance(value, Num):
         return value.type
-    assert isinstance(value, Const)
+    assert isinstance(value, Constant)
     return static_type(value.value)
 
 
-def kind_of(value: Abstract) -> Kind:
+def weak_type_of(value: Abstract) -> WeakType:
     """Whose a number is."""
     if isinstance(value, Num):
-        return value.kind
-    assert isinstance(value, Const)
+        return value.weak
+    assert isinstance(value, Constant)
     return certain(not isinstance(value.value, np.generic))
 
 
-def materialise(frame: Frame, value: Abstract, type_: Scalar | None = None) -> Value:
+def materialise(scope: FunctionScope, value: Abstract, type_: Scalar | None = None) -> Value:
     """The IR value of a number, converted to `type_`."""
-    if isinstance(value, Const):
+    if isinstance(value, Constant):
         wanted = type_ or static_type(value.value)
         number = value.value.item() if isinstance(value.value, np.generic) else value.value
         if wanted.kind == "f":
-            return frame.const(float(number), wanted)
+            return scope.const(float(number), wanted)
         if wanted.kind == "b":
-            return frame.const(bool(number), wanted)
+            return scope.const(bool(number), wanted)
         if not -(2**63) <= number < 2**63:
             raise TooWide(str(number))
-        return frame.const(int(number), wanted)
+        return scope.const(int(number), wanted)
     assert isinstance(value, Num), value
     if type_ is None or value.type == type_:
         return value.value
-    return frame.emit("cast", value.value, type=type_.name, hint=value.value.hint)
+    return scope.emit("cast", value.value, type=type_.name, hint=value.value.hint)
 
 
 def join_types(a: Abstract, b: Abstract) -> Scalar | None:
@@ -71,7 +71,7 @@ def join_types(a: Abstract, b: Abstract) -> Scalar | None:
     for narrow, other in ((ta, b), (tb, a)):
         if narrow == F32:
             # A Python float adapts to float32 wherever it meets one; only a constant is known not to change by it.
-            exact = isinstance(other, Const) and float(np.float32(other.value)) == float(other.value)
-            return F32 if kind_of(other).python and exact else None
+            exact = isinstance(other, Constant) and float(np.float32(other.value)) == float(other.value)
+            return F32 if weak_type_of(other).always and exact else None
     order = (BOOL, I64, F64)
     return max(ta, tb, key=order.index)

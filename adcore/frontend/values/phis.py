@@ -8,14 +8,15 @@ from adcore.frontend.session import State
 from adcore.frontend.values.abstract import (
     Abstract,
     Items,
-    Maybe,
     Num,
+    PossiblyUnbound,
     Record,
 )
 from adcore.ir.core import Region, Value
 
 
-def _parts(value: Abstract) -> tuple[Abstract, ...]:
+def parts(value: Abstract) -> tuple[Abstract, ...]:
+    """What a tuple or record holds."""
     if isinstance(value, Items):
         return value.items
     assert isinstance(value, Record)
@@ -23,16 +24,16 @@ def _parts(value: Abstract) -> tuple[Abstract, ...]:
 
 
 def rebuilt(value: Abstract, mapping: dict[Value, Value]) -> Abstract:
-    """A skeleton with its leaves replaced."""
+    """A phi with its leaves replaced."""
     if isinstance(value, Num):
-        kind = dataclasses.replace(value.kind, flags=tuple(mapping.get(f, f) for f in value.kind.flags))
-        return Num(mapping.get(value.value, value.value), kind) if value.value in mapping else value
+        weak = dataclasses.replace(value.weak, flags=tuple(mapping.get(f, f) for f in value.weak.flags))
+        return Num(mapping.get(value.value, value.value), weak) if value.value in mapping else value
     if isinstance(value, Items):
         return Items(tuple(rebuilt(v, mapping) for v in value.items))
     if isinstance(value, Record):
         return Record(value.cls, tuple((key, rebuilt(v, mapping)) for key, v in value.fields))
-    if isinstance(value, Maybe):
-        return Maybe(rebuilt(value.inner, mapping), rebuilt(value.bound, mapping))
+    if isinstance(value, PossiblyUnbound):
+        return PossiblyUnbound(rebuilt(value.inner, mapping), rebuilt(value.bound, mapping))
     return value
 
 

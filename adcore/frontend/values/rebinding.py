@@ -13,8 +13,18 @@ from dataclasses import dataclass, field, replace
 from adcore.frontend.numpy.broadcasting import Shape, same_length
 from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.materialise import allocate
-from adcore.frontend.session import Frame, State, as_static_int
-from adcore.frontend.values.abstract import NUMPY, UNBOUND, Abstract, Array, Items, Maybe, Num, Record, Unbound
+from adcore.frontend.session import FunctionScope, State, as_static_int
+from adcore.frontend.values.abstract import (
+    STRONG,
+    UNBOUND,
+    Abstract,
+    ArrayRef,
+    Items,
+    Num,
+    PossiblyUnbound,
+    Record,
+    Unbound,
+)
 from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
@@ -44,21 +54,21 @@ def with_parts(value: Abstract, items: tuple[Abstract, ...]) -> Abstract:
 
 def changed(value: Abstract, path: Path, change: Callable[[Path, Abstract], Abstract]) -> Abstract:
     """`value` with every array in it replaced."""
-    if isinstance(value, Maybe):
+    if isinstance(value, PossiblyUnbound):
         inner = changed(value.inner, path, change)
-        return value if inner is value.inner else Maybe(inner, value.bound)
+        return value if inner is value.inner else PossiblyUnbound(inner, value.bound)
     items = parts(value)
     if items is None:
-        return change(path, value) if isinstance(value, Array) else value
+        return change(path, value) if isinstance(value, ArrayRef) else value
     new = tuple(changed(item, (*path, str(k)), change) for k, item in enumerate(items))
     return value if all(x is y for x, y in zip(new, items, strict=True)) else with_parts(value, new)
 
 
-def arrays(value: Abstract, path: Path) -> Iterator[tuple[Path, Array]]:
+def arrays(value: Abstract, path: Path) -> Iterator[tuple[Path, ArrayRef]]:
     """The arrays in a value."""
-    if isinstance(value, Maybe):
+    if isinstance(value, PossiblyUnbound):
         value = value.inner
-    if isinstance(value, Array):
+    if isinstance(value, ArrayRef):
         yield path, value
     for k, item in enumerate(parts(value) or ()):
         yield from arrays(item, (*path, str(k)))
@@ -70,7 +80,7 @@ def named(state: State, keep: Callable[[str], bool]) -> Iterator[tuple[str, Abst
     yield RESULT, state.result
 
 
-def of_state(state: State, keep: Callable[[str], bool]) -> dict[Path, Array]:
+def of_state(state: State, keep: Callable[[str], bool]) -> dict[Path, ArrayRef]:
     return {path: array for name, value in named(state, keep) for path, array in arrays(value, (name,))}
 
 
@@ -79,20 +89,22 @@ def changed_state(state: State, change: Callable[[Path, Abstract], Abstract]) ->
     return replace(state.copy(), locals=names, result=changed(state.result, (RESULT,), change))
 
 
-def alike(a: Array, b: Array) -> bool:
+def alike(a: ArrayRef, b: ArrayRef) -> bool:
     """Whether one buffer can stand for both."""
-    kind = a.literal is None and b.literal is None and a.kind == b.kind
-    return kind and a.element == b.element and a.rank == b.rank
+    plain = a.literal is None and b.literal is None and a.weak == b.weak
+    return plain and a.element == b.element and a.rank == b.rank
 
 
-def known_to_others(frame: Frame, state: State, array: Array, path: Path, keep: Callable[[str], bool]) -> bool:
+def known_to_others(
+    scope: FunctionScope, state: State, array: ArrayRef, path: Path, keep: Callable[[str], bool]
+) -> bool:
     """Whether anything but `path` may refer to the memory of `array`."""
-    if not array.local or array.root in frame.session.frozen:
+    if not array.local or array.root in scope.session.frozen:
         return True
     if any(
         a.root is array.root
-        for other in frame.session.frames
-        if other is not frame
+        for other in scope.session.open_calls
+        if other is not scope
         for a in of_state(other.state, lambda name: True).values()
     ):
         return True
@@ -104,23 +116,23 @@ def known_to_others(frame: Frame, state: State, array: Array, path: Path, keep: 
     return any(a.root is array.root and p != path for p, a in of_state(state, keep).items() if p[0] != RESULT)
 
 
-def copy(frame: Frame, target: Array, source: Array) -> None:
+def copy(scope: FunctionScope, target: ArrayRef, source: ArrayRef) -> None:
     """`target[...] = source[...]` of equal shapes."""
-    nest(frame, dims(frame, target), lambda k: store_as_is(frame, load(frame, source, k), target, k))
+    nest(scope, dims(scope, target), lambda k: store_as_is(scope, load(scope, source, k), target, k))
 
 
-def store_as_is(frame: Frame, value: Abstract, target: Array, index: list[Value]) -> None:
-    store(frame, frame.node, Num(materialise(frame, value), NUMPY), target, index)
+def store_as_is(scope: FunctionScope, value: Abstract, target: ArrayRef, index: list[Value]) -> None:
+    store(scope, scope.node, Num(materialise(scope, value), STRONG), target, index)
 
 
-def check_shape(frame: Frame, wanted: Shape, array: Array, name: str) -> None:
+def check_shape(scope: FunctionScope, wanted: Shape, array: ArrayRef, name: str) -> None:
     """A buffer has one shape."""
-    for a, b in zip(wanted, dims(frame, array), strict=True):
+    for a, b in zip(wanted, dims(scope, array), strict=True):
         if not same_length(a, b):
-            equal = frame.emit("eq", materialise(frame, a, I64), materialise(frame, b, I64))
+            equal = scope.emit("eq", materialise(scope, a, I64), materialise(scope, b, I64))
             what = "the returned array" if name == RESULT else f"`{name}`"
             text = f"{what} gets another shape on another path; use a name for each shape"
-            frame.check(equal, "NotImplementedError", text.replace("$value", "this expression"))
+            scope.check(equal, "NotImplementedError", text.replace("$value", "this expression"))
 
 
 # Loops ----------------------------------------------------------------------------------------------------------------
@@ -130,11 +142,11 @@ def check_shape(frame: Frame, wanted: Shape, array: Array, name: str) -> None:
 class Carried:
     """The arrays that a loop carries in buffers: `buffers` by path, `wanted` those that the next attempt needs."""
 
-    frame: Frame
+    scope: FunctionScope
     keep: Callable[[str], bool]
-    buffers: dict[Path, Array] = field(default_factory=dict)
+    buffers: dict[Path, ArrayRef] = field(default_factory=dict)
     wanted: set[Path] = field(default_factory=set)
-    first: dict[Path, Array] = field(default_factory=dict)
+    first: dict[Path, ArrayRef] = field(default_factory=dict)
     freezes: bool = False
 
     def opened(self, entry: State, assumed: State) -> State:
@@ -142,13 +154,13 @@ class Carried:
         given = of_state(entry, lambda name: True)
         for path in sorted(self.wanted - self.buffers.keys()):
             first = given.get(path) or self.first[path]
-            shape = dims(self.frame, first)
-            buffer = allocate(self.frame, shape, first.element, hint=path[0] if path[0][0] != "$" else "")
+            shape = dims(self.scope, first)
+            buffer = allocate(self.scope, shape, first.element, hint=path[0] if path[0][0] != "$" else "")
             self.buffers[path] = buffer
             if path in given:
-                copy(self.frame, buffer, first)
-            if path in given and known_to_others(self.frame, entry, first, path, self.keep):
-                self.frame.session.frozen.add(buffer.root)
+                copy(self.scope, buffer, first)
+            if path in given and known_to_others(self.scope, entry, first, path, self.keep):
+                self.scope.session.frozen.add(buffer.root)
         self.wanted.clear()
         return changed_state(assumed, lambda path, value: self.buffers.get(path, value))
 
@@ -156,10 +168,10 @@ class Carried:
         """The end of an iteration: what has changed is copied into its buffer. Emits the copies.
 
         `params` are those of the body's region."""
-        inner = {*params, *self.frame.builder.open_values()}
+        inner = {*params, *self.scope.builder.open_values()}
         self.wanted, self.freezes = set(), False
         before, after = of_state(assumed, self.keep), of_state(end, self.keep)
-        moves: list[tuple[Path, Array, Array]] = []
+        moves: list[tuple[Path, ArrayRef, ArrayRef]] = []
         for path, array in before.items():
             new = after.get(path)
             if new is None or new.value is array.value or not alike(array, new):
@@ -180,15 +192,15 @@ class Carried:
         self._move(end, moves)
         return changed_state(end, lambda path, value: self.buffers.get(path, value))
 
-    def _may_agree(self, assumed: State, path: Path, array: Array, new: Array) -> bool:
+    def _may_agree(self, assumed: State, path: Path, array: ArrayRef, new: ArrayRef) -> bool:
         """Whether one buffer can serve. A name that need not have a value is hardly used again: for it no shape is
         demanded at run time."""
-        pairs = list(zip(dims(self.frame, array), dims(self.frame, new), strict=True))
-        if isinstance(assumed.locals.get(path[0]), Maybe):
+        pairs = list(zip(dims(self.scope, array), dims(self.scope, new), strict=True))
+        if isinstance(assumed.locals.get(path[0]), PossiblyUnbound):
             return all(same_length(a, b) for a, b in pairs)
-        return not _differ(dims(self.frame, array), dims(self.frame, new))
+        return not _differ(dims(self.scope, array), dims(self.scope, new))
 
-    def _want_first(self, assumed: State, path: Path, new: Array, inner: set[Value]) -> None:
+    def _want_first(self, assumed: State, path: Path, new: ArrayRef, inner: set[Value]) -> None:
         """A name gets its first array in the loop and is wanted after it: a buffer, if its shape is known before.
 
         `inner` are the values that only an iteration has."""
@@ -198,23 +210,23 @@ class Carried:
             self.wanted.add(path)
             self.first[path] = new
 
-    def _move(self, end: State, moves: list[tuple[Path, Array, Array]]) -> None:
-        frame, roots = self.frame, {b.root for b in self.buffers.values()}
+    def _move(self, end: State, moves: list[tuple[Path, ArrayRef, ArrayRef]]) -> None:
+        scope, roots = self.scope, {b.root for b in self.buffers.values()}
         for path, buffer, new in moves:
-            if buffer.root not in frame.session.frozen and known_to_others(frame, end, new, path, self.keep):
-                frame.session.frozen.add(buffer.root)
+            if buffer.root not in scope.session.frozen and known_to_others(scope, end, new, path, self.keep):
+                scope.session.frozen.add(buffer.root)
                 self.freezes = True
-            check_shape(frame, dims(frame, buffer), new, path[0])
+            check_shape(scope, dims(scope, buffer), new, path[0])
         sources = []
         for _, _, new in moves:
             if new.root in roots:
                 # It may be overwritten by another move.
-                kept = allocate(frame, dims(frame, new), new.element)
-                copy(frame, kept, new)
+                kept = allocate(scope, dims(scope, new), new.element)
+                copy(scope, kept, new)
                 new = kept
             sources.append(new)
         for (_, buffer, _), source in zip(moves, sources, strict=True):
-            copy(frame, buffer, source)
+            copy(scope, buffer, source)
 
 
 def _differ(a: Shape, b: Shape) -> bool:
@@ -230,8 +242,8 @@ def _differ(a: Shape, b: Shape) -> bool:
 class Merged:
     """Arrays after an `if`: a buffer for each name that stands for different ones, allocated before it."""
 
-    frame: Frame
-    buffers: dict[Path, Array]
+    scope: FunctionScope
+    buffers: dict[Path, ArrayRef]
     ends: tuple[State, State]
 
     def finished(self, side: int) -> State:
@@ -240,37 +252,44 @@ class Merged:
         own = of_state(end, lambda name: True)
         for path, buffer in self.buffers.items():
             if path in own:
-                check_shape(self.frame, dims(self.frame, buffer), own[path], path[0])
-                copy(self.frame, buffer, own[path])
+                check_shape(self.scope, dims(self.scope, buffer), own[path], path[0])
+                copy(self.scope, buffer, own[path])
         return self.renamed(side)
 
     def renamed(self, side: int) -> State:
         return changed_state(self.ends[side], lambda path, value: self.buffers.get(path, value))
 
 
-def merged(frame: Frame, ends: tuple[State, State], inner: frozenset[Value], keep: Callable[[str], bool]) -> Merged:
+def merged(
+    scope: FunctionScope, ends: tuple[State, State], inner: frozenset[Value], keep: Callable[[str], bool]
+) -> Merged:
     """The buffers that two paths need where they meet; `inner` are values that only one of them defines."""
-    found: dict[Path, Array] = {}
+    found: dict[Path, ArrayRef] = {}
     if not any(end.dead for end in ends):
         first, second = (of_state(end, keep) for end in ends)
         for path in {**first, **second}:
             a, b = first.get(path), second.get(path)
-            shape = _shape(frame, ends, path, a, b, inner)
+            shape = _shape(scope, ends, path, a, b, inner)
             one = a or b
             if shape is None or one is None:
                 continue
-            buffer = allocate(frame, shape, one.element, hint=path[0] if path[0][0] != "$" else "")
+            buffer = allocate(scope, shape, one.element, hint=path[0] if path[0][0] != "$" else "")
             found[path] = buffer
             if any(
-                x is not None and known_to_others(frame, end, x, path, keep)
+                x is not None and known_to_others(scope, end, x, path, keep)
                 for x, end in zip((a, b), ends, strict=True)
             ):
-                frame.session.frozen.add(buffer.root)
-    return Merged(frame, found, ends)
+                scope.session.frozen.add(buffer.root)
+    return Merged(scope, found, ends)
 
 
 def _shape(
-    frame: Frame, ends: tuple[State, State], path: Path, a: Array | None, b: Array | None, inner: frozenset[Value]
+    scope: FunctionScope,
+    ends: tuple[State, State],
+    path: Path,
+    a: ArrayRef | None,
+    b: ArrayRef | None,
+    inner: frozenset[Value],
 ) -> Shape | None:
     """The shape of the buffer for `path`, if it needs one and can have one."""
     if a is None or b is None:
@@ -287,7 +306,7 @@ def _shape(
     for array in candidates:
         if array.shape is None and array.value in inner:
             continue
-        shape = dims(frame, array)
+        shape = dims(scope, array)
         if not any(isinstance(n, Num) and n.value in inner for n in shape):
             return shape
     return None

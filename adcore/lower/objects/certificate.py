@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from adcore.abi import elf
 from adcore.abi.certificate import Certificate
 from adcore.abi.object_file import ObjectFile, read
 
@@ -41,8 +42,11 @@ ALLOCATORS = frozenset({
 })  # fmt: skip
 """Names that the refusal can call by what they are; any other unknown name is refused just the same."""
 
-DIRECT_CALLS = {62: frozenset({2, 4}), 183: frozenset({282, 283})}
-"""ELF machine -> relocation kinds of direct calls and jumps (x86-64: PC32, PLT32; aarch64: JUMP26, CALL26)."""
+DIRECT_CALLS = {
+    elf.X86_64: frozenset({elf.RELATIVE_32, elf.CALL_32}),
+    elf.AARCH64: frozenset({elf.CALL_26_AARCH64, elf.JUMP_26_AARCH64}),
+}
+"""ELF machine -> relocation kinds of direct calls and jumps."""
 
 
 def reason(symbol: str) -> str:

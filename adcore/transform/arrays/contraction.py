@@ -68,7 +68,10 @@ def _next(program: AnalysedFunction, tried: set[Value]) -> LocalArray | None:
 
 def _contracted(program: AnalysedFunction, local: LocalArray) -> tuple[AnalysedFunction, Value] | None:
     """The program with a smaller array in the place of `local`, and that array; None if it has to stay as it is."""
-    program = program.changed(without_views(program.facts, local, program.ops)) if local.views else program
+    if local.views:
+        if _stays_as_it_is(program, local):
+            return None
+        program = program.changed(without_views(program.facts, local, program.ops))
     while True:
         (local,) = (o for o in program.local_arrays if o.root is local.root)
         if not local.accesses:
@@ -85,6 +88,20 @@ def _contracted(program: AnalysedFunction, local: LocalArray) -> tuple[AnalysedF
         if step is None:
             return None
         program = step
+
+
+def _stays_as_it_is(program: AnalysedFunction, local: LocalArray) -> bool:
+    """Whether that can be told through the views already: the program need not be rebuilt without them then."""
+    if not local.accesses:
+        return True
+    region = region_of_all(program.facts, local.accesses)
+    if any(None in program.dependence.access(i).subscripts for i in local.accesses):
+        return False
+    if _fixed_subscripts(program, local, region):
+        return False
+    holders = dict.fromkeys(program.facts.ancestor(i, region) for i in local.accesses)
+    joinable = all(i is not None and i.op == "for" for i in holders)
+    return not joinable or not _may_get_smaller(program, local, region)
 
 
 def region_of_all(facts: Structure, instrs: Iterable[Instr]) -> Region:

@@ -50,16 +50,11 @@ from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value, edited, renamed
 from adcore.ir.types import I64
+from adcore.machine_model import MODEL
 from adcore.transform.arrays.contraction import region_of_all, size_checks
 from adcore.transform.arrays.local_arrays import LocalArray, without_views
 from adcore.transform.arrays.loop_fusion import AnalysedFunction
 from adcore.transform.loop_building import emit_form
-
-MOST_WORK = 100.0
-"""What may be computed again for an element, in additions, to do without an array."""
-
-DEAR = 4.0
-"""Nothing that costs as much as this (a division, a root, a power) is computed more often than before."""
 
 
 def rematerialise(program: AnalysedFunction, small: frozenset[Value]) -> AnalysedFunction:
@@ -68,7 +63,7 @@ def rematerialise(program: AnalysedFunction, small: frozenset[Value]) -> Analyse
     tried: set[Value] = set()
     while (local := next((o for o in program.local_arrays if o.root not in tried), None)) is not None:
         tried.add(local.root)
-        changed = _without(program, local, 0.0 if local.root in small else MOST_WORK)
+        changed = _without(program, local, 0.0 if local.root in small else MODEL.most_recomputed)
         program = program if changed is None else changed
     return program
 
@@ -195,7 +190,7 @@ def _is_cheap(program: AnalysedFunction, local: LocalArray, found: Definition, m
     costs = {i: program.ops[i.op].cost for i in found.instrs if i.result.type != I64}
     stays = _needed_anyway(program.facts, found)
     repeated = [cost * (again + (i in stays)) for i, cost in costs.items()]
-    return sum(repeated) <= most_work and all(costs[i] < DEAR for i in costs if again or i in stays)
+    return sum(repeated) <= most_work and all(costs[i] < MODEL.dear for i in costs if again or i in stays)
 
 
 def _needed_anyway(facts: Structure, found: Definition) -> set[Instr]:

@@ -30,16 +30,14 @@ from adcore.analysis.affine.ordering import may_stop
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import I64
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.canonical.simplify import simplify
-
-ROUNDS = 3
-"""What a check in an inner loop says reaches the function's own region in as many steps as there are loops."""
 
 
 def assume_checks(function: Function, ops: Table) -> Function:
     """An equivalent function with fewer checks and fewer different sizes."""
-    for _ in range(ROUNDS):
+    for _ in range(MODEL.assumption_rounds):
         if not any(i.op == "check" for i in walk(function.region)):
             return function
         assumptions = _Assumptions(function, ops)

@@ -30,18 +30,17 @@ from adcore.analysis.affine.ranges import Ranges, ranges_of
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Value, edited, renamed, walk
 from adcore.ir.types import BOOL, I64
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.canonical.simplify import simplify
 
 EXTREMES = ("minimum", "maximum")
 ORDERED = ("lt", "le", "gt", "ge")
-ROUNDS = 4
-"""A bound that is clamped twice takes two rounds: the second proof is one about the result of the first."""
 
 
 def fold_ranges(function: Function, ops: Table) -> Function:
     """An equivalent function without them."""
-    for _ in range(ROUNDS):
+    for _ in range(MODEL.range_folding_rounds):
         if not any(i.op in (*EXTREMES, "select") and i.result.type == I64 for i in walk(function.region)):
             break
         found = _folded(structure_of(function, ops), ranges_of(function, ops))

@@ -22,11 +22,10 @@ from __future__ import annotations
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import BOOL
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 CHEAP = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "const"})
-LIMIT = 4
-"""Instructions that may be computed in vain."""
 
 
 def flatten_conditions(function: Function, ops: Table) -> Function:
@@ -66,7 +65,11 @@ class _Flattener:
         (then, otherwise), (condition,) = instr.regions, instr.operands
         cheap = all(i.op in CHEAP for r in instr.regions for i in r.body)
         first, second = (self.constant.get(r.yields[0]) for r in instr.regions)
-        if not cheap or sum(len(r.body) for r in instr.regions) > LIMIT or (first is None) == (second is None):
+        if (
+            not cheap
+            or sum(len(r.body) for r in instr.regions) > MODEL.most_in_vain
+            or (first is None) == (second is None)
+        ):
             return False
         for region in (then, otherwise):
             self.body(region)

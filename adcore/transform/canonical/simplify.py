@@ -34,31 +34,38 @@ flow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, meaning, walk
 from adcore.ir.facts import kept
 from adcore.ir.interpreter import normal
-from adcore.ir.types import I64, ArrayType, Scalar, is_float
+from adcore.ir.types import Scalar, is_float
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.canonical.dead_code import eliminate_dead_code
+from adcore.transform.canonical.memory_versions import MemoryVersions
+from adcore.transform.canonical.rewrites import RULES_OF, rewritten
 
-ROUNDS = 4
-"""What a round takes out of a loop may let the next one do more; more than this has not been seen to pay."""
-
-Rewrite = Callable[["Simplifier", Instr, Sequence[Value]], "Value | None"]
+Key = tuple[Any, ...]
+"""What instructions that compute the same have in common."""
 
 
 def simplify(function: Function, ops: Table) -> Function:
-    """An equivalent function with less in it; the same one if it has been made by this already."""
+    """An equivalent function with less in it; the same one if it has been made by this already.
+
+    One way front to back settles everything but loops that turn out to carry something unchanged, or to write to
+    arrays that could be told only after their views had moved out. As long as there are such, and something has become
+    less, there is another round.
+    """
     if ops in simple_in(function):
         return function
     size = sum(1 for _ in walk(function.region))
-    for _ in range(ROUNDS):
-        before, function = function, eliminate_dead_code(Simplifier(ops).run(function), ops)
-        if function is before:
+    for _ in range(MODEL.simplify_rounds):
+        before, pass_ = function, Simplifier(ops)
+        function = eliminate_dead_code(pass_.run(function), ops)
+        if function is before or not pass_.unsettled:
             simple_in(function).add(ops)
             break
         larger, size = size, sum(1 for _ in walk(function.region))
@@ -74,7 +81,9 @@ def simple_in(function: Function) -> set[Table]:
 
 
 class Simplifier:
-    """Rebuilds a function front to back; `value` maps old values to new ones, tables describe the new ones."""
+    """Goes through a function front to back: `value` says what its values are called now, `definition` what defines
+    them, `depth` in which open region; `numbers` has a value for each computation in scope. What does not change stays
+    the same object."""
 
     def __init__(self, ops: Table) -> None:
         self.ops = ops
@@ -82,17 +91,19 @@ class Simplifier:
         self.value: dict[Value, Value] = {}
         self.depth: dict[Value, int] = {}
         self.definition: dict[Value, Instr] = {}
-        self.numbers: dict[tuple[Any, ...], Value] = {}
-        self.scopes: list[list[tuple[Any, ...]]] = [[]]  # per open region, the keys in `numbers` that end with it
+        self.memory = MemoryVersions(ops, self.definition, self.value)
+        self.numbers: dict[Key, Value] = {}
+        self.scopes: list[list[Key]] = [[]]  # per open region, the keys in `numbers` that end with it
         self.kinds: list[str] = ["function"]
-        self.epoch: dict[Value, int] = {}
-        self.clock = 0
-        self.written: dict[Region, dict[Value, None]] = {}
+        self.carries_invariants = False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether another round may find more."""
+        return self.carries_invariants or self.memory.unknown
 
     def run(self, function: Function) -> Function:
-        for param in function.params:
-            self.value[param] = param
-            self.depth[param] = 0
+        self.keep(function.params)
         for instr in function.region.body:
             self.instr(instr)
         results = tuple([self.value[v] for v in function.results])
@@ -105,145 +116,122 @@ class Simplifier:
         return instr.attrs["value"] if instr is not None and instr.op == "const" else None
 
     def instr(self, instr: Instr) -> None:
+        """Append what becomes of `instr`. What a rule makes of it is looked at again."""
         self.builder.span = instr.span
         operands = [self.value[v] for v in instr.operands]
-        structured = {"for": self.loop, "while": self.loop, "if": self.branch}.get(instr.op)
-        if structured is not None:
-            structured(instr, operands)
+        if instr.regions:
+            self.branch(instr, operands) if instr.op == "if" else self.loop(instr, operands)
             return
-        if len(instr.results) == 1 and instr.op in _REWRITES:
-            for rewrite in _REWRITES[instr.op]:
-                simpler = rewrite(self, instr, operands)
-                if simpler is not None:
-                    self.value[instr.result] = simpler
-                    return
-        self.emit(instr, operands)
+        current = instr
+        while (rules := RULES_OF.get(current.op)) is not None:
+            simpler = rewritten(self, current, operands, rules)
+            if isinstance(simpler, Value):
+                self.value[instr.result] = simpler
+                return
+            if simpler is None:
+                break
+            current, operands = simpler, list(simpler.operands)
+        if len(current.results) == 1 and self.ops.effects[current.op].pure:
+            self.value[instr.result] = self.computed(current, operands)
+        else:
+            self.act(current, operands)
 
-    def emit(self, instr: Instr, operands: Sequence[Value]) -> None:
-        op = self.ops[instr.op]
-        if len(instr.results) != 1 or not op.pure:
-            self.touch(instr, operands)
-            self.keep(instr.results)
-            self.append(instr.with_operands(tuple(operands)))
-            return
+    def act(self, instr: Instr, operands: Sequence[Value]) -> None:
+        """Append an instruction that does more than to give one value."""
+        for k in self.ops.effects[instr.op].written:
+            self.memory.write(operands[k])
+        if instr.op in self.ops.stores:
+            self.remember_stored(instr, operands)
+        self.keep(instr.results)
+        self.append(instr.with_operands(tuple(operands)))
+
+    # Values
+
+    def computed(self, instr: Instr, operands: Sequence[Value]) -> Value:
+        """The value of a pure instruction: a constant, one that is there already, or that of the instruction itself."""
         folded = self.fold(instr, operands)
-        self.value[instr.result] = folded if folded is not None else self.number(instr, operands)
+        return self.number(instr, operands) if folded is None else folded
 
     def fold(self, instr: Instr, operands: Sequence[Value]) -> Value | None:
         """The constant that a pure instruction over constants gives."""
+        numbers = []
+        for value in operands:
+            number = self.constant(value)
+            if number is None:
+                return None
+            numbers.append(number)
         op, type_ = self.ops[instr.op], instr.result.type
-        numbers = [self.constant(v) for v in operands]
-        if instr.op == "const" or not isinstance(type_, Scalar) or op.evaluate is None or not operands:
-            return None
-        if any(n is None for n in numbers):
+        if not operands or not isinstance(type_, Scalar) or op.evaluate is None:
             return None
         try:
             typed = [normal(v, n) for v, n in zip(operands, numbers, strict=True)]
             result: Any = normal(instr.result, op.evaluate(*typed, **meaning(instr.attrs)))
         except Exception:
             return None  # it raises at run time: leave it to raise there
-        return self.const(float(result) if is_float(type_) else result, type_)
-
-    def const(self, number: Any, type_: Scalar) -> Value:
-        attrs = {"value": number, "type": type_.name}
-        instr = Instr("const", (), (Value(type_),), attrs)
-        return self.number(instr, ())
+        constant = float(result) if is_float(type_) else result
+        return self.number(Instr("const", (), (Value(type_),), {"value": constant, "type": type_.name}), ())
 
     def number(self, instr: Instr, operands: Sequence[Value]) -> Value:
-        """The existing value of an equal instruction in scope, or a new instruction as far out as it may stand."""
+        """The existing value of an equal instruction in scope, or that of this one, as far out as it may stand."""
         key = self.key(instr, operands)
         known = self.numbers.get(key)
         if known is not None:
             return known
         depth = self.target_depth(instr, operands)
         result = instr.result
-        self.value[result] = result
         moved = instr.with_operands(tuple(operands))
-        with self.builder.at(depth) as builder:
-            builder.append(moved)
+        if depth == len(self.kinds) - 1:
+            self.builder.append(moved)
+        else:
+            with self.builder.at(depth) as builder:
+                builder.append(moved)
+        self.value[result] = result
         self.depth[result] = depth
         self.definition[result] = moved
         self.remember(key, result, depth)
         return result
 
-    def remember(self, key: tuple[Any, ...], value: Value, depth: int) -> None:
+    def remember(self, key: Key, value: Value, depth: int) -> None:
         """`value` stands for all instructions with this key, as long as the region at `depth` is open."""
         self.numbers[key] = value
         self.scopes[depth].append(key)
 
-    def key(self, instr: Instr, operands: Sequence[Value]) -> tuple[Any, ...]:
+    def key(self, instr: Instr, operands: Sequence[Value]) -> Key:
         order: Sequence[Value] = operands
-        if self.ops[instr.op].commutative:
+        if len(operands) == 2 and self.ops[instr.op].commutative:
             order = sorted(operands, key=id)
-        attrs = tuple(sorted((k, repr(v)) for k, v in instr.attrs.items()))
-        version = [self.version(operands[k]) for k in self.ops.effects[instr.op].read]
-        return (instr.op, *order, attrs, instr.result.type, *version)
+        attrs = tuple(sorted([(k, repr(v)) for k, v in instr.attrs.items()])) if instr.attrs else ()
+        return (instr.op, *order, attrs, instr.result.type, *self.memory.read_by(instr.op, operands))
 
     def target_depth(self, instr: Instr, operands: Sequence[Value]) -> int:
         """Out of loops as far as the operands allow; never out of an `if`, never what may raise or reads memory."""
-        here = len(self.kinds) - 1
-        op = self.ops[instr.op]
-        if op.can_raise(tuple(v.type for v in operands)) and not instr.attrs.get("exact"):
+        here, effects = len(self.kinds) - 1, self.ops.effects[instr.op]
+        if not here or not effects.movable:
             return here
-        if not self.ops.effects[instr.op].movable:
+        checked = effects.raises != "never" and not instr.attrs.get("exact")
+        if checked and effects.can_raise([v.type for v in operands]):
             return here
-        lowest = max((self.depth[v] for v in operands), default=0)
+        lowest = max([self.depth[v] for v in operands], default=0)
         while here > lowest and self.kinds[here] in ("for", "while"):
             here -= 1
         return here
 
-    # Memory: a load may be shared while nothing that could be its array has been written.
+    def remember_stored(self, store: Instr, operands: Sequence[Value]) -> None:
+        """What is loaded from where a value was just stored, is that value.
 
-    def root(self, array: Value) -> Value:
-        """The parameter, list or allocation that `array` is a view of."""
-        return self.ops.root(array, self.definition)
-
-    def version(self, array: Value) -> tuple[int, int]:
-        root = self.root(array)
-        any_parameter = -1 if self.definition.get(root) is not None else self.epoch.get(PARAMETERS, 0)
-        return self.epoch.get(root, 0), any_parameter
-
-    def touch(self, instr: Instr, operands: Sequence[Value]) -> None:
-        for k in self.ops.effects[instr.op].written:
-            self.invalidate(operands[k])
-        if instr.op in self.ops.stores and ("for" in self.kinds or "while" in self.kinds):
-            # Elsewhere the value is in a register, and the reader of an explanation better sees where memory is read.
-            access = self.ops.elements[instr.op]
-            assert access.value is not None
-            value, place = operands[access.value], [operands[access.array], *operands[access.at :]]
-            read = Instr("load", tuple(place), (Value(value.type),))
-            self.remember(self.key(read, place), value, -1)
-
-    def invalidate(self, array: Value) -> None:
-        """Forget loads of `array`'s root; parameters may overlap each other, so they are forgotten together."""
-        root = self.root(array)
-        self.clock += 1
-        self.epoch[root if self.definition.get(root) is not None else PARAMETERS] = self.clock
-
-    def invalidate_region(self, region: Region) -> None:
-        """Forget what a loop may overwrite in the iteration before. (After it, the stores inside have done so.)"""
-        for array in self.written_in(region):
-            known = self.value.get(array)
-            if known is not None:
-                self.invalidate(known)
-            else:  # a view made inside the region: its root is not known yet
-                self.clock += 1
-                self.epoch = dict.fromkeys([*self.epoch, PARAMETERS, *self.allocations()], self.clock)
-
-    def written_in(self, region: Region) -> dict[Value, None]:
-        """The arrays that a region of the input writes into, those of nested regions among them."""
-        found = self.written.get(region)
-        if found is None:
-            found = self.written[region] = {}
-            for instr in region.body:
-                for k in self.ops.effects[instr.op].written:
-                    found[instr.operands[k]] = None
-                for nested in instr.regions:
-                    found.update(self.written_in(nested))
-        return found
-
-    def allocations(self) -> list[Value]:
-        return [v for v, instr in self.definition.items() if instr.op in self.ops.allocs]
+        In loops only: elsewhere the value is in a register, and the reader of an explanation better sees where memory
+        is read.
+        """
+        if not ("for" in self.kinds or "while" in self.kinds):
+            return
+        element = self.ops.elements[store.op]
+        assert element.value is not None
+        value, place = operands[element.value], (operands[element.array], *operands[element.at :])
+        for op in self.ops.loads:
+            access = self.ops.elements[op]
+            if (access.array, access.at) == (0, 1):
+                read = Instr(op, place, (Value(value.type),))
+                self.remember(self.key(read, place), value, -1)
 
     # Structure
 
@@ -310,8 +298,10 @@ class Simplifier:
             self.value[instr.results[k]] = operands[fixed + k]
         kept = [k for k in range(len(operands) - fixed) if k not in invariant]
         for region in instr.regions:
-            self.invalidate_region(region)
+            self.memory.enter(region)
         regions = [self.loop_region(region, kept, instr.op, region is instr.regions[-1]) for region in instr.regions]
+        body = regions[-1]
+        self.carries_invariants |= any(y is p for y, p in zip(body.yields, body.params[1:], strict=True))
         trips = instr.results[len(operands) - fixed :]
         inputs = (*operands[:fixed], *(operands[fixed + k] for k in kept))
         self.close(instr, inputs, (*(instr.results[k] for k in kept), *trips), tuple(regions))
@@ -327,148 +317,3 @@ class Simplifier:
         params = (region.params[0], *(region.params[k + 1] for k in kept))
         yields = tuple(region.yields[k] for k in kept) if is_body else region.yields
         return self.region(Region(params, region.body, yields), kind)
-
-
-PARAMETERS = Value(I64, "any parameter's memory")
-"""Stands for the memory of all parameters in the table of memory versions."""
-
-
-def _identity(position: int, neutral: float, floats: bool) -> Rewrite:
-    """`x op neutral` is x, with the neutral element at `position`."""
-
-    def rewrite(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-        if is_float(instr.result.type) and not floats:
-            return None
-        number = s.constant(operands[position])
-        if number is None or number != neutral or (neutral == 0 and str(number).startswith("-")):
-            return None
-        return operands[1 - position]
-
-    return rewrite
-
-
-def _whole_division(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    """i // 1 is i for integers (for floats it rounds)."""
-    return operands[0] if instr.result.type == I64 and s.constant(operands[1]) == 1 else None
-
-
-def _power_of_constant(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    """x ** 2 and other small whole powers as products, x ** 0.5 is left to libm (it differs at -0 and -inf)."""
-    exponent = s.constant(operands[1])
-    if not is_float(instr.result.type) or exponent is None:
-        return None
-    x = operands[0]
-    if exponent == 1:
-        return x
-    if exponent == 2:
-        return s.number(Instr("mul", (), (Value(instr.result.type),), {}, (), instr.span), (x, x))
-    return None
-
-
-def _of_view(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    """dim(view(...)), dim(transpose(...)), dim(alloc(...)) are operands of those."""
-    source = s.definition.get(operands[0])
-    axis = instr.attrs["axis"]
-    if source is None:
-        return None
-    if source.op == "alloc":
-        return source.operands[axis]
-    if source.op == "transpose":
-        inner = Instr("dim", (), (Value(I64),), {"axis": source.attrs["permutation"][axis]}, (), instr.span)
-        again = _of_view(s, inner, source.operands)
-        return again if again is not None else s.number(inner, source.operands)
-    if source.op == "view":
-        position = 1
-        for kind in source.attrs["axes"]:
-            if kind == "s" and axis == 0:
-                return source.operands[position + 1]
-            axis -= kind == "s"
-            position += 3 if kind == "s" else 1
-    return None
-
-
-def _not_negative(position: int) -> Rewrite:
-    """max(n, 0) is n for a dimension n, on either side."""
-
-    def rewrite(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-        source = s.definition.get(operands[position])
-        is_size = source is not None and source.op in ("dim", "count")
-        return operands[position] if is_size and s.constant(operands[1 - position]) == 0 else None
-
-    return rewrite
-
-
-def _same_transpose(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    permutation = tuple(instr.attrs["permutation"])
-    if permutation == tuple(range(len(permutation))):
-        return operands[0]
-    source = s.definition.get(operands[0])
-    if source is not None and source.op == "transpose":
-        composed = tuple(source.attrs["permutation"][k] for k in permutation)
-        original = source.operands[0]
-        assert isinstance(original.type, ArrayType)
-        if composed == tuple(range(len(composed))):
-            return original
-    return None
-
-
-def _not_not(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    source = s.definition.get(operands[0])
-    return source.operands[0] if source is not None and source.op == "not" else None
-
-
-def _neg(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    source = s.definition.get(operands[0])
-    return source.operands[0] if source is not None and source.op == "neg" and is_float(instr.result.type) else None
-
-
-def _times_minus_one(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    """x * -1 and -1 * x are exactly -x."""
-    if is_float(instr.result.type):
-        for k in (0, 1):
-            if s.constant(operands[k]) == -1:
-                negated = Instr("neg", (), instr.results, {}, (), instr.span)
-                again = _neg(s, negated, (operands[1 - k],))
-                return again if again is not None else s.number(negated, (operands[1 - k],))
-    return None
-
-
-def _constant_choice(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    condition = s.constant(operands[0])
-    if condition is not None:
-        return operands[1 if condition else 2]
-    return operands[1] if operands[1] is operands[2] else None
-
-
-def _logic(neutral: bool) -> Rewrite:
-    def rewrite(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-        for k in (0, 1):
-            known = s.constant(operands[k])
-            if known is not None:
-                return operands[1 - k] if bool(known) is neutral else operands[k]
-        return None
-
-    return rewrite
-
-
-def _same_cast(s: Simplifier, instr: Instr, operands: Sequence[Value]) -> Value | None:
-    return operands[0] if operands[0].type == instr.result.type else None
-
-
-_REWRITES: dict[str, tuple[Rewrite, ...]] = {
-    "add": (_identity(1, 0, False), _identity(0, 0, False)),
-    "sub": (_identity(1, 0, True),),
-    "mul": (_identity(1, 1, True), _identity(0, 1, True), _times_minus_one),
-    "div": (_identity(1, 1, True),),
-    "floordiv": (_whole_division,),
-    "neg": (_neg,),
-    "pow": (_power_of_constant,),
-    "dim": (_of_view,),
-    "transpose": (_same_transpose,),
-    "maximum": (_not_negative(0), _not_negative(1)),
-    "not": (_not_not,),
-    "and": (_logic(True),),
-    "or": (_logic(False),),
-    "select": (_constant_choice,),
-    "cast": (_same_cast,),
-}

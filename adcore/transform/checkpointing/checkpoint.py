@@ -17,12 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adcore.analysis.planning.explain import Checkpoints, workspace
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Plan, Planner
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, Scalar
+from adcore.machine_model import MODEL
 from adcore.transform.checkpointing.outline import Outlined, call_inline
 from adcore.transform.checkpointing.snapshots import Arrays, Snapshots, emit_split
 from adcore.transform.loop_building import inits_of, trip_count
@@ -93,10 +95,6 @@ def counters(planner: Planner, loop: Instr, arguments: Sequence[Any]) -> range:
     return range(first, stop, loop.attrs["step"])
 
 
-MOST_STEPS = 10_000
-"""Of loops with more steps only the first and the last are looked at; the limit holds at run time all the same."""
-
-
 def dearest_iteration(step: Planner, plan: Plan, iterations: range, inputs: Sequence[Any]) -> int | None:
     """The loop variable of the step with the largest record, None if all are alike; `inputs` are the arguments of a
     step after its loop variable. Raises Unknown."""
@@ -104,7 +102,7 @@ def dearest_iteration(step: Planner, plan: Plan, iterations: range, inputs: Sequ
     try:
         step.sizes.evaluate(amount, [None, *inputs])
     except Unknown:  # it depends on the loop variable, or cannot be known
-        looked_at = iterations if len(iterations) <= MOST_STEPS else (iterations[0], iterations[-1])
+        looked_at = iterations if len(iterations) <= MODEL.most_steps else (iterations[0], iterations[-1])
         return max(looked_at, key=lambda iteration: step.sizes.evaluate(amount, [iteration, *inputs]), default=None)
     return None
 
@@ -187,7 +185,7 @@ class Checkpointed:
     def advance(self, first: Value, count: Value, carried: Sequence[Value]) -> tuple[Value, ...]:
         """Run `count` steps of the primal from iteration `first` on; returns the carried values after them."""
         b = self.b
-        iteration = Value(I64, "turn")
+        iteration = Value(I64, "iteration")
         params = [iteration, *(Value(v.type, v.hint) for v in carried)]
         with b.region(params) as opened:
             counter = self.counter(b.emit("add", first, iteration, exact=True))
@@ -267,7 +265,7 @@ class Checkpointed:
         final = Arrays(b, b.const(1), self.how.state)
         final.save(zero)
         self.open_slots(count)
-        iteration = Value(I64, "turn")
+        iteration = Value(I64, "iteration")
         start = [zero, *incoming.carried, *incoming.used]
         params = [iteration, *(Value(v.type, f"d_{v.hint}") for v in start)]
         seeded = len(incoming.carried)

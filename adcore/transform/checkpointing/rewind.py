@@ -16,14 +16,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
-from adcore.analysis.planning.choices import BYTE_COST, ROW_SHARE, Node
-from adcore.analysis.planning.explain import Stored, workspace
+from adcore.analysis.planning.choices import Node
+from adcore.analysis.planning.explain import workspace
+from adcore.analysis.planning.findings import Stored
 from adcore.analysis.planning.plan import Plan, Planner, held
 from adcore.analysis.planning.polynomial import Polynomial
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import I64, ArrayType, Scalar
+from adcore.machine_model import MODEL
 from adcore.transform.checkpointing.checkpoint import (
     Adjoints,
     counters,
@@ -38,9 +40,6 @@ from adcore.transform.loop_building import iteration_number, trip_count
 
 Differentiate = Callable[[Function, Sequence[str], Sequence[bool], AliasClasses], tuple[Function, Planner, Plan]]
 """The gradient of a step, with its plan."""
-
-DEEP = 3
-"""Loops around a kept value from which on running its outermost loop's steps again is considered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +130,11 @@ def consider(
     nodes: list[Node] = [*plan.stored, *plan.logged]
     for node in nodes:
         loops = structure.loops(structure.home[node])
-        if len(loops) >= DEEP and loops[0].op == "for" and structure.home[loops[0]] is structure.function.region:
+        if (
+            len(loops) >= MODEL.deep_nest
+            and loops[0].op == "for"
+            and structure.home[loops[0]] is structure.function.region
+        ):
             deep[loops[0]] = None
     for loop in deep:
         if _spent(planner, plan, loop) <= _again(planner, loop) or sections_of(planner, loop) is None:
@@ -163,8 +166,8 @@ def _cost(around: Planner, made: Rewinding) -> float:
     times = around.sizes.estimate(made.loop.regions[0])
     kept = float(made.kept().evaluate(lambda atom: 100))
     record: list[Node] = [*made.plan.stored, *made.plan.logged]
-    reused = (1.0 - ROW_SHARE) * sum(held(made.plan, n) for n in record)
-    return BYTE_COST * kept + times * (made.plan.cost - reused) + _again(around, made.loop)
+    reused = (1.0 - MODEL.row_share) * sum(held(made.plan, n) for n in record)
+    return MODEL.byte_cost * kept + times * (made.plan.cost - reused) + _again(around, made.loop)
 
 
 def rewinding(planner: Planner, loop: Instr, differentiate: Differentiate) -> Rewinding | None:

@@ -24,10 +24,11 @@ from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.polynomial import Polynomial
 from adcore.analysis.planning.record import surroundings
-from adcore.analysis.planning.sizes import GUESS, Unknown
+from adcore.analysis.planning.sizes import Unknown
 from adcore.analysis.structure import LOOPS
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import ArrayType, Scalar
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.checkpointing.checkpoint import (
     Checkpointing,
@@ -40,9 +41,6 @@ from adcore.transform.checkpointing.checkpoint import (
 from adcore.transform.checkpointing.outline import aliases_of, outline
 from adcore.transform.checkpointing.snapshots import advanced_steps
 from adcore.transform.loop_building import inits_of
-
-SHARES = (1.0, 0.5, 0.25, 0.1, 0.03, 0.0)
-"""Parts of what a loop may keep beyond the least that are tried for its own states; steps get the rest."""
 
 
 class Unbounded(Exception):
@@ -299,7 +297,7 @@ class LoopCandidate:
                 try:
                     times *= sizes.evaluate(Polynomial.atom(loop), self.outer.arguments)
                 except Unknown:
-                    times *= GUESS
+                    times *= MODEL.guessed_trips
             total += self.outer.ops[instr.op].cost * times
         return max(total, 1.0)
 
@@ -310,7 +308,7 @@ class LoopCandidate:
         enough = found and found[0].advanced is not None and found[0].advanced < 2 * (self.steps or 0)
         if not found or (self.inner.loops and not enough):
             spare = limit - (self.least or 0)
-            limits = dict.fromkeys((self.inner.least or 0) + int((1.0 - share) * spare) for share in SHARES)
+            limits = dict.fromkeys((self.inner.least or 0) + int((1.0 - share) * spare) for share in MODEL.state_shares)
             found += [self.filled(self.inner.within(each), limit) for each in limits]
         return min(found, key=lambda made: made.again)
 
@@ -323,7 +321,7 @@ class LoopCandidate:
         assert self.room is not None
         assert self.snapshot is not None
         slots = (limit - self.room - inner.bytes) // self.snapshot - 1
-        steps = GUESS if self.steps is None else self.steps
+        steps = MODEL.guessed_trips if self.steps is None else self.steps
         slots = slots if self.steps is None else min(slots, max(0, steps - 1))
         advanced = advanced_steps(steps, slots + 1)
         kept = (slots + 1) * self.snapshot + self.room + inner.bytes

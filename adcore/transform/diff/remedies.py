@@ -16,27 +16,19 @@ from typing import Any, Protocol
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.choices import Node
-from adcore.analysis.planning.explain import (
-    Checkpoints,
-    aliased_names,
-    array_name,
-    described,
-    in_register,
-    kept,
-    workspace,
-)
+from adcore.analysis.planning.explain import in_register, kept, workspace
 from adcore.analysis.planning.facts import analyse
+from adcore.analysis.planning.findings import Checkpoints
 from adcore.analysis.planning.plan import Impossible, Plan, Planner
 from adcore.analysis.planning.polynomial import Polynomial
+from adcore.analysis.planning.reasons import aliased_names, array_name, described
 from adcore.analysis.planning.sizes import Unknown
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, edited
 from adcore.ir.types import F64, ListType, Scalar
+from adcore.machine_model import MODEL
 from adcore.source import Span
 from adcore.transform.loop_building import iteration_number
-
-PROBE = 64
-"""Every quantity's value when two formulas are compared, to see which is smaller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +159,7 @@ class Remedies:
                 return planner.sizes.evaluate(amount, self.arguments)
         except Unknown:
             pass
-        return float(amount.evaluate(lambda atom: PROBE))
+        return float(amount.evaluate(lambda atom: MODEL.probe_size))
 
     def blamed(self, changed: Planner) -> frozenset[Span | None]:
         """Where the values stand that the changed program must keep."""

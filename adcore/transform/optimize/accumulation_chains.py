@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.affine.forms import known, plus
 from adcore.ir.core import Instr, Value
+from adcore.machine_model import MODEL
 from adcore.ops import Effects
-
-WIDEST = 5
-"""Neighbours that one loop may touch in one array; each one more is a register carried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +54,7 @@ def _rows(dependence: Dependence, loop: Instr, members: Sequence[Instr]) -> list
         placed = _placed(dependence, loop, left)
         left = [instr for instr in left if instr not in placed.values()][0 if placed else 1 :]
         order = sorted(placed)
-        if 2 <= len(order) <= WIDEST and order == list(range(order[0], order[0] + len(order))):
+        if 2 <= len(order) <= MODEL.widest_chain and order == list(range(order[0], order[0] + len(order))):
             first = placed[order[0]]
             advance = _advance(dependence, loop, first)
             found.append(AccumulationChain(loop, tuple(placed[k] for k in order), advance))

@@ -19,14 +19,8 @@ from adcore.analysis.structure import structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, walk
 from adcore.ir.types import I64, ArrayType
+from adcore.machine_model import MODEL
 from adcore.ops import Table
-
-TILE = 512
-"""Iterations of a tile: long enough for vectors, short enough to stay in the cache."""
-SHORT = 32
-"""Iterations below which a loop writes its bits one by one."""
-MOST = 8
-"""Packed arrays that one loop may have in tiles: those are on the stack."""
 
 
 def tile_bits(function: Function, ops: Table) -> Function:
@@ -83,7 +77,7 @@ class _Tiler:
             same = before.subscripts == row.subscripts and before.stored == row.stored
             if not same or not self.counts(last, loop) or not all(self.is_fixed(v, loop) for v in outer):
                 return []
-        return list(found.values()) if len(found) <= MOST else []
+        return list(found.values()) if len(found) <= MODEL.most_bit_tiles else []
 
     def counts(self, index: Value, loop: Instr) -> bool:
         """Whether `index` is the number of the iteration."""
@@ -94,7 +88,7 @@ class _Tiler:
     def is_short(self, loop: Instr) -> bool:
         """Whether it is known that a tile is not worth its while."""
         iterations = known(plus(self.affine.form(loop.operands[1]), self.affine.form(loop.operands[0]), -1))
-        return iterations is not None and iterations < SHORT
+        return iterations is not None and iterations < MODEL.short_bit_loop
 
     def is_fixed(self, value: Value, loop: Instr) -> bool:
         return not self.structure.inside(self.structure.home[value], loop.regions[0])
@@ -103,7 +97,7 @@ class _Tiler:
         """A loop over tiles around `loop`, and what it needs before it."""
         b, (body,), (lo, hi) = Builder(self.ops), loop.regions, loop.operands[:2]
         b.span = loop.span
-        size, eight, zero = b.const(TILE), b.const(8), b.const(0)
+        size, eight, zero = b.const(MODEL.bit_tile), b.const(8), b.const(0)
         iterations = b.emit("maximum", b.emit("sub", hi, lo, exact=True), zero)
         tiles = self.rounded(b, iterations, size)
         number, carried = Value(I64, "tile"), [Value(p.type, p.hint) for p in body.params[1:]]
@@ -112,7 +106,7 @@ class _Tiler:
             first = b.emit("add", lo, done, exact=True)
             last = b.emit("minimum", hi, b.emit("add", first, size, exact=True))
             octets = self.rounded(b, b.emit("sub", last, first, exact=True), eight)
-            start = b.emit("mul", number, b.const(TILE // 8), exact=True)
+            start = b.emit("mul", number, b.const(MODEL.bit_tile // 8), exact=True)
             # Zero, because iterations may leave their place as it is, and packing takes 0 or 1.
             buffers = {
                 row.array: b.emit("alloc", size, element="bool", zero=row.stored, role="tile", hint="tile")

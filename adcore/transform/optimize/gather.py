@@ -24,14 +24,9 @@ from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependen
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.optimize.accumulation_chains import AccumulationChain, find_chains
-
-FEWEST = 3
-"""Neighbours from which gathering wins: the sum that two leave to the next iteration vectorises as it is."""
-
-MOST_WORK = 2.0
-"""How much more the gathered terms may cost than computing them once: what they share is computed for each."""
 
 
 def gather_accumulations(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
@@ -79,7 +74,7 @@ class _Gathering:
         if loop.attrs["step"] != 1:
             return []
         chains = find_chains(self.dependence, self.shared, loop)
-        found = (self.row(chain) for chain in chains if len(chain.sums) >= FEWEST)
+        found = (self.row(chain) for chain in chains if len(chain.sums) >= MODEL.fewest_gathered)
         return [row for row in found if row is not None]
 
     def row(self, chain: AccumulationChain) -> _GatheredChain | None:
@@ -89,7 +84,7 @@ class _Gathering:
         if any(term is None for term in terms) or not self.may_come_first(chain.loop, whole):
             return None
         work = sum(self.cost(term) for term in terms if term is not None)
-        if work > MOST_WORK * self.cost(whole):
+        if work > MODEL.most_gathered_work * self.cost(whole):
             return None
         return _GatheredChain(chain, sums, tuple(term for term in terms if term is not None))
 

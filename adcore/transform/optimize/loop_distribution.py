@@ -1,5 +1,16 @@
 """What a nest of loops does, distributed over copies of the nest: stores, accumulations and sums, each by itself where
 dependence allows (R. Allen and K. Kennedy, "Automatic translation of Fortran programs to vector form", TOPLAS 9, 1987).
+
+    for 0, %n [step=1] {                      two groups, in this order: the store to x, as y is stored from what x
+    (%i: i64):                                was given in an earlier iteration; then the store to y
+      %next: i64 = add %i, 1 [exact=True]
+      store %s, %x, %next                     (if x were stored from y as well, both would be one group)
+      %v: f64 = load %x, %i
+      store %v, %y, %i
+      yield
+    }
+
+Groups are the strongly connected parts of the graph of dependences; `product_separation` makes the copies.
 """
 
 from __future__ import annotations
@@ -9,10 +20,8 @@ from dataclasses import dataclass, field
 from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.structure import structure_of
 from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.machine_model import MODEL
 from adcore.ops import Table
-
-MOST_ACCESSES = 48
-"""Loads and stores that a nest may have: every pair of them is tested."""
 
 LoopBounds = tuple[tuple[Value, Value], ...]
 
@@ -61,7 +70,7 @@ class Distribution:
         (body,) = loop.regions
         if not all(self.is_plain(i) for i in walk(body)):
             return None
-        if sum(i.op in self.ops.elements for i in walk(body)) > MOST_ACCESSES:
+        if sum(i.op in self.ops.elements for i in walk(body)) > MODEL.most_distributed_accesses:
             return None
         self.loop, self.level = loop, self.structure.depth(body)
         self.bounds = [v for i in walk(body) if i.op == "for" for v in i.operands[:2]]

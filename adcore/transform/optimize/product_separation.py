@@ -22,17 +22,13 @@ from adcore.analysis.affine.forms import known, plus
 from adcore.analysis.products import MARK, product_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.ops.products import Product
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.optimize.loop_distribution import Distribution, DistributionPlan, LoopBounds, StatementGroup, acts
 from adcore.transform.optimize.scalar_expansion import ScalarExpansion, may_hold_products
-
-ENOUGH = 10
-"""Iterations of each loop from which on the faster code is faster."""
-LARGEST = 1 << 24
-"""Elements that a new array may have: the nest as it was needs none, and may run where there is not so much memory."""
 
 
 def separate_products(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
@@ -69,7 +65,7 @@ class _ProductsFound:
     def is_long(self, product: Product) -> bool:
         """Whether it may be worth it."""
         iterations = [self.iterations(pair) for pair in product.bounds]
-        return all(n is None or n >= ENOUGH for n in iterations)
+        return all(n is None or n >= MODEL.product_extent for n in iterations)
 
     def open_bounds(self, product: Product) -> LoopBounds:
         """The bounds of those loops of which it is not known how long they are."""
@@ -165,14 +161,14 @@ class _Rebuild:
     def fits(self, b: Builder, array: Instr) -> Value:
         """Whether a new array is no larger than it may be."""
         *outer, last = array.operands
-        room = b.const(LARGEST)
+        room = b.const(MODEL.largest_new_array)
         for size in outer:
             room = b.emit("floordiv", room, b.emit("maximum", size, b.const(1)))
         return b.emit("le", last, room)
 
     def enough(self, b: Builder, bounds: LoopBounds) -> Value:
         """Whether all these loops are long enough."""
-        long = [b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(ENOUGH)) for lo, hi in bounds]
+        long = [b.emit("ge", b.emit("sub", hi, lo, exact=True), b.const(MODEL.product_extent)) for lo, hi in bounds]
         condition = long[0] if long else b.const(True)
         for other in long[1:]:
             condition = b.emit("and", condition, other)

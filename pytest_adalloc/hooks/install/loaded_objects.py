@@ -16,12 +16,25 @@ from ctypes import c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_uint64, c_vo
 from dataclasses import dataclass
 from typing import Any, Literal
 
-PT_LOAD, PT_DYNAMIC, PT_GNU_RELRO = 1, 2, 0x6474E552
-DT_PLTRELSZ, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_STRSZ = 2, 4, 5, 6, 7, 8, 10
-DT_PLTREL, DT_JMPREL, DT_GNU_HASH, DT_RELACOUNT = 20, 23, 0x6FFFFEF5, 0x6FFFFFF9
-SYMBOL_SIZE = RELOCATION_SIZE = 24
-STT_FUNC, STT_GNU_IFUNC = 2, 10
-PF_EXECUTABLE = 1
+from adcore.abi import elf
+from adcore.abi.elf_images import (
+    DT_GNU_HASH,
+    DT_HASH,
+    DT_JMPREL,
+    DT_PLTREL,
+    DT_PLTRELSZ,
+    DT_RELA,
+    DT_RELACOUNT,
+    DT_RELASZ,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMTAB,
+    DYNAMIC,
+    EXECUTABLE,
+    LOAD,
+    PROGRAM_HEADER_BYTES,
+    RELRO,
+)
 
 SlotKind = Literal["jump", "data", "absolute"]
 RELOCATION_KINDS: dict[str, dict[int, SlotKind]] = {
@@ -50,17 +63,17 @@ class LoadedObject:
 
     def span(self) -> tuple[int, int]:
         """Lowest and highest address of its segments."""
-        loads = [s for s in self.segments if s.kind == PT_LOAD]
+        loads = [s for s in self.segments if s.kind == LOAD]
         return min((s.start for s in loads), default=0), max((s.end for s in loads), default=0)
 
     def holds_code(self, address: int) -> bool:
         """Whether the address lies in an executable segment of this object."""
-        return any(s.kind == PT_LOAD and s.flags & PF_EXECUTABLE and s.start <= address < s.end for s in self.segments)
+        return any(s.kind == LOAD and s.flags & EXECUTABLE and s.start <= address < s.end for s in self.segments)
 
     @property
     def relro(self) -> tuple[tuple[int, int], ...]:
         """Ranges that the loader made read-only after it had relocated them."""
-        return tuple((s.start, s.end) for s in self.segments if s.kind == PT_GNU_RELRO)
+        return tuple((s.start, s.end) for s in self.segments if s.kind == RELRO)
 
     @property
     def file_name(self) -> str:
@@ -96,11 +109,11 @@ def loaded_objects() -> tuple[tuple[LoadedObject, ...], tuple[int, int]]:
     generations: list[tuple[int, int]] = []
 
     def note(info: Any) -> int:
-        headers = ctypes.string_at(info.headers, 56 * info.header_count)
+        headers = ctypes.string_at(info.headers, PROGRAM_HEADER_BYTES * info.header_count)
         segments = tuple(
             Segment(kind, flags, info.base + start, info.base + start + size)
             for kind, flags, _, start, _, _, size, _ in struct.iter_unpack("<IIQQQQQQ", headers)
-            if kind in (PT_LOAD, PT_DYNAMIC, PT_GNU_RELRO)
+            if kind in (LOAD, DYNAMIC, RELRO)
         )
         found.append(LoadedObject((info.name or b"").decode("utf-8", "replace"), info.base, segments))
         generations.append((info.adds, info.subs))
@@ -135,7 +148,7 @@ def relocation_slots(owner: LoadedObject, names: Sequence[str]) -> list[Relocati
     for table, rows in dynamic.relocation_tables():
         found = scanner.search(table, rows, dynamic)
         for row, name in found:
-            offset, info = struct.unpack("<QQ", ctypes.string_at(table + RELOCATION_SIZE * row, 16))
+            offset, info = struct.unpack("<QQ", ctypes.string_at(table + elf.RELOCATION_ENTRY.size * row, 16))
             slots.append(RelocationSlot(owner.base + offset, names[name], kinds[info & 0xFFFFFFFF], owner))
     return slots
 
@@ -185,7 +198,7 @@ def definition(owner: LoadedObject, name: str) -> int | None:
 
     An indirect function has no address of its own before it is resolved, so it is reported as absent.
     """
-    return next((address for kind, address in _functions(owner, name) if kind == STT_FUNC), None)
+    return next((address for kind, address in _functions(owner, name) if kind == elf.FUNCTION), None)
 
 
 def _functions(owner: LoadedObject, name: str) -> Iterator[tuple[int, int]]:
@@ -195,7 +208,7 @@ def _functions(owner: LoadedObject, name: str) -> Iterator[tuple[int, int]]:
         return
     for index in dynamic.defined([name]):
         _, info, _, section, value, _ = dynamic.symbol(index)
-        if section and info & 15 in (STT_FUNC, STT_GNU_IFUNC):
+        if section and info & 15 in (elf.FUNCTION, elf.INDIRECT_FUNCTION):
             yield info & 15, owner.base + value
 
 
@@ -207,8 +220,8 @@ def first_definition(objects: Iterable[LoadedObject], name: str, linked: Callabl
     through a slot that we patch.
     """
     found = (function for owner in objects if not is_loader(owner) for function in _functions(owner, name))
-    kind, address = next(found, (STT_FUNC, None))
-    return address if kind == STT_FUNC else linked(name)
+    kind, address = next(found, (elf.FUNCTION, None))
+    return address if kind == elf.FUNCTION else linked(name)
 
 
 def is_loader(owner: LoadedObject) -> bool:
@@ -225,7 +238,7 @@ class _Dynamic:
 
     @classmethod
     def of(cls, owner: LoadedObject) -> _Dynamic | None:
-        segment = next((s for s in owner.segments if s.kind == PT_DYNAMIC), None)
+        segment = next((s for s in owner.segments if s.kind == DYNAMIC), None)
         if segment is None or owner.file_name.startswith("linux-"):
             return None
         tags: dict[int, int] = {}
@@ -241,8 +254,8 @@ class _Dynamic:
         return value if value >= self.owner.base else value + self.owner.base
 
     def symbol(self, index: int) -> tuple[int, int, int, int, int, int]:
-        raw = ctypes.string_at(self.table(DT_SYMTAB) + SYMBOL_SIZE * index, SYMBOL_SIZE)
-        name, info, other, section, value, size = struct.unpack("<IBBHQQ", raw)
+        raw = ctypes.string_at(self.table(DT_SYMTAB) + elf.SYMBOL_ENTRY.size * index, elf.SYMBOL_ENTRY.size)
+        name, info, other, section, value, size = elf.SYMBOL_ENTRY.unpack(raw)
         return name, info, other, section, value, size
 
     def named(self, index: int, name: str) -> bool:
@@ -296,8 +309,8 @@ class _Dynamic:
             if start not in self.tags or (start == DT_JMPREL and self.tags.get(DT_PLTREL) != DT_RELA):
                 continue
             skipped = self.tags.get(DT_RELACOUNT, 0) if start == DT_RELA else 0
-            rows = self.tags[size] // RELOCATION_SIZE
-            yield self.table(start) + RELOCATION_SIZE * skipped, max(rows - skipped, 0)
+            rows = self.tags[size] // elf.RELOCATION_ENTRY.size
+            yield self.table(start) + elf.RELOCATION_ENTRY.size * skipped, max(rows - skipped, 0)
 
 
 @functools.cache

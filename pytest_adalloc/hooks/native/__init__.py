@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import ENTRIES
+from pytest_adalloc.hooks.native.callers import callers
 from pytest_adalloc.hooks.native.domains import domains
 from pytest_adalloc.hooks.native.hooks import hooks
-from pytest_adalloc.hooks.native.sites import note, sites
+from pytest_adalloc.hooks.native.note import note
+from pytest_adalloc.hooks.native.sites import sites
 from pytest_adalloc.hooks.native.spelling import FUNCTION
 from pytest_adalloc.hooks.native.window import window
 
@@ -59,7 +61,7 @@ declare ptr @llvm.thread.pointer.p0()
 declare i64 @llvm.umin.i64(i64, i64)
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
-    return head + _THREAD + sites() + note() + window()
+    return head + _THREAD + callers() + sites() + note() + window()
 
 
 def domains_text(triple: str) -> str:

@@ -11,6 +11,11 @@ ENABLE, DISABLE = 0x2400, 0x2401  # requests to perf events
 
 def window() -> str:
     """The functions that read a plan, and the kernel that calls a Python callable."""
+    ends = _switch_events() + _arm() + _canary() + _begin() + _copy_domains() + _end() + _pause() + _resume()
+    return ends + _calls() + _python() + _window()
+
+
+def _switch_events() -> str:
     return f"""
 define internal void @switch_events(ptr %plan, i64 %request) {FUNCTION} {{
 start:
@@ -31,7 +36,11 @@ switch:
 done:
   ret void
 }}
+"""
 
+
+def _arm() -> str:
+    return f"""
 ; Whose calls count from now on, in the preloaded library as well.
 define internal void @arm(i64 %owner, ptr %mirror) {FUNCTION} {{
   store atomic i64 %owner, ptr {word(layout.ARMED)} seq_cst, align 8
@@ -43,7 +52,11 @@ reflect:
 done:
   ret void
 }}
+"""
 
+
+def _canary() -> str:
+    return f"""
 ; Ask libc for memory as any library would: strdup allocates through libc's own slot.
 define void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes) noinline {FUNCTION} {{
 {_plan("canary", "text", "ptr")}{_plan("canary_size", "size")}
@@ -69,7 +82,11 @@ define void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes) noinline {FUNCTIO
   %t2 = atomicrmw add ptr {word(layout.CANARIES)}, i64 %own.calls monotonic
   ret void
 }}
+"""
 
+
+def _begin() -> str:
+    return f"""
 define void @adalloc_begin(ptr %plan) {FUNCTION} {{
 {_plan("owner", "asked")}{_plan("mirror", "mirror", "ptr")}
   %thread = call i64 @adalloc_thread()
@@ -86,13 +103,21 @@ define void @adalloc_begin(ptr %plan) {FUNCTION} {{
   call void @copy_domains(ptr %copy)
   ret void
 }}
+"""
 
+
+def _copy_domains() -> str:
+    return f"""
 define internal void @copy_domains(ptr %copy) {FUNCTION} {{
   %memcpy = load ptr, ptr {element("adalloc_libc", layout.LIBC.index("memcpy"))}
   %r = call ptr %memcpy(ptr %copy, ptr {word(layout.DOMAINS)}, i64 {8 * layout.DOMAIN_WORDS * layout.DOMAIN_COUNT})
   ret void
 }}
+"""
 
+
+def _end() -> str:
+    return f"""
 define void @adalloc_end(ptr %plan) {FUNCTION} {{
 {_plan("domains_after", "copy", "ptr")}
   call void @copy_domains(ptr %copy)
@@ -104,7 +129,11 @@ define void @adalloc_end(ptr %plan) {FUNCTION} {{
   call void @arm(i64 %before, ptr %mirror)
   ret void
 }}
+"""
 
+
+def _pause() -> str:
+    return f"""
 ; Between windows: the one around counts nothing until it is resumed, and its breakpoints rest.
 define void @adalloc_pause(ptr %plan) {FUNCTION} {{
 {_plan("mirror", "mirror", "ptr")}
@@ -114,14 +143,22 @@ define void @adalloc_pause(ptr %plan) {FUNCTION} {{
   call void @switch_events(ptr %plan, i64 {DISABLE})
   ret void
 }}
+"""
 
+
+def _resume() -> str:
+    return f"""
 define void @adalloc_resume(ptr %plan) {FUNCTION} {{
 {_plan("armed_before", "before")}{_plan("mirror", "mirror", "ptr")}
   call void @switch_events(ptr %plan, i64 {ENABLE})
   call void @arm(i64 %before, ptr %mirror)
   ret void
 }}
+"""
 
+
+def _calls() -> str:
+    return f"""
 define void @adalloc_calls(ptr %plan) {FUNCTION} {{
 start:
 {_plan("kernel", "kernel", "ptr")}{_plan("frame", "frame", "ptr")}{_plan("calls", "calls")}
@@ -181,7 +218,11 @@ stop:
 out:
   ret void
 }}
+"""
 
+
+def _python() -> str:
+    return f"""
 ; A kernel that calls a Python callable: the frame holds the callable, its arguments, PyObject_Call and Py_DecRef.
 define i32 @adalloc_python(ptr %frame) {FUNCTION} {{
   %callable = load ptr, ptr %frame
@@ -200,7 +241,11 @@ done:
   call void %drop(ptr %result)
   ret i32 0
 }}
+"""
 
+
+def _window() -> str:
+    return f"""
 define void @adalloc_window(ptr %plan) {FUNCTION} {{
   call void @adalloc_begin(ptr %plan)
   call void @adalloc_calls(ptr %plan)

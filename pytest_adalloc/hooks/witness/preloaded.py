@@ -1,5 +1,5 @@
-"""Strict mode: the process runs again under ``LD_PRELOAD`` with a counting library, a third witness that sees what
-slots cannot.
+"""A preloaded counting library: the process runs again under ``LD_PRELOAD``, with a third witness that sees what slots
+cannot.
 
 The library replaces the allocator's names for every object from the first instruction on, so pointers taken from
 ``dlsym`` lead to it too. It is made here, without a compiler: LLVM emits an object, ``shared_object`` turns it into an

@@ -7,28 +7,49 @@ old hash table (the dynamic loader still reads it) and leaves one table of point
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adcore.abi.elf import (
+    ABSOLUTE_64,
     ALLOCATED,
+    CALL_32,
     FUNCTION,
     GLOBAL,
     HEADER_BYTES,
     OBJECT,
+    RELATIVE_32,
     RELOCATION_ENTRY,
     RELOCATIONS_WITH_ADDEND,
     SECTION_ENTRY,
     SYMBOL_ENTRY,
-    text_at,
+    X86_64,
+    name_at,
+)
+from adcore.abi.elf_images import (
+    BIND_NOW,
+    DT_FLAGS,
+    DT_FLAGS_1,
+    DT_HASH,
+    DT_NEEDED,
+    DT_RELA,
+    DT_RELAENT,
+    DT_RELASZ,
+    DT_STRSZ,
+    DT_STRTAB,
+    DT_SYMENT,
+    DT_SYMTAB,
+    DYNAMIC,
+    LOAD,
+    NOW,
+    PROGRAM_HEADER_BYTES,
+    STACK,
 )
 
-PROGRAM_HEADERS, PAGE = 4, 4096
-PC32, PLT32, ABSOLUTE_64 = 2, 4, 1
+FUNCTION_BYTE, OBJECT_BYTE = GLOBAL << 4 | FUNCTION, GLOBAL << 4 | OBJECT
+"""Binding and kind of a symbol that others can see."""
 DEFINED = 1  # any section index: the loader only tells zero from the rest
-DT_NEEDED, DT_HASH, DT_STRTAB, DT_SYMTAB, DT_RELA, DT_RELASZ, DT_RELAENT = 1, 4, 5, 6, 7, 8, 9
-DT_STRSZ, DT_SYMENT, DT_FLAGS, DT_FLAGS_1, BIND_NOW, NOW = 10, 11, 30, 0x6FFFFFFB, 8, 1
-LOAD, DYNAMIC, STACK = 1, 2, 0x6474E551
+PAGE, PROGRAM_HEADERS = 4096, 4
 
 
 def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, Sequence[str]], needed: str) -> bytes:
@@ -43,7 +64,7 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     names = [*imported, *exports]
     offsets = {name: strings.add(name) for name in [*names, needed]}
 
-    at = HEADER_BYTES + 56 * PROGRAM_HEADERS
+    at = HEADER_BYTES + PROGRAM_HEADER_BYTES * PROGRAM_HEADERS
     symbols_at = _aligned(at, 16)
     strings_at = symbols_at + SYMBOL_ENTRY.size * (1 + len(names))
     hash_at = _aligned(strings_at + len(strings.raw), 8)
@@ -53,17 +74,8 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
     dynamic_at = _aligned(data_at + len(source.data), 16)
 
     text, places = source.placed(text_at, data_at)
-    table_at = places[table].address
-    symbols = b"".join(
-        [
-            bytes(SYMBOL_ENTRY.size),
-            *(SYMBOL_ENTRY.pack(offsets[name], GLOBAL << 4 | FUNCTION, 0, 0, 0, 0) for name in imported),
-            *(_exported(offsets[name], places[name]) for name in exports),
-        ]
-    )
-    relocations = b"".join(
-        RELOCATION_ENTRY.pack(table_at + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(len(imported))
-    )
+    symbols = _symbol_table(imported, exports, offsets, places)
+    relocations = _pointer_relocations(places[table].address, len(imported))
     tags = [(DT_NEEDED, offsets[needed]), (DT_HASH, hash_at), (DT_STRTAB, strings_at), (DT_SYMTAB, symbols_at)]
     tags += [(DT_STRSZ, len(strings.raw)), (DT_SYMENT, SYMBOL_ENTRY.size), (DT_RELA, relocations_at)]
     tags += [(DT_RELASZ, len(relocations)), (DT_RELAENT, RELOCATION_ENTRY.size)]
@@ -86,7 +98,7 @@ def shared_object(code: bytes, *, exports: Sequence[str], pointers: tuple[str, S
 
 
 @dataclass(frozen=True)
-class _Place:
+class _PlacedSymbol:
     """A symbol in the finished library."""
 
     address: int
@@ -114,7 +126,7 @@ class _RelocatableObject:
         def content(index: int) -> bytes:
             return code[sections[index][4] : sections[index][4] + sections[index][5]]
 
-        named = {text_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
+        named = {name_at(content(names_index), section[0]): i for i, section in enumerate(sections)}
         unknown = [
             name for name, i in named.items() if sections[i][2] & ALLOCATED and name not in _KNOWN and sections[i][5]
         ]
@@ -129,7 +141,7 @@ class _RelocatableObject:
             data=content(data_index),
             text_index=text_index,
             data_index=data_index,
-            symbols=tuple((text_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
+            symbols=tuple((name_at(strings, s[0]), s[3], s[4], s[5]) for s in raw),
             relocations=tuple(
                 (offset, info >> 32, info & 0xFFFFFFFF, addend)
                 for i, section in enumerate(sections)
@@ -138,17 +150,17 @@ class _RelocatableObject:
             ),
         )
 
-    def placed(self, text_at: int, data_at: int) -> tuple[bytes, dict[str, _Place]]:
+    def placed(self, text_at: int, data_at: int) -> tuple[bytes, dict[str, _PlacedSymbol]]:
         """The code with its references filled in, and where every symbol lies."""
         bases = {self.text_index: text_at, self.data_index: data_at}
         text = bytearray(self.text)
         for offset, number, kind, addend in self.relocations:
             _, section, value, _ = self.symbols[number]
-            if kind not in (PC32, PLT32) or section not in bases:
+            if kind not in (RELATIVE_32, CALL_32) or section not in bases:
                 raise ValueError(f"the object refers to {self.symbols[number][0]!r} by relocation {kind}")
             struct.pack_into("<i", text, offset, bases[section] + value + addend - (text_at + offset))
         places = {
-            name: _Place(bases[section] + value, size, section == self.text_index)
+            name: _PlacedSymbol(bases[section] + value, size, section == self.text_index)
             for name, section, value, size in self.symbols
             if name and section in bases
         }
@@ -170,9 +182,24 @@ class _Strings:
         return offset
 
 
-def _exported(name: int, place: _Place) -> bytes:
-    kind = FUNCTION if place.is_code else OBJECT
-    return SYMBOL_ENTRY.pack(name, GLOBAL << 4 | kind, 0, DEFINED, place.address, place.size)
+def _symbol_table(
+    imported: Sequence[str], exports: Sequence[str], offsets: Mapping[str, int], places: Mapping[str, _PlacedSymbol]
+) -> bytes:
+    """The empty first entry, what the loader has to find elsewhere, and what others find here."""
+    wanted = (SYMBOL_ENTRY.pack(offsets[name], FUNCTION_BYTE, 0, 0, 0, 0) for name in imported)
+    given = (_exported(offsets[name], places[name]) for name in exports)
+    return b"".join([bytes(SYMBOL_ENTRY.size), *wanted, *given])
+
+
+def _pointer_relocations(table: int, count: int) -> bytes:
+    """For each word of the table the symbol of the same number."""
+    return b"".join(RELOCATION_ENTRY.pack(table + 8 * i, (1 + i) << 32 | ABSOLUTE_64, 0) for i in range(count))
+
+
+def _exported(name: int, place: _PlacedSymbol) -> bytes:
+    return SYMBOL_ENTRY.pack(
+        name, FUNCTION_BYTE if place.is_code else OBJECT_BYTE, 0, DEFINED, place.address, place.size
+    )
 
 
 def _hash_table(names: int) -> bytes:
@@ -182,7 +209,8 @@ def _hash_table(names: int) -> bytes:
 
 def _header(segments: Sequence[tuple[int, int, int, int]]) -> bytes:
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)
-    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, 62, 1, 0, HEADER_BYTES, 0, 0, 64, 56, len(segments), 64, 0, 0)
+    sizes = (HEADER_BYTES, PROGRAM_HEADER_BYTES, len(segments), SECTION_ENTRY.size, 0, 0)
+    head = struct.pack("<16sHHIQQQIHHHHHH", identity, 3, X86_64, 1, 0, HEADER_BYTES, 0, 0, *sizes)
     for kind, flags, start, size in segments:
         head += struct.pack("<IIQQQQQQ", kind, flags, start, start, start, size, size, PAGE if kind == LOAD else 8)
     return head

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from adcore.analysis.affine import conflicts
-from adcore.analysis.affine.conflicts import SAMPLE_SIZES
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.affine.forms import Form
 from adcore.analysis.affine.systems import Constraint, feasible, project, some_solutions
@@ -19,6 +19,7 @@ from adcore.analysis.planning.mincut import FlowNetwork
 from adcore.analysis.structure import Structure, contains, structure_of
 from adcore.ir import Function, Instr, Value, interpret
 from adcore.ir.core import Region, walk
+from adcore.machine_model import MODEL
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from tests.transform.random_programs import random_program
@@ -260,8 +261,8 @@ def is_reported(
 def test_examples_only_confirm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trying pairs on examples first saves work and changes no answer."""
     answers = []
-    for sizes in (SAMPLE_SIZES, ()):
-        monkeypatch.setattr(conflicts, "SAMPLE_SIZES", sizes)
+    for sizes in (MODEL.sample_sizes, ()):
+        monkeypatch.setattr(conflicts, "MODEL", replace(MODEL, sample_sizes=sizes))
         answers.append([all_levels(simplify(random_program(seed), TABLE)) for seed in range(50)])
     assert answers[0] == answers[1]
 

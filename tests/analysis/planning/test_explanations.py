@@ -7,6 +7,7 @@ import pytest
 import adcore as ad
 import pytest_adalloc
 from tests.analysis.planning.goldens import annotated, explained, golden, load, names
+from tests.samples import sample
 
 
 @pytest.mark.parametrize("name", names())
@@ -14,7 +15,7 @@ def test_explanation(name: str) -> None:
     assert explained(name) == golden(name).read_text(), "if it should be so: python -m tests.analysis.planning.goldens"
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", sample(names(), quick=15))
 def test_what_is_explained_is_what_is_used(name: str) -> None:
     """The gradient is right, allocates nothing, and a run uses as many bytes as the report says."""
     module = load(name)

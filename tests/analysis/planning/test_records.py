@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from adcore.analysis.planning.explain import Stored
+from adcore.analysis.planning.findings import Stored
 from tests.analysis.planning.goldens import annotated, load
 
 X = np.linspace(0.5, 1.5, 8)

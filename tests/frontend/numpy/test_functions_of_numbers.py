@@ -9,7 +9,7 @@ import pytest
 
 from adcore.frontend.functions import FUNCTIONS
 from adcore.frontend.numpy.functions.ufuncs import CLASSIFY, OF_ANY, OF_FLOATS, OPERATORS
-from adcore.frontend.python.math_functions import MATH, ROUNDING, SPECIAL
+from adcore.frontend.python.functions.math_functions import MATH, ROUNDING, SPECIAL
 from tests.frontend.support import compiled, outcome, run, same
 
 ONE = [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.frontend.numpy.support import agrees, check_native
+from tests.frontend.numpy.support import agrees, check_gradient, check_native
+from tests.frontend.support import compiled, run
 
 RNG = np.random.default_rng(6)
 
@@ -61,3 +62,14 @@ def vectors(x, y):
 def test_lengths_that_differ_raise_as_numpy_does():
     agrees(matrix_vector, np.ones((2, 3)), np.ones(4))
     agrees(vectors, np.ones(3), np.ones(2))
+
+
+def moment(r, force):
+    return np.sum(np.cross(r, force) ** 2)
+
+
+def test_cross():
+    check_gradient(moment, np.array([1.0, 2.0, -0.5]), np.array([0.25, -1.0, 3.0]))
+    agrees(lambda x, y: np.cross(x, y), np.arange(3), np.ones(3, np.float32))
+    with pytest.raises(NotImplementedError, match="vectors of three"):
+        run(compiled(moment, np.ones(3), np.ones(3)), np.ones(2), np.ones(3))

@@ -156,3 +156,11 @@ def test_conditions_are_compiled_once_each(tmp_path: Path) -> None:
         program = compiled(written(tmp_path, conjunction(n)), np.zeros(5))
         sizes.append(sum(1 for _ in walk(program.module.main.region)))
     assert sizes[1] <= 2.2 * sizes[0]
+
+
+@pytest.mark.parametrize("size", [5, 40])
+def test_types_that_travel_through_a_loop(size: int, tmp_path: Path) -> None:
+    """A line of delays: each iteration hands a float one name further, to names that were ints."""
+    lines = [*(f"a{k} = 0" for k in range(size)), "for i in range(len(x)):"]
+    lines += [*(f"    a{k} = a{k + 1}" for k in range(size - 1)), f"    a{size - 1} = x[i]", "return a0"]
+    agrees(written(tmp_path, program(lines)), np.linspace(0.5, 1.5, size + 3))

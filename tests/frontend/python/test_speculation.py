@@ -19,13 +19,13 @@ SIZES = (1, 10, 40, 160)
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Grows by one element for each compilation."""
     seen: list[object] = []
-    original = compiler._Attempt.program
+    original = compiler._Compilation.program
 
     def counted(self: Any) -> Any:
         seen.append(self)
         return original(self)
 
-    monkeypatch.setattr(compiler._Attempt, "program", counted)
+    monkeypatch.setattr(compiler._Compilation, "program", counted)
     return seen
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.samples import sample
+
 # `call` is what is watched. Only what happens between the two words of the reference counter is compared.
 WATCH = """
 import ctypes, json, os, sys
@@ -88,7 +90,7 @@ watch(step)
 }
 
 
-@pytest.mark.parametrize("scope", ["thread", "process"])
+@pytest.mark.parametrize("scope", sample(["thread", "process"], quick=1))
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_counts_equal_the_reference(name: str, scope: str, build: Any, python: Any) -> None:
     if importlib.util.find_spec(name) is None:

@@ -143,16 +143,16 @@ def test_the_line_inside_a_function_that_the_block_calls(paths: Any) -> None:
 
 
 def test_a_loop_stops_in_its_first_turn(paths: Any) -> None:
-    turns = []
+    iterations = []
 
     def block(reached: list[int]) -> None:
-        for turn in range(5):
-            turns.append(turn)
+        for k in range(5):
+            iterations.append(k)
             paths.functions.p_malloc(None)
         reached.append(1)
 
     problem = stopped(block)
-    assert turns == [0]
+    assert iterations == [0]
     assert problem.report is not None
     assert problem.report.allocs == 1
 

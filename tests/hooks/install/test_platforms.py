@@ -29,16 +29,20 @@ def test_other_platforms_say_what_is_missing(monkeypatch: pytest.MonkeyPatch, pl
 
 
 def test_import_needs_nothing_but_the_standard_library(python: Any) -> None:
+    """And the numbers of ELF (`adcore.abi.elf`), which need nothing else themselves."""
+    plugin = Path(process.__file__).parents[2]
     code = (
-        "import sys\n"
-        "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore'): sys.modules[name] = None\n"
+        "import sys, types\n"
+        "for name in ('llvmlite', 'numpy', 'psutil', 'pytest', 'adcore.errors'): sys.modules[name] = None\n"
         "sys.platform = 'darwin'\n"
-        "import types; parent = types.ModuleType('pytest_adalloc')\n"
-        f"parent.__path__ = [{str(Path(process.__file__).parents[2])!r}]; sys.modules['pytest_adalloc'] = parent\n"
+        f"for name, path in (('pytest_adalloc', {str(plugin)!r}), ('adcore', {str(plugin.parent / 'adcore')!r})):\n"
+        "    parent = sys.modules[name] = types.ModuleType(name); parent.__path__ = [path]\n"
         "import pytest_adalloc.hooks as hooks\n"
         "print(hooks.available()[0])\n"
         "try: hooks.measure(lambda: None)\n"
         "except hooks.HooksUnavailable as error: print(error)\n"
+        "ours = {name for name in sys.modules if name.startswith('adcore') and sys.modules[name] is not None}\n"
+        "assert ours <= {'adcore', 'adcore.abi', 'adcore.abi.elf', 'adcore.abi.elf_images'}, ours\n"
     )
     run = python(code)
     assert run.stdout == "False\nthe allocator hooks need Linux; this is darwin\n", run.stderr

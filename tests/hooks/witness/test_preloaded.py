@@ -1,4 +1,4 @@
-"""Strict mode: a shared library made without a compiler counts under LD_PRELOAD, and sees what slots cannot."""
+"""A shared library made without a compiler counts under LD_PRELOAD, and sees what slots cannot."""
 
 from __future__ import annotations
 

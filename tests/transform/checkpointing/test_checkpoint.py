@@ -54,16 +54,16 @@ def test_with_one_state_every_step_starts_from_there() -> None:
           }
           %1: i64 = maximum %n, 0
           %2: i64, %3: f64 = for 0, %1, 0, %seed_r [reverse=True, step=1] {
-          (%turn: i64, %d_: i64, %d_seed_r: f64):
+          (%at: i64, %d_: i64, %d_seed_r: f64):
             %4: i64 = load %iteration, 0
             %5: f64 = load %state, 0
             %6: i64, %7: i64, %8: f64, %9: i64 = while %4, %d_, %5 {
             (%k: i64, %10: i64, %d_.1: i64, %11: f64):
-              %12: bool = lt %10, %turn
+              %12: bool = lt %10, %at
               yield %12
             } {
             (%k.1: i64, %13: i64, %d_.2: i64, %14: f64):
-              %15: i64 = sub %turn, %13 [exact=True]
+              %15: i64 = sub %at, %13 [exact=True]
               %16: i64 = add %15, 1 [exact=True]
               %17: i64 = sub 0, %d_.2 [exact=True]
               %18: bool = gt %17, 0
@@ -99,7 +99,7 @@ def test_with_one_state_every_step_starts_from_there() -> None:
                 yield %46
               }
               %47: f64 = for 0, %19, %14 [step=1] {
-              (%turn.1: i64, %48: f64):
+              (%at.1: i64, %48: f64):
                 %w.1: f64 = sin %48
                 yield %w.1
               }

@@ -226,7 +226,7 @@ def between(low: int, high: int) -> Iterator[int]:
     yield from sorted({low, low + 1, low + 9, (3 * low + high) // 4, (low + high) // 2, high})
 
 
-@pytest.mark.parametrize(("program", "arguments"), sample(PROGRAMS, quick=6), ids=named)
+@pytest.mark.parametrize(("program", "arguments"), sample(PROGRAMS, quick=4), ids=named)
 def test_every_size_gives_the_same_gradient(program: Any, arguments: tuple[Any, ...]) -> None:
     expected, unlimited = gradient(program, arguments, "auto")
     smallest, needed = least(program, arguments), unlimited.high_water

@@ -58,51 +58,5 @@ def test_a_value_that_is_overwritten_is_kept() -> None:
     )
 
 
-def test_a_branch_is_reversed_by_its_condition() -> None:
-    check_gradient(
-        gradient,
-        """
-        func @f(%x: f64) -> (f64) {
-          %c: bool = lt %x, 1.0
-          %p: f64 = if %c {
-          ():
-            %y: f64 = exp %x
-            %z: f64 = mul %y, %y
-            yield %z
-          } {
-          ():
-            yield %x
-          }
-          return %p
-        }
-        """,
-        """
-        func @f_reverse(%x: f64, %seed_p: f64) -> (f64, f64) {
-          %c: bool = lt %x, 1.0
-          %p: f64, %y: f64 = if %c {
-          ():
-            %y.1: f64 = exp %x
-            %z: f64 = mul %y.1, %y.1
-            yield %z, %y.1
-          } {
-          ():
-            yield %x, 0.0
-          }
-          %1: f64 = if %c {
-          ():
-            %2: f64 = mul %y, %seed_p [flags='adjoint']
-            %3: f64 = add %2, %2 [flags='adjoint']
-            %4: f64 = mul %y, %3 [flags='adjoint']
-            yield %4
-          } {
-          ():
-            yield %seed_p
-          }
-          return %p, %1
-        }
-        """,
-    )
-
-
 def test_nothing_is_needed_for_that_under_a_limit_of_0() -> None:
     check_docstring_of_gradient(reverse, gradient_that_keeps_nothing)

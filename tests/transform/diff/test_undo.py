@@ -21,6 +21,7 @@ from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.reverse import emit_reverse
 from tests.analysis.planning.goldens import annotated, load, names
+from tests.samples import sample
 from tests.transform.test_random_programs import KINDS, Problem, close, demands
 
 
@@ -75,7 +76,7 @@ def test_plans_that_roll_back_give_the_right_gradient_and_memory() -> None:
         assert found[kind] >= 10, f"too few stores {kind} were rolled back: {found}"
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", sample(names(), quick=15))
 def test_memory_ends_as_the_primal_leaves_it(name: str) -> None:
     """To the bit, whatever the workspace."""
     module = load(name)

@@ -16,12 +16,15 @@ from adcore.analysis.products import MARK, product_nests
 from adcore.ir import Function, interpret, print_function, verify
 from adcore.ir.core import walk
 from adcore.ir.parser import parse_function
+from adcore.machine_model import MODEL
 from adcore.ops import TABLE
 from adcore.ops.define import Table
 from adcore.ops.memory import evaluate_alloc
 from adcore.transform.optimize import product_separation as products
-from adcore.transform.optimize.product_separation import ENOUGH, separate_products
+from adcore.transform.optimize.product_separation import separate_products
 from tests.transform.texts import check_pass, check_unchanged
+
+ENOUGH = MODEL.product_extent
 
 HEAD = """
 func @f(%a: array<f64,2,C>, %b: array<f64,2,C>, %c: array<f64,2,C>, %d: array<f64,2,C>, %n: i64, %s: f64) -> (f64) {
@@ -313,7 +316,7 @@ def test_an_array_of_each_turn_becomes_part_of_one(lo: str) -> None:
 
 def test_new_arrays_are_small_and_there_only_when_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     before = program(ROWS.replace("LO", "%0").replace("ZERO", "True"))
-    monkeypatch.setattr(products, "LARGEST", ENOUGH * (ENOUGH + 1))
+    monkeypatch.setattr(products, "MODEL", replace(MODEL, largest_new_array=ENOUGH * (ENOUGH + 1)))
     after = separate_products(before, TABLE)
     assert marks(after) == 1
     agree(before, after)  # the smallest size that is long enough, and one that would be too large
@@ -556,7 +559,7 @@ def random_nests(draw: st.DrawFn) -> Function:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short the loops."""
-    monkeypatch.setattr(products, "ENOUGH", 0)
+    monkeypatch.setattr(products, "MODEL", replace(MODEL, product_extent=0))
 
 
 @pytest.mark.usefixtures("always")

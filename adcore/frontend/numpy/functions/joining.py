@@ -9,23 +9,25 @@ import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, same_length
 from adcore.frontend.numpy.elements import store
-from adcore.frontend.numpy.elementwise import chosen_type, operand, operation
+from adcore.frontend.numpy.elementwise import operand, operation
+from adcore.frontend.numpy.folds import axes_of
 from adcore.frontend.numpy.functions.dtypes import constant
 from adcore.frontend.numpy.indexing.integer_arrays import scatter
 from adcore.frontend.numpy.indexing.integers import integer
 from adcore.frontend.numpy.indexing.slices import element_or_view
 from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
-from adcore.frontend.numpy.reductions import axes_of, reduced
-from adcore.frontend.registry import Found, numpy_function
-from adcore.frontend.session import Frame
+from adcore.frontend.numpy.reductions import reduced
+from adcore.frontend.numpy.types import chosen_type
+from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     NONE,
-    NUMPY,
     POISON,
+    STRONG,
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    Constant,
     Expanded,
     Items,
     Lazy,
@@ -33,7 +35,7 @@ from adcore.frontend.values.abstract import (
     Num,
     Poison,
     Reshaped,
-    Slice,
+    SubscriptSlice,
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
@@ -41,23 +43,23 @@ from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
-View = Array | Expanded | Reshaped
+View = ArrayRef | Expanded | Reshaped
 
 
-def as_view(frame: Frame, node: ast.AST, value: Abstract) -> View | None:
+def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> View | None:
     """`value` as something in memory that has views; reports what is no array."""
-    if isinstance(value, (Array, Expanded, Reshaped)):
+    if isinstance(value, (ArrayRef, Expanded, Reshaped)):
         return value
-    part = operand(frame, value)
+    part = operand(scope, value)
     if part is not None and part.shape:
-        return computed(frame, node, part)
+        return computed(scope, node, part)
     if not isinstance(value, Poison):
-        frame.error(node, f"{describe(value)} is no array", "pass an array")
+        scope.error(node, f"{describe(value)} is no array", "pass an array")
     return None
 
 
-def shape_of(view: View, frame: Frame) -> Shape:
-    part = operand(frame, view)
+def shape_of(view: View, scope: FunctionScope) -> Shape:
+    part = operand(scope, view)
     assert part is not None
     return part.shape
 
@@ -67,118 +69,120 @@ def at_axis(rank: int, axis: int, part: Abstract) -> list[Abstract]:
     return [part if k == axis else WHOLE for k in range(rank)]
 
 
-def added(frame: Frame, a: Abstract, b: Abstract) -> Abstract:
+def added(scope: FunctionScope, a: Abstract, b: Abstract) -> Abstract:
     """The sum of two lengths."""
-    if isinstance(a, Const) and isinstance(b, Const):
-        return Const(a.value + b.value)
-    return Num(frame.emit("add", materialise(frame, a, I64), materialise(frame, b, I64), exact=True))
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        return Constant(a.value + b.value)
+    return Num(scope.emit("add", materialise(scope, a, I64), materialise(scope, b, I64), exact=True))
 
 
-def joined(frame: Frame, node: ast.AST, values: Sequence[Abstract], axis: int, new_axis: bool = False) -> Abstract:
+def joined(
+    scope: FunctionScope, node: ast.AST, values: Sequence[Abstract], axis: int, new_axis: bool = False
+) -> Abstract:
     """np.concatenate along `axis`; np.stack along a new one."""
-    parts = [operand(frame, v) for v in values]
+    parts = [operand(scope, v) for v in values]
     known = [p for p in parts if p is not None]
     if len(known) < len(parts) or not known:
-        return frame.error(node, "only arrays can be joined", "pass a tuple or list of arrays")
+        return scope.error(node, "only arrays can be joined", "pass a tuple or list of arrays")
     rank = known[0].rank + new_axis
     if any(p.rank != known[0].rank for p in known) or not (new_axis or rank):
-        return frame.error(node, "all the input array dimensions except for the concatenation axis must match exactly")
+        return scope.error(node, "all the input array dimensions except for the concatenation axis must match exactly")
     if not -rank <= axis < rank:
-        return frame.error(node, f"axis {axis} is out of bounds for array of dimension {rank}")
+        return scope.error(node, f"axis {axis} is out of bounds for array of dimension {rank}")
     axis %= rank
-    element = chosen_type(frame, node, values, known)
+    element = chosen_type(scope, node, values, known)
     if element is None:
         return POISON
-    shapes = [(*p.shape[:axis], Const(1), *p.shape[axis:]) if new_axis else p.shape for p in known]
-    _others_agree(frame, shapes, axis, new_axis)
-    length: Abstract = Const(0)
+    shapes = [(*p.shape[:axis], Constant(1), *p.shape[axis:]) if new_axis else p.shape for p in known]
+    _others_agree(scope, shapes, axis, new_axis)
+    length: Abstract = Constant(0)
     starts: list[Abstract] = []
     for shape in shapes:
         starts.append(length)
-        length = added(frame, length, shape[axis])
-    result = allocate(frame, [length if k == axis else n for k, n in enumerate(shapes[0])], element)
-    note_order(frame, result, *known)
+        length = added(scope, length, shape[axis])
+    result = allocate(scope, [length if k == axis else n for k, n in enumerate(shapes[0])], element)
+    note_order(scope, result, *known)
     for start, shape, part in zip(starts, shapes, known, strict=True):
-        where = start if new_axis else Slice(start, added(frame, start, shape[axis]), NONE)
-        place = element_or_view_of(frame, node, result, at_axis(rank, axis, where))
-        if isinstance(place, Array):
-            put_array(frame, node, place, part)
+        where = start if new_axis else SubscriptSlice(start, added(scope, start, shape[axis]), NONE)
+        place = element_or_view_of(scope, node, result, at_axis(rank, axis, where))
+        if isinstance(place, ArrayRef):
+            put_array(scope, node, place, part)
         else:
             # Numbers side by side.
-            store(frame, node, part.at([]), result, [materialise(frame, start, I64)])
+            store(scope, node, part.at([]), result, [materialise(scope, start, I64)])
     return result
 
 
-def element_or_view_of(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> Abstract:
-    if array.rank == 1 and not isinstance(parts[0], Slice):
+def element_or_view_of(scope: FunctionScope, node: ast.AST, array: ArrayRef, parts: list[Abstract]) -> Abstract:
+    if array.rank == 1 and not isinstance(parts[0], SubscriptSlice):
         return NONE
-    return element_or_view(frame, node, array, parts)
+    return element_or_view(scope, node, array, parts)
 
 
-def _others_agree(frame: Frame, shapes: Sequence[Shape], axis: int, new_axis: bool) -> None:
+def _others_agree(scope: FunctionScope, shapes: Sequence[Shape], axis: int, new_axis: bool) -> None:
     first = shapes[0]
     for number, shape in enumerate(shapes[1:], 1):
         for k, (a, b) in enumerate(zip(first, shape, strict=True)):
             if k == axis or same_length(a, b):
                 continue
-            x, y = materialise(frame, a, I64), materialise(frame, b, I64)
+            x, y = materialise(scope, a, I64), materialise(scope, b, I64)
             text = "all input arrays must have the same shape"
             if not new_axis:
                 text = "all the input array dimensions except for the concatenation axis must match exactly, but along "
                 text += (
                     f"dimension {k}, the array at index 0 has size {{0}} and the array at index {number} has size {{1}}"
                 )
-            frame.check(frame.emit("eq", x, y), "ValueError", text, *(() if new_axis else (x, y)))
+            scope.check(scope.emit("eq", x, y), "ValueError", text, *(() if new_axis else (x, y)))
 
 
-def flipped(frame: Frame, node: ast.AST, value: Abstract, axes: Sequence[int]) -> Abstract:
+def flipped(scope: FunctionScope, node: ast.AST, value: Abstract, axes: Sequence[int]) -> Abstract:
     """np.flip: a view."""
-    source = as_view(frame, node, value)
+    source = as_view(scope, node, value)
     if source is None:
         return POISON
-    back = Slice(NONE, NONE, Const(-1))
-    return view(frame, node, source, [back if k in axes else WHOLE for k in range(source.rank)])
+    back = SubscriptSlice(NONE, NONE, Constant(-1))
+    return view(scope, node, source, [back if k in axes else WHOLE for k in range(source.rank)])
 
 
-def rolled(frame: Frame, node: ast.AST, value: Abstract, shift: Value, axis: int) -> Abstract:
+def rolled(scope: FunctionScope, node: ast.AST, value: Abstract, shift: Value, axis: int) -> Abstract:
     """np.roll along one axis: two parts change places."""
-    source = as_view(frame, node, value)
+    source = as_view(scope, node, value)
     if source is None:
         return POISON
-    shape = shape_of(source, frame)
-    result = allocate(frame, shape, source.element)
-    own = operand(frame, source)
+    shape = shape_of(source, scope)
+    result = allocate(scope, shape, source.element)
+    own = operand(scope, source)
     assert own is not None
-    note_order(frame, result, own)
-    n = materialise(frame, shape[axis], I64)
+    note_order(scope, result, own)
+    n = materialise(scope, shape[axis], I64)
     # Of an empty axis nothing is moved; `mod` needs a divisor all the same.
-    back = frame.emit("mod", shift, frame.emit("maximum", n, frame.const(1)))
-    kept = Num(frame.emit("sub", n, back, exact=True))
+    back = scope.emit("mod", shift, scope.emit("maximum", n, scope.const(1)))
+    kept = Num(scope.emit("sub", n, back, exact=True))
     moved = Num(back)
     for there, here in (
-        (Slice(moved, NONE, NONE), Slice(NONE, kept, NONE)),
-        (Slice(NONE, moved, NONE), Slice(kept, NONE, NONE)),
+        (SubscriptSlice(moved, NONE, NONE), SubscriptSlice(NONE, kept, NONE)),
+        (SubscriptSlice(NONE, moved, NONE), SubscriptSlice(kept, NONE, NONE)),
     ):
-        target = element_or_view(frame, node, result, at_axis(source.rank, axis, there))
-        part = view(frame, node, source, at_axis(source.rank, axis, here))
-        if isinstance(target, Array):
-            put_array(frame, node, target, part)
+        target = element_or_view(scope, node, result, at_axis(source.rank, axis, there))
+        part = view(scope, node, source, at_axis(source.rank, axis, here))
+        if isinstance(target, ArrayRef):
+            put_array(scope, node, target, part)
     return result
 
 
-def differences(frame: Frame, node: ast.AST, value: Abstract, times: int, axis: int) -> Abstract:
+def differences(scope: FunctionScope, node: ast.AST, value: Abstract, times: int, axis: int) -> Abstract:
     """np.diff."""
     for _ in range(times):
-        source = as_view(frame, node, value)
+        source = as_view(scope, node, value)
         if source is None:
             return POISON
-        upper = view(frame, node, source, at_axis(source.rank, axis, Slice(Const(1), NONE, NONE)))
-        lower = view(frame, node, source, at_axis(source.rank, axis, Slice(NONE, Const(-1), NONE)))
-        value = operation(frame, node, ast.Sub, upper, lower)
+        upper = view(scope, node, source, at_axis(source.rank, axis, SubscriptSlice(Constant(1), NONE, NONE)))
+        lower = view(scope, node, source, at_axis(source.rank, axis, SubscriptSlice(NONE, Constant(-1), NONE)))
+        value = operation(scope, node, ast.Sub, upper, lower)
     return value
 
 
-def permuted(frame: Frame, value: View, order: Sequence[int]) -> View:
+def permuted(scope: FunctionScope, value: View, order: Sequence[int]) -> View:
     """The view with axis k of the result being axis `order[k]`."""
     if tuple(order) == tuple(range(value.rank)):
         return value
@@ -191,48 +195,48 @@ def permuted(frame: Frame, value: View, order: Sequence[int]) -> View:
         lengths = tuple(value.shape[k] for k in order)
         through = lambda index: view.through([index[k] for k in back])  # noqa: E731
         return Reshaped(value.base, lengths, through, value.writeable, whole=False)
-    turned = frame.emit("transpose", value.value, permutation=tuple(order))
+    turned = scope.emit("transpose", value.value, permutation=tuple(order))
     shape = None if value.shape is None else tuple(value.shape[k] for k in order)
-    return Array(turned, value.root, value.writeable, value.kind, None, shape, value.local)
+    return ArrayRef(turned, value.root, value.writeable, value.weak, None, shape, value.local)
 
 
-def triangle(frame: Frame, node: ast.AST, value: Abstract, k: int, upper: bool) -> Abstract:
+def triangle(scope: FunctionScope, node: ast.AST, value: Abstract, k: int, upper: bool) -> Abstract:
     """np.triu and np.tril: zero outside."""
-    part = operand(frame, value)
+    part = operand(scope, value)
     if part is None or part.rank < 2:
-        return frame.error(node, f"np.tri{'u' if upper else 'l'} takes a matrix, not {describe(value)}")
+        return scope.error(node, f"np.tri{'u' if upper else 'l'} takes a matrix, not {describe(value)}")
     source = part
 
     def at(index: Sequence[Value]) -> Abstract:
-        row = frame.emit("add", index[-2], frame.const(k), exact=True)
-        inside = frame.emit("le" if upper else "ge", row, index[-1])
-        found = materialise(frame, source.at(index))
-        zero = frame.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
-        return Num(frame.emit("select", inside, found, zero), NUMPY)
+        row = scope.emit("add", index[-2], scope.const(k), exact=True)
+        inside = scope.emit("le" if upper else "ge", row, index[-1])
+        found = materialise(scope, source.at(index))
+        zero = scope.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
+        return Num(scope.emit("select", inside, found, zero), STRONG)
 
     return Lazy(source.shape, source.element, at, source.reads)
 
 
-def diagonal(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+def diagonal(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     """np.diag: the matrix with this diagonal, or the diagonal of a matrix."""
-    part = operand(frame, value)
+    part = operand(scope, value)
     if part is None or part.rank not in (1, 2):
-        return frame.error(node, f"np.diag takes a vector or a matrix, not {describe(value)}")
+        return scope.error(node, f"np.diag takes a vector or a matrix, not {describe(value)}")
     source = part
     if source.rank == 2:
         length = source.shape[0]
         if not same_length(*source.shape):
-            both = (materialise(frame, n, I64) for n in source.shape)
-            length = Num(frame.emit("minimum", *both))
+            both = (materialise(scope, n, I64) for n in source.shape)
+            length = Num(scope.emit("minimum", *both))
         reads = source.reads
-        return computed(frame, node, Lazy((length,), source.element, lambda i: source.at([i[0], i[0]]), reads))
+        return computed(scope, node, Lazy((length,), source.element, lambda i: source.at([i[0], i[0]]), reads))
 
     def at(index: Sequence[Value]) -> Abstract:
-        found = materialise(frame, source.at([index[0]]))
-        zero = frame.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
-        return Num(frame.emit("select", frame.emit("eq", index[0], index[1]), found, zero), NUMPY)
+        found = materialise(scope, source.at([index[0]]))
+        zero = scope.const({"f": 0.0, "b": False}.get(source.element.kind, 0), found.type)  # type: ignore[arg-type]
+        return Num(scope.emit("select", scope.emit("eq", index[0], index[1]), found, zero), STRONG)
 
-    return computed(frame, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
+    return computed(scope, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
 
 
 # Functions ------------------------------------------------------------------------------------------------------------
@@ -245,40 +249,40 @@ def diagonal(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
     samples=("x, 1", "A, -2, 1", "A, k, axis=0"),
     about="elements moved along one axis, around its end",
 )
-def _roll(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-    source = as_view(frame, node, found["a"])
-    shift = integer(frame, node, found["shift"])
+def _roll(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    source = as_view(scope, node, found["a"])
+    shift = integer(scope, node, found["shift"])
     if source is None or shift is None:
         return POISON
-    axes = axes_of(frame, node, found.get("axis"), source.rank)
+    axes = axes_of(scope, node, found.get("axis"), source.rank)
     if axes is None:
         return POISON
     if len(axes) != 1:
-        return frame.error(node, "np.roll is supported along one axis", "write `axis=`")
-    return rolled(frame, node, source, shift, axes[0])
+        return scope.error(node, "np.roll is supported along one axis", "write `axis=`")
+    return rolled(scope, node, source, shift, axes[0])
 
 
 @numpy_function(np.diff, takes="a n axis", samples=("x", "A, 1, 0", "A, 2"), about="differences of neighbours")
-def _diff(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-    source = as_view(frame, node, found["a"])
+def _diff(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    source = as_view(scope, node, found["a"])
     if source is None:
         return POISON
-    times = constant(frame, node, found.get("n"), 1, "n")
-    axes = axes_of(frame, node, found.get("axis", Const(-1)), source.rank)
+    times = constant(scope, node, found.get("n"), 1, "n")
+    axes = axes_of(scope, node, found.get("axis", Constant(-1)), source.rank)
     if times is None or axes is None:
         return POISON
-    return differences(frame, node, source, times, axes[0])
+    return differences(scope, node, source, times, axes[0])
 
 
-def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[Frame, ast.Call, Found], Abstract]:
+def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
     """np.concatenate, np.stack and their relatives with a fixed axis."""
 
-    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-        axis = fixed if fixed is not None else constant(frame, node, found.get("axis"), 0, "axis")
+    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+        axis = fixed if fixed is not None else constant(scope, node, found.get("axis"), 0, "axis")
         arrays = found["arrays"]
         if axis is None or not isinstance(arrays, (Items, ListRef)):
-            return POISON if axis is None else frame.error(node, "only a tuple or list of arrays can be joined")
-        return joined(frame, node, static_items(frame, arrays), axis, new_axis)
+            return POISON if axis is None else scope.error(node, "only a tuple or list of arrays can be joined")
+        return joined(scope, node, static_items(scope, arrays), axis, new_axis)
 
     return rule
 
@@ -303,19 +307,19 @@ numpy_function(np.vstack, takes="arrays", samples=("(A, A)",), about="arrays one
     samples=("(x, y)", "(A, A)"),
     about="arrays one after the other along the second axis, vectors along their only one",
 )
-def _beside(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+def _beside(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     """np.hstack: along the second axis, vectors along their only one."""
     if not isinstance(found["tup"], (Items, ListRef)):
-        return frame.error(node, "np.hstack takes a tuple or list of arrays")
-    values = static_items(frame, found["tup"])
-    parts = [operand(frame, v) for v in values]
-    return joined(frame, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
+        return scope.error(node, "np.hstack takes a tuple or list of arrays")
+    values = static_items(scope, found["tup"])
+    parts = [operand(scope, v) for v in values]
+    return joined(scope, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
 
 
-def _triangle(upper: bool) -> Callable[[Frame, ast.Call, Found], Abstract]:
-    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-        k = constant(frame, node, found.get("k"), 0, "k")
-        return POISON if k is None else triangle(frame, node, found["m"], k, upper)
+def _triangle(upper: bool) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+        k = constant(scope, node, found.get("k"), 0, "k")
+        return POISON if k is None else triangle(scope, node, found["m"], k, upper)
 
     return rule
 
@@ -327,21 +331,21 @@ numpy_function(np.tril, takes="m k", samples=("S", "A, -1"), about="a matrix, ze
 @numpy_function(
     np.diag, takes="a", samples=("x", "S"), about="the matrix with this diagonal, or the diagonal of a matrix"
 )
-def _diag(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-    return diagonal(frame, node, found["a"])
+def _diag(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    return diagonal(scope, node, found["a"])
 
 
 @numpy_function(np.trace, takes="a", samples=("S",), about="the sum of the diagonal", method="trace")
-def _trace(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-    return reduced(frame, node, "sum", diagonal(frame, node, found["a"]), {}, "np.trace")
+def _trace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    return reduced(scope, node, "sum", diagonal(scope, node, found["a"]), {}, "np.trace")
 
 
 @numpy_function(np.add.at, takes="a indices b", least=3, samples=(), about="adds at each index, equal ones included")
-def _add_at(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+def _add_at(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     """np.add.at: adds for each position, equal ones included."""
     target, where = found["a"], found["indices"]
-    if not isinstance(target, (Array, Expanded, Reshaped)):
-        return frame.error(node, f"np.add.at takes an array, not {describe(target)}")
+    if not isinstance(target, (ArrayRef, Expanded, Reshaped)):
+        return scope.error(node, f"np.add.at takes an array, not {describe(target)}")
     parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
-    scatter(frame, node, target, parts, found["b"], adding=True)
+    scatter(scope, node, target, parts, found["b"], adding=True)
     return NONE

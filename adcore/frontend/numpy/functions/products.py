@@ -9,17 +9,18 @@ import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Shape, broadcast, described, position, same_length
 from adcore.frontend.numpy.elements import load, nest, store
-from adcore.frontend.numpy.elementwise import ir_type, operand, operation
+from adcore.frontend.numpy.elementwise import operand, operation
+from adcore.frontend.numpy.folds import ReductionSource, total
 from adcore.frontend.numpy.materialise import allocate, computed
-from adcore.frontend.numpy.reductions import Source, total
-from adcore.frontend.registry import Found, numpy_function
-from adcore.frontend.session import Frame
+from adcore.frontend.numpy.types import ir_type
+from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
-    NUMPY,
     POISON,
+    STRONG,
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    Constant,
     Lazy,
     Num,
     Poison,
@@ -37,140 +38,140 @@ MISMATCH = (
 )
 
 
-def matmul(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+def matmul(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """`a @ b`."""
-    pair = _factors(frame, node, "`@`", a, b)
+    pair = _factors(scope, node, "`@`", a, b)
     if pair is None:
         return POISON
     left, right = pair
     if not left.rank or not right.rank:
-        return frame.error(node, "`@` takes arrays, not numbers", "multiply with `*`")
+        return scope.error(node, "`@` takes arrays, not numbers", "multiply with `*`")
     if (left.rank > 2 and right.rank == 1) or (right.rank > 2 and left.rank == 1):
-        return frame.error(node, "`@` of a vector and an array of more than two axes is not supported", "write a loop")
-    return _product(frame, node, left, right, MISMATCH, None)
+        return scope.error(node, "`@` of a vector and an array of more than two axes is not supported", "write a loop")
+    return _product(scope, node, left, right, MISMATCH, None)
 
 
-def dot(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+def dot(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """np.dot of vectors, matrices and numbers."""
     if is_scalar(a) or is_scalar(b):
-        return operation(frame, node, ast.Mult, _as_array(frame, a), _as_array(frame, b))
-    pair = _factors(frame, node, "np.dot", a, b)
+        return operation(scope, node, ast.Mult, _as_array(scope, a), _as_array(scope, b))
+    pair = _factors(scope, node, "np.dot", a, b)
     if pair is None:
         return POISON
     left, right = pair
     if left.rank > 2 or right.rank > 2:
-        return frame.error(node, "np.dot is supported for vectors and matrices", "use np.matmul for stacks of matrices")
+        return scope.error(node, "np.dot is supported for vectors and matrices", "use np.matmul for stacks of matrices")
     axes = left.rank - 1, max(right.rank - 2, 0)
     template = f"shapes {{}} and {{}} not aligned: {{}} (dim {axes[0]}) != {{}} (dim {axes[1]})"
     lengths = (left.shape[-1], right.shape[axes[1]])
     found = described(template, (left.shape, right.shape), lengths)
     short = f"shapes not aligned: {{0}} (dim {axes[0]}) != {{1}} (dim {axes[1]})"
-    return _product(frame, node, left, right, *(found or (short, None)))
+    return _product(scope, node, left, right, *(found or (short, None)))
 
 
-def _as_array(frame: Frame, value: Abstract) -> Abstract:
+def _as_array(scope: FunctionScope, value: Abstract) -> Abstract:
     """A number as the array that np.dot makes of it: it no longer adapts to other types."""
-    return Num(materialise(frame, value), NUMPY) if is_scalar(value) else value
+    return Num(materialise(scope, value), STRONG) if is_scalar(value) else value
 
 
-def outer(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+def outer(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """np.outer of two vectors."""
-    pair = _factors(frame, node, "np.outer", a, b)
+    pair = _factors(scope, node, "np.outer", a, b)
     if pair is None:
         return POISON
     left, right = pair
     if left.rank != 1 or right.rank != 1:
-        return frame.error(node, "np.outer is supported for vectors", "use x.ravel() first")
-    column = Lazy((left.shape[0], Const(1)), left.element, lambda i: left.at(i[:1]), left.reads)
-    row = Lazy((Const(1), right.shape[0]), right.element, lambda i: right.at(i[1:]), right.reads)
-    return operation(frame, node, ast.Mult, column, row)
+        return scope.error(node, "np.outer is supported for vectors", "use x.ravel() first")
+    column = Lazy((left.shape[0], Constant(1)), left.element, lambda i: left.at(i[:1]), left.reads)
+    row = Lazy((Constant(1), right.shape[0]), right.element, lambda i: right.at(i[1:]), right.reads)
+    return operation(scope, node, ast.Mult, column, row)
 
 
-def _factors(frame: Frame, node: ast.AST, what: str, a: Abstract, b: Abstract) -> tuple[Lazy, Lazy] | None:
+def _factors(scope: FunctionScope, node: ast.AST, what: str, a: Abstract, b: Abstract) -> tuple[Lazy, Lazy] | None:
     """Both factors, in memory if they have to be computed: each element is read many times."""
     found: list[Lazy] = []
     for value in (a, b):
-        part = operand(frame, computed(frame, node, value) if isinstance(value, Lazy) else value)
+        part = operand(scope, computed(scope, node, value) if isinstance(value, Lazy) else value)
         if part is None:
             if not isinstance(value, Poison):
-                frame.error(node, f"{what} does not take {describe(value)}")
+                scope.error(node, f"{what} does not take {describe(value)}")
             return None
         found.append(part)
     return found[0], found[1]
 
 
 def _product(
-    frame: Frame, node: ast.AST, left: Lazy, right: Lazy, text: str, details: Sequence[Value] | None
+    scope: FunctionScope, node: ast.AST, left: Lazy, right: Lazy, text: str, details: Sequence[Value] | None
 ) -> Abstract:
     """Sums of products over the last axis of `left` and the last but one of `right` (the only one of a vector)."""
-    type_ = _type(frame, node, left, right)
+    type_ = _type(scope, node, left, right)
     if type_ is None:
         return POISON
     inner = left.shape[-1]
     other = right.shape[max(right.rank - 2, 0)]
     if not same_length(inner, other):
-        x, y = materialise(frame, inner, I64), materialise(frame, other, I64)
-        frame.check(frame.emit("eq", x, y), "ValueError", text, *((x, y) if details is None else details))
+        x, y = materialise(scope, inner, I64), materialise(scope, other, I64)
+        scope.check(scope.emit("eq", x, y), "ValueError", text, *((x, y) if details is None else details))
     batches = left.shape[:-2], right.shape[:-2]
-    batch = broadcast(frame, batches) if any(batches) else ()
+    batch = broadcast(scope, batches) if any(batches) else ()
     rows, columns = left.shape[-2:-1], right.shape[-1:] if right.rank > 1 else ()
 
     def term(index: Sequence[Value], k: Value) -> Abstract:
         first, rest = index[: len(batch)], index[len(batch) :]
         row, column = rest[: len(rows)], rest[len(rows) :]
-        ours, theirs = (position(frame, first, b) for b in batches)
-        x = materialise(frame, left.at([*ours, *row, k]), type_)
-        y = materialise(frame, right.at([*theirs, k, *column]), type_)
-        return Num(frame.emit("mul", x, y), NUMPY)
+        ours, theirs = (position(scope, first, b) for b in batches)
+        x = materialise(scope, left.at([*ours, *row, k]), type_)
+        y = materialise(scope, right.at([*theirs, k, *column]), type_)
+        return Num(scope.emit("mul", x, y), STRONG)
 
     def at(index: Sequence[Value]) -> Abstract:
-        return total(frame, Source((inner,), type_, lambda k: term(index, k[0])), type_)
+        return total(scope, ReductionSource((inner,), type_, lambda k: term(index, k[0])), type_)
 
     shape = (*batch, *rows, *columns)
     if not shape:
         return at([])
-    if columns and not _is_transposed(frame, right):
-        return _accumulated(frame, node, shape, inner, type_, term)
-    return computed(frame, node, Lazy(shape, type_, at, (*left.reads, *right.reads)))
+    if columns and not _is_transposed(scope, right):
+        return _accumulated(scope, node, shape, inner, type_, term)
+    return computed(scope, node, Lazy(shape, type_, at, (*left.reads, *right.reads)))
 
 
-def _is_transposed(frame: Frame, part: Lazy) -> bool:
+def _is_transposed(scope: FunctionScope, part: Lazy) -> bool:
     """Whether an operand is `x.T`: then columns lie in memory as rows do otherwise."""
     (array,) = (read.array for read in part.reads)
-    found = frame.builder.definition(array.value)
+    found = scope.builder.definition(array.value)
     return found is not None and found.op == "transpose"
 
 
 def _accumulated(
-    frame: Frame,
+    scope: FunctionScope,
     node: ast.AST,
     shape: Shape,
     inner: Abstract,
     type_: Scalar,
     term: Callable[[Sequence[Value], Value], Abstract],
-) -> Array:
+) -> ArrayRef:
     """Sums of terms over `inner`, which runs outside of the last axis: rows of the right factor are read as they lie in
     memory, and their derivatives are written so."""
-    result = allocate(frame, shape, type_, zero=True)
+    result = allocate(scope, shape, type_, zero=True)
     flags = {"flags": "sum"} if type_.kind == "f" else {}
 
     def add(index: list[Value]) -> None:
         *outer, k, column = index
         there = [*outer, column]
-        old = materialise(frame, load(frame, result, there))
-        new = frame.emit("add", old, materialise(frame, term(there, k)), **flags)
-        store(frame, node, Num(new, NUMPY), result, there)
+        old = materialise(scope, load(scope, result, there))
+        new = scope.emit("add", old, materialise(scope, term(there, k)), **flags)
+        store(scope, node, Num(new, STRONG), result, there)
 
-    nest(frame, (*shape[:-1], inner, shape[-1]), add)
+    nest(scope, (*shape[:-1], inner, shape[-1]), add)
     return result
 
 
-def _type(frame: Frame, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None:
+def _type(scope: FunctionScope, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None:
     given = [np.dtype(NUMPY_NAMES[p.element.name]) for p in (left, right)]
     type_ = ir_type(np.result_type(*given))
     if type_ is None or type_ == BOOL or (type_.kind in "iu" and type_ != I64):
         name = np.result_type(*given)
-        frame.error(node, f"products of {name} are not supported", "convert with .astype(np.float64)")
+        scope.error(node, f"products of {name} are not supported", "convert with .astype(np.float64)")
         return None
     return type_
 
@@ -179,16 +180,16 @@ def _type(frame: Frame, node: ast.AST, left: Lazy, right: Lazy) -> Scalar | None
 
 
 def _of_two(
-    rule: Callable[[Frame, ast.AST, Abstract, Abstract], Abstract],
-) -> Callable[[Frame, ast.Call, Found], Abstract]:
-    return lambda frame, node, found: rule(frame, node, found["a"], found["b"])
+    rule: Callable[[FunctionScope, ast.AST, Abstract, Abstract], Abstract],
+) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+    return lambda scope, node, found: rule(scope, node, found["a"], found["b"])
 
 
-def inner(frame: Frame, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
+def inner(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """np.inner, np.vdot of vectors."""
     if any(is_array(v) and getattr(v, "rank", 1) != 1 for v in (a, b)):
-        return frame.error(node, "this product is supported for vectors", "use `@` or np.dot")
-    return dot(frame, node, a, b)
+        return scope.error(node, "this product is supported for vectors", "use `@` or np.dot")
+    return dot(scope, node, a, b)
 
 
 numpy_function(
@@ -206,3 +207,31 @@ numpy_function(np.outer, takes="a b", least=2, samples=("x, y",), about="all pro
 numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about="the product of two vectors")(
     _of_two(inner)
 )
+
+
+@numpy_function(
+    np.cross,
+    takes="a b",
+    least=2,
+    samples=("S[0], S[1]", "S[:, 0], [1.0, a, 2.0]"),
+    about="the cross product of two vectors of three numbers",
+)
+def cross(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    pair = _factors(scope, node, "np.cross", found["a"], found["b"])
+    if pair is None:
+        return POISON
+    if any(part.rank != 1 for part in pair):
+        return scope.error(node, "np.cross is supported for vectors of three numbers", "loop over the rows")
+    type_ = _type(scope, node, *pair)
+    if type_ is None:
+        return POISON
+    for part in pair:
+        three = scope.emit("eq", materialise(scope, part.shape[0], I64), scope.const(3))
+        scope.check(three, "NotImplementedError", "np.cross is supported for vectors of three numbers")
+    x, y = ([materialise(scope, part.at([scope.const(k)]), type_) for k in range(3)] for part in pair)
+    result = allocate(scope, [Constant(3)], type_)
+    for k in range(3):
+        i, j = (k + 1) % 3, (k + 2) % 3
+        value = scope.emit("sub", scope.emit("mul", x[i], y[j]), scope.emit("mul", x[j], y[i]))
+        store(scope, node, Num(value, STRONG), result, [scope.const(k)])
+    return result

@@ -8,17 +8,18 @@ from collections.abc import Callable
 import numpy as np
 
 from adcore.frontend.numpy.elementwise import absolute, apply, cast, operand, operation
+from adcore.frontend.numpy.folds import axes_of, source_of
 from adcore.frontend.numpy.functions.dtypes import element_type
 from adcore.frontend.numpy.materialise import in_memory
-from adcore.frontend.numpy.reductions import REDUCTIONS, axes_of, reduced, running, source_of
-from adcore.frontend.registry import Call, Found, numpy_call, numpy_function, parameters
-from adcore.frontend.session import Frame
+from adcore.frontend.numpy.reductions import REDUCTIONS, reduced, running
+from adcore.frontend.registry import Bound, Call, numpy_call, numpy_function, parameters
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     NONE,
-    NUMPY,
     POISON,
+    STRONG,
     Abstract,
-    Const,
+    Constant,
     Items,
     Num,
     Poison,
@@ -39,29 +40,31 @@ KEYWORD_ONLY = frozenset({"ddof", "keepdims"})
 """Those that stand behind `out` in NumPy's order, so that a position would mean something else."""
 
 
-def _reduce(frame: Frame, node: ast.Call, name: str, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+def _reduce(
+    scope: FunctionScope, node: ast.Call, name: str, args: list[Abstract], named: dict[str, Abstract]
+) -> Abstract:
     """A reduction called as a function; a method's array comes first."""
     names = ("a", *OPTIONS.get(name, ("axis", "keepdims")))
     positional = [n for n in names if n not in KEYWORD_ONLY]
     if len(args) > len(positional):
-        return frame.error(node, f"{ast.unparse(node.func)} does not take these {len(args)} arguments here")
-    found = parameters(frame, node, names, args, named)
+        return scope.error(node, f"{ast.unparse(node.func)} does not take these {len(args)} arguments here")
+    found = parameters(scope, node, names, args, named)
     if not found:
         return POISON
     what = ast.unparse(node.func)
     value = found.pop("a")
     dtype = found.pop("dtype", NONE)
     if dtype is not NONE:
-        part = operand(frame, value)
-        element = None if part is None else element_type(frame, node, dtype, part.element)
+        part = operand(scope, value)
+        element = None if part is None else element_type(scope, node, dtype, part.element)
         if part is None or element is None:
-            return frame.error(node, f"`dtype=` needs an array, not {describe(value)}") if part is None else POISON
-        value = cast(frame, part, element) or POISON
-    return reduced(frame, node, name, value, found, what)
+            return scope.error(node, f"`dtype=` needs an array, not {describe(value)}") if part is None else POISON
+        value = cast(scope, part, element) or POISON
+    return reduced(scope, node, name, value, found, what)
 
 
 def _reduction(name: str) -> Call:
-    return lambda frame, node, args, named: _reduce(frame, node, name, args, named)
+    return lambda scope, node, args, named: _reduce(scope, node, name, args, named)
 
 
 def _register() -> None:
@@ -73,19 +76,19 @@ def _register() -> None:
 _register()
 
 
-def _running(op: str) -> Callable[[Frame, ast.Call, Found], Abstract]:
+def _running(op: str) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
     """np.cumsum, np.cumprod."""
 
-    def rule(frame: Frame, node: ast.Call, found: Found) -> Abstract:
-        source = source_of(frame, node, found["a"], ast.unparse(node.func))
+    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+        source = source_of(scope, node, found["a"], ast.unparse(node.func))
         if source is None:
             return POISON
         axis = found.get("axis", NONE)
-        axes = axes_of(frame, node, axis, len(source.shape))
+        axes = axes_of(scope, node, axis, len(source.shape))
         if axes is None:
             return POISON
-        whole = isinstance(axis, Const) and axis.value is None
-        return running(frame, node, source, None if whole and len(axes) != 1 else axes[0], op)
+        whole = isinstance(axis, Constant) and axis.value is None
+        return running(scope, node, source, None if whole and len(axes) != 1 else axes[0], op)
 
     return rule
 
@@ -108,36 +111,36 @@ numpy_function(
     samples=("x", "A", "x, 1", "x, np.inf", "A, axis=0", "A, 'fro'"),
     about="norms of vectors, and the Frobenius norm of matrices",
 )
-def _norm(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+def _norm(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     """np.linalg.norm: of vectors, and the Frobenius norm of matrices."""
     value, order, axis = found.pop("x"), found.pop("ord", NONE), found.get("axis", NONE)
-    part = operand(frame, in_memory(frame, node, value))
+    part = operand(scope, in_memory(scope, node, value))
     if part is None or not part.shape:
-        return frame.error(node, f"np.linalg.norm does not take {describe(value)}")
+        return scope.error(node, f"np.linalg.norm does not take {describe(value)}")
     vectors = part.rank == 1 if axis is NONE else not isinstance(axis, Items)
-    known = order.value if isinstance(order, Const) else "?"
-    floats = cast(frame, part, part.element) if part.element.kind == "f" else cast(frame, part, F64)
+    known = order.value if isinstance(order, Constant) else "?"
+    floats = cast(scope, part, part.element) if part.element.kind == "f" else cast(scope, part, F64)
     assert floats is not None
     if known is None or (known == 2 and vectors) or (known == "fro" and not vectors):
-        squares = operation(frame, node, ast.Mult, floats, floats)
-        return _root(frame, node, reduced(frame, node, "sum", squares, found, "np.linalg.norm"))
+        squares = operation(scope, node, ast.Mult, floats, floats)
+        return _root(scope, node, reduced(scope, node, "sum", squares, found, "np.linalg.norm"))
     if vectors and known in (1, float("inf")):
-        size = absolute(frame, node, floats)
-        return reduced(frame, node, "sum" if known == 1 else "max", size, found, "np.linalg.norm")
-    return frame.error(
+        size = absolute(scope, node, floats)
+        return reduced(scope, node, "sum" if known == 1 else "max", size, found, "np.linalg.norm")
+    return scope.error(
         node, "this norm is not supported", "supported are those of vectors, and of matrices the default"
     )
 
 
-def _root(frame: Frame, node: ast.AST, value: Abstract) -> Abstract:
+def _root(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     if isinstance(value, Poison):
         return POISON
     if is_array(value):
-        return apply(frame, node, np.sqrt, [value], lambda v: Num(frame.emit("sqrt", materialise(frame, v[0])), NUMPY))
-    return Num(frame.emit("sqrt", materialise(frame, value)), NUMPY)
+        return apply(scope, node, np.sqrt, [value], lambda v: Num(scope.emit("sqrt", materialise(scope, v[0])), STRONG))
+    return Num(scope.emit("sqrt", materialise(scope, value)), STRONG)
 
 
 @numpy_function(np.average, takes="a axis", samples=("x", "A, 1"), about="the mean")
-def _average(frame: Frame, node: ast.Call, found: Found) -> Abstract:
+def _average(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     value = found.pop("a")
-    return reduced(frame, node, "mean", value, found, "np.average")
+    return reduced(scope, node, "mean", value, found, "np.average")

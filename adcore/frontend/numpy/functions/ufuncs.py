@@ -11,8 +11,8 @@ import numpy as np
 
 from adcore.frontend.numpy.elementwise import COMPARISONS, apply, cast
 from adcore.frontend.registry import number_function, wrong_number
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import NUMPY, POISON, Abstract, Const, Num, is_array
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num, is_array
 from adcore.frontend.values.number_arguments import scalar, scalar_arguments, strong
 from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import binary, compare, folded, one_type, promoted, to_float, truth
@@ -94,70 +94,70 @@ INSIDE: dict[np.ufunc, str] = {np.arccosh: "1.0 + x"}
 """Samples where those of other functions are outside the domain."""
 
 
-def call_numpy(frame: Frame, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
+def call_numpy(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
     """A NumPy function of numbers; the result is a NumPy scalar."""
     name = f"np.{function.__name__}"
-    arguments = [scalar(frame, a) for a in arguments]
+    arguments = [scalar(scope, a) for a in arguments]
     if any(map(is_array, arguments)):
         if len(arguments) != function.nin:
-            return wrong_number(frame, node, name)
-        return apply(frame, node, function, arguments, lambda v: call_numpy(frame, node, function, v))
-    values = scalar_arguments(frame, node, name, arguments)
+            return wrong_number(scope, node, name)
+        return apply(scope, node, function, arguments, lambda v: call_numpy(scope, node, function, v))
+    values = scalar_arguments(scope, node, name, arguments)
     if values is None:
         return POISON
-    if all(isinstance(v, Const) for v in values):
-        return folded(frame, node, function, *values)
+    if all(isinstance(v, Constant) for v in values):
+        return folded(scope, node, function, *values)
     if function in OPERATORS:
         if len(values) != 2:
-            return wrong_number(frame, node, name)
-        one_type(frame, *values)
+            return wrong_number(scope, node, name)
+        one_type(scope, *values)
         type_ = F32 if promoted(*values)[0] == F32 else None
-        first = Num(materialise(frame, values[0], type_), NUMPY)
-        return binary(frame, node, OPERATORS[function][0], first, values[1])
+        first = Num(materialise(scope, values[0], type_), STRONG)
+        return binary(scope, node, OPERATORS[function][0], first, values[1])
     op, _ = OF_FLOATS.get(function) or OF_ANY[function]
     if len(values) != function.nin:
-        return wrong_number(frame, node, name)
-    one_type(frame, *values)
+        return wrong_number(scope, node, name)
+    one_type(scope, *values)
     type_ = scalar_type(values[0]) if len(values) == 1 else promoted(values[0], values[1])[0]
     if function in OF_FLOATS and type_.kind != "f":
         type_ = F64
     if type_ == BOOL or (op == "sign" and type_ == I64):
-        return frame.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
-    return Num(frame.emit(op, *(materialise(frame, v, type_) for v in values)), NUMPY)
+        return scope.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
+    return Num(scope.emit(op, *(materialise(scope, v, type_) for v in values)), STRONG)
 
 
-def call_logic(frame: Frame, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
+def call_logic(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
     """Comparisons and logical functions of NumPy."""
     name = f"np.{function.__name__}"
-    arguments = [scalar(frame, a) for a in arguments]
+    arguments = [scalar(scope, a) for a in arguments]
     if len(arguments) != function.nin:
-        return wrong_number(frame, node, name)
+        return wrong_number(scope, node, name)
     if any(map(is_array, arguments)):
-        return apply(frame, node, function, arguments, lambda v: call_logic(frame, node, function, v))
-    values = scalar_arguments(frame, node, name, arguments)
+        return apply(scope, node, function, arguments, lambda v: call_logic(scope, node, function, v))
+    values = scalar_arguments(scope, node, name, arguments)
     if values is None:
         return POISON
-    if all(isinstance(v, Const) for v in values):
-        return folded(frame, node, function, *values)
+    if all(isinstance(v, Constant) for v in values):
+        return folded(scope, node, function, *values)
     if function in COMPARED:
-        return compare(frame, node, COMPARED[function], strong(frame, values[0]), values[1])
-    truths = [materialise(frame, truth(frame, v), BOOL) for v in values]
-    return Num(frame.emit(LOGIC[function][0], *truths), NUMPY)
+        return compare(scope, node, COMPARED[function], strong(scope, values[0]), values[1])
+    truths = [materialise(scope, truth(scope, v), BOOL) for v in values]
+    return Num(scope.emit(LOGIC[function][0], *truths), STRONG)
 
 
-def is_nan(frame: Frame, x: Value) -> Value:
-    return frame.emit("ne", x, x)
+def is_nan(scope: FunctionScope, x: Value) -> Value:
+    return scope.emit("ne", x, x)
 
 
-def is_infinite(frame: Frame, x: Value) -> Value:
-    return frame.emit("eq", frame.emit("abs", x), frame.const(math.inf))
+def is_infinite(scope: FunctionScope, x: Value) -> Value:
+    return scope.emit("eq", scope.emit("abs", x), scope.const(math.inf))
 
 
-def is_finite(frame: Frame, x: Value) -> Value:
-    return frame.emit("lt", frame.emit("abs", x), frame.const(math.inf))
+def is_finite(scope: FunctionScope, x: Value) -> Value:
+    return scope.emit("lt", scope.emit("abs", x), scope.const(math.inf))
 
 
-CLASSIFY: dict[np.ufunc, tuple[Callable[[Frame, Value], Value], str]] = {
+CLASSIFY: dict[np.ufunc, tuple[Callable[[FunctionScope, Value], Value], str]] = {
     np.isnan: (is_nan, "whether it is not a number"),
     np.isinf: (is_infinite, "whether it is infinite"),
     np.isfinite: (is_finite, "whether it is a finite number"),
@@ -171,33 +171,33 @@ SCALAR_TYPES: dict[Any, tuple[str, str]] = {
 }
 
 
-def classify(frame: Frame, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
+def classify(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
     """np.isnan and the like."""
-    arguments = [scalar(frame, a) for a in arguments]
+    arguments = [scalar(scope, a) for a in arguments]
     if any(map(is_array, arguments)):
-        return apply(frame, node, function, arguments, lambda v: classify(frame, node, function, v))
-    values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
+        return apply(scope, node, function, arguments, lambda v: classify(scope, node, function, v))
+    values = scalar_arguments(scope, node, f"np.{function.__name__}", arguments)
     if values is None:
         return POISON
-    if all(isinstance(v, Const) for v in values):
-        return folded(frame, node, function, *values)
+    if all(isinstance(v, Constant) for v in values):
+        return folded(scope, node, function, *values)
     type_ = F32 if scalar_type(values[0]) == F32 else F64
     if type_ == F32:
-        values = [to_float(frame, node, values[0])]
-    return Num(CLASSIFY[function][0](frame, materialise(frame, values[0], F64)), NUMPY)
+        values = [to_float(scope, node, values[0])]
+    return Num(CLASSIFY[function][0](scope, materialise(scope, values[0], F64)), STRONG)
 
 
-def convert(frame: Frame, node: ast.Call, function: Any, arguments: list[Abstract]) -> Abstract:
+def convert(scope: FunctionScope, node: ast.Call, function: Any, arguments: list[Abstract]) -> Abstract:
     """np.float64(x) and the like."""
     if len(arguments) == 1 and is_array(arguments[0]):
         element = SCALARS[SCALAR_TYPES[function][0]]
-        return cast(frame, arguments[0], element) or POISON
-    values = scalar_arguments(frame, node, f"np.{function.__name__}", arguments)
+        return cast(scope, arguments[0], element) or POISON
+    values = scalar_arguments(scope, node, f"np.{function.__name__}", arguments)
     if values is None or len(values) != 1:
-        return POISON if values is None else wrong_number(frame, node, f"np.{function.__name__}")
-    if isinstance(values[0], Const):
-        return folded(frame, node, function, values[0])
-    return Num(frame.emit("cast", materialise(frame, values[0]), type=SCALAR_TYPES[function][0]), NUMPY)
+        return POISON if values is None else wrong_number(scope, node, f"np.{function.__name__}")
+    if isinstance(values[0], Constant):
+        return folded(scope, node, function, values[0])
+    return Num(scope.emit("cast", materialise(scope, values[0]), type=SCALAR_TYPES[function][0]), STRONG)
 
 
 def _register() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import operand, operation
-from adcore.frontend.numpy.indexing.booleans import mask_of, put_masked
-from adcore.frontend.numpy.indexing.integer_arrays import gathered, positions, scatter
+from adcore.frontend.numpy.indexing.booleans import boolean_index_of, put_boolean
+from adcore.frontend.numpy.indexing.integer_arrays import gathered, index_array, scatter
 from adcore.frontend.numpy.indexing.views import is_none, place, view
 from adcore.frontend.numpy.materialise import (
     Target,
@@ -21,16 +21,16 @@ from adcore.frontend.numpy.materialise import (
     settled,
     update,
 )
-from adcore.frontend.session import Frame
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
     Abstract,
-    Array,
+    ArrayRef,
+    BooleanIndexed,
     Expanded,
     Items,
     Lazy,
     ListRef,
-    Masked,
     Poison,
     Reshaped,
     is_array,
@@ -40,64 +40,64 @@ from adcore.frontend.values.describe import describe
 from adcore.ir.core import Value
 
 
-def selected(frame: Frame, node: ast.AST, owner: Abstract, parts: list[Abstract]) -> Abstract:
-    """`owner[parts]` of an array in memory or not: a number, a view, or what a mask or positions select."""
+def selected(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[Abstract]) -> Abstract:
+    """`owner[parts]` of an array in memory or not: a number, a view, or what an array of bools or integers selects."""
     if isinstance(owner, Lazy):
-        owner = computed(frame, node, owner)
-    if isinstance(owner, Masked):
-        return in_memory(frame, node, owner)
-    assert isinstance(owner, (Array, Expanded, Reshaped))
-    mask = mask_of(frame, node, owner, parts)
-    if isinstance(mask, Poison):
+        owner = computed(scope, node, owner)
+    if isinstance(owner, BooleanIndexed):
+        return in_memory(scope, node, owner)
+    assert isinstance(owner, (ArrayRef, Expanded, Reshaped))
+    selects = boolean_index_of(scope, node, owner, parts)
+    if isinstance(selects, Poison):
         return POISON
-    if mask is not None:
-        source = operand(frame, owner)
+    if selects is not None:
+        source = operand(scope, owner)
         assert source is not None
-        return Masked(source, mask)
-    parts = [positions(frame, node, p) for p in parts]
+        return BooleanIndexed(source, selects)
+    parts = [index_array(scope, node, p) for p in parts]
     if any(map(is_array, parts)):
-        return gathered(frame, node, owner, parts)
-    return view(frame, node, owner, parts)
+        return gathered(scope, node, owner, parts)
+    return view(scope, node, owner, parts)
 
 
 def is_special(owner: Abstract, parts: list[Abstract]) -> bool:
     """Whether `owner[parts]` is for this module."""
-    return isinstance(owner, (Expanded, Reshaped, Lazy, Masked)) or any(
+    return isinstance(owner, (Expanded, Reshaped, Lazy, BooleanIndexed)) or any(
         is_none(p) or is_array(p) or isinstance(p, (Items, ListRef)) for p in parts
     )
 
 
-def put_selected(frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract], value: Abstract) -> None:
+def put_selected(scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract], value: Abstract) -> None:
     """`owner[parts] = value`."""
-    mask = mask_of(frame, node, owner, parts)
-    if isinstance(mask, Poison):
+    selects = boolean_index_of(scope, node, owner, parts)
+    if isinstance(selects, Poison):
         return
-    if mask is not None:
-        put_masked(frame, node, owner, mask, value)
+    if selects is not None:
+        put_boolean(scope, node, owner, selects, value)
         return
-    if isinstance(value, Masked):
-        in_memory(frame, node, value)
+    if isinstance(value, BooleanIndexed):
+        in_memory(scope, node, value)
         return
-    parts = [positions(frame, node, p) for p in parts]
+    parts = [index_array(scope, node, p) for p in parts]
     if any(isinstance(p, Poison) for p in parts):
         return
     if any(map(is_array, parts)):
-        scatter(frame, node, owner, parts, value)
+        scatter(scope, node, owner, parts, value)
         return
-    found = place(frame, node, owner, parts)
+    found = place(scope, node, owner, parts)
     if found is None:
         return
     target, index = found
     if index is None:
-        put_array(frame, node, target, value)
+        put_array(scope, node, target, value)
     elif not is_scalar(value):
-        frame.error(node, f"{describe(value)} can't be stored into an element", "store a number")
-    elif is_writeable(frame, target):
-        store(frame, node, value, base(target), index)
+        scope.error(node, f"{describe(value)} can't be stored into an element", "store a number")
+    elif is_writeable(scope, target):
+        store(scope, node, value, base(target), index)
 
 
 def update_selected(
-    frame: Frame,
+    scope: FunctionScope,
     node: ast.AST,
     kind: type[ast.operator],
     owner: Target,
@@ -105,27 +105,27 @@ def update_selected(
     later: ast.AST,
     evaluate: Callable[[], Abstract],
 ) -> None:
-    """`owner[parts] OP= value` for masks and positions: taken out, changed, put back; `evaluate` gives the value."""
-    mask = mask_of(frame, node, owner, parts)
-    parts = [positions(frame, node, p) for p in parts] if mask is None else []
-    if isinstance(mask, Poison) or any(isinstance(p, Poison) for p in parts):
+    """`owner[parts] OP= value` for arrays of bools and integers: out, changed, back; `evaluate` gives the value."""
+    selects = boolean_index_of(scope, node, owner, parts)
+    parts = [index_array(scope, node, p) for p in parts] if selects is None else []
+    if isinstance(selects, Poison) or any(isinstance(p, Poison) for p in parts):
         evaluate()
-    elif mask is not None:
-        old, value = settled(frame, node, selected(frame, node, owner, [mask]), later, evaluate)
-        new = operation(frame, node, kind, old, value)
-        if isinstance(new, Masked) and can_hold(frame, node, base(owner).element, new.source.element):
-            put_masked(frame, node, owner, mask, new)
+    elif selects is not None:
+        old, value = settled(scope, node, selected(scope, node, owner, [selects]), later, evaluate)
+        new = operation(scope, node, kind, old, value)
+        if isinstance(new, BooleanIndexed) and can_hold(scope, node, base(owner).element, new.source.element):
+            put_boolean(scope, node, owner, selects, new)
     elif any(map(is_array, parts)):
-        old = gathered(frame, node, owner, parts)
-        new = operation(frame, node, kind, old, evaluate())
-        if isinstance(new, Lazy) and can_hold(frame, node, base(owner).element, new.element):
-            scatter(frame, node, owner, parts, new)
+        old = gathered(scope, node, owner, parts)
+        new = operation(scope, node, kind, old, evaluate())
+        if isinstance(new, Lazy) and can_hold(scope, node, base(owner).element, new.element):
+            scatter(scope, node, owner, parts, new)
     else:
-        _update_view(frame, node, kind, place(frame, node, owner, parts), evaluate())
+        _update_view(scope, node, kind, place(scope, node, owner, parts), evaluate())
 
 
 def _update_view(
-    frame: Frame,
+    scope: FunctionScope,
     node: ast.AST,
     kind: type[ast.operator],
     found: tuple[Target, list[Value] | None] | None,
@@ -135,6 +135,6 @@ def _update_view(
         return
     target, index = found
     if index is None:
-        update(frame, node, kind, target, value)
+        update(scope, node, kind, target, value)
     else:
-        frame.error(node, "an element of a view with new axes is changed in place", "change the element of the array")
+        scope.error(node, "an element of a view with new axes is changed in place", "change the element of the array")

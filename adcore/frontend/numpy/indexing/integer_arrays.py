@@ -1,4 +1,4 @@
-"""Arrays of positions as subscripts: `x[k]`, stores to it, `np.add.at`."""
+"""Integer-array indexing: `x[k]` for an array of integers, stores to it, `np.add.at`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from adcore.frontend.numpy.indexing.integers import normalised
 from adcore.frontend.numpy.indexing.slices import element_or_view
 from adcore.frontend.numpy.indexing.views import WHOLE, is_none, one_for_each_axis
 from adcore.frontend.numpy.materialise import Target, allocate, clashes, computed, is_writeable, note_order
-from adcore.frontend.session import Frame
+from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
-    NUMPY,
     POISON,
+    STRONG,
     Abstract,
-    Array,
+    ArrayRef,
     Items,
     Lazy,
     ListRef,
     Num,
-    Slice,
+    SubscriptSlice,
     is_array,
     is_scalar,
 )
@@ -34,57 +34,57 @@ from adcore.ir.core import Value
 from adcore.ir.types import I64
 
 
-def positions(frame: Frame, node: ast.AST, part: Abstract) -> Abstract:
+def index_array(scope: FunctionScope, node: ast.AST, part: Abstract) -> Abstract:
     """A part of a subscript; lists of integers, and array expressions, as arrays."""
     if isinstance(part, (Items, ListRef)):
-        items = static_items(frame, part)
+        items = static_items(scope, part)
         if items and all(is_scalar(i) and scalar_type(i) == I64 for i in items):
-            return list_in_memory(frame, items, I64, None)
-        return frame.error(node, f"a subscript can't be {describe(part)}")
+            return list_in_memory(scope, items, I64, None)
+        return scope.error(node, f"a subscript can't be {describe(part)}")
     if isinstance(part, Lazy):
-        part = computed(frame, node, part)
+        part = computed(scope, node, part)
     if is_array(part) and part.element.kind not in "iu":  # type: ignore[union-attr]
-        return frame.error(node, "arrays used as indices must be of integer (or boolean) type")
+        return scope.error(node, "arrays used as indices must be of integer (or boolean) type")
     return part
 
 
 class _Places:
-    """Where `owner[parts]` reads or writes, for parts some of which are arrays of positions.
+    """Where `owner[parts]` reads or writes, for parts some of which are arrays of integers.
 
     `shape` is that of the result; `subscripts(index)` gives those of `array`, a view of the owner with slices done.
     """
 
-    def __init__(self, frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]) -> None:
-        self.frame, self.node = frame, node
-        full = one_for_each_axis(frame, node, owner, parts)
-        self.array: Array | None = None
+    def __init__(self, scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]) -> None:
+        self.scope, self.node = scope, node
+        full = one_for_each_axis(scope, node, owner, parts)
+        self.array: ArrayRef | None = None
         if full is None:
             return
-        if not isinstance(owner, Array) or any(map(is_none, full)):
-            frame.error(node, "arrays of positions together with new or other axes are not supported", "copy first")
+        if not isinstance(owner, ArrayRef) or any(map(is_none, full)):
+            scope.error(node, "arrays of positions together with new or other axes are not supported", "copy first")
             return
-        self.advanced = [k for k, p in enumerate(full) if not isinstance(p, Slice)]
-        sliced = element_or_view(frame, node, owner, [p if isinstance(p, Slice) else WHOLE for p in full])
-        if not isinstance(sliced, Array):
+        self.advanced = [k for k, p in enumerate(full) if not isinstance(p, SubscriptSlice)]
+        sliced = element_or_view(scope, node, owner, [p if isinstance(p, SubscriptSlice) else WHOLE for p in full])
+        if not isinstance(sliced, ArrayRef):
             return
         self.array = sliced
-        own = dims(frame, sliced)
-        self.parts = [operand(frame, full[k]) for k in self.advanced]
+        own = dims(scope, sliced)
+        self.parts = [operand(scope, full[k]) for k in self.advanced]
         if any(p is None for p in self.parts):
-            frame.error(node, "this subscript is not supported")
+            scope.error(node, "this subscript is not supported")
             self.array = None
             return
         self.own = own
-        self.broad: Shape = broadcast(frame, [p.shape for p in self.parts if p is not None])
+        self.broad: Shape = broadcast(scope, [p.shape for p in self.parts if p is not None])
         plain = [n for k, n in enumerate(own) if k not in self.advanced]
-        # NumPy puts the axes of the positions where they stand, or in front if slices separate them.
+        # NumPy puts the axes of integer arrays where they stand, or in front if slices separate them.
         together = self.advanced == list(range(self.advanced[0], self.advanced[-1] + 1))
         self.start = self.advanced[0] if together else 0
         self.shape: Shape = (*plain[: self.start], *self.broad, *plain[self.start :])
 
     def subscripts(self, index: Sequence[Value]) -> list[Value]:
         """Normalised subscripts of `array` for an element of the result."""
-        frame, rank = self.frame, len(self.broad)
+        scope, rank = self.scope, len(self.broad)
         inner = index[self.start : self.start + rank]
         others = iter([*index[: self.start], *index[self.start + rank :]])
         found: list[Value] = []
@@ -92,64 +92,64 @@ class _Places:
             if axis in self.advanced:
                 part = self.parts[self.advanced.index(axis)]
                 assert part is not None
-                where = materialise(frame, part.at(position(frame, inner, part.shape)), I64)
-                found.append(normalised(frame, where, length, axis))
+                where = materialise(scope, part.at(position(scope, inner, part.shape)), I64)
+                found.append(normalised(scope, where, length, axis))
             else:
                 found.append(next(others))
         return found
 
 
-def gathered(frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]) -> Abstract:
-    """`owner[positions]`: a copy."""
-    places = _Places(frame, node, owner, parts)
+def gathered(scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]) -> Abstract:
+    """`owner[index]`: a copy."""
+    places = _Places(scope, node, owner, parts)
     array = places.array
     if array is None:
         return POISON
-    copy = allocate(frame, places.shape, array.element)
-    source = operand(frame, array)
+    copy = allocate(scope, places.shape, array.element)
+    source = operand(scope, array)
     assert source is not None
-    note_order(frame, copy, source)
-    nest(frame, places.shape, lambda k: store(frame, node, load(frame, array, places.subscripts(k)), copy, k))
+    note_order(scope, copy, source)
+    nest(scope, places.shape, lambda k: store(scope, node, load(scope, array, places.subscripts(k)), copy, k))
     return copy
 
 
 def scatter(
-    frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract], value: Abstract, adding: bool = False
+    scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract], value: Abstract, adding: bool = False
 ) -> None:
-    """`owner[positions] = value`, of equal positions the last; `adding`: `np.add.at(owner, positions, value)`."""
-    places = _Places(frame, node, owner, [positions(frame, node, p) for p in parts])
-    array, source = places.array, operand(frame, value)
+    """`owner[index] = value`, of equal subscripts the last; `adding`: `np.add.at(owner, index, value)`."""
+    places = _Places(scope, node, owner, [index_array(scope, node, p) for p in parts])
+    array, source = places.array, operand(scope, value)
     if array is None:
         return
     if source is None:
-        frame.error(node, f"{describe(value)} can't be stored into an array")
+        scope.error(node, f"{describe(value)} can't be stored into an array")
         return
-    if not is_writeable(frame, owner):
+    if not is_writeable(scope, owner):
         return
     text = "shape mismatch: value array of shape {} could not be broadcast to indexing result of shape {}"
-    kept = fits(frame, places.shape, source.shape, text)
-    if clashes(frame, array, source, aligned=False):
-        found = operand(frame, computed(frame, node, source))
+    kept = fits(scope, places.shape, source.shape, text)
+    if clashes(scope, array, source, aligned=False):
+        found = operand(scope, computed(scope, node, source))
         assert found is not None
         source = found
     elements = source
     # All subscripts are looked at before the first store.
-    nest(frame, places.shape, lambda k: void(places.subscripts(k)))
+    nest(scope, places.shape, lambda k: void(places.subscripts(k)))
 
     def one(index: list[Value]) -> None:
         there = places.subscripts(index)
-        new = elements.at([*[frame.const(0)] * (len(elements.shape) - len(kept)), *position(frame, index, kept)])
+        new = elements.at([*[scope.const(0)] * (len(elements.shape) - len(kept)), *position(scope, index, kept)])
         if adding:
-            new = _sum(frame, load(frame, array, there), new, array)
-        store(frame, node, new, array, there)
+            new = _sum(scope, load(scope, array, there), new, array)
+        store(scope, node, new, array, there)
 
-    nest(frame, places.shape, one)
+    nest(scope, places.shape, one)
 
 
 def void(values: Sequence[Value]) -> None:
     """What computing them raises is all that is wanted."""
 
 
-def _sum(frame: Frame, old: Abstract, new: Abstract, array: Array) -> Abstract:
+def _sum(scope: FunctionScope, old: Abstract, new: Abstract, array: ArrayRef) -> Abstract:
     type_ = array.element if array.element.kind == "f" else I64
-    return Num(frame.emit("add", materialise(frame, old, type_), materialise(frame, new, type_)), NUMPY)
+    return Num(scope.emit("add", materialise(scope, old, type_), materialise(scope, new, type_)), STRONG)

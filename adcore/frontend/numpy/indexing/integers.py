@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 
 from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS, load
-from adcore.frontend.session import Frame, as_static_int
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    Constant,
     Num,
     Poison,
     is_scalar,
@@ -21,30 +21,30 @@ from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
 
-def integer(frame: Frame, node: ast.AST, value: Abstract) -> Value | None:
+def integer(scope: FunctionScope, node: ast.AST, value: Abstract) -> Value | None:
     """An integer subscript as an IR value; reports anything else."""
-    if isinstance(value, Array) and value.rank == 0 and value.element.kind in "iu":
-        value = load(frame, value, ())
-    if isinstance(value, Const) and as_static_int(value) is None:
-        frame.error(node, f"a subscript can't be {describe(value)}")
+    if isinstance(value, ArrayRef) and value.rank == 0 and value.element.kind in "iu":
+        value = load(scope, value, ())
+    if isinstance(value, Constant) and as_static_int(value) is None:
+        scope.error(node, f"a subscript can't be {describe(value)}")
         return None
-    if isinstance(value, Array):
-        frame.error(node, "a subscript that is an array is not supported here", ARRAY_EXPRESSIONS)
+    if isinstance(value, ArrayRef):
+        scope.error(node, "a subscript that is an array is not supported here", ARRAY_EXPRESSIONS)
         return None
     if not is_scalar(value):
         if not isinstance(value, Poison):
-            frame.error(node, f"a subscript can't be {describe(value)}")
+            scope.error(node, f"a subscript can't be {describe(value)}")
         return None
     if isinstance(value, Num) and value.type.kind == "f":
-        frame.error(node, "a subscript must be an integer, not a float", "write int(...) around it")
+        scope.error(node, "a subscript must be an integer, not a float", "write int(...) around it")
         return None
-    if refused_bool(frame, node, "a subscript or a length can't be", value) is not None:
+    if refused_bool(scope, node, "a subscript or a length can't be", value) is not None:
         return None
     if isinstance(value, Num) and value.type == BOOL:
-        return frame.emit("cast", value.value, type="i64")
-    return materialise(frame, value, I64)
+        return scope.emit("cast", value.value, type="i64")
+    return materialise(scope, value, I64)
 
 
-def normalised(frame: Frame, index: Value, length: Abstract, axis: int = 0) -> Value:
+def normalised(scope: FunctionScope, index: Value, length: Abstract, axis: int = 0) -> Value:
     """`index` as Python takes it: negative counts from the end, outside raises IndexError."""
-    return frame.emit("index", index, materialise(frame, length, I64), axis=axis)
+    return scope.emit("index", index, materialise(scope, length, I64), axis=axis)

@@ -9,16 +9,16 @@ from typing import Any
 
 from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS, dim, load
 from adcore.frontend.numpy.indexing.integers import integer, normalised
-from adcore.frontend.session import Frame, as_static_int
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
     Abstract,
-    Array,
-    Const,
+    ArrayRef,
+    Constant,
     Items,
     Num,
     Poison,
-    Slice,
+    SubscriptSlice,
     is_scalar,
 )
 from adcore.frontend.values.numbers import materialise, scalar_type
@@ -26,31 +26,31 @@ from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
 
-def subscripts(frame: Frame, node: ast.expr) -> list[Abstract]:
+def subscripts(scope: FunctionScope, node: ast.expr) -> list[Abstract]:
     """The parts of what stands between the brackets."""
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     found: list[Abstract] = []
     for part in parts:
         if isinstance(part, ast.Slice):
-            bounds = (NONE if b is None else frame.evaluate(b) for b in (part.lower, part.upper, part.step))
-            found.append(Slice(*bounds))
+            bounds = (NONE if b is None else scope.evaluate(b) for b in (part.lower, part.upper, part.step))
+            found.append(SubscriptSlice(*bounds))
         else:
-            value = frame.evaluate(part)
+            value = scope.evaluate(part)
             found += value.items if isinstance(value, Items) else [value]
     return found
 
 
-def expanded(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> list[Abstract] | None:
+def expanded(scope: FunctionScope, node: ast.AST, array: ArrayRef, parts: list[Abstract]) -> list[Abstract] | None:
     """One subscript per axis: `...` and missing ones become whole slices."""
-    whole = Slice(NONE, NONE, NONE)
-    dots = [k for k, p in enumerate(parts) if isinstance(p, Const) and p.value is Ellipsis]
+    whole = SubscriptSlice(NONE, NONE, NONE)
+    dots = [k for k, p in enumerate(parts) if isinstance(p, Constant) and p.value is Ellipsis]
     if any(isinstance(p, Poison) for p in parts):
         return None
-    if any(isinstance(p, Const) and p.value is None for p in parts):
-        frame.error(node, "`None` (a new axis) in a subscript is not supported here", ARRAY_EXPRESSIONS)
+    if any(isinstance(p, Constant) and p.value is None for p in parts):
+        scope.error(node, "`None` (a new axis) in a subscript is not supported here", ARRAY_EXPRESSIONS)
         return None
     if len(dots) > 1 or len(parts) - len(dots) > array.rank:
-        frame.error(
+        scope.error(
             node,
             f"too many indices: the array has {array.rank} axes, {len(parts) - len(dots)} were given",
             "pass an array of higher rank, or drop subscripts",
@@ -62,50 +62,52 @@ def expanded(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -
     return [*parts, *missing]
 
 
-def element_or_view(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> Abstract:
+def element_or_view(scope: FunctionScope, node: ast.AST, array: ArrayRef, parts: list[Abstract]) -> Abstract:
     """`array[parts]`: an element if every axis has an integer, otherwise a view."""
-    place = locate(frame, node, array, parts)
+    place = locate(scope, node, array, parts)
     if place is None:
         return Poison()
     view, index = place
-    return view if index is None else load(frame, view, index)
+    return view if index is None else load(scope, view, index)
 
 
-def locate(frame: Frame, node: ast.AST, array: Array, parts: list[Abstract]) -> tuple[Array, list[Value] | None] | None:
+def locate(
+    scope: FunctionScope, node: ast.AST, array: ArrayRef, parts: list[Abstract]
+) -> tuple[ArrayRef, list[Value] | None] | None:
     """Where `array[parts]` is: (array, normalised subscripts) of an element, or (view, None)."""
-    axes = expanded(frame, node, array, parts)
+    axes = expanded(scope, node, array, parts)
     if axes is None:
         return None
     operands: list[Value] = []
     shape: list[Abstract] = []
     text, whole = "", True
     for axis, part in enumerate(axes):
-        length = dim(frame, array, axis)
-        if isinstance(part, Slice):
-            bounds = slice_bounds(frame, node, part, length)
+        length = dim(scope, array, axis)
+        if isinstance(part, SubscriptSlice):
+            bounds = slice_bounds(scope, node, part, length)
             if bounds is None:
                 return None
             start, count, step, full = bounds
-            operands += [start, materialise(frame, count, I64), step]
+            operands += [start, materialise(scope, count, I64), step]
             shape.append(count)
             text, whole = text + "s", whole and full
         else:
             if is_scalar(part) and scalar_type(part) == BOOL and array.literal is None:
-                frame.error(node, "a bool is no subscript of an array", "write int(...) around it")
+                scope.error(node, "a bool is no subscript of an array", "write int(...) around it")
                 return None
-            index = integer(frame, node, part)
+            index = integer(scope, node, part)
             if index is None:
                 return None
-            operands.append(normalised(frame, index, length, axis))
+            operands.append(normalised(scope, index, length, axis))
             text += "i"
     if "s" not in text and (array.rank or not parts):
         return array, operands
     if not array.rank:
         return (array, []) if not parts else (array, None)
     attrs: dict[str, Any] = {"axes": text, "whole": True} if whole else {"axes": text}
-    value = frame.emit("view", array.value, *operands, **attrs)
-    kinds = None if array.kinds is None else frame.emit("view", array.kinds, *operands, **attrs)
-    view = replace(array, value=value, shape=tuple(shape), kinds=kinds)
+    value = scope.emit("view", array.value, *operands, **attrs)
+    flags = None if array.weak_flags is None else scope.emit("view", array.weak_flags, *operands, **attrs)
+    view = replace(array, value=value, shape=tuple(shape), weak_flags=flags)
     return view, None
 
 
@@ -113,15 +115,15 @@ Bounds = tuple[Value, Abstract, Value, bool]
 """(start, count, step, whole axis) of a slice."""
 
 
-def slice_bounds(frame: Frame, node: ast.AST, part: Slice, length: Abstract) -> Bounds | None:
+def slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, length: Abstract) -> Bounds | None:
     """A slice clamped as Python clamps."""
-    found = _slice_bounds(frame, node, part, length)
-    if found is not None and isinstance(found[1], Num) and _at_most_one(frame, part):
-        frame.session.at_most_one.add(found[1].value)
+    found = _slice_bounds(scope, node, part, length)
+    if found is not None and isinstance(found[1], Num) and _at_most_one(scope, part):
+        scope.session.at_most_one.add(found[1].value)
     return found
 
 
-def _at_most_one(frame: Frame, part: Slice) -> bool:
+def _at_most_one(scope: FunctionScope, part: SubscriptSlice) -> bool:
     """`x[:1]`, `x[-1:]`, `x[i : i + 1]`."""
     low, high = as_static_int(part.lo), as_static_int(part.hi)
     if part.lo is NONE:
@@ -130,15 +132,15 @@ def _at_most_one(frame: Frame, part: Slice) -> bool:
         return (low == -1 and part.hi is NONE) or (high == low + 1 and (low < 0) == (high < 0))
     if not (isinstance(part.lo, Num) and isinstance(part.hi, Num)):
         return False
-    found = frame.builder.definition(part.hi.value)
-    return found is not None and found.op == "add" and set(found.operands) == {part.lo.value, frame.const(1)}
+    found = scope.builder.definition(part.hi.value)
+    return found is not None and found.op == "add" and set(found.operands) == {part.lo.value, scope.const(1)}
 
 
-def _slice_bounds(frame: Frame, node: ast.AST, part: Slice, length: Abstract) -> Bounds | None:
+def _slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, length: Abstract) -> Bounds | None:
     step = 1 if part.step is NONE else as_static_int(part.step)
     if not step:
         if not isinstance(part.step, Poison):
-            frame.error(node, "the step of a slice must be a constant other than 0", "write the step as a number")
+            scope.error(node, "the step of a slice must be a constant other than 0", "write the step as a number")
         return None
     known = as_static_int(length)
     bounds = [part.lo, part.hi]
@@ -146,79 +148,81 @@ def _slice_bounds(frame: Frame, node: ast.AST, part: Slice, length: Abstract) ->
     if known is not None and all(b is NONE or s is not None for b, s in zip(bounds, statics, strict=True)):
         start, stop, _ = slice(statics[0], statics[1], step).indices(known)
         count = len(range(start, stop, step))
-        return frame.const(max(start, 0)), Const(count), frame.const(step), (start, count, step) == (0, known, 1)
-    n = materialise(frame, length, I64)
+        return scope.const(max(start, 0)), Constant(count), scope.const(step), (start, count, step) == (0, known, 1)
+    n = materialise(scope, length, I64)
     if part.lo is NONE and part.hi is NONE and step == 1:
-        return frame.const(0), length, frame.const(1), True
+        return scope.const(0), length, scope.const(1), True
     if step > 0 and (statics[0] or 0) >= 0 and (part.lo is NONE or statics[0] is not None):
-        return _from_front(frame, node, part, statics[0] or 0, n, step)
-    low, high = _clamped(frame, node, bounds, n, step)
+        return _from_front(scope, node, part, statics[0] or 0, n, step)
+    low, high = _clamped(scope, node, bounds, n, step)
     if low is None or high is None:
         return None
-    zero = frame.const(0)
-    distance = frame.emit("sub", high, low, exact=True) if step > 0 else frame.emit("sub", low, high, exact=True)
-    distance = _rounded_up(frame, distance, abs(step))
-    count_value = frame.emit("maximum", distance, zero)
+    zero = scope.const(0)
+    distance = scope.emit("sub", high, low, exact=True) if step > 0 else scope.emit("sub", low, high, exact=True)
+    distance = _rounded_up(scope, distance, abs(step))
+    count_value = scope.emit("maximum", distance, zero)
     # An empty slice of a negative step may start at -1, which is no position.
-    start_value = low if step > 0 else frame.emit("maximum", low, zero)
-    return start_value, Num(count_value), frame.const(step), False
+    start_value = low if step > 0 else scope.emit("maximum", low, zero)
+    return start_value, Num(count_value), scope.const(step), False
 
 
-def _from_front(frame: Frame, node: ast.AST, part: Slice, start: int, n: Value, step: int) -> Bounds | None:
+def _from_front(
+    scope: FunctionScope, node: ast.AST, part: SubscriptSlice, start: int, n: Value, step: int
+) -> Bounds | None:
     """A slice that starts at a known position: it may lie behind the end, as nothing is there then. So the start stays
     a constant, from which later passes profit."""
     stop = as_static_int(part.hi)
-    zero = frame.const(0)
+    zero = scope.const(0)
     if part.hi is NONE or (stop is not None and stop < 0):
         offset = (stop or 0) - start
-        distance = frame.emit("add", n, frame.const(offset), exact=True) if offset else n
+        distance = scope.emit("add", n, scope.const(offset), exact=True) if offset else n
         clamps = offset < 0
     else:
-        high = _clamped(frame, node, (NONE, part.hi), n, 1)[1]
+        high = _clamped(scope, node, (NONE, part.hi), n, 1)[1]
         if high is None:
             return None
-        distance = frame.emit("sub", high, frame.const(start), exact=True) if start else high
+        distance = scope.emit("sub", high, scope.const(start), exact=True) if start else high
         clamps = start > 0
-    distance = _rounded_up(frame, distance, step)
+    distance = _rounded_up(scope, distance, step)
     if clamps:
-        distance = frame.emit("maximum", distance, zero)
-    return frame.const(start), Num(distance), frame.const(step), False
+        distance = scope.emit("maximum", distance, zero)
+    return scope.const(start), Num(distance), scope.const(step), False
 
 
-def _rounded_up(frame: Frame, distance: Value, step: int) -> Value:
+def _rounded_up(scope: FunctionScope, distance: Value, step: int) -> Value:
     """How many steps it takes to get so far."""
     if step == 1:
         return distance
-    padded = frame.emit("add", distance, frame.const(step - 1), exact=True)
-    return frame.emit("floordiv", padded, frame.const(step))
+    padded = scope.emit("add", distance, scope.const(step - 1), exact=True)
+    return scope.emit("floordiv", padded, scope.const(step))
 
 
 def _clamped(
-    frame: Frame, node: ast.AST, bounds: Sequence[Abstract], n: Value, step: int
+    scope: FunctionScope, node: ast.AST, bounds: Sequence[Abstract], n: Value, step: int
 ) -> tuple[Value | None, Value | None]:
     """Both bounds inside what Python allows: 0..n for positive steps, -1..n-1 for negative ones."""
-    one, zero = frame.const(1), frame.const(0)
+    one, zero = scope.const(1), scope.const(0)
     if step > 0:
         least, most, defaults = zero, n, (zero, n)
     else:
-        most, least = frame.emit("sub", n, one, exact=True), frame.const(-1)
+        most, least = scope.emit("sub", n, one, exact=True), scope.const(-1)
         defaults = (most, least)
     found: list[Value | None] = []
     for bound, default in zip(bounds, defaults, strict=True):
         if bound is NONE:
             found.append(default)
             continue
-        value = integer(frame, node, bound)
+        value = integer(scope, node, bound)
         if value is None:
             found.append(None)
             continue
         static = as_static_int(bound)
         if static is None:
-            from_end = frame.emit("maximum", frame.emit("add", value, n), least)
-            from_start = frame.emit("minimum", value, most)
-            found.append(frame.emit("select", frame.emit("lt", value, zero), from_end, from_start))
+            from_end = scope.emit("maximum", scope.emit("add", value, n), least)
+            from_start = scope.emit("minimum", value, most)
+            found.append(scope.emit("select", scope.emit("lt", value, zero), from_end, from_start))
         elif static < 0:
-            found.append(frame.emit("maximum", frame.emit("add", n, value, exact=True), least))
+            found.append(scope.emit("maximum", scope.emit("add", n, value, exact=True), least))
         else:
-            found.append(zero if static == 0 and step > 0 else frame.emit("minimum", value, most))
+            found.append(zero if static == 0 and step > 0 else scope.emit("minimum", value, most))
     return found[0], found[1]

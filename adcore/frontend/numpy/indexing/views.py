@@ -9,72 +9,83 @@ from adcore.frontend.numpy.elements import dims, load
 from adcore.frontend.numpy.indexing.integers import integer, normalised
 from adcore.frontend.numpy.indexing.slices import element_or_view, locate, slice_bounds
 from adcore.frontend.numpy.materialise import Target, base, target_shape
-from adcore.frontend.session import Frame
-from adcore.frontend.values.abstract import NONE, POISON, Abstract, Array, Const, Expanded, Reshaped, Slice
+from adcore.frontend.session import FunctionScope
+from adcore.frontend.values.abstract import (
+    NONE,
+    POISON,
+    Abstract,
+    ArrayRef,
+    Constant,
+    Expanded,
+    Reshaped,
+    SubscriptSlice,
+)
 from adcore.ir.core import Value
 
-WHOLE = Slice(NONE, NONE, NONE)
+WHOLE = SubscriptSlice(NONE, NONE, NONE)
 
 
-def view(frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]) -> Abstract:
+def view(scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]) -> Abstract:
     """`owner[parts]` for integers, slices and new axes."""
-    if isinstance(owner, Array) and not any(p is NONE or is_none(p) for p in parts):
-        return element_or_view(frame, node, owner, parts)
-    found = place(frame, node, owner, parts)
+    if isinstance(owner, ArrayRef) and not any(p is NONE or is_none(p) for p in parts):
+        return element_or_view(scope, node, owner, parts)
+    found = place(scope, node, owner, parts)
     if found is None:
         return POISON
     target, index = found
-    return target if index is None else load(frame, base(target), index)
+    return target if index is None else load(scope, base(target), index)
 
 
 def is_none(part: Abstract) -> bool:
-    return isinstance(part, Const) and part.value is None
+    return isinstance(part, Constant) and part.value is None
 
 
 def place(
-    frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]
+    scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]
 ) -> tuple[Target, list[Value] | None] | None:
     """Where `owner[parts]` is: an element (of the base) if there are subscripts, otherwise a view."""
-    if isinstance(owner, Array) and not any(map(is_none, parts)):
-        return locate(frame, node, owner, parts)
-    full = one_for_each_axis(frame, node, owner, parts)
+    if isinstance(owner, ArrayRef) and not any(map(is_none, parts)):
+        return locate(scope, node, owner, parts)
+    full = one_for_each_axis(scope, node, owner, parts)
     if full is None:
         return None
     if isinstance(owner, Reshaped):
-        return _place_in_reshaped(frame, node, owner, full)
+        return _place_in_reshaped(scope, node, owner, full)
     inner: dict[int, Abstract] = dict.fromkeys(range(base(owner).rank), WHOLE)
     axes: list[tuple[int | None, Abstract]] = []
     own = owner.axes if isinstance(owner, Expanded) else tuple(range(owner.rank))
-    lengths = target_shape(frame, owner)
+    lengths = target_shape(scope, owner)
     k = 0
     for part in full:
         if is_none(part):
-            axes.append((None, Const(1)))
+            axes.append((None, Constant(1)))
             continue
         axis, length = own[k], lengths[k]
         k += 1
         if axis is not None:
             inner[axis] = part
-            if isinstance(part, Slice):
+            if isinstance(part, SubscriptSlice):
                 axes.append((axis, length))
-        elif isinstance(part, Slice):
+        elif isinstance(part, SubscriptSlice):
             if part.lo is not NONE or part.hi is not NONE or part.step is not NONE:
-                frame.error(node, "a slice of a new axis is not supported", "write `:` for it")
+                scope.error(node, "a slice of a new axis is not supported", "write `:` for it")
                 return None
             axes.append((None, length))
-        elif (index := integer(frame, node, part)) is None:
+        elif (index := integer(scope, node, part)) is None:
             return None
         else:
-            normalised(frame, index, length, k - 1)
-    return _rebuilt(frame, node, owner, [inner[axis] for axis in sorted(inner)], axes)
+            normalised(scope, index, length, k - 1)
+    return _rebuilt(scope, node, owner, [inner[axis] for axis in sorted(inner)], axes)
 
 
-def one_for_each_axis(frame: Frame, node: ast.AST, owner: Target, parts: list[Abstract]) -> list[Abstract] | None:
+def one_for_each_axis(
+    scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]
+) -> list[Abstract] | None:
     """One subscript for each axis of `owner`, and new axes between them."""
     count = sum(not is_none(p) and not _is_dots(p) for p in parts)
     dots = [k for k, p in enumerate(parts) if _is_dots(p)]
     if len(dots) > 1 or count > owner.rank:
-        frame.error(
+        scope.error(
             node,
             f"too many indices: the array has {owner.rank} axes, {count} were given",
             "pass an array of higher rank, or drop subscripts",
@@ -86,14 +97,14 @@ def one_for_each_axis(frame: Frame, node: ast.AST, owner: Target, parts: list[Ab
 
 
 def _is_dots(part: Abstract) -> bool:
-    return isinstance(part, Const) and part.value is Ellipsis
+    return isinstance(part, Constant) and part.value is Ellipsis
 
 
 def _rebuilt(
-    frame: Frame, node: ast.AST, owner: Target, inner: list[Abstract], axes: list[tuple[int | None, Abstract]]
+    scope: FunctionScope, node: ast.AST, owner: Target, inner: list[Abstract], axes: list[tuple[int | None, Abstract]]
 ) -> tuple[Target, list[Value] | None] | None:
     """The view with these subscripts of its base, and these axes (numbered as before) around them."""
-    found = locate(frame, node, base(owner), inner)
+    found = locate(scope, node, base(owner), inner)
     if found is None:
         return None
     array, index = found
@@ -101,23 +112,23 @@ def _rebuilt(
         if not axes:
             return array, index
         # A view without axes of its own under new axes: an array of one element.
-        array = _one_element(frame, array, index)
+        array = _one_element(scope, array, index)
         kept: dict[int, int] = {}
     else:
-        kept = {axis: k for k, axis in enumerate(a for a, p in enumerate(inner) if isinstance(p, Slice))}
-    lengths = dims(frame, array)
+        kept = {axis: k for k, axis in enumerate(a for a, p in enumerate(inner) if isinstance(p, SubscriptSlice))}
+    lengths = dims(scope, array)
     shape = [length if axis is None else lengths[kept[axis]] for axis, length in axes]
     writeable = owner.writeable
     return Expanded(array, tuple(None if a is None else kept[a] for a, _ in axes), tuple(shape), writeable), None
 
 
-def _one_element(frame: Frame, array: Array, index: list[Value]) -> Array:
-    value = frame.emit("view", array.value, *index, axes="i" * array.rank)
-    return Array(value, array.root, array.writeable, array.kind, None, (), array.local)
+def _one_element(scope: FunctionScope, array: ArrayRef, index: list[Value]) -> ArrayRef:
+    value = scope.emit("view", array.value, *index, axes="i" * array.rank)
+    return ArrayRef(value, array.root, array.writeable, array.weak, None, (), array.local)
 
 
 def _place_in_reshaped(
-    frame: Frame, node: ast.AST, owner: Reshaped, full: list[Abstract]
+    scope: FunctionScope, node: ast.AST, owner: Reshaped, full: list[Abstract]
 ) -> tuple[Target, list[Value] | None] | None:
     """A part of a view with other subscripts: an element, or a view whose subscripts go through both."""
     fixed: list[Value | None] = []
@@ -126,35 +137,35 @@ def _place_in_reshaped(
     lengths = iter(enumerate(owner.shape))
     for part in full:
         if is_none(part):
-            shape.append(Const(1))
+            shape.append(Constant(1))
             cuts.append(None)
             continue
         axis, length = next(lengths)
-        if isinstance(part, Slice):
-            bounds = slice_bounds(frame, node, part, length)
+        if isinstance(part, SubscriptSlice):
+            bounds = slice_bounds(scope, node, part, length)
             if bounds is None:
                 return None
             start, count, step, _ = bounds
             shape.append(count)
             cuts.append((start, step))
             fixed.append(None)
-        elif (index := integer(frame, node, part)) is None:
+        elif (index := integer(scope, node, part)) is None:
             return None
         else:
-            fixed.append(normalised(frame, index, length, axis))
+            fixed.append(normalised(scope, index, length, axis))
     if not shape:
         return base(owner), owner.through([k for k in fixed if k is not None])
 
     def through(index: Sequence[Value]) -> list[Value]:
-        moved = iter(_moved(frame, k, cut) for k, cut in zip(index, cuts, strict=True) if cut is not None)
+        moved = iter(_moved(scope, k, cut) for k, cut in zip(index, cuts, strict=True) if cut is not None)
         return owner.through([next(moved) if known is None else known for known in fixed])
 
     return Reshaped(owner.base, tuple(shape), through, owner.writeable, whole=False), None
 
 
-def _moved(frame: Frame, k: Value, cut: tuple[Value, Value]) -> Value:
+def _moved(scope: FunctionScope, k: Value, cut: tuple[Value, Value]) -> Value:
     """The subscript in front of a slice (start, step)."""
     start, step = cut
-    if step is not frame.const(1):
-        k = frame.emit("mul", k, step, exact=True)
-    return k if start is frame.const(0) else frame.emit("add", start, k, exact=True)
+    if step is not scope.const(1):
+        k = scope.emit("mul", k, step, exact=True)
+    return k if start is scope.const(0) else scope.emit("add", start, k, exact=True)

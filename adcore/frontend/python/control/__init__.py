@@ -1,0 +1,1 @@
+"""Control flow: blocks, branches, loops, exceptions."""

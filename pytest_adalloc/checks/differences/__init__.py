@@ -1,0 +1,1 @@
+"""The gradient against finite differences: where they are taken, how good they are, and the verdict."""

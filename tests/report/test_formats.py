@@ -1,0 +1,33 @@
+"""The table of reports: every entry leads to a report, and every flag is documented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_adalloc.integration.flags import FLAGS
+from pytest_adalloc.report.formats import FORMATS, ReportFormat, asked_for
+from pytest_adalloc.report.reporting import Document, Report
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
+def test_every_entry_leads_to_a_report(entry: ReportFormat) -> None:
+    report = entry.load()
+    assert isinstance(report, Report)
+    assert not isinstance(report, Document) or report.name == entry.name
+
+
+def test_flags_have_names_of_their_own_and_a_line_in_the_readme() -> None:
+    assert len({flag.name for flag in FLAGS}) == len(FLAGS)
+    text = README.read_text()
+    assert [flag.option for flag in FLAGS if f"`{flag.option}" not in text] == []
+
+
+def test_what_is_asked_for_speaks_in_order() -> None:
+    every = {flag.name: "x" for entry in FORMATS for flag in entry.flags}
+    assert [entry.name for entry in asked_for(every)] == ["json", "html", "pprof", "baseline", "github"]
+    assert [entry.name for entry in asked_for({"update_baseline": True})] == ["baseline"]
+    assert asked_for({"json": "", "github": False}) == []

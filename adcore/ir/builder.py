@@ -13,8 +13,10 @@ from adcore.source import Span
 
 
 class EffectsInfo(Protocol):
-    """What the verifier asks of the effects that an op declares."""
+    """What the IR layer asks of the effects that an op declares."""
 
+    @property
+    def raises(self) -> str: ...
     def problems(self, types: Sequence[Type]) -> list[str]: ...
 
 
@@ -78,7 +80,7 @@ class Builder:
 
     def append(self, instr: Instr) -> None:
         """Append a ready-made instruction to the innermost open region."""
-        if self.late and instr.op in ("alloc", "push"):
+        if self.late and (effects := self.ops[instr.op].effects) is not None and effects.raises == "memory":
             instr = replace(instr, attrs={**instr.attrs, "late": True})
         self._bodies[-1].append(instr)
 

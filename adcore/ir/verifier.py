@@ -63,7 +63,7 @@ class _Verifier:
         check = getattr(self, f"_{instr.op}", None)
         if check is not None:
             check(instr)
-        elif instr.op not in ("call", "pop") or instr.op == "pop":
+        elif instr.op != "call":
             self._plain(instr)
 
     def _plain(self, instr: Instr) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from weakref import ref
 
@@ -90,3 +92,12 @@ def test_what_is_forgotten_is_found_again() -> None:
 def test_what_is_simple_is_not_looked_at_again() -> None:
     function = simplify(random_program(0), TABLE)
     assert simplify(function, TABLE) is function
+
+
+def test_nobody_makes_an_analysis_by_hand() -> None:
+    """It would be found out again, and again by the next."""
+    made = re.compile(r"\b(Structure|Affine|Bounds|Conflicts|Dependence|Ranges)\((?!\w*:)")
+    root = Path(__file__).parents[2] / "adcore"
+    own = ("structure", "forms", "bounds", "conflicts", "dependence", "ranges")
+    found = [str(p.relative_to(root)) for p in root.rglob("*.py") if p.stem not in own and made.search(p.read_text())]
+    assert found == []

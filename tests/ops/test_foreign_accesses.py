@@ -1,8 +1,11 @@
-"""Loads, stores and sums by other names, with operands in another order: passes do to them what they do to ours.
+"""Loads, stores, sums, views and allocations by other names, with operands in another order: passes do to them what
+they do to ours.
 
 store %v, %a, %i       ->   put %a, %v, %i
 load %a, %i            ->   take %a, %i
 accumulate %v, %a, %i  ->   grow %a, %v, %i
+view %a, ...           ->   window %a, ...
+alloc %n               ->   room %n
 """
 
 from __future__ import annotations
@@ -41,16 +44,18 @@ def evaluate_grow(array: Any, value: Any, *index: int) -> None:
     array[index] += value
 
 
-LOAD, STORE, SUM = TABLE["load"], TABLE["store"], TABLE["accumulate"]
+LOAD, STORE, SUM, VIEW, ALLOC = (TABLE[name] for name in ("load", "store", "accumulate", "view", "alloc"))
 
 OPS = (
     Op("take", LOAD.type_rule, LOAD.evaluate, cost=LOAD.cost, effects=LOAD.effects),
     Op("put", swapped(STORE.type_rule), evaluate_put, cost=STORE.cost, effects=Effects((writes(0, value=1, at=2),))),
+    Op("window", VIEW.type_rule, VIEW.evaluate, cost=VIEW.cost, effects=VIEW.effects),
+    Op("room", ALLOC.type_rule, ALLOC.evaluate, cost=ALLOC.cost, effects=ALLOC.effects),
     Op("grow", swapped(SUM.type_rule), evaluate_grow, cost=SUM.cost, effects=Effects((adds(0, value=1, at=2),))),
 )
 
 FOREIGN = Table({**TABLE, **{op.name: op for op in OPS}})
-NAMES = {"load": "take", "store": "put", "accumulate": "grow"}
+NAMES = {"load": "take", "store": "put", "accumulate": "grow", "view": "window", "alloc": "room"}
 
 
 def in_foreign_words(function: Function) -> Function:
@@ -60,7 +65,7 @@ def in_foreign_words(function: Function) -> Function:
         if instr.op not in NAMES:
             return (instr,)
         operands = instr.operands
-        if instr.op != "load":
+        if instr.op in TABLE.puts:
             operands = (operands[1], operands[0], *operands[2:])
         return (Instr(NAMES[instr.op], operands, instr.results, instr.attrs, (), instr.span),)
 

@@ -57,11 +57,9 @@ def runs_in(structure: Structure, instr: Instr, loops: Collection[Instr]) -> boo
     return any(loop in loops for loop in structure.loops(structure.home[instr])[:1])
 
 
-PULLED = frozenset({
-    "const", "dim", "count", "add", "sub", "mul", "neg", "minimum", "maximum", "floordiv", "view", "transpose", "item",
-})  # fmt: skip
-"""Instructions outside a loop that are repeated where its body becomes a function, so that its subscripts stay affine
-and its arrays are seen through their roots."""
+PULLED = frozenset({"const", "dim", "count", "add", "sub", "mul", "neg", "minimum", "maximum", "floordiv"})
+"""Instructions outside a loop that are repeated, as views are, where its body becomes a function: so that its
+subscripts stay affine and its arrays are seen through their roots."""
 
 
 def surroundings(structure: Structure, loop: Instr) -> tuple[tuple[Instr, ...], tuple[Value, ...]]:
@@ -73,7 +71,7 @@ def surroundings(structure: Structure, loop: Instr) -> tuple[tuple[Instr, ...], 
         instr = structure.definition.get(value)
         # A float may carry a derivative: its adjoint belongs to where it is computed.
         apart = instr is not None and instr.op != "const" and is_float(value.type)
-        if instr is None or instr.op not in PULLED or apart:
+        if instr is None or not (instr.op in PULLED or instr.op in structure.ops.views) or apart:
             inputs[value] = None
         elif instr not in pulled:
             for operand in instr.operands:

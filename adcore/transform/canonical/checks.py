@@ -48,8 +48,6 @@ from adcore.transform.loop_building import emit_form
 
 ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "abs", "floordiv", "mod"})
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
-HARMLESS = frozenset({"alloc", "push"})
-"""May raise for want of memory only, which is no error of the user's program."""
 
 
 def simplify_checks(function: Function, ops: Table) -> Function:
@@ -143,7 +141,7 @@ class Findings:
         if instr.regions:
             stops = instr.op == "while" or (nested and instr in self.before)
             return stops or any(self._may_stop(i, True) for r in instr.regions for i in r.body)
-        if instr in self.exact or instr.op in HARMLESS:
+        if instr in self.exact or self.ops.effects[instr.op].raises == "memory":
             return False
         if instr in self.plain:
             return nested and instr in self.in_place

@@ -62,6 +62,7 @@ from collections.abc import Callable, Mapping
 from adcore.analysis.planning.temporaries import Fill
 from adcore.ir.builder import Builder
 from adcore.ir.core import Instr, Region, Value
+from adcore.ops import Table
 
 PrimalOf = Callable[[Value], Value]
 PutRow = Callable[[Value, Value], None]
@@ -130,12 +131,18 @@ class _Copy:
         if instr.op in ("for", "if"):
             self.structured(instr)
             return
-        attrs = {**instr.attrs, "exact": True} if instr.op in CHECKED else instr.attrs
+        attrs = {**instr.attrs, "exact": True} if self.has_passed(instr) else instr.attrs
         operands = [self.value(v) for v in instr.operands]
         if instr.results:
             self.names[instr.result] = self.builder.emit(instr.op, *operands, hint=instr.result.hint, **attrs)
         else:
             self.builder.emit_many(instr.op, operands, attrs)
+
+    def has_passed(self, instr: Instr) -> bool:
+        """Whether it is something that might have stopped the forward sweep, and did not."""
+        assert isinstance(self.builder.ops, Table)
+        effects = self.builder.ops.effects[instr.op]
+        return effects.pure and effects.raises != "never"
 
     def structured(self, instr: Instr) -> None:
         """A loop or branch with the carried values (or results) that belong to the slice."""
@@ -165,6 +172,3 @@ class _Copy:
                     self.instr(instr)
             opened.yields = tuple(self.value(region.yields[k]) for k in kept)
         return opened.region
-
-
-CHECKED = frozenset({"add", "sub", "mul", "neg", "abs", "floordiv", "mod", "pow", "index"})

@@ -155,7 +155,7 @@ class SelectionSearch:
         inside = [i for region in self.loop.regions for i in walk(region)]
         marked = depending_on(self.dependence, self.ops, inside, [r.params[k + 1] for r in self.loop.regions])
         passed = {y for j, y in enumerate(self.body.yields) if j not in members}
-        pushed = {v for i in inside if i.op == "push" for v in i.operands}
+        pushed = {v for i in inside if self.ops.effects[i.op].ordered for v in i.operands}
         arrays = {v for v in marked if not isinstance(v.type, Scalar)}
         return bool(arrays or marked & passed or marked & pushed)
 

@@ -39,7 +39,7 @@ from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
 from adcore.source import Span
-from adcore.transform.canonical.checks import HARMLESS, of_floats
+from adcore.transform.canonical.checks import of_floats
 
 NEVER = 2**63 - 1
 """The key of a loop in which nothing failed."""
@@ -97,7 +97,7 @@ class _Sinking:
         return True
 
     def _may_stop(self, instr: Instr) -> bool:
-        harmless = instr.op in HARMLESS and not instr.regions
+        harmless = self.ops.effects[instr.op].raises == "memory"
         return not harmless and (bool(instr.regions) or may_stop(instr, self.ops, self.definition))
 
     def _checks(self, region: Region) -> bool:

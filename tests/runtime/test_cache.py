@@ -123,3 +123,13 @@ def test_every_module_of_the_compiler_counts() -> None:
     found = {name for name, _ in environment._modules(environment.PACKAGE)}
     package = Path(adcore.__file__).parent
     assert found == {str(path.relative_to(package)) for path in package.rglob("*.py")}
+
+
+def test_another_c_library_is_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code may call vector functions that an older one does not have."""
+    found = [environment.environment("compiler")]
+    monkeypatch.setattr(os, "confstr", lambda name: "glibc 2.0")
+    found.append(environment.environment("compiler"))
+    monkeypatch.delattr(os, "confstr")
+    found.append(environment.environment("compiler"))
+    assert len(set(found)) == 3

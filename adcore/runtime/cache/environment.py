@@ -22,7 +22,7 @@ def environment(compiler: str) -> tuple[str, ...]:
     """Texts that are the same in every process whose compiles give the same code; `compiler` is `sources()`."""
     return (
         compiler, llvm_version(), np.__version__, sys.version, sys.implementation.name, sys.platform,
-        str(sys.flags.optimize), cpu(),
+        str(sys.flags.optimize), c_library(), cpu(),
     )  # fmt: skip
 
 
@@ -67,6 +67,16 @@ def llvm_version() -> str:
                            if e.name.endswith((".so", ".dylib", ".dll")))  # fmt: skip
     with open(os.path.join(base, "_version.py")) as file:
         return f"{file.read()} {libraries}"
+
+
+def c_library() -> str:
+    """Which C library runs: its vector functions, which code may call, are not the same in every version.
+
+    The same interpreter on the same processor may meet another one: containers share a home."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
+    except (AttributeError, OSError, ValueError):
+        return "unknown"
 
 
 def cpu() -> str:

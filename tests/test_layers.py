@@ -36,12 +36,6 @@ LAYERS: dict[str, set[str]] = {
 # Above the layers: the driver, and what users import.
 FACE = {"__init__", "__main__", "activities", "api", "driver"}
 
-# Circles that are still there: the owner of the last import in one takes its line away.
-KNOWN_CIRCLES = (
-    {"adcore.ops", "adcore.ops.custom"},
-    {"adcore.lower.control_flow", "adcore.lower.lowering", "adcore.lower.product_calls"},
-)  # fmt: skip
-
 # The plugin, from the bottom up. What its hooks agree on comes first, and their rooms.
 AGREED = {"hooks.entries", "hooks.errors", "hooks.layout", "hooks.reports"}
 PLUGIN_LAYERS: dict[str, set[str]] = {
@@ -144,10 +138,7 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
 
 def test_no_import_circles() -> None:
     found = [c for package in ("adcore", "pytest_adalloc") for c in circles(import_graph(package))]
-    new = [sorted(c) for c in found if not any(c <= known for known in KNOWN_CIRCLES)]
-    assert new == [], "modules that import each other: move what they share below them"
-    gone = [sorted(known) for known in KNOWN_CIRCLES if not any(c <= known for c in found)]
-    assert gone == [], "these circles are no more: take them out of KNOWN_CIRCLES"
+    assert found == [], "modules that import each other: move what they share below them"
 
 
 def plugin_layer(name: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from adcore.ir.builder import Builder
 from adcore.ir.core import Attributes, Function, Region, free_values
 from adcore.ir.interpreter import interpret
 from adcore.ir.types import Scalar, Type, is_float
@@ -40,7 +41,7 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """A function of numbers with one float result: its IR, or its address."""
+    """A function of numbers with one float result: its IR, in the ops of `ops`, or its address."""
 
     name: str
     params: tuple[Scalar, ...]
@@ -48,6 +49,7 @@ class Code:
     body: Function | None = field(default=None, repr=False)
     native: Native | None = None
     rules: Rules | None = field(default=None, repr=False)
+    ops: Table | None = field(default=None, repr=False)
     number: int = field(default_factory=lambda: next(_numbers))
 
     def __repr__(self) -> str:
@@ -60,10 +62,9 @@ class Code:
     def evaluate(self, *operands: Any) -> Any:
         if self.native is not None:
             return self.native.call(*operands)
-        from adcore.ops import TABLE
-
         assert self.body is not None
-        return interpret(self.body, TABLE, operands)[0]
+        assert self.ops is not None
+        return interpret(self.body, self.ops, operands)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +92,11 @@ def part_of(function: Function, position: int, name: str, ops: Table) -> Part:
     types = tuple(p.type for p in params if isinstance(p.type, Scalar))
     assert isinstance(result.type, Scalar)
     whole = replace(function, region=Region(params, tuple(reversed(body)), (result,)))
-    return Part(Code(name, types, result.type, whole), uses)
+    return Part(Code(name, types, result.type, whole, ops=ops), uses)
 
 
-def call(code: Code, operands: Sequence[Expr]) -> Expr:
-    """The instruction that applies `code`."""
-    builder = operands[0].builder
+def call(builder: Builder, code: Code, operands: Sequence[Expr]) -> Expr:
+    """The instruction that applies `code`; a constant takes no operands."""
     return Expr(builder, builder.emit(code.op, *(o.value for o in operands), code=code))
 
 
@@ -114,7 +114,7 @@ def tangent(*given: Any, code: Code) -> Expr:
     floats = [k for k, type_ in enumerate(code.params) if is_float(type_)]
     if code.rules.tangent is not None:
         moved = [directions[k] if directions[k] is not None else primal[k].lift(0.0) for k in floats]
-        return call(code.rules.tangent(), [*primal, *moved])
+        return call(primal[-1].builder, code.rules.tangent(), [*primal, *moved])
     total: Expr = primal[-1].lift(0.0)
     for k, term in zip(floats, adjoint(*primal, primal[-1].lift(1.0), code=code, only_floats=True), strict=True):
         if term is not None and directions[k] is not None:
@@ -131,12 +131,12 @@ def adjoint(*given: Any, code: Code, only_floats: bool = False) -> list[Expr | N
     if code.rules.adjoint is not None:
         operands = [*primal, cotangent]
         for part in code.rules.adjoint():
-            found.append(call(part.code, [operands[k] for k in part.uses]) if part.code is not None else None)
+            found.append(call(cotangent.builder, part.code, [operands[k] for k in part.uses]) if part.code else None)
     else:
         assert code.rules.tangent is not None
         for k in floats:
             unit = [primal[j].lift(1.0 if j == k else 0.0) for j in floats]
-            partial = call(code.rules.tangent(), [*primal, *unit])
+            partial = call(cotangent.builder, code.rules.tangent(), [*primal, *unit])
             found.append(_as(_as(partial, cotangent.type) * cotangent, code.params[k]))
     if only_floats:
         return found

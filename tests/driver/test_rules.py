@@ -167,6 +167,22 @@ def test_several_arguments_and_integers() -> None:
     assert np.allclose(hessian, [[6 * 2.0 * 5.0, 3 * 4.0 + 10.0], [12.0 + 10.0, 2 * 2.0]])
 
 
+def scaled(x: float, label: float) -> float:
+    return 2.0 * x
+
+
+ad.rule(scaled, adjoint=lambda x, label, result, cotangent: (2.0 * cotangent, 0.0))
+
+
+def labelled(x: float, label: float) -> float:
+    return scaled(x, label) * x
+
+
+def test_an_adjoint_may_give_a_constant() -> None:
+    assert ad.grad(labelled, wrt=(0, 1))(1.5, 4.0) == (6.0, 0.0)
+    assert ad.jvp(labelled, (1.5, 4.0), (1.0, 1.0)) == (4.5, 6.0)
+
+
 def test_a_cotangent_of_none_is_zero() -> None:
     def gated(x: float, y: float) -> float:
         return x * y

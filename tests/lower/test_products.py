@@ -15,7 +15,7 @@ from adcore.analysis.products import product_nests
 from adcore.errors import WorkspaceError
 from adcore.ir import Function, interpret, verify
 from adcore.ir.parser import parse_function
-from adcore.lower import packed_products as blocked
+from adcore.lower.instructions import packed_products as blocked
 from adcore.lower.objects.certificate import certify
 from adcore.lower.vector_math import NO_VECTOR_MATH
 from adcore.ops import TABLE

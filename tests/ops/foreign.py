@@ -79,7 +79,7 @@ FOREIGN = Table({**TABLE, **{op.name: op for op in OPS}})
 def bulk(g: Generator, number: Value, arrays: list[tuple[Value, int]]) -> None:
     """Append one of the three, so that values stay bounded and subscripts in range."""
     b, r = g.b, g.random
-    (x, _), (y, n) = r.choice(arrays), r.choice(arrays)
+    (x, m), (y, n) = r.choice(arrays), r.choice(arrays)
     kind = r.choice(["fill", "axpy", "gather"])
     if kind == "fill":
         b.emit_many("fill", (b.emit("sin", number), y), {})
@@ -89,5 +89,5 @@ def bulk(g: Generator, number: Value, arrays: list[tuple[Value, int]]) -> None:
         count = min(n, 3)
         where = b.emit("alloc", b.const(count), element="i64", zero=True, hint="where")
         for k in range(count):
-            b.emit_many("store", (b.const(r.randrange(3)), where, b.const(k)), {})
+            b.emit_many("store", (b.const(r.randrange(min(m, 3))), where, b.const(k)), {})
         b.emit_many("gather", (x, where, y), {})

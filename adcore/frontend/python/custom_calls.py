@@ -158,7 +158,7 @@ def _compile(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
         (lambda: derivatives["tangent"]) if rule.tangent else None,
         (lambda: derivatives["adjoint"]) if rule.adjoint else None,
     )
-    code = Code(rule.name, tuple(map(_scalar, kinds)), _scalar(result), body, rule.native, rules)
+    code = Code(rule.name, tuple(map(_scalar, kinds)), _scalar(result), body, rule.native, rules, TABLE)
     made = Compiled(code, result, tuple(captures))
     # The rules may call the function itself.
     rule.compiled[kinds] = made
@@ -177,7 +177,7 @@ def _tangent(scope: FunctionScope, rule: Rule, kinds: Kinds, code: Code, capture
     if not _is_number(program.result):
         raise _refused(f"the tangent of {rule.name} must return one float", program.span)
     function = _converted(program, [code.result])
-    return Code(name, tuple(map(_scalar, kinds)), code.result, function)
+    return Code(name, tuple(map(_scalar, kinds)), code.result, function, ops=TABLE)
 
 
 def _adjoint(

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from adcore.ir.core import Instr, Value
-from adcore.lower.carried_values import differences, extrema
+from adcore.ir.core import Instr, Region, Value
 from adcore.lower.descriptors import component_types
+from adcore.lower.instructions.carried_values import differences, extrema
+from adcore.lower.region_lowering import Lowering
 from adcore.lower.writer import Phi, Writer
-
-if TYPE_CHECKING:
-    from adcore.lower.lowering import Lowering
 
 
 def _phis(w: Writer, values: Sequence[Value]) -> list[Phi]:
@@ -28,7 +25,7 @@ def _names(phis: Sequence[Phi]) -> list[str]:
     return [phi.name for phi in phis]
 
 
-def lower_if(lowering: Lowering, instr: Instr) -> None:
+def lower_if(lowering: Lowering, instr: Instr, region: Region) -> None:
     """Both branches, and phis where they meet."""
     w = lowering.writer
     labels, after = (w.fresh("then"), w.fresh("else")), w.fresh("after")
@@ -46,7 +43,7 @@ def lower_if(lowering: Lowering, instr: Instr) -> None:
     lowering.bind(instr.results, _names(phis))
 
 
-def lower_for(lowering: Lowering, instr: Instr) -> None:
+def lower_for(lowering: Lowering, instr: Instr, region: Region) -> None:
     """A guarded loop whose test is at its end.
 
     With a step of 1 or -1 the loop variable itself is compared with a bound; otherwise iterations are counted, so
@@ -165,7 +162,7 @@ def _loop_facts(lowering: Lowering, group: str) -> str:
     return f", !llvm.loop {module.distinct(fact)}"
 
 
-def lower_while(lowering: Lowering, instr: Instr) -> None:
+def lower_while(lowering: Lowering, instr: Instr, region: Region) -> None:
     """The condition at the top, a counter of iterations beside the carried values."""
     w, (condition, body) = lowering.writer, instr.regions
     initial = lowering.components(instr.operands)

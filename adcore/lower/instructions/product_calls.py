@@ -1,21 +1,18 @@
-"""A product of matrices as a call of native code for products (see `adcore.lower.packed_products`)."""
+"""A product of matrices as a call of native code for products (see `adcore.lower.instructions.packed_products`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from adcore.ir.core import Instr, Value
+from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
-from adcore.lower import packed_products as blocked
 from adcore.lower.descriptors import register
+from adcore.lower.instructions import packed_products as blocked
+from adcore.lower.region_lowering import Lowering
 from adcore.ops.products import COUNTERS, Matrix, Product, element_of, product_of
 
-if TYPE_CHECKING:
-    from adcore.lower.lowering import Lowering
 
-
-def lower_product(lowering: Lowering, instr: Instr) -> None:
+def lower_product(lowering: Lowering, instr: Instr, region: Region) -> None:
     """The call, with packed operands in the workspace for as long as it runs."""
     w, module, product = lowering.writer, lowering.emitter.module, product_of(instr)
     type_ = element_of(product)

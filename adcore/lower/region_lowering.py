@@ -1,0 +1,128 @@
+"""Lowering regions, instruction by instruction: what is in scope, and who lowers which op.
+
+Ops whose LLVM is more than a formula have a handler, in a table that `adcore.lower.lowering` fills: this module knows
+none of them, so that each can stand in a module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from adcore.ir.core import Instr, Region, Value
+from adcore.ir.types import Scalar
+from adcore.lower.aliasing import Aliasing
+from adcore.lower.descriptors import Array, component_types, components, rebuilt, register
+from adcore.lower.emitter import Emitter
+from adcore.lower.kernel_memory import Storage
+from adcore.lower.outlining import Scope
+from adcore.lower.roots import kept
+from adcore.ops import Table
+
+
+class Lowering:
+    """Lowers the regions of one function; `values` maps what is in scope."""
+
+    def __init__(
+        self,
+        emitter: Emitter,
+        storage: Storage,
+        aliasing: Aliasing,
+        ops: Table,
+        fastmath: bool,
+        handlers: Mapping[str, Handler],
+    ) -> None:
+        self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
+        self.writer = emitter.writer
+        self.plain_mode = "fast" if fastmath else ""
+        self.values = Scope(emitter.pieces)
+        self.extrema: dict[Instr, str] = {}
+        self.negated: set[Instr] = set()
+        self.handlers = handlers
+
+    def end_piece(self) -> None:
+        self.writer.do("store i32 0, ptr %status")
+        self.writer.jump("leave")
+        self.aliasing.end()
+
+    def cut(self) -> None:
+        self.end_piece()
+        self.emitter.cut()
+        self.values.cut()
+
+    # Regions and values.
+
+    def region(self, region: Region, outermost: bool = False) -> None:
+        """Lower the body; the parameters are in `values` already."""
+        keeps = bool(kept(region, self.aliasing.known, self.ops)) or outermost
+        with self.storage.region(region, keeps):
+            for instr in region.body:
+                self.instr(instr, region)
+                if outermost and self.emitter.pieces.due(instr):
+                    self.cut()
+
+    def instr(self, instr: Instr, region: Region) -> None:
+        self.emitter.span = instr.span
+        handler = self.handlers.get(instr.op)
+        self.emitter.mode = instr.attrs.get("flags", "") if self.plain_mode == "" else self.plain_mode
+        if handler is not None:
+            handler(self, instr, region)
+            return
+        if instr in self.extrema:
+            x, carried = self.texts(instr.operands[1:])
+            self.values[instr.result] = self.extremum(instr, carried, x)
+            return
+        if instr in self.negated:
+            carried, term = self.texts(instr.operands)
+            ty = component_types(instr.result.type)[0]
+            self.values[instr.result] = self.writer.let(f"fadd {self.emitter.flags}{ty} {carried}, {term}")
+            return
+        rule = self.ops[instr.op].lower
+        assert rule is not None, f"{instr.op} cannot be lowered"
+        types = tuple(v.type for v in instr.operands)
+        attrs = {k: v for k, v in instr.attrs.items() if k != "flags"}
+        self.values[instr.result] = rule(self.emitter, types, instr.result.type, self.texts(instr.operands), attrs)
+
+    def extremum(self, instr: Instr, a: str, b: str) -> str:
+        """`llvm.maximumnum` or `llvm.minimumnum`, without flags: NaN is part of their meaning."""
+        type_ = instr.result.type
+        assert isinstance(type_, Scalar)
+        ty, name = register(type_), f"llvm.{self.extrema[instr]}.f{8 * type_.bytes}"
+        self.emitter.module.function(f"declare {ty} @{name}({ty}, {ty})")
+        return self.writer.let(f"call {ty} @{name}({ty} {a}, {ty} {b})")
+
+    def text(self, value: Value) -> str:
+        """The LLVM text of a scalar."""
+        lowered = self.values[value]
+        assert isinstance(lowered, str)
+        return lowered
+
+    def texts(self, values: Sequence[Value]) -> list[str]:
+        return [self.text(v) for v in values]
+
+    def number(self, type_: Scalar, value: float) -> str:
+        """The LLVM text of a constant."""
+        rule = self.ops["const"].lower
+        assert rule is not None
+        return rule(self.emitter, (), type_, (), {"value": value})
+
+    def array(self, value: Value) -> Array:
+        lowered = self.values[value]
+        assert isinstance(lowered, Array)
+        return lowered
+
+    def components(self, values: Sequence[Value]) -> list[str]:
+        """What control flow carries for these values, flattened."""
+        return [text for v in values for _, text in components(self.values[v], v.type)]
+
+    def bind(self, values: Sequence[Value], texts: Sequence[str]) -> None:
+        """Define `values` by their flattened components."""
+        position = 0
+        for value in values:
+            count = len(component_types(value.type))
+            part = texts[position : position + count]
+            self.values[value] = rebuilt(self.writer, value.type, part, self.aliasing.known.get(value, frozenset()))
+            position += count
+
+
+Handler = Callable[[Lowering, Instr, Region], None]
+"""Lowers one instruction, which stands in the given region."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil, comb
 
 Monomial = tuple[tuple[Hashable, int], ...]
-"""Atoms with exponents, sorted by the order in which `Polynomial` first saw them."""
+"""Atoms with exponents, sorted by hash: equal monomials are equal tuples, whichever of two equal atoms is in them."""
 
 
 class Polynomial:
@@ -94,7 +94,7 @@ class Polynomial:
         shown = []
 
         def order(term: tuple[Monomial, Fraction]) -> tuple[int, list[str]]:
-            """By names: a monomial keeps its atoms in the order of their addresses, which differs between runs."""
+            """By names: a monomial keeps its atoms in the order of their hashes, which differs between runs."""
             return -_degree(term[0]), sorted(called(a) for a, _ in term[0])
 
         for m, c in sorted(self.terms.items(), key=order):
@@ -146,7 +146,7 @@ def _product(a: Monomial, b: Monomial) -> Monomial:
     exponents = dict(a)
     for atom, e in b:
         exponents[atom] = exponents.get(atom, 0) + e
-    return tuple(sorted(exponents.items(), key=lambda p: id(p[0])))
+    return tuple(sorted(exponents.items(), key=lambda p: hash(p[0])))
 
 
 def _power_sum(exponent: int, atom: Hashable) -> Polynomial:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import permutations
 
-from adcore.analysis.planning.polynomial import Polynomial
+from adcore.analysis.planning.polynomial import Polynomial, octets
 
 
 class Atom:
@@ -24,6 +24,16 @@ def test_the_text_does_not_depend_on_where_atoms_lie_in_memory() -> None:
                 total = total + Polynomial.atom(atoms["d"]) * Polynomial.atom(atoms[name]) * 8
             assert total.text(lambda atom: atom.name) == "8*a*d + 8*b*d + 8*c*d + 3"
         del keep
+
+
+def test_equal_quantities_are_one_term_wherever_they_lie_in_memory() -> None:
+    n, m = Atom("n"), Atom("m")
+    kept, total = [], Polynomial()
+    for _ in range(20):
+        part = Polynomial.atom(n) * octets(Polynomial.atom(m))
+        kept.append((part, Atom("between")))
+        total = total + part
+    assert total.text(lambda atom: atom.name) == "20*n*ceil(m/8)"
 
 
 def test_higher_degrees_come_first() -> None:

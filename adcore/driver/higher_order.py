@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-class Bound:
+class BoundDerivative:
     """`bound()` computes anew over the arguments as they are and returns the same arrays every time."""
 
     def __call__(self) -> Any:
@@ -44,7 +44,7 @@ class Bound:
 class Operator:
     """A derivative of `f`, called as `f` is."""
 
-    def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., Bound]) -> None:
+    def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., BoundDerivative]) -> None:
         self._f, self._wrt, self._make = f, wrt, make
         self.__name__ = str(getattr(f, "__name__", f))
         self.__doc__ = f"{what} of {self.__name__}."
@@ -52,10 +52,10 @@ class Operator:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.bind(*args, **kwargs)()
 
-    def bind(self, *args: Any, **kwargs: Any) -> Bound:
+    def bind(self, *args: Any, **kwargs: Any) -> BoundDerivative:
         """A call without arguments over these very arrays."""
-        extra = {"vector": kwargs.pop("vector")} if self._make is _Product and "vector" in kwargs else {}
-        if self._make is _Product and not extra:
+        extra = {"vector": kwargs.pop("vector")} if self._make is _BoundProduct and "vector" in kwargs else {}
+        if self._make is _BoundProduct and not extra:
             raise TypeError(f"hvp({self.__name__}) is called without `vector=`")
         call = at(self._f, args, kwargs, self._wrt, Options())
         return self._make(call, isinstance(self._wrt, tuple), **extra)
@@ -70,7 +70,7 @@ def hvp(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
 
     `v` and the result have the structure of the argument (of a tuple of arguments, if `wrt` is a tuple).
     """
-    return Operator("Hessian-vector products", f, wrt, _Product)
+    return Operator("Hessian-vector products", f, wrt, _BoundProduct)
 
 
 def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
@@ -90,7 +90,7 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     return Operator("The Jacobian", f, wrt, _jacobian)
 
 
-class _Product(Bound):
+class _BoundProduct(BoundDerivative):
     def __init__(self, call: Call, several: bool, vector: Any) -> None:
         scalar_seeds(call)
         self.call, self.several = call, several
@@ -112,7 +112,7 @@ class _Product(Bound):
         return _noted(self.sweeper.explain(), "Forward mode over the reverse sweep: " + _twofold(1))
 
 
-class _Hessian(Bound):
+class _Hessian(BoundDerivative):
     def __init__(self, call: Call, several: bool) -> None:
         scalar_seeds(call)
         self.call, self.several = call, several
@@ -144,7 +144,7 @@ class _Hessian(Bound):
         return _noted(self.sweeper.explain(), how)
 
 
-def _jacobian(call: Call, several: bool) -> Bound:
+def _jacobian(call: Call, several: bool) -> BoundDerivative:
     outputs = results(call)
     directions = _directions(call)
     rows = sum(int(np.size(o)) for o in outputs)
@@ -152,7 +152,7 @@ def _jacobian(call: Call, several: bool) -> Bound:
     return (_ByColumns if forward else _ByRows)(call, several, outputs)
 
 
-class _Jacobian(Bound):
+class _Jacobian(BoundDerivative):
     """`blocks[output][argument]`: a matrix of elements of the output by elements of the argument."""
 
     def __init__(self, call: Call, several: bool, outputs: Sequence[Any]) -> None:

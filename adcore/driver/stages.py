@@ -17,7 +17,7 @@ from adcore.frontend import Program, compile_function
 from adcore.ir.core import Function
 from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
-from adcore.lower.objects.object_code import Artifact, Options, emit
+from adcore.lower.objects.object_code import Artifact, EmitOptions, emit
 from adcore.runtime.cache import disk
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
@@ -103,7 +103,7 @@ def lowered(request: Request, gradient: Function) -> Lowered:
 def artifact(request: Request, lowered: Lowered) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
     text = "".join((lowered.text, *lowered.ready))
-    options = Options(superwords=any(sweep.width > 1 for sweep in request.sweeps))
+    options = EmitOptions(superwords=any(sweep.width > 1 for sweep in request.sweeps))
     name = disk.key("kernel", __version__, text, options)
     declared = {symbol: native.reason for symbol, native in lowered.natives.items()}
     stored = disk.fetch(name)

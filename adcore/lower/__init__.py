@@ -6,9 +6,9 @@ from adcore.abi.frame import FrameLayout
 from adcore.lower.kernel_memory import AllocationSite, Part
 from adcore.lower.lowering import Lowered, lower
 from adcore.lower.objects.certificate import certify
-from adcore.lower.objects.object_code import Artifact, Options, emit
+from adcore.lower.objects.object_code import Artifact, EmitOptions, emit
 
 __all__ = [
-    "AllocationSite", "Artifact", "Certificate", "Fault", "FrameLayout", "Lowered", "Options", "Part", "certify",
+    "AllocationSite", "Artifact", "Certificate", "EmitOptions", "Fault", "FrameLayout", "Lowered", "Part", "certify",
     "emit", "lower",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import ArrayType, ListType
 from adcore.lower.descriptors import Array
 from adcore.lower.roots import Root, alias_classes, roots
-from adcore.lower.writer import Module
+from adcore.lower.writer import LLVMModule
 from adcore.ops import Table
 
 
@@ -23,7 +23,7 @@ class Aliasing:
         function: Function,
         ops: Table,
         alias_groups: tuple[tuple[int, ...], ...],
-        module: Module,
+        module: LLVMModule,
         parallel: frozenset[Instr],
         handed: bool = False,
     ) -> None:

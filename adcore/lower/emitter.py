@@ -1,4 +1,4 @@
-"""What op definitions are given to lower themselves with: the `Emitter` of `adcore.ops.define`."""
+"""What op definitions are given to lower themselves with: the `LLVMEmitter` of `adcore.ops.define`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
 from adcore.lower.outlining import Pieces
 from adcore.lower.vector_math import VectorMath
-from adcore.lower.writer import Module, Writer, join
+from adcore.lower.writer import LLVMModule, Writer, join
 from adcore.ops.define import Native
 from adcore.source import Span
 
@@ -45,10 +45,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
 """The faults that lowering itself can name, as exception and message."""
 
 
-class Emitter:
+class LLVMEmitter:
     """Emits into one function; `span` and `mode` describe the instruction being lowered."""
 
-    def __init__(self, module: Module, writer: Writer, pieces: Pieces, vector_math: VectorMath) -> None:
+    def __init__(self, module: LLVMModule, writer: Writer, pieces: Pieces, vector_math: VectorMath) -> None:
         self.module, self.writer, self.pieces, self.vector_math = module, writer, pieces, vector_math
         self.faults: dict[Fault, int] = {}
         self.natives: dict[str, Native] = {}

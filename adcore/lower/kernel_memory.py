@@ -20,7 +20,7 @@ from adcore.abi.faults import Fault
 from adcore.ir.core import Instr, Region
 from adcore.ir.types import I64, ArrayType, Scalar
 from adcore.lower.descriptors import Array, contiguous, memory, octets
-from adcore.lower.emitter import ERRORS, Emitter
+from adcore.lower.emitter import ERRORS, LLVMEmitter
 from adcore.lower.roots import Root
 from adcore.lower.writer import literal
 from adcore.source import Span
@@ -48,7 +48,7 @@ class AllocationSite:
 class Storage:
     """Hands out memory within one function. `used` says which mechanisms the function needs."""
 
-    emitter: Emitter
+    emitter: LLVMEmitter
     name: str
     workspace: Workspace
     stack_limit: int

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adcore.lower.emitter import UNLIKELY, Emitter
+from adcore.lower.emitter import UNLIKELY, LLVMEmitter
 from adcore.lower.kernel_memory import CELLS, Storage
 from adcore.lower.outlining import Piece
 
@@ -30,7 +30,7 @@ HANDED_ON = {f"%{cell}": type_ for cell, type_ in CELLS.items() if cell != "stat
 """The cells that pieces hand on. What a piece returns is the status."""
 
 
-def definition(name: str, emitter: Emitter, storage: Storage, width: int) -> tuple[str, tuple[str, ...]]:
+def definition(name: str, emitter: LLVMEmitter, storage: Storage, width: int) -> tuple[str, tuple[str, ...]]:
     """The text of the entry function `name` and of its pieces, and the names of those."""
     # Vector calls spill whole vectors; without a frame pointer LLVM 22 spills them unaligned.
     attributes = f'nounwind "frame-pointer"="all" "prefer-vector-width"="{width}"'
@@ -50,7 +50,7 @@ def _leave(lines: Sequence[str]) -> list[str]:
 class _Chain:
     """Writes the pieces of one kernel, and the entry that calls them."""
 
-    def __init__(self, name: str, emitter: Emitter, storage: Storage, attributes: str) -> None:
+    def __init__(self, name: str, emitter: LLVMEmitter, storage: Storage, attributes: str) -> None:
         self.name, self.storage, self.pieces = name, storage, emitter.pieces.finished
         self.of_entry = emitter.module.attributes(attributes)
         self.of_pieces = emitter.module.attributes(f"noinline {attributes}")

@@ -22,7 +22,7 @@ from adcore.abi.frame import FrameLayout
 from adcore.ir.core import Function, Instr
 from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
-from adcore.lower.emitter import Emitter
+from adcore.lower.emitter import LLVMEmitter
 from adcore.lower.instructions.checks import lower_check, lower_index
 from adcore.lower.instructions.control_flow import lower_for, lower_if, lower_while
 from adcore.lower.instructions.frame_words import parameter, store_result
@@ -48,7 +48,7 @@ from adcore.lower.outlining import Pieces
 from adcore.lower.region_lowering import Handler, Lowering
 from adcore.lower.vector_math import VectorMath
 from adcore.lower.vector_width import preferred_bits
-from adcore.lower.writer import Module, Writer
+from adcore.lower.writer import LLVMModule, Writer
 from adcore.machine_model import MODEL
 from adcore.ops import TABLE, Table
 from adcore.ops.define import Native
@@ -97,9 +97,9 @@ def lower(
     any moment; the kernel reports a WorkspaceError before it would keep more. `piece_lines`: the least lines of a
     piece with loops in it, where a long kernel is cut (see `adcore.lower.outlining`).
     """
-    module, writer = Module(), Writer()
+    module, writer = LLVMModule(), Writer()
     pieces = Pieces(writer, function.region, piece_lines)
-    emitter = Emitter(module, writer, pieces, vector_math if vector_math is not None else vectormath.host())
+    emitter = LLVMEmitter(module, writer, pieces, vector_math if vector_math is not None else vectormath.host())
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
     aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath, HANDLERS)

@@ -12,7 +12,7 @@ from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.descriptors import Array, component_types, components, rebuilt, register
-from adcore.lower.emitter import Emitter
+from adcore.lower.emitter import LLVMEmitter
 from adcore.lower.kernel_memory import Storage
 from adcore.lower.outlining import Scope
 from adcore.lower.roots import kept
@@ -24,7 +24,7 @@ class Lowering:
 
     def __init__(
         self,
-        emitter: Emitter,
+        emitter: LLVMEmitter,
         storage: Storage,
         aliasing: Aliasing,
         ops: Table,

@@ -19,7 +19,7 @@ VECTOR_BYTES = {"b": 16, "d": 32, "e": 64}
 
 
 @dataclass(frozen=True)
-class Variant:
+class VectorVariant:
     """One vector version of a scalar function."""
 
     scalar: str
@@ -40,14 +40,14 @@ class VectorMath:
     isas: str = ""
     wide: bool = False
 
-    def variants(self, scalar: str, type_: Scalar, operands: int) -> tuple[Variant, ...]:
+    def variants(self, scalar: str, type_: Scalar, operands: int) -> tuple[VectorVariant, ...]:
         """The vector versions of the C function `scalar` that exist, widest last."""
         found = []
         for isa in self.isas:
             lanes = VECTOR_BYTES[isa] // type_.bytes
             symbol = f"_ZGV{isa}N{lanes}{'v' * operands}_{scalar}"
             if exists(symbol):
-                found.append(Variant(scalar, symbol, lanes, operands))
+                found.append(VectorVariant(scalar, symbol, lanes, operands))
         return tuple(found)
 
 

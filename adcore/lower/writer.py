@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _SYMBOL = re.compile(r"@([\w.$]+)\(")
 
 
-class Module:
+class LLVMModule:
     """Everything of a module but the function being lowered; equal entries are kept once."""
 
     def __init__(self) -> None:

@@ -64,3 +64,12 @@ def test_no_identifier_has_a_word_to_avoid() -> None:
             if contains(parts, wanted):
                 used[entry] |= {f"{f}: {identifier}" for f in folders if not f.startswith(tuple(LEFT.get(entry, ())))}
     assert {entry: places for entry, places in used.items() if places} == {}, "the glossary has other words for these"
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """A name that means two things makes a reader look up each time which one is meant."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for path in (p for package in ("adcore", "pytest_adalloc") for p in (ROOT / package).rglob("*.py")):
+        for name in re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE):
+            places[name].add(str(path.relative_to(ROOT)))
+    assert {name: sorted(files) for name, files in places.items() if len(files) > 1} == {}

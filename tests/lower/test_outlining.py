@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adcore.ir import Function, parse_function, verify
-from adcore.lower import Lowered, Options, emit, lower
+from adcore.lower import EmitOptions, Lowered, emit, lower
 from adcore.ops import TABLE
 from adcore.runtime.linker import load
 from adcore.transform.canonical.checks import simplify_checks
@@ -30,7 +30,7 @@ WHOLE = 10**9
 
 def outcome(lowered: Lowered, arguments: list[Any], size: int) -> tuple[Any, ...]:
     """All that a call leaves behind, as bits: LLVM translates the text as it stands."""
-    code = emit(lowered, Options(level=0)).object_code
+    code = emit(lowered, EmitOptions(level=0)).object_code
     loaded = load(code, [lowered.name, *(s.symbol for s in lowered.allocation_sites)])
     given = copy.deepcopy(arguments)
     frame = pack(lowered.layout, given, size)

@@ -9,7 +9,7 @@ import pytest
 from llvmlite import binding
 
 from adcore.ir import parse_function
-from adcore.lower import Options, emit, lower
+from adcore.lower import EmitOptions, emit, lower
 from adcore.lower.objects.object_code import target_machine
 
 SUM = """
@@ -42,7 +42,7 @@ def text() -> str:
 
 def plain(text: str) -> bytes:
     """What somebody else in this process gets from LLVM's standard pipeline."""
-    machine: Any = target_machine(Options())
+    machine: Any = target_machine(EmitOptions())
     module = binding.parse_assembly(text)
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=2))

@@ -39,7 +39,7 @@ class Acts:
 
 
 @dataclass(frozen=True)
-class Known:
+class InstrActs:
     """Answers about single instructions: they hold as long as the same instruction stands anywhere in the function."""
 
     effects: dict[Instr, Acts] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Known:
 class Ordering:
     """Memoised answers for one function; `known`, for versions of it that differ in other places."""
 
-    def __init__(self, structure: Structure, dependence: Dependence, ops: Table, known: Known) -> None:
+    def __init__(self, structure: Structure, dependence: Dependence, ops: Table, known: InstrActs) -> None:
         self.structure, self.dependence, self.ops = structure, dependence, ops
         self._effects, self._used = known.effects, known.used
 

@@ -12,7 +12,7 @@ from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
 from adcore.lower import lower
-from adcore.lower.objects.object_code import Options, emit
+from adcore.lower.objects.object_code import EmitOptions, emit
 from adcore.runtime import linker
 from adcore.runtime.arena import arena
 from adcore.runtime.arguments import refuse
@@ -29,7 +29,7 @@ def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     )  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
     code, header = directory / f"{name}.o", directory / f"{name}.h"
-    code.write_bytes(emit(lowered, Options()).object_code)
+    code.write_bytes(emit(lowered, EmitOptions()).object_code)
     header.write_text(c_header(run, name))
     return code, header
 

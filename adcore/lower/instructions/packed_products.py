@@ -20,7 +20,7 @@ from functools import cache
 
 from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
-from adcore.lower.writer import Module, Writer
+from adcore.lower.writer import LLVMModule, Writer
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def code(s: Shape) -> str:
     the rows of the right one are terms); rows, columns, terms; a factor of each operand; whether elements of the target
     start with the value that follows, and not with what they are; whether the sum is free; memory for `packed_bytes`.
     """
-    module, ty, bits = Module(), register(s.element), 8 * s.lanes * s.element.bytes
+    module, ty, bits = LLVMModule(), register(s.element), 8 * s.lanes * s.element.bytes
     width = f'"prefer-vector-width"="{bits}" "min-legal-vector-width"="{bits}"'
     attributes = module.attributes(f'nounwind noinline "frame-pointer"="all" {width}')
-    parts = (_Pack(module, s), _Tile(module, s, free=True), _Tile(module, s, free=False), _Product(module, s))
+    parts = (_Pack(module, s), _Tile(module, s, free=True), _Tile(module, s, free=False), _ProductCode(module, s))
     for part in parts:
         part.write()
         head = ", ".join(f"{ty if kind == 'T' else kind} %{parameter}" for kind, parameter in part.PARAMETERS)
@@ -77,11 +77,11 @@ def code(s: Shape) -> str:
 
 
 def name(s: Shape) -> str:
-    return f"{_Product.NAME}.{s.element.name}"
+    return f"{_ProductCode.NAME}.{s.element.name}"
 
 
 def declaration(s: Shape) -> str:
-    types = (register(s.element) if kind == "T" else kind for kind, _ in _Product.PARAMETERS)
+    types = (register(s.element) if kind == "T" else kind for kind, _ in _ProductCode.PARAMETERS)
     return f"declare void @{name(s)}({', '.join(types)})"
 
 
@@ -91,7 +91,7 @@ class _Code:
     NAME: str
     PARAMETERS: tuple[tuple[str, str], ...]
 
-    def __init__(self, module: Module, s: Shape) -> None:
+    def __init__(self, module: LLVMModule, s: Shape) -> None:
         self.module, self.shape, self.w = module, s, Writer()
         self.w.block = "start"
         self.type, self.size = register(s.element), s.element.bytes
@@ -178,7 +178,7 @@ class _Pack(_Code):
     PARAMETERS = (("ptr", "to"), ("i64", "width"), ("ptr", "from"), ("i64", "lane"), ("i64", "term"),
                   ("i64", "lanes"), ("i64", "terms"), ("T", "factor"))  # fmt: skip
 
-    def __init__(self, module: Module, s: Shape) -> None:
+    def __init__(self, module: LLVMModule, s: Shape) -> None:
         super().__init__(module, s)
         self.unit, self.vector = s.rows, f"<{s.rows} x {self.type}>"
 
@@ -268,7 +268,7 @@ class _Pack(_Code):
             self.store(self.scaled(x), self.place(target, t), self.vector)
 
 
-class _Product(_Code):
+class _ProductCode(_Code):
     """Blocks of terms, blocks of rows, panels of columns, tiles."""
 
     NAME = "product"
@@ -378,7 +378,7 @@ class _Tile(_Code):
     PARAMETERS = (("ptr", "c"), ("i64", "c.row"), ("ptr", "right"), ("ptr", "left"), ("i64", "terms"), ("i1", "fresh"),
                   ("T", "initial"))  # fmt: skip
 
-    def __init__(self, module: Module, s: Shape, free: bool) -> None:
+    def __init__(self, module: LLVMModule, s: Shape, free: bool) -> None:
         super().__init__(module, s)
         self.free, self.NAME = free, _tile_name(free)
 

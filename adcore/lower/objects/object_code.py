@@ -17,7 +17,7 @@ from adcore.lower.objects.certificate import certify
 
 
 @dataclass(frozen=True)
-class Options:
+class EmitOptions:
     """How object code is made. `cpu` and `features` None: this machine's. `superwords`: put like operations of straight
     code into one vector, as several tangents want it."""
 
@@ -33,7 +33,7 @@ class Artifact:
 
     object_code: bytes = field(repr=False)
     llvm_ir: str = field(repr=False)
-    options: Options = field(default_factory=Options)
+    options: EmitOptions = field(default_factory=EmitOptions)
     declared: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
@@ -61,9 +61,9 @@ class Artifact:
             return str(target_machine(self.options).emit_assembly(module))
 
 
-def emit(lowered: Lowered | str, options: Options | None = None) -> Artifact:
+def emit(lowered: Lowered | str, options: EmitOptions | None = None) -> Artifact:
     """Optimise and compile `lowered` (or LLVM text)."""
-    options = options or Options()
+    options = options or EmitOptions()
     text, ready = (lowered, ()) if isinstance(lowered, str) else (lowered.text, lowered.ready)
     with _switches():
         module, machine = optimised(text, options), target_machine(options)
@@ -83,7 +83,7 @@ def _add(module: Any, text: str) -> None:
     module.verify()
 
 
-def optimised(text: str, options: Options) -> Any:
+def optimised(text: str, options: EmitOptions) -> Any:
     """The LLVM module of `text` after the standard pipeline, under the switches of whoever calls."""
     binding, machine = _llvm(), target_machine(options)
     module = binding.parse_assembly(text)
@@ -145,7 +145,7 @@ def host() -> tuple[str, str]:
 
 
 @lru_cache(maxsize=8)
-def target_machine(options: Options) -> Any:
+def target_machine(options: EmitOptions) -> Any:
     """The target machine for `options`: position-independent and small, so that every call is a direct one."""
     binding = _llvm()
     cpu = options.cpu if options.cpu is not None else host()[0]

@@ -37,7 +37,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
-from adcore.analysis.affine.ordering import Known, Ordering
+from adcore.analysis.affine.ordering import InstrActs, Ordering
 from adcore.analysis.affine.parallel import independent_iterations
 from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.core import Function, Instr, Region
@@ -53,7 +53,7 @@ class AnalysedFunction:
     function: Function
     ops: Table
     aliases: AliasClasses
-    known: Known = field(default_factory=Known)
+    known: InstrActs = field(default_factory=InstrActs)
 
     def changed(self, function: Function) -> AnalysedFunction:
         return replace(self, function=function)

@@ -20,14 +20,14 @@ from adcore.ir.core import Instr, Value
 
 
 @dataclass(frozen=True)
-class Call:
+class OpPattern:
     """An instruction in a pattern. `operands` is None where they do not matter."""
 
     op: str
-    operands: tuple[str | int | bool | Call, ...] | None
+    operands: tuple[str | int | bool | OpPattern, ...] | None
 
 
-class Known(Protocol):
+class Definitions(Protocol):
     """What matching asks about values."""
 
     @property
@@ -43,7 +43,7 @@ class Match:
     """What the words of a pattern stand for, and the instructions that it met, outermost first. `operands` are those
     of the first, as they are called now."""
 
-    known: Known
+    known: Definitions
     instr: Instr
     operands: Sequence[Value]
     values: dict[str, Value] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Match:
         return self.values[word]
 
 
-def parse_pattern(text: str) -> Call:
+def parse_pattern(text: str) -> OpPattern:
     """The pattern that `text` writes."""
     tokens = re.findall(r"[()]|[^\s()]+", text)
     call, rest = _call(tokens)
@@ -61,9 +61,9 @@ def parse_pattern(text: str) -> Call:
     return call
 
 
-def _call(tokens: Sequence[str]) -> tuple[Call, Sequence[str]]:
+def _call(tokens: Sequence[str]) -> tuple[OpPattern, Sequence[str]]:
     op, tokens = tokens[0], tokens[1:]
-    operands: list[str | int | bool | Call] = []
+    operands: list[str | int | bool | OpPattern] = []
     while tokens and tokens[0] != ")":
         if tokens[0] == "(":
             nested, tokens = _call(tokens[1:])
@@ -71,7 +71,7 @@ def _call(tokens: Sequence[str]) -> tuple[Call, Sequence[str]]:
         else:
             operands.append(_word(tokens[0]))
         tokens = tokens[1:]
-    return Call(op, tuple(operands) or None), tokens
+    return OpPattern(op, tuple(operands) or None), tokens
 
 
 def _word(token: str) -> str | int | bool:
@@ -80,7 +80,7 @@ def _word(token: str) -> str | int | bool:
     return int(token) if token.lstrip("-").isdigit() else token
 
 
-def matches(pattern: Call, match: Match, instr: Instr, operands: Sequence[Value]) -> bool:
+def matches(pattern: OpPattern, match: Match, instr: Instr, operands: Sequence[Value]) -> bool:
     """Whether `pattern` fits `instr` with these operands; what its words stand for is added to `match`."""
     if instr.op != pattern.op:
         return False
@@ -92,10 +92,10 @@ def matches(pattern: Call, match: Match, instr: Instr, operands: Sequence[Value]
     return all(_fits(wanted, match, value) for wanted, value in zip(pattern.operands, operands, strict=True))
 
 
-def _fits(wanted: str | int | bool | Call, match: Match, value: Value) -> bool:
+def _fits(wanted: str | int | bool | OpPattern, match: Match, value: Value) -> bool:
     if isinstance(wanted, str):
         return match.values.setdefault(wanted, value) is value
-    if isinstance(wanted, Call):
+    if isinstance(wanted, OpPattern):
         source = match.known.definition.get(value)
         return source is not None and matches(wanted, match, source, source.operands)
     number = match.known.constant(value)

@@ -1,7 +1,7 @@
 """The rules of `simplify`: one rule, one place, one test (`tests/transform/canonical/test_rewrites.py`).
 
-    Rule("times one", "mul x 1", "x")
-    Rule("minus one times", "mul x -1", "neg x", floats)
+    RewriteRule("times one", "mul x 1", "x")
+    RewriteRule("minus one times", "mul x -1", "neg x", floats)
 
 They hold for every value of the type, whatever its bits: no rule may change a result. What a rule gives is looked at by
 the rules again, so that each says one thing only.
@@ -19,7 +19,7 @@ from typing import Any
 
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import I64, ArrayType, is_float
-from adcore.transform.canonical.patterns import Call, Known, Match, matches, parse_pattern
+from adcore.transform.canonical.patterns import Definitions, Match, OpPattern, matches, parse_pattern
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ Condition = Callable[[Match], bool]
 
 
 @dataclass(frozen=True)
-class Rule:
+class RewriteRule:
     """Where `pattern` fits and `where` holds, `replacement` is the same: a word of the pattern, an op over words, or
     what a function finds (None: nothing). `either`: operands may stand the other way round. `named`: a new instruction
     keeps the user's name for the result."""
@@ -46,13 +46,13 @@ class Rule:
     where: Condition = lambda match: True
     either: bool = False
     named: bool = False
-    call: Call = field(init=False, repr=False, compare=False)
+    call: OpPattern = field(init=False, repr=False, compare=False)
     sources: frozenset[str] = field(init=False, repr=False, compare=False)
     """Ops one of which has to define an operand: most instructions need no closer look."""
 
     def __post_init__(self) -> None:
         call = parse_pattern(self.pattern)
-        nested = {word.op for word in call.operands or () if isinstance(word, Call)}
+        nested = {word.op for word in call.operands or () if isinstance(word, OpPattern)}
         constant = {"const" for word in call.operands or () if isinstance(word, int)}
         object.__setattr__(self, "call", call)
         object.__setattr__(self, "sources", frozenset(nested | constant))
@@ -136,35 +136,35 @@ def permuted_back(match: Match) -> Value | None:
     return match["x"] if composed == tuple(range(len(composed))) else None
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[RewriteRule, ...] = (
     # x + 0.0 is not x for x = -0.0; x - 0.0 is.
-    Rule("plus zero", "add x 0", "x", integers, either=True),
-    Rule("minus zero", "sub x 0", "x"),
-    Rule("times one", "mul x 1", "x", either=True),
-    Rule("times minus one", "mul x -1", "neg x", floats, either=True, named=True),
-    Rule("divided by one", "div x 1", "x"),
+    RewriteRule("plus zero", "add x 0", "x", integers, either=True),
+    RewriteRule("minus zero", "sub x 0", "x"),
+    RewriteRule("times one", "mul x 1", "x", either=True),
+    RewriteRule("times minus one", "mul x -1", "neg x", floats, either=True, named=True),
+    RewriteRule("divided by one", "div x 1", "x"),
     # Of floats it rounds.
-    Rule("floor of a division by one", "floordiv x 1", "x", of_i64),
+    RewriteRule("floor of a division by one", "floordiv x 1", "x", of_i64),
     # The negative of the smallest integer does not fit, and is an error.
-    Rule("minus minus", "neg (neg x)", "x", floats),
-    Rule("first power", "pow x 1", "x", floats),
+    RewriteRule("minus minus", "neg (neg x)", "x", floats),
+    RewriteRule("first power", "pow x 1", "x", floats),
     # x ** 0.5 is left to libm: sqrt differs from it at -0 and -inf.
-    Rule("square", "pow x 2", "mul x x", floats),
-    Rule("not not", "not (not x)", "x"),
-    Rule("and true", "and x true", "x", either=True),
-    Rule("and false", "and x false", lambda match: constant_operand(match), either=True),
-    Rule("or false", "or x false", "x", either=True),
-    Rule("or true", "or x true", lambda match: constant_operand(match), either=True),
-    Rule("choice by true", "select true x y", "x"),
-    Rule("choice by false", "select false x y", "y"),
-    Rule("choice of one", "select c x x", "x"),
-    Rule("cast to its own type", "cast x", "x", type_stays),
-    Rule("a size and zero", "maximum n 0", "n", is_a_size, either=True),
-    Rule("size of an allocation", "dim (alloc)", size_of_allocation),
-    Rule("size of a transposed array", "dim (transpose)", size_of_transposed),
-    Rule("size of a view", "dim (view)", size_of_view),
-    Rule("transposed by nothing", "transpose x", not_permuted),
-    Rule("transposed back", "transpose (transpose x)", permuted_back),
+    RewriteRule("square", "pow x 2", "mul x x", floats),
+    RewriteRule("not not", "not (not x)", "x"),
+    RewriteRule("and true", "and x true", "x", either=True),
+    RewriteRule("and false", "and x false", lambda match: constant_operand(match), either=True),
+    RewriteRule("or false", "or x false", "x", either=True),
+    RewriteRule("or true", "or x true", lambda match: constant_operand(match), either=True),
+    RewriteRule("choice by true", "select true x y", "x"),
+    RewriteRule("choice by false", "select false x y", "y"),
+    RewriteRule("choice of one", "select c x x", "x"),
+    RewriteRule("cast to its own type", "cast x", "x", type_stays),
+    RewriteRule("a size and zero", "maximum n 0", "n", is_a_size, either=True),
+    RewriteRule("size of an allocation", "dim (alloc)", size_of_allocation),
+    RewriteRule("size of a transposed array", "dim (transpose)", size_of_transposed),
+    RewriteRule("size of a view", "dim (view)", size_of_view),
+    RewriteRule("transposed by nothing", "transpose x", not_permuted),
+    RewriteRule("transposed back", "transpose (transpose x)", permuted_back),
 )
 
 
@@ -173,7 +173,7 @@ def constant_operand(match: Match) -> Value:
     return next(v for v in match.operands if match.known.constant(v) is not None)
 
 
-def by_op(rules: tuple[Rule, ...]) -> dict[str, tuple[Rule, ...]]:
+def by_op(rules: tuple[RewriteRule, ...]) -> dict[str, tuple[RewriteRule, ...]]:
     """The rules by the op that they start at, in their order."""
     ops = dict.fromkeys(rule.call.op for rule in rules)
     return {op: tuple(rule for rule in rules if rule.call.op == op) for op in ops}
@@ -182,7 +182,9 @@ def by_op(rules: tuple[Rule, ...]) -> dict[str, tuple[Rule, ...]]:
 RULES_OF = by_op(RULES)
 
 
-def rewritten(known: Known, instr: Instr, operands: Sequence[Value], rules: tuple[Rule, ...]) -> Value | Instr | None:
+def rewritten(
+    known: Definitions, instr: Instr, operands: Sequence[Value], rules: tuple[RewriteRule, ...]
+) -> Value | Instr | None:
     """What the first of `rules` that applies makes of `instr`; a new instruction has its operands in place."""
     definition = known.definition
     sources = {definition[v].op for v in operands if v in definition}

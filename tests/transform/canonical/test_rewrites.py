@@ -7,8 +7,8 @@ import pytest
 from adcore.ir import Function
 from adcore.ops import TABLE
 from adcore.transform.canonical import simplify as simplifying
-from adcore.transform.canonical.patterns import Call, parse_pattern
-from adcore.transform.canonical.rewrites import RULES, Rule, by_op
+from adcore.transform.canonical.patterns import OpPattern, parse_pattern
+from adcore.transform.canonical.rewrites import RULES, RewriteRule, by_op
 from adcore.transform.canonical.simplify import Simplifier, simplify
 from tests.transform.random_programs import random_program
 from tests.transform.texts import check_pass, parse, text
@@ -85,7 +85,7 @@ def test_a_rule_does_what_its_text_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_the_text_needs_its_rule(rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_text_needs_its_rule(rule: RewriteRule, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that others, folding or value numbering make needless is not worth its place."""
     before, _ = TEXTS[rule.name]
     after = text(run(parse(before)))
@@ -103,9 +103,9 @@ def test_what_a_rule_makes_is_looked_at_again() -> None:
 
 
 def test_patterns_are_read() -> None:
-    assert parse_pattern("select c (neg x) -1") == Call("select", ("c", Call("neg", ("x",)), -1))
-    assert parse_pattern("dim (alloc)") == Call("dim", (Call("alloc", None),))
-    assert parse_pattern("and x true") == Call("and", ("x", True))
+    assert parse_pattern("select c (neg x) -1") == OpPattern("select", ("c", OpPattern("neg", ("x",)), -1))
+    assert parse_pattern("dim (alloc)") == OpPattern("dim", (OpPattern("alloc", None),))
+    assert parse_pattern("and x true") == OpPattern("and", ("x", True))
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -39,6 +39,7 @@ from adcore.transform.optimize.scalar_promotion import promote_sums
 from adcore.transform.optimize.sweep_fusion import fuse
 from tests.lower.native import Native, agree
 from tests.ops.foreign import FOREIGN, bulk
+from tests.test_layers import import_graph
 from tests.transform.test_random_programs import KINDS, Problem, close
 
 Pass = Callable[[Function], Function]
@@ -69,6 +70,26 @@ PASSES: dict[str, Pass] = {
     "bit_tiles": lambda f: tile_bits(f, FOREIGN),
 }
 
+BY = {
+    "reverse": "diff.reverse",  # emit_reverse, reverse: with plans that store, recompute and undo, and under a limit
+    "forward": "diff.forward",  # what every adjoint is compared with
+    **dict.fromkeys(
+        ["finals", "forward_sweep", "primals", "record_storage", "redo", "replay", "reverse_sweep", "remedies",
+         "checkpoint", "outline", "rewind", "schedules", "snapshots"], "diff.reverse"),
+    **dict.fromkeys(["contraction", "local_arrays", "loop_fusion", "rematerialisation"], "arrays.producer_fusion"),
+    **dict.fromkeys(["memory_versions", "patterns", "rewrites"], "canonical.simplify"),
+    "selection_search": "diff.selection",
+    "accumulation_chains": "optimize.gather",
+    **dict.fromkeys(["loop_distribution", "scalar_expansion"], "optimize.product_separation"),
+    "loop_building": "diff.reverse",
+}  # fmt: skip
+"""Modules that these tests reach through another, and which: for some no program of theirs may have a use."""
+
+ELSEWHERE = {
+    "inline": "before any op is looked at: it puts the bodies of functions in the place of calls",
+    "split_sweeps": "cuts what `reverse` made, which has no foreign op left",
+}
+
 
 def foreign_problem(seed: int, temporaries: bool = False) -> Problem:
     return Problem(seed, temporaries, FOREIGN, bulk)
@@ -97,6 +118,18 @@ def test_every_pass_keeps_what_programs_with_foreign_ops_do(name: str) -> None:
         for before in (problem.program, lean):
             check_same(problem, before, verify(PASSES[name](before), FOREIGN))
     assert seen >= 20
+
+
+def test_no_module_of_the_passes_is_left_out() -> None:
+    graph = {m: found for m, found in import_graph("adcore").items() if m.startswith("adcore.transform.")}
+    modules = {m for m in graph if not any(other.startswith(m + ".") for other in graph)}
+    assert {m.rpartition(".")[2] for m in modules} == {*PASSES, *BY, *ELSEWHERE}
+    for name, through in BY.items():
+        reached = waiting = {f"adcore.transform.{through}"}
+        while waiting:
+            waiting = set().union(*(graph.get(m, set()) for m in waiting)) - reached
+            reached = reached | waiting
+        assert any(m.rpartition(".")[2] == name for m in reached), f"{through} does not use {name}"
 
 
 @given(st.integers(0, 10**9), st.booleans())

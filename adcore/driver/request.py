@@ -9,15 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from adcore.runtime.alias_guard import Groups
 from adcore.runtime.arguments import refuse
 from adcore.signature import Signature
 
 if TYPE_CHECKING:
     from adcore.lower import Part
     from adcore.ops import Table
-
-Groups = tuple[tuple[int, ...], ...]
-"""Alias classes: the numbers of parameters whose memory overlaps."""
 
 Workspace = int | Literal["auto", "heap"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from adcore.runtime.leaves import LeafValue, NDArray, arrays
 
 Groups = tuple[tuple[int, ...], ...]
+"""Alias classes: the numbers of leaves (of parameters, for the compiler) whose memory overlaps."""
 
 ALIGNMENT = 64
 

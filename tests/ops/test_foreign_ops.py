@@ -83,7 +83,8 @@ BY = {
     **dict.fromkeys(["loop_distribution", "scalar_expansion"], "optimize.product_separation"),
     "loop_building": "diff.reverse",
 }  # fmt: skip
-"""Modules that these tests reach through another, and which: for some no program of theirs may have a use."""
+"""Modules that are used by another that these tests run, and which. That one may find no use for them in a program with
+foreign ops: the test below holds the imports to this, not the calls."""
 
 ELSEWHERE = {
     "inline": "before any op is looked at: it puts the bodies of functions in the place of calls",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from adcore.frontend.numpy.indexing.arrays import is_special, selected
 from adcore.frontend.numpy.indexing.integers import integer, normalised
@@ -15,7 +13,7 @@ from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.globals_and_closures import lookup_global
-from adcore.frontend.python.operators import _in_memory
+from adcore.frontend.python.operators import part_in_memory
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     POISON,
@@ -49,8 +47,6 @@ UNBOUND_TEXT = (
     else "local variable '{}' referenced before assignment"
 )
 """What this Python says."""
-
-ExpressionRule = Callable[[FunctionScope, Any], Abstract]
 
 
 @expression(ast.Constant)
@@ -184,11 +180,11 @@ def closure(scope: FunctionScope, node: ast.Lambda | ast.FunctionDef) -> Closure
     a = node.args
     positional = [*a.posonlyargs, *a.args]
     defaults = [
-        (arg.arg, _in_memory(scope, default))
+        (arg.arg, part_in_memory(scope, default))
         for arg, default in zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True)
     ]
     defaults += [
-        (arg.arg, _in_memory(scope, default))
+        (arg.arg, part_in_memory(scope, default))
         for arg, default in zip(a.kwonlyargs, a.kw_defaults, strict=True)
         if default is not None
     ]

@@ -103,11 +103,11 @@ def _conditional(scope: FunctionScope, node: ast.IfExp) -> Abstract:
     return choose(
         scope,
         condition(scope, node.test, test),
-        lambda: _in_memory(scope, node.body),
-        lambda: _in_memory(scope, node.orelse),
+        lambda: part_in_memory(scope, node.body),
+        lambda: part_in_memory(scope, node.orelse),
     )
 
 
-def _in_memory(scope: FunctionScope, node: ast.expr) -> Abstract:
+def part_in_memory(scope: FunctionScope, node: ast.expr) -> Abstract:
     """The value of an expression that becomes part of something: a number, or what has a place in memory."""
     return in_memory(scope, node, scalar(scope, node, scope.evaluate(node)))

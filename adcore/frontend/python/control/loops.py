@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from adcore.frontend.liveness import bound_names, stores
-from adcore.frontend.python.control.blocks import Depth
+from adcore.frontend.python.control.blocks import Depth, Statements
 from adcore.frontend.python.control.branches import branch, either, exit_flag, keep_all, keeping, negated
 from adcore.frontend.python.control.loop_phis import loop
 from adcore.frontend.python.dispatch import statement
@@ -32,7 +32,6 @@ from adcore.frontend.values.sequences import static_length
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
-Statements = Sequence[ast.stmt]
 StatementTypes = tuple[type[ast.stmt], ...]
 
 MOST_TRIPS = 8

@@ -9,7 +9,7 @@ from typing import Any
 
 from adcore.frontend.numpy.elements import accumulate, dim
 from adcore.frontend.python.functions.builtin import builtin
-from adcore.frontend.python.functions.numbers import _is_bool, _not_a_number
+from adcore.frontend.python.functions.numbers import is_bool, not_a_number
 from adcore.frontend.registry import Call
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -62,7 +62,7 @@ def _range(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: di
             return scope.error(argument, f"range takes integers, not {describe(value)}", "write int(...) around it")
         if (refused := refused_bool(scope, argument, "range does not take", value)) is not None:
             return refused
-    whole = [Num(scope.emit("cast", v.value, type="i64")) if _is_bool(v) else v for v in args]  # type: ignore[union-attr]
+    whole = [Num(scope.emit("cast", v.value, type="i64")) if is_bool(v) else v for v in args]  # type: ignore[union-attr]
     lo, hi, step = {1: (Constant(0), *whole, Constant(1)), 2: (*whole, Constant(1)), 3: tuple(whole)}[len(whole)]
     if isinstance(step, Constant) and step.value == 0:
         fail(scope, *python_message(range, 0, 1, 0))
@@ -104,7 +104,7 @@ def _extremum(comparison: type[ast.cmpop]) -> Call:
         if len(args) > 1:
             for value in args:
                 if not is_scalar(value):
-                    return _not_a_number(scope, node, value)
+                    return not_a_number(scope, node, value)
             return minimum(scope, node, args, comparison)
         return _extremum_of(scope, node, args[0], comparison)
 
@@ -188,7 +188,7 @@ def _sum(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
 def _added(scope: FunctionScope, node: ast.Call, total: Abstract, item: Abstract) -> Abstract:
     if not is_scalar(item):
         return (
-            _not_a_number(scope, node, item)
+            not_a_number(scope, node, item)
             if not isinstance(item, ArrayRef)
             else scope.error(node, "sum over rows of an array", "use np.sum(x), or loop over the elements")
         )

@@ -35,7 +35,7 @@ from adcore.frontend.values.weak_types import flag
 from adcore.ir.types import BOOL, F32, I64
 
 
-def _is_bool(value: Abstract) -> bool:
+def is_bool(value: Abstract) -> bool:
     return isinstance(value, Num) and value.type == BOOL
 
 
@@ -45,7 +45,7 @@ def _abs(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
     if is_array(value):
         return absolute(scope, node, value)
     if not is_scalar(value):
-        return _not_a_number(scope, node, value)
+        return not_a_number(scope, node, value)
     if isinstance(value, Constant):
         return folded(scope, node, abs, value)
     type_ = scalar_type(value)
@@ -54,7 +54,7 @@ def _abs(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
     return Num(scope.emit("abs", materialise(scope, value, I64 if type_ == BOOL else type_)), weak_type_of(value))
 
 
-def _not_a_number(scope: FunctionScope, node: ast.Call, value: Abstract) -> Abstract:
+def not_a_number(scope: FunctionScope, node: ast.Call, value: Abstract) -> Abstract:
     if isinstance(value, Poison):
         return value
     return scope.error(node, f"{ast.unparse(node.func)} does not take {describe(value)}")
@@ -79,7 +79,7 @@ def _int(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
 def _one_element(scope: FunctionScope, node: ast.Call, value: Abstract, rule: Any) -> Abstract:
     if isinstance(value, ArrayRef):
         return scope.error(node, "only 0-d arrays can be converted to a number", "index the element: x[0]")
-    return _not_a_number(scope, node, value)
+    return not_a_number(scope, node, value)
 
 
 @builtin(bool, 0, 1, samples=("a",), about="whether it is true")
@@ -94,14 +94,14 @@ def _bool(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dic
         return compare(scope, node, ast.NotEq, sequence_length(scope, value), Constant(0))
     if isinstance(value, Constant):
         return Constant(bool(value.value))
-    return _not_a_number(scope, node, value)
+    return not_a_number(scope, node, value)
 
 
 @builtin(round, 1, 2, samples=("10.0 * a",), about="the nearest integer, halves to even")
 def _round(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     """With one argument: to the nearest integer, halves to even. Decimal places are not exact in binary."""
     if not is_scalar(args[0]):
-        return _not_a_number(scope, node, args[0])
+        return not_a_number(scope, node, args[0])
     if all(isinstance(a, Constant) for a in args):
         return folded(scope, node, round, *args)
     if len(args) == 2 and args[1] is not NONE:

@@ -22,7 +22,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.narrow import check_bounds
 from adcore.frontend.values.numbers import materialise, weak_type_of
 from adcore.frontend.values.scalars import fail
-from adcore.frontend.values.weak_types import check_python, flag
+from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, U64, Scalar
 from adcore.source import Span
@@ -61,7 +61,8 @@ def _as_found(scope: FunctionScope, number: Num, array: ArrayRef, where: Span) -
     element = speculation.elements.get(where, array.element)
     mixed = where in speculation.mixed and not array.weak.mixed
     narrow = number.narrow if element == array.element else None
-    return Num(number.value if narrow else materialise(scope, number, element), UNTRACKED if mixed else number.weak, narrow)
+    value = number.value if narrow is not None else materialise(scope, number, element)
+    return Num(value, UNTRACKED if mixed else number.weak, narrow)
 
 
 def loaded(scope: FunctionScope, value: Value, weak: WeakType) -> Num:

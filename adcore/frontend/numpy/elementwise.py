@@ -233,7 +233,9 @@ def _exact(
         return lambda v: _integer_division(scope, function, *v)
     if function is np.multiply and first == U32:
         # Two of them have a product that 64 bits with a sign do not hold.
-        return lambda v: Num(narrow_product(scope, *(materialise(scope, x, I64) for x in v), U32), STRONG)
+        return lambda v: Num(
+            narrow_product(scope, materialise(scope, v[0], I64), materialise(scope, v[1], I64), U32), STRONG
+        )
     if function is np.power and first.kind == "f":
         return lambda v: _power(scope, node, v, rule)
     if function is np.power:

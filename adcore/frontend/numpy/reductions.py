@@ -312,8 +312,10 @@ def reduced(
 def _of_integers(scope: FunctionScope, name: str, element: Scalar, result: Num) -> Num:
     """A number made of integers, of the type that NumPy gives it: sums of unsigned ones are unsigned."""
     type_ = element if REDUCTIONS[name].result is _same else U64 if element.kind == "u" else I64
-    return result if type_ == I64 or result.type != I64 or REDUCTIONS[name].result is _index else replace(
-        result, narrow=type_
+    return (
+        result
+        if type_ == I64 or result.type != I64 or REDUCTIONS[name].result is _index
+        else replace(result, narrow=type_)
     )
 
 

@@ -23,7 +23,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.narrow import narrow_of, numpy_element, plain
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import one_type
-from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, SCALARS, Scalar
+from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, SCALARS, Scalar
 
 
 def joint_type(scope: FunctionScope, items: Sequence[Abstract]) -> Scalar:

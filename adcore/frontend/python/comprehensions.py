@@ -15,7 +15,7 @@ from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import LONGEST_LIST, list_array, list_literal
 from adcore.frontend.values.narrow import numpy_element
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numbers import materialise, weak_type_of
 from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64, ArrayType

@@ -91,7 +91,12 @@ class Joiner:
         return self._containers(a, b, name)
 
     def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
-        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and (a.weak, a.narrow) == (b.weak, b.narrow):
+        if (
+            isinstance(a, Num)
+            and isinstance(b, Num)
+            and a.value is b.value
+            and (a.weak, a.narrow) == (b.weak, b.narrow)
+        ):
             return a
         # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
         start = self.starts.pop(a.value, a) if isinstance(a, Num) else a

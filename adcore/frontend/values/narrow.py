@@ -1,8 +1,8 @@
 """Integers of NumPy's that are no int64: kept in 64 bits, of the type that NumPy gives them, in which they wrap around.
 
-`Num.narrow` is that type. Where only a run tells whether a number is NumPy's (its weak type is mixed), it is that type's
-if it is, and a Python integer that never wraps if it is not. A float may have one, too: then the name was an integer of
-that type on another path, and what is computed otherwise with such integers is refused.
+`Num.narrow` is that type. Where only a run tells whether a number is NumPy's (its weak type is mixed), it is of that
+type if it is NumPy's, and a Python integer, which never wraps, if it is not. A float may have one, too: then the name
+was an integer of that type on another path, and what would be computed otherwise with such integers is refused.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def check_bounds(scope: FunctionScope, value: Value, type_: Scalar, weak: WeakTy
     check_python(scope, weak, inside, "OverflowError", message, value)
 
 
-def joined_narrow(a: Abstract, b: Abstract, joined: Scalar) -> Scalar | None | str:
+def joined_narrow(a: Abstract, b: Abstract, joined: Scalar) -> Scalar | str | None:
     """The narrow type of a name that is `a` on one path and `b` on the other; a text where they can't be one number.
 
     A Python integer on one path leaves it the type; it then is mixed."""
@@ -180,9 +180,7 @@ def float_or_integer(symbol: str, value: Abstract) -> tuple[str, str]:
     return title, "convert it where it is assigned: float(...)"
 
 
-def _wrapping(
-    scope: FunctionScope, name: str, type_: Scalar, a: Abstract, b: Abstract, compute: Compute
-) -> Abstract:
+def _wrapping(scope: FunctionScope, name: str, type_: Scalar, a: Abstract, b: Abstract, compute: Compute) -> Abstract:
     """The operator of NumPy's integers of this type."""
     if name in ("floordiv", "mod"):
         return _division(scope, name, a, b, type_)

@@ -13,12 +13,12 @@ from adcore.frontend.numpy.elementwise import COMPARISONS, apply, cast
 from adcore.frontend.registry import number_function, wrong_number
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num, is_array
-from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
 from adcore.frontend.values.narrow import check_bounds, wrapped
+from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, folded, one_type, promoted, to_float, truth
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, SCALARS, Scalar
+from adcore.ir.types import BOOL, F32, F64, I64, SCALARS, Scalar
 
 OF_FLOATS: dict[np.ufunc, tuple[str, str]] = {
     np.sqrt: ("sqrt", "square root"),
@@ -169,9 +169,13 @@ SCALAR_TYPES: dict[Any, tuple[str, str]] = {
     np.float32: ("f32", "as a float32"),
     np.int64: ("i64", "as an int64"),
     np.bool_: ("bool", "as a bool"),
-    **{getattr(np, NUMPY_NAMES[name]): (name, f"as an {NUMPY_NAMES[name]}" if name[0] == "i" else f"as a {NUMPY_NAMES[name]}")
-       for name in ("i8", "i16", "i32", "u8", "u16", "u32")},
-}  # fmt: skip
+    np.int8: ("i8", "as an int8"),
+    np.int16: ("i16", "as an int16"),
+    np.int32: ("i32", "as an int32"),
+    np.uint8: ("u8", "as a uint8"),
+    np.uint16: ("u16", "as a uint16"),
+    np.uint32: ("u32", "as a uint32"),
+}
 
 
 def classify(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:

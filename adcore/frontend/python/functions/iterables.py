@@ -199,7 +199,9 @@ def _added(scope: FunctionScope, node: ast.Call, total: Abstract, item: Abstract
         with scope.builder.region():
             probe = binary(scope, node, ast.Add, total, item)
         if isinstance(probe, Num) and total.value == 0 and not isinstance(total.value, float):
-            total = Num(scope.const(0 if probe.type.kind == "i" else 0.0, probe.type), weak_type_of(total), narrow_of(probe))
+            total = Num(
+                scope.const(0 if probe.type.kind == "i" else 0.0, probe.type), weak_type_of(total), narrow_of(probe)
+            )
     return binary(scope, node, ast.Add, total, item)
 
 

@@ -196,6 +196,22 @@ def _bounded(what: str, value: float, found: Comparison) -> str:
     return f"domain={{{what.split('[')[0].split('.')[0]!r}: {pair}}}"
 
 
+def not_deterministic(about: About, when: str, seen: Sequence[str], generators: Sequence[str]) -> str:
+    """Calls at one point gave different answers."""
+    used = ", ".join(generators)
+    return diagnostic(
+        f"not deterministic: {about.function} gives another answer for the same arguments, {when}",
+        seen,
+        about.here(),
+        f"  = note: a call uses {used}" if used else "",
+        help="a function with chance in it has no gradient that could be checked: seed its generator in each call, "
+        "or pass the random numbers as an argument"
+        if used
+        else "something survives from one call to the next, or comes from outside (a counter, a cache, a clock): make "
+        "the answer depend on the arguments alone",
+    )
+
+
 def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
     """The compiled function computes something else than plain Python."""
     return diagnostic(

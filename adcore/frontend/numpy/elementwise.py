@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, broadcast, position, stretches
+from adcore.frontend.numpy.broadcasting import Extents, broadcast, position, stretches
 from adcore.frontend.numpy.elements import dims, load
 from adcore.frontend.numpy.types import chosen_type, converted, element_of, joint_type, loop_types, strong_element
 from adcore.frontend.session import FunctionScope, as_static_int
@@ -106,7 +106,7 @@ def mapped(
     inputs: Sequence[Scalar],
     output: Scalar,
     rule: ElementRule,
-    out: Sequence[Shape] = (),
+    out: Sequence[Extents] = (),
 ) -> Lazy:
     """The array of what `rule` makes of corresponding elements; `out`: the shape of where it is put, if known."""
     shape = broadcast(scope, [p.shape for p in parts], out)
@@ -160,7 +160,7 @@ def apply(
     function: np.ufunc,
     values: Sequence[Abstract],
     rule: ElementRule,
-    out: Sequence[Shape] = (),
+    out: Sequence[Extents] = (),
 ) -> Abstract:
     """A universal function of arrays and numbers, at least one of them an array."""
     if any(isinstance(v, Poison) for v in values):
@@ -271,7 +271,7 @@ def _integer_power(scope: FunctionScope, v: list[Abstract], rule: ElementRule) -
 
 
 def operation(
-    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Shape] = ()
+    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Extents] = ()
 ) -> Abstract:
     """`a OP b`, at least one of them an array."""
     if kind in (ast.LShift, ast.RShift) and not (isinstance(b, Constant) and 0 <= (as_static_int(b) or 0) < 64):

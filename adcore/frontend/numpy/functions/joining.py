@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.broadcasting import Extents, same_length
 from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.folds import axes_of
@@ -19,7 +19,7 @@ from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
 from adcore.frontend.numpy.reductions import reduced
 from adcore.frontend.numpy.types import chosen_type
-from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     NONE,
@@ -43,10 +43,10 @@ from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
-View = ArrayRef | Expanded | Reshaped
+JoinedOperand = ArrayRef | Expanded | Reshaped
 
 
-def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> View | None:
+def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> JoinedOperand | None:
     """`value` as something in memory that has views; reports what is no array."""
     if isinstance(value, (ArrayRef, Expanded, Reshaped)):
         return value
@@ -58,7 +58,7 @@ def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> View | None
     return None
 
 
-def shape_of(view: View, scope: FunctionScope) -> Shape:
+def shape_of(view: JoinedOperand, scope: FunctionScope) -> Extents:
     part = operand(scope, view)
     assert part is not None
     return part.shape
@@ -119,7 +119,7 @@ def element_or_view_of(scope: FunctionScope, node: ast.AST, array: ArrayRef, par
     return element_or_view(scope, node, array, parts)
 
 
-def _others_agree(scope: FunctionScope, shapes: Sequence[Shape], axis: int, new_axis: bool) -> None:
+def _others_agree(scope: FunctionScope, shapes: Sequence[Extents], axis: int, new_axis: bool) -> None:
     first = shapes[0]
     for number, shape in enumerate(shapes[1:], 1):
         for k, (a, b) in enumerate(zip(first, shape, strict=True)):
@@ -182,7 +182,7 @@ def differences(scope: FunctionScope, node: ast.AST, value: Abstract, times: int
     return value
 
 
-def permuted(scope: FunctionScope, value: View, order: Sequence[int]) -> View:
+def permuted(scope: FunctionScope, value: JoinedOperand, order: Sequence[int]) -> JoinedOperand:
     """The view with axis k of the result being axis `order[k]`."""
     if tuple(order) == tuple(range(value.rank)):
         return value
@@ -249,7 +249,7 @@ def diagonal(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     samples=("x, 1", "A, -2, 1", "A, k, axis=0"),
     about="elements moved along one axis, around its end",
 )
-def _roll(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _roll(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["a"])
     shift = integer(scope, node, found["shift"])
     if source is None or shift is None:
@@ -263,7 +263,7 @@ def _roll(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
 
 
 @numpy_function(np.diff, takes="a n axis", samples=("x", "A, 1, 0", "A, 2"), about="differences of neighbours")
-def _diff(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _diff(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["a"])
     if source is None:
         return POISON
@@ -274,10 +274,10 @@ def _diff(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     return differences(scope, node, source, times, axes[0])
 
 
-def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     """np.concatenate, np.stack and their relatives with a fixed axis."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         axis = fixed if fixed is not None else constant(scope, node, found.get("axis"), 0, "axis")
         arrays = found["arrays"]
         if axis is None or not isinstance(arrays, (Items, ListRef)):
@@ -307,7 +307,7 @@ numpy_function(np.vstack, takes="arrays", samples=("(A, A)",), about="arrays one
     samples=("(x, y)", "(A, A)"),
     about="arrays one after the other along the second axis, vectors along their only one",
 )
-def _beside(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _beside(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.hstack: along the second axis, vectors along their only one."""
     if not isinstance(found["tup"], (Items, ListRef)):
         return scope.error(node, "np.hstack takes a tuple or list of arrays")
@@ -316,8 +316,8 @@ def _beside(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     return joined(scope, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
 
 
-def _triangle(upper: bool) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _triangle(upper: bool) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         k = constant(scope, node, found.get("k"), 0, "k")
         return POISON if k is None else triangle(scope, node, found["m"], k, upper)
 
@@ -331,17 +331,17 @@ numpy_function(np.tril, takes="m k", samples=("S", "A, -1"), about="a matrix, ze
 @numpy_function(
     np.diag, takes="a", samples=("x", "S"), about="the matrix with this diagonal, or the diagonal of a matrix"
 )
-def _diag(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _diag(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return diagonal(scope, node, found["a"])
 
 
 @numpy_function(np.trace, takes="a", samples=("S",), about="the sum of the diagonal", method="trace")
-def _trace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _trace(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return reduced(scope, node, "sum", diagonal(scope, node, found["a"]), {}, "np.trace")
 
 
 @numpy_function(np.add.at, takes="a indices b", least=3, samples=(), about="adds at each index, equal ones included")
-def _add_at(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _add_at(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.add.at: adds for each position, equal ones included."""
     target, where = found["a"], found["indices"]
     if not isinstance(target, (ArrayRef, Expanded, Reshaped)):

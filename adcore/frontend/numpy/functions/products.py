@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, broadcast, described, position, same_length
+from adcore.frontend.numpy.broadcasting import Extents, broadcast, described, position, same_length
 from adcore.frontend.numpy.elements import load, nest, store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.folds import ReductionSource, total
 from adcore.frontend.numpy.materialise import allocate, computed
 from adcore.frontend.numpy.types import ir_type
-from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -145,7 +145,7 @@ def _is_transposed(scope: FunctionScope, part: Lazy) -> bool:
 def _accumulated(
     scope: FunctionScope,
     node: ast.AST,
-    shape: Shape,
+    shape: Extents,
     inner: Abstract,
     type_: Scalar,
     term: Callable[[Sequence[Value], Value], Abstract],
@@ -181,7 +181,7 @@ def _type(scope: FunctionScope, node: ast.AST, left: Lazy, right: Lazy) -> Scala
 
 def _of_two(
     rule: Callable[[FunctionScope, ast.AST, Abstract, Abstract], Abstract],
-) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     return lambda scope, node, found: rule(scope, node, found["a"], found["b"])
 
 
@@ -216,7 +216,7 @@ numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about
     samples=("S[0], S[1]", "S[:, 0], [1.0, a, 2.0]"),
     about="the cross product of two vectors of three numbers",
 )
-def cross(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def cross(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     pair = _factors(scope, node, "np.cross", found["a"], found["b"])
     if pair is None:
         return POISON

@@ -10,7 +10,7 @@ from typing import Any
 from adcore.frontend.numpy.elements import accumulate, dim
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import is_bool, not_a_number
-from adcore.frontend.registry import Call
+from adcore.frontend.registry import CallHandler
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -99,7 +99,7 @@ def _reversed(scope: FunctionScope, node: ast.Call, args: list[Abstract], named:
     return POISON if iterable is None else reverse(scope, iterable)
 
 
-def _extremum(comparison: type[ast.cmpop]) -> Call:
+def _extremum(comparison: type[ast.cmpop]) -> CallHandler:
     def rule(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if len(args) > 1:
             for value in args:

@@ -36,11 +36,12 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.narrow import narrow_product, numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, inverted, negative
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, U32, Scalar
 
 ElementRule = Callable[[list[Abstract]], Abstract]
 """Makes one element of the result from one of each operand."""
@@ -80,7 +81,7 @@ def operand(scope: FunctionScope, value: Abstract) -> Lazy | None:
         at = lambda k: strong_element(load(scope, view.base, inside(view, k)))  # noqa: E731
         return Lazy(view.shape, view.element, at, (read,))
     if is_scalar(value):
-        return Lazy((), scalar_type(value), lambda index: value, ())
+        return Lazy((), numpy_element(value), lambda index: value, ())
     if isinstance(value, (Items, ListRef)):
         items = static_items(scope, value)
         if items and all(map(is_scalar, items)):
@@ -230,6 +231,11 @@ def _exact(
         return lambda v: Num(scope.emit(op, *(materialise(scope, x, BOOL) for x in v)), STRONG)
     if function in (np.floor_divide, np.remainder) and first.kind in "iu":
         return lambda v: _integer_division(scope, function, *v)
+    if function is np.multiply and first == U32:
+        # Two of them have a product that 64 bits with a sign do not hold.
+        return lambda v: Num(
+            narrow_product(scope, materialise(scope, v[0], I64), materialise(scope, v[1], I64), U32), STRONG
+        )
     if function is np.power and first.kind == "f":
         return lambda v: _power(scope, node, v, rule)
     if function is np.power:

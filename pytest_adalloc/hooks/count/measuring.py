@@ -24,8 +24,6 @@ from pytest_adalloc.hooks.install.plan import Restore, WindowPlan
 from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, Scope, ShapeCount, Witness
 
-WITNESS_CALLS = 8  # calls per pass of the second witness: every hit costs a trap of the processor
-
 
 def measure_native(
     address: int,
@@ -129,7 +127,7 @@ def observe(
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
-        witnesses = cross_check(hooks, driver, window, plan, min(calls, WITNESS_CALLS) if witness else 0)
+        witnesses = cross_check(hooks, driver, window, plan, calls if witness else 0)
         fields |= setting(plan, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, status=plan.status, repeats=repeats)
 

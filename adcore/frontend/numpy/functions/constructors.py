@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import iterable_of
+from adcore.frontend.values.narrow import numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.sequences import static_items
@@ -78,7 +79,7 @@ def _full(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstra
         return scope.error(node, f"np.full takes a number, not {describe(value)}")
     if found.get("dtype") is None:
         one_type(scope, value)
-    element = element_type(scope, node, found.get("dtype"), scalar_type(value))
+    element = element_type(scope, node, found.get("dtype"), numpy_element(value))
     return POISON if shape is None or element is None else made(scope, node, shape, element, value)
 
 

@@ -20,7 +20,7 @@ from adcore.frontend.numpy.materialise import allocate, computed, note_order, pu
 from adcore.frontend.numpy.reductions import reduced
 from adcore.frontend.numpy.types import chosen_type
 from adcore.frontend.registry import BoundArguments, numpy_function
-from adcore.frontend.session import FunctionScope
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
     POISON,
@@ -274,15 +274,13 @@ def _diff(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstra
     return differences(scope, node, source, times, axes[0])
 
 
-def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
-    """np.concatenate, np.stack and their relatives with a fixed axis."""
+def _joins(new_axis: bool) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
+    """np.concatenate, np.stack."""
 
     def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
-        axis = fixed if fixed is not None else constant(scope, node, found.get("axis"), 0, "axis")
-        arrays = found["arrays"]
-        if axis is None or not isinstance(arrays, (Items, ListRef)):
-            return POISON if axis is None else scope.error(node, "only a tuple or list of arrays can be joined")
-        return joined(scope, node, static_items(scope, arrays), axis, new_axis)
+        axis = constant(scope, node, found.get("axis"), 0, "axis")
+        values = parts_of(scope, node, found["arrays"])
+        return POISON if axis is None or values is None else joined(scope, node, values, axis, new_axis)
 
     return rule
 
@@ -296,23 +294,82 @@ numpy_function(
 numpy_function(
     np.stack, takes="arrays axis", samples=("(x, y)", "[x, y], 1"), about="arrays side by side along a new axis"
 )(_joins(True))
-numpy_function(np.vstack, takes="arrays", samples=("(A, A)",), about="arrays one after the other along the first axis")(
-    _joins(False, 0)
+
+
+@numpy_function(
+    np.vstack,
+    takes="tup",
+    samples=("(A, A)", "[x, y]", "(A, x)", "[a, 2.0]"),
+    about="arrays one after the other along the first axis, vectors as rows",
 )
+def _below(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    values = parts_of(scope, node, found["tup"])
+    return POISON if values is None else joined(scope, node, [as_rows(scope, node, v) for v in values], 0)
+
+
+@numpy_function(
+    np.column_stack,
+    takes="tup",
+    samples=("(x, y)", "[A, A]", "(S, S[0])"),
+    about="vectors as columns, and matrices, side by side",
+)
+def _columns(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    values = parts_of(scope, node, found["tup"])
+    if values is None:
+        return POISON
+    columns = []
+    for value in values:
+        rows = as_rows(scope, node, value)
+        flat = (part := operand(scope, value)) is not None and part.rank < 2
+        columns.append(permuted(scope, rows, (1, 0)) if flat and not isinstance(rows, Poison) else rows)
+    return joined(scope, node, columns, 1)
+
+
+def parts_of(scope: FunctionScope, node: ast.Call, value: Abstract) -> tuple[Abstract, ...] | None:
+    """The arrays that a function joins: the items of a tuple or list, or the rows of an array of known length."""
+    if isinstance(value, (Items, ListRef)):
+        return static_items(scope, value)
+    part = operand(scope, value)
+    length = as_static_int(part.shape[0]) if part is not None and part.rank else None
+    if length is not None and (source := as_view(scope, node, value)) is not None:
+        return tuple(view(scope, node, source, [Constant(k)]) for k in range(length))
+    if not isinstance(value, Poison):
+        scope.error(node, f"{ast.unparse(node.func)} takes a tuple or list of arrays, not {describe(value)}")
+    return None
+
+
+def as_rows(scope: FunctionScope, node: ast.AST, value: Abstract) -> JoinedOperand | Poison:
+    """At least a matrix: a vector as its only row, a number as its only element."""
+    part = operand(scope, value)
+    if part is None or part.rank > 0:
+        source = as_view(scope, node, value)
+        if source is None or source.rank > 1:
+            return source or POISON
+        found = view(scope, node, source, [NONE, WHOLE])
+        return found if isinstance(found, (ArrayRef, Expanded, Reshaped)) else POISON
+    number = part
+    return computed(scope, node, Lazy((Constant(1), Constant(1)), part.element, lambda i: number.at([]), part.reads))
 
 
 @numpy_function(
     np.hstack,
     takes="tup",
-    samples=("(x, y)", "(A, A)"),
+    samples=("(x, y)", "(A, A)", "[a, x]"),
     about="arrays one after the other along the second axis, vectors along their only one",
 )
 def _beside(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.hstack: along the second axis, vectors along their only one."""
-    if not isinstance(found["tup"], (Items, ListRef)):
-        return scope.error(node, "np.hstack takes a tuple or list of arrays")
-    values = static_items(scope, found["tup"])
+    values = parts_of(scope, node, found["tup"])
+    if values is None:
+        return POISON
     parts = [operand(scope, v) for v in values]
+    # Numbers count as vectors of one.
+    values = tuple(
+        computed(scope, node, Lazy((Constant(1),), p.element, lambda i, p=p: p.at([]), p.reads))  # type: ignore[misc]
+        if p is not None and not p.rank
+        else v
+        for v, p in zip(values, parts, strict=True)
+    )
     return joined(scope, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
 
 

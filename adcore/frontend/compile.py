@@ -31,6 +31,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
@@ -161,6 +162,7 @@ def _position(found: Diagnostic) -> tuple[str, int, int]:
 
 def result_tree(scope: FunctionScope, node: ast.AST, value: Abstract, leaves: list[Value]) -> ArgType:
     """The kind of a returned value; its leaves are appended to `leaves`."""
+    value = as_list(scope, value)
     if is_scalar(value):
         try:
             leaves.append(materialise(scope, value))

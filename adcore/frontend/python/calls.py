@@ -16,6 +16,7 @@ from adcore.frontend.functions import FUNCTIONS, METHODS
 from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
+from adcore.frontend.python.list_methods import call_list_method
 from adcore.frontend.reader import FunctionSource
 from adcore.frontend.session import FunctionScope, body_of, callee_scope
 from adcore.frontend.values.abstract import (
@@ -36,7 +37,7 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.lists import append
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.sequences import static_items
 
 DEEPEST_CALL = 64
@@ -126,6 +127,9 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
             return call_user(scope, node, function, arguments)
         return _unknown(scope, node, function)
     if function in FUNCTIONS:
+        # Functions of libraries keep no list: they get it as it is now.
+        arguments = Arguments([as_list(scope, v) for v in arguments.positional],
+                              {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
     if isinstance(function, type):
         return construct(scope, node, function, arguments)
@@ -296,10 +300,8 @@ def call_method(scope: FunctionScope, node: ast.Call, method: Method, arguments:
     owner = method.owner
     if isinstance(owner, ArrayRef) or is_array(owner):
         return METHODS[method.name].call(scope, node, [owner, *arguments.positional], arguments.keywords)
-    if isinstance(owner, ListRef) and method.name == "append" and len(arguments.positional) == 1:
-        return append(scope, node, owner, arguments.positional[0])
-    if isinstance(owner, ListRef) and method.name == "copy":
-        return scope.new_list(scope.list_items(owner), scope.span(node))
+    if isinstance(owner, ListRef):
+        return call_list_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, Num):
         return Num(owner.value) if method.name == "item" else owner
     return scope.error(node, f"`.{method.name}` is not supported", "write it out")

@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list, list_copy
 from adcore.frontend.values.iterables import iterable_of
 from adcore.frontend.values.lists import list_literal, list_subscript
 from adcore.frontend.values.numbers import materialise
@@ -126,10 +127,14 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
     """`owner[parts]`."""
     if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
         return POISON
+    owner = as_list(scope, owner)
     if is_array(owner) and is_special(owner, parts):
         return selected(scope, node, owner, parts)
     if isinstance(owner, ArrayRef):
-        return element_or_view(scope, node, owner, parts)
+        found = element_or_view(scope, node, owner, parts)
+        # A slice of a list is a list of its own.
+        own = isinstance(found, ArrayRef) and found.literal is not None and found.rank == 1
+        return list_copy(scope, found) if own and isinstance(found, ArrayRef) else found
     if len(parts) != 1:
         return scope.error(node, f"{describe(owner)} takes one subscript")
     (part,) = parts

@@ -25,6 +25,7 @@ from adcore.frontend.values.abstract import (
     Uniform,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.lists import dynamic_item
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import minimum
@@ -45,6 +46,7 @@ def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> Iterabl
     """What iterating over `value` gives; reports what can't be iterated over."""
     if isinstance(value, IterableValue):
         return value
+    value = as_list(scope, value)
     if isinstance(value, Range):
         return IterableValue(trip_count(scope, value), lambda k: range_item(scope, value, k), "range")
     if isinstance(value, Uniform):

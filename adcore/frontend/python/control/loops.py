@@ -28,7 +28,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.sequences import static_length
+from adcore.frontend.values.sequences import static_length, trip_count
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
@@ -204,7 +204,8 @@ def _counted(scope: FunctionScope, stmt: ast.For, source: Range) -> None:
         scope.execute(stmt.body)
 
     with scope.at(stmt):
-        loop(scope, *_names(scope, stmt), (lo, hi), as_static_int(source.step), None, body)
+        turns = lambda: materialise(scope, trip_count(scope, source), I64)  # noqa: E731
+        loop(scope, *_names(scope, stmt), (lo, hi), as_static_int(source.step), None, body, turns=turns)
 
 
 def _over_iterable(scope: FunctionScope, stmt: ast.For, iterable: IterableValue) -> None:
@@ -223,9 +224,9 @@ def _over_iterable(scope: FunctionScope, stmt: ast.For, iterable: IterableValue)
             def test(k: Value) -> Abstract:
                 return Num(scope.emit("lt", k, length))
 
-            loop(scope, *_names(scope, stmt), (), None, test, body, _breaks(stmt.body))
+            loop(scope, *_names(scope, stmt), (), None, test, body, _breaks(stmt.body), lambda: length)
         else:
-            loop(scope, *_names(scope, stmt), (scope.const(0), length), 1, None, body)
+            loop(scope, *_names(scope, stmt), (scope.const(0), length), 1, None, body, turns=lambda: length)
 
 
 @statement(ast.While)

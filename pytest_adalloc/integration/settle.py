@@ -9,6 +9,7 @@ from typing import Any
 from pytest_adalloc import session
 from pytest_adalloc.checks.checking import examined, name_of
 from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
+from pytest_adalloc.checks.several import examined_at_several
 from pytest_adalloc.options import CheckOptions, silent
 from pytest_adalloc.report.findings import recorded
 from pytest_adalloc.session import Recorder, Settings
@@ -19,7 +20,13 @@ def check(f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None 
 
     `grad` is a gradient that someone else computes (a callable that takes the same arguments and returns it); without
     it the compiler makes one. CheckOptions: wrt, mode, max_allocs, max_workspace, workspace, calls, rtol, atol, domain,
-    order, prove, seed, fastmath, scope.
+    order, prove, seed, fastmath, scope, sizes, points.
+
+    `sizes=(7, 128)` checks at arguments of these lengths too, made from those given: the first axis of the first array
+    that is differentiated, and every axis as long as it. `sizes={"n": (7, 128)}` names the argument: a whole number, or
+    an array (`"a[1]"`: its second axis). `points=3` draws so many inputs at each size, within `domain`; a list of
+    argument tuples is taken as it is; a callable `points(random)`, with sizes `points(n, random)`, makes them. An input
+    that fails is made smaller while it fails, and the smallest is reported.
 
     Raises CheckFailed (an AssertionError) with the whole text when a step is not met, HooksDead when the allocation
     counters can't vouch for what they say, TypeError and ValueError for arguments that make no sense.
@@ -55,7 +62,8 @@ def settled(
         progress = recorder.progress if recorder is not None and recorder.progress else silent
         known = recorder.known.get(recorder.key) if recorder is not None and recorder.known is not None else None
         try:
-            report = examined(f, args, grad, options, counted=counted, known=known, progress=progress)
+            examine = examined if options.sizes is None and options.points is None else examined_at_several
+            report = examine(f, args, grad, options, counted=counted, known=known, progress=progress)
         finally:
             progress("", 0, 0)
     if recorder is not None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from pytest_adalloc import session
 from pytest_adalloc.checks.checking import examined, name_of
 from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
+from pytest_adalloc.checks.products import ScalarProblem, along_tangents, of_cotangent
 from pytest_adalloc.checks.several import examined_at_several
 from pytest_adalloc.options import CheckOptions, silent
 from pytest_adalloc.report.findings import recorded
@@ -41,6 +45,48 @@ def check_gradient(
     """Check that the gradient is right; nothing is counted and nothing has to be proved. Otherwise like `check`."""
     __tracebackhide__ = True
     return settled(f, args, grad, CheckOptions.of(options), session.current(), counted=False)
+
+
+def check_jvp(
+    f: Callable[..., Any], /, *args: Any, jvp: Callable[..., Any] | None = None, **options: Any
+) -> GradReport:
+    """Check a product of the Jacobian with tangents: `jvp(primals, tangents) -> (outputs, output tangents)`.
+
+    Without `jvp` it is the compiler's (`ad.jvp`). `f` may return numbers, arrays, and tuples, lists and dicts of them.
+    Otherwise like `check_gradient`, of which it takes wrt, rtol, atol and seed.
+    """
+    __tracebackhide__ = True
+    return judged_product(along_tangents, f, args, jvp, options, session.current())
+
+
+def check_vjp(
+    f: Callable[..., Any], /, *args: Any, vjp: Callable[..., Any] | None = None, **options: Any
+) -> GradReport:
+    """Check a product of a cotangent with the Jacobian: `vjp(primals, cotangent) -> cotangents of the arguments`.
+
+    Without `vjp` it is the compiler's (`ad.vjp`). `cotangent` has the structure of what `f` returns. Otherwise like
+    `check_gradient`, of which it takes wrt, rtol, atol, domain and seed.
+    """
+    __tracebackhide__ = True
+    return judged_product(of_cotangent, f, args, vjp, options, session.current())
+
+
+def judged_product(
+    made: Callable[..., ScalarProblem],
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    product: Callable[..., Any] | None,
+    options: dict[str, Any],
+    recorder: Recorder | None,
+) -> GradReport:
+    """A jvp or a vjp, judged as the gradient of a scalar function."""
+    __tracebackhide__ = True
+    chosen = CheckOptions.of(options)
+    with np.errstate(all="ignore"):
+        problem = made(f, args, product, chosen.wrt, chosen.seed or 0)
+    tangents = made is along_tangents
+    kept = replace(chosen, wrt=None if tangents else chosen.wrt, domain=None if tangents else chosen.domain)
+    return settled(problem.function, problem.args, problem.gradient, kept, recorder, counted=False)
 
 
 def settled(

@@ -140,7 +140,7 @@ def _extent(point: Point, name: str) -> int:
         if np.ndim(value) == 0 and isinstance(value, (int, np.integer)) and not isinstance(value, bool):
             return int(value)
         if isinstance(value, np.ndarray) and axis < value.ndim:
-            return value.shape[axis]
+            return int(value.shape[axis])
     raise ValueError(f"sizes: {name!r} is no whole number and no axis of an array among {', '.join(point.names)}")
 
 

@@ -73,6 +73,7 @@ class Session:
     array parameters may overlap; `shared`: lists that are the same as others on some paths only, and hence must not
     change any more; `used_up`: iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that
     their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
+    `known`: what is known of the arguments of calls under way; `recursive`: how many were recursive;
     `open_calls`: their scopes; `growth`, `reserved`, `spare`: what the code under way appends to lists, memory that has
     room for all of it, and for how much at some depth (`values/growing.py`); `ones`: axes of arguments that are known
     to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to agree
@@ -88,6 +89,8 @@ class Session:
         self.captures = Captures()
         self.speculation = speculation
         self.active: list[object] = []
+        self.known: list[tuple[object, tuple[object, ...]]] = []
+        self.recursive = 0
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}
         self.groups: dict[Value, int] = {}

@@ -196,8 +196,11 @@ def inline(
     """Compile the body of a function where it is called."""
     name = getattr(function, "name", "<lambda>")
     key = (function, parent) if parent is not None else source.function.__code__
-    if key in scope.session.active:
-        return scope.error(node, f"{name} calls itself", "write the recursion as a loop", "recursive call")
+    known = _known(arguments)
+    if key in scope.session.active and not _ends(scope, key, known):
+        return scope.error(
+            node, f"{name} calls itself", "write the recursion as a loop, or over what is known", "recursive call"
+        )
     if len(scope.session.active) > DEEPEST_CALL:
         return scope.error(node, "calls are nested too deeply", "write fewer levels of functions")
     bound = bind(scope, node, function, defaults, arguments)
@@ -206,6 +209,7 @@ def inline(
     callee = callee_scope(scope, source, function, parent)
     callee.state.locals.update(bound)
     scope.session.active.append(key)
+    scope.session.known.append((key, known))
     scope.session.open_calls.append(callee)
     scope.session.call_sites.append(scope.span(node))
     span = scope.builder.span
@@ -213,12 +217,39 @@ def inline(
         result = run_body(callee)
     finally:
         scope.session.active.pop()
+        scope.session.known.pop()
         scope.session.open_calls.pop()
         scope.session.call_sites.pop()
         scope.builder.span = span
     scope.state.cells = callee.state.cells
     scope.state.dead = callee.state.dead
     return result
+
+
+MOST_RECURSIVE = 512
+"""Recursive calls that are compiled in place altogether."""
+
+DEEPEST_RECURSION = 24
+"""Recursive calls in one another: the compiler follows them by recursion of its own."""
+
+
+def _known(arguments: Arguments) -> tuple[object, ...]:
+    """What of the arguments is known while compiling: numbers and other constants, tuples, records."""
+    values = (*arguments.positional, *arguments.keywords.values())
+    return tuple(
+        ("constant", type(v.value), repr(v.value)) if isinstance(v, Constant) else ("container", id(v))
+        for v in values
+        if isinstance(v, (Constant, Items, Record))
+    )
+
+
+def _ends(scope: FunctionScope, key: object, known: tuple[object, ...]) -> bool:
+    """Whether a recursion may be followed: no call of the function under way has the same arguments as far as they are
+    known, so that a test of them can end it."""
+    session = scope.session
+    session.recursive += 1
+    few = session.recursive <= MOST_RECURSIVE and session.active.count(key) <= DEEPEST_RECURSION
+    return few and (key, known) not in session.known
 
 
 def run_body(scope: FunctionScope) -> Abstract:

@@ -27,7 +27,7 @@ from adcore.ir.types import BOOL, I64, ArrayType
 GROWS = Poison()
 """The list has to be made by loops that append."""
 
-MOST_TURNS = 8
+MOST_TRIPS = 8
 """Longer loops stay loops."""
 
 
@@ -138,17 +138,19 @@ def _grow(scope: FunctionScope, node: ast.ListComp, depth: int, out: ListRef) ->
         elif flag.value:
             tested(tests[1:])
 
-    def turn(k: Abstract) -> None:
+    def iteration(k: Abstract) -> None:
         assign(scope, generator.target, source.item(k))
         tested(generator.ifs)
 
     known = as_static_int(iterable.length)
-    if known is not None and (iterable.mixed or known <= MOST_TURNS):
+    if known is not None and (iterable.mixed or known <= MOST_TRIPS):
         for k in range(known):
-            turn(Constant(k))
+            iteration(Constant(k))
         return
     names = bound_names([generator.target])
-    loop(scope, names, scope.names, (scope.const(0), length), 1, None, lambda k: turn(Num(k)), turns=lambda: length)
+    loop(
+        scope, names, scope.names, (scope.const(0), length), 1, None, lambda k: iteration(Num(k)), trips=lambda: length
+    )
 
 
 def _in_memory(

@@ -7,8 +7,8 @@
     return out[-1]                    return room[count - 1]
 
 A list is a value item by item while its length is known. A loop that makes it longer gives it room before the loop, for
-as many items as the loop may add: appends of one turn times turns, which is a formula of what is known before it. From
-then on the cell of the list holds three values: a mark, the memory, and how many items there are.
+as many items as the loop may add: appends of one iteration times trips, a formula of what is known before it. From then
+on the cell of the list holds three values: a mark, the memory, and how many items there are.
 """
 
 from __future__ import annotations

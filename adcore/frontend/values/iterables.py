@@ -101,10 +101,23 @@ def enumerated(scope: FunctionScope, iterable: IterableValue, start: Abstract) -
 def zipped(scope: FunctionScope, node: ast.AST, iterables: list[IterableValue]) -> IterableValue:
     if not iterables:
         return IterableValue(Constant(0), lambda k: Items(()), "zip")
+    known = [n for s in iterables if s.mixed and (n := as_static_int(s.length)) is not None]
+    if known and any(as_static_int(s.length) is None for s in iterables):
+        # Items of several kinds can't be chosen at run time: the others have to be as many.
+        return _zipped_with_kinds(scope, iterables, min(known))
     shortest = minimum(scope, node, [s.length for s in iterables], ast.Lt)
     return IterableValue(
         shortest, lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", any(s.mixed for s in iterables)
     )
+
+
+def _zipped_with_kinds(scope: FunctionScope, iterables: list[IterableValue], length: int) -> IterableValue:
+    for iterable in iterables:
+        if as_static_int(iterable.length) is None:
+            enough = scope.emit("ge", materialise(scope, iterable.length, I64), scope.const(length))
+            text = "zip of items of several kinds or shapes, {0}, and of fewer others"
+            scope.check(enough, "NotImplementedError", text, scope.const(length))
+    return IterableValue(Constant(length), lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", True)
 
 
 def reverse(scope: FunctionScope, iterable: IterableValue) -> IterableValue:

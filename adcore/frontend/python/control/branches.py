@@ -6,7 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable
 
-from adcore.frontend.python.control.growth import Room, make_room, merge_growth, parted
+from adcore.frontend.python.control.growth import Room, add_growth, make_room, parted
 from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -117,7 +117,7 @@ def branch(
             del scope.session.diagnostics[reported:]
     growths, scope.session.growth = scope.session.growth, appended
     scope.session.reserved = reserved
-    merge_growth(scope, growths)
+    add_growth(scope, growths)
     joined(scope, condition, *sides, keep)
 
 

@@ -12,8 +12,8 @@ from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64
 from adcore.ops import Table
 
-Turns = Callable[[], Value]
-"""Emits how many turns a loop makes, before it."""
+Trips = Callable[[], Value]
+"""Emits how many trips a loop makes, before it."""
 
 UNKNOWN = (
     "how long this list gets is not known before the loop",
@@ -47,19 +47,19 @@ def _differ(a: tuple[Abstract, ...], b: tuple[Abstract, ...]) -> bool:
 class Room:
     """How much room a piece of code needs for lists, told before it.
 
-    `bodies`: its regions. A loop has an `index` (from `lo`, in steps) and `turns`, which emits how many there are.
+    `bodies`: its regions. A loop has an `index` (from `lo`, in steps) and `trips`, which emits how many there are.
     """
 
     def __init__(
         self,
         scope: FunctionScope,
         bodies: Sequence[Region],
-        turns: Turns | None = None,
+        trips: Trips | None = None,
         index: Value | None = None,
         lo: Value | None = None,
         step: int = 1,
     ) -> None:
-        self.scope, self.turns, self.index, self.lo, self.step = scope, turns, index, lo, step
+        self.scope, self.trips, self.index, self.lo, self.step = scope, trips, index, lo, step
         self.inside: dict[Value, Instr | None] = {}
         for body in bodies:
             self.inside.update(dict.fromkeys(body.params))
@@ -72,7 +72,7 @@ class Room:
         scope = self.scope
         if growth.untold:
             return None
-        turns = scope.const(1) if self.turns is None else self.turns()
+        trips = scope.const(1) if self.trips is None else self.trips()
         result = scope.const(0)
         for factors in growth.terms:
             with scope.builder.region() as region:
@@ -81,22 +81,22 @@ class Room:
                 for instr in region.body:
                     scope.builder.append(instr)
                 known = [f for f in own if f is not None]
-                term: Value | None = scope.emit("mul", turns, total_of(scope, known), exact=True)
+                term: Value | None = scope.emit("mul", trips, total_of(scope, known), exact=True)
             else:
-                term = self._counted(turns, factors)
+                term = self._counted(trips, factors)
             if term is None:
                 return None
             result = scope.emit("add", result, term, exact=True)
         return result
 
-    def _counted(self, turns: Value, factors: Sequence[Value | int]) -> Value | None:
-        """The sum of a product over all turns, for factors that depend on the index alone."""
+    def _counted(self, trips: Value, factors: Sequence[Value | int]) -> Value | None:
+        """The sum of a product over all trips, for factors that depend on the index alone."""
         if self.index is None:
             return None
         scope = self.scope
-        turn, carried = Value(I64), Value(I64)
-        with scope.builder.region((turn, carried)) as region:
-            index = scope.emit("mul", turn, scope.const(self.step), exact=True)
+        iteration, carried = Value(I64), Value(I64)
+        with scope.builder.region((iteration, carried)) as region:
+            index = scope.emit("mul", iteration, scope.const(self.step), exact=True)
             index = index if self.lo is None else scope.emit("add", self.lo, index, exact=True)
             known = {self.index: index}
             own = [f if isinstance(f, int) else self._again(f, known) for f in factors]
@@ -105,7 +105,7 @@ class Room:
             added = total_of(scope, [f for f in own if f is not None])
             region.yields = (scope.emit("add", carried, added, exact=True),)
         zero = scope.const(0)
-        return scope.builder.emit_many("for", (zero, turns, zero), {"step": 1}, (region.region,), [I64])[0]
+        return scope.builder.emit_many("for", (zero, trips, zero), {"step": 1}, (region.region,), [I64])[0]
 
     def length(self, length: Abstract) -> Abstract | None:
         """A length that is known inside, before it."""
@@ -166,7 +166,7 @@ def make_room(scope: FunctionScope, cells: Sequence[int], growths: Growths, room
     return True
 
 
-def merge_growth(scope: FunctionScope, growths: Growths, room: Room | None = None) -> None:
+def add_growth(scope: FunctionScope, growths: Growths, room: Room | None = None) -> None:
     """Tell the code around what a piece of code appends; of a loop (`room`) what it appends altogether."""
     for cell, growth in growths.items():
         outer = scope.session.growth.setdefault(cell, Growth(growth.where))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from adcore.errors import Diagnostic
 from adcore.frontend.python.control.branches import choose, chosen, effect_free, either, negated, value_of, valued
-from adcore.frontend.python.control.growth import UNKNOWN, Room, Turns, lengthened, make_room, merge_growth
+from adcore.frontend.python.control.growth import UNKNOWN, Room, Trips, add_growth, lengthened, make_room
 from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import (
     FALSE,
@@ -46,13 +46,13 @@ def loop(
     test: Callable[[Value], Abstract] | None,
     body: Callable[[Value], None],
     breaks: bool = False,
-    turns: Turns | None = None,
+    trips: Trips | None = None,
 ) -> None:
     """A `for` (`operands`: lo, hi; `step`) or a `while` (`test`) whose carried values are found by fixpoint.
 
     `assigned` names may change in the body; those of them in `head` are carried, the others start an iteration, and
     leave the loop, without a value. `body` gets the loop variable or the iteration counter. `breaks`: the body has a
-    `break`; to know it saves an attempt. `turns` emits, before the loop, how many turns it makes at most.
+    `break`; to know it saves an attempt. `trips` emits, before the loop, how many trips it makes at most.
     """
     span, entry = scope.builder.span, scope.state
 
@@ -80,7 +80,7 @@ def loop(
         attempt.run(entry, lambda name: name in head)
         growths = scope.session.growth
         if longer := lengthened(assumed, attempt.end):
-            known = turns if turns is not None else _no_turns(scope, growths, longer)
+            known = trips if trips is not None else _no_trips(scope, growths, longer)
             if known is None or not make_room(scope, longer, growths, attempt.room(known, operands, step)):
                 attempt.stable = False
                 break
@@ -90,8 +90,8 @@ def loop(
             break
         assumed = arrays.opened(entry, assumed) if arrays.wanted else attempt.grown
     scope.session.growth, scope.session.reserved = appended, reserved
-    if growths and turns is not None:
-        merge_growth(scope, growths, attempt.room(turns, operands, step))
+    if growths and trips is not None:
+        add_growth(scope, growths, attempt.room(trips, operands, step))
     if not attempt.stable or attempt.poisoned:
         # A carried value that an earlier attempt already refused is silent in later ones.
         scope.session.diagnostics += [d for d in dropped if d not in scope.session.diagnostics]
@@ -112,7 +112,7 @@ def _first_assumption(joiner: Joiner, entry: State, assigned: frozenset[str], he
     return assumed
 
 
-def _no_turns(scope: FunctionScope, growths: Growths, cells: list[int]) -> Turns | None:
+def _no_trips(scope: FunctionScope, growths: Growths, cells: list[int]) -> Trips | None:
     """A loop that nobody can count makes a list longer."""
     for cell in cells:
         scope.error(growths[cell].where if cell in growths else scope.span(scope.node), *UNKNOWN)
@@ -138,10 +138,10 @@ class LoopAttempt:
         self.end = assumed
         self.regions: list[OpenRegion] = []
 
-    def room(self, turns: Turns, operands: tuple[Value, ...], step: int | None) -> Room:
-        """What a turn appends, as it is known before the loop."""
+    def room(self, trips: Trips, operands: tuple[Value, ...], step: int | None) -> Room:
+        """What a iteration appends, as it is known before the loop."""
         body = self.regions[-1].region
-        return Room(self.scope, [body], turns, body.params[0], operands[0] if operands else None, step or 1)
+        return Room(self.scope, [body], trips, body.params[0], operands[0] if operands else None, step or 1)
 
     def run(self, entry: State, keep: Callable[[str], bool]) -> None:
         scope, joiner = self.scope, self.joiner

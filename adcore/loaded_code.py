@@ -1,12 +1,18 @@
 """Whether a function's file still says what the function does.
 
-Compiles read text, keys hold code objects. Where a file was edited after it was imported the two differ, and code that
-was compiled from the text must not be kept under the key of the code object.
+Compiles read text, Python runs code objects. Where a file was edited after it was imported the two differ: the text is
+that of another function, which must not be compiled in place of the one that runs, nor kept under its key. So the file
+is compiled by Python once more, and has to give the very code object that is loaded.
+
+Not told: an edited `assert` in a module that pytest has rewritten, and the text of a module that a loader of another
+make changes on its way from text to code. There the comparison means nothing.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
+import importlib.machinery
 import linecache
 import types
 import warnings
@@ -20,6 +26,15 @@ def says_the_same(function: types.FunctionType) -> bool:
     return any(found == code for found in _codes("".join(lines), code.co_filename).get(_key(code), ()))
 
 
+def is_rewritten(function: types.FunctionType, node: ast.AST) -> bool:
+    """Whether something has changed the text of `function`, of which `node` is the tree, before it became code."""
+    if "@pytest_ar" in function.__globals__:
+        return any(isinstance(inner, ast.Assert) for inner in ast.walk(node))
+    loader = type(function.__globals__.get("__loader__"))
+    plain = importlib.machinery.SourceFileLoader.source_to_code
+    return getattr(loader, "source_to_code", plain) is not plain
+
+
 def _key(code: types.CodeType) -> tuple[str, int]:
     return code.co_name, code.co_firstlineno
 
@@ -31,7 +46,9 @@ def _codes(text: str, file: str) -> dict[tuple[str, int], list[types.CodeType]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = compile(text, file, "exec", dont_inherit=True)
+            # A cell of a notebook may wait at its top level.
+            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "await " in text else 0
+            module = compile(text, file, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return found
     for code in _inside(module):

@@ -200,7 +200,7 @@ def _popped(
 
 # Methods --------------------------------------------------------------------------------------------------------------
 
-Call = Callable[[FunctionScope, ast.Call, Any, list[Abstract]], Abstract]
+DictMethodRule = Callable[[FunctionScope, ast.Call, Any, list[Abstract]], Abstract]
 
 
 def _get(scope: FunctionScope, node: ast.Call, owner: Any, args: list[Abstract]) -> Abstract:
@@ -236,7 +236,7 @@ def _setdefault(scope: FunctionScope, node: ast.Call, owner: Any, args: list[Abs
     return dict_item(scope, node, owner, args[0])
 
 
-METHODS: dict[str, tuple[int, int, Call]] = {
+METHODS: dict[str, tuple[int, int, DictMethodRule]] = {
     "get": (1, 2, _get), "keys": (0, 0, _keys), "values": (0, 0, _values), "items": (0, 0, _items),
     "copy": (0, 0, _copy), "pop": (1, 2, _pop), "setdefault": (1, 2, _setdefault),
 }  # fmt: skip

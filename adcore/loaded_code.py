@@ -9,21 +9,27 @@ make changes on its way from text to code. There the comparison means nothing.
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import functools
 import importlib.machinery
 import linecache
+import operator
 import types
 import warnings
 from collections.abc import Iterator
+
+FUTURE = functools.reduce(operator.or_, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names))
+"""What `from __future__ import ...` leaves in the flags of code; text that is run by `exec` has it from around it."""
 
 
 def says_the_same(function: types.FunctionType) -> bool:
     """Whether the text from which `function` would be compiled gives its very code."""
     code = function.__code__
     lines = linecache.getlines(code.co_filename, function.__globals__)
-    return any(found == code for found in _codes("".join(lines), code.co_filename).get(_key(code), ()))
+    known = _codes("".join(lines), code.co_filename, code.co_flags & FUTURE)
+    return any(found == code for found in known.get(_key(code), ()))
 
 
 def is_rewritten(function: types.FunctionType, node: ast.AST) -> bool:
@@ -40,14 +46,14 @@ def _key(code: types.CodeType) -> tuple[str, int]:
 
 
 @functools.lru_cache(maxsize=16)
-def _codes(text: str, file: str) -> dict[tuple[str, int], list[types.CodeType]]:
+def _codes(text: str, file: str, future: int) -> dict[tuple[str, int], list[types.CodeType]]:
     """Every code object that a file's text gives, by name and first line."""
     found: dict[tuple[str, int], list[types.CodeType]] = {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # A cell of a notebook may wait at its top level.
-            flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "await " in text else 0
+            flags = future | (ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if "await " in text else 0)
             module = compile(text, file, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError):
         return found

@@ -1,5 +1,5 @@
 """How wide vectors should be, and how many of them an iteration takes: 512 bits where the machine has them and the
-program gains, and no more of them than gain something: the code of four takes twice as long to compile.
+program gains, and one vector where each iteration waits for the one before.
 
 Measured (Cascade Lake, gradients in cache): 1.5 times as fast for sums of free order and plain arithmetic; slower for
 divisions and square roots (their units are no wider) and for sums in the user's order (one chain of additions,
@@ -8,7 +8,7 @@ however wide).
 
 from __future__ import annotations
 
-from adcore.ir.core import Function, Instr, Region, Value, walk
+from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import is_float
 from adcore.lower.vector_math import VectorMath
 
@@ -32,30 +32,21 @@ def _is_narrow(loop: Instr, fastmath: bool) -> bool:
     return has_ordered_sum(loop, fastmath)
 
 
-def vectors_of(loop: Instr, fastmath: bool) -> int | None:
-    """How many vectors an iteration of the vectorised `for` takes; None: as many as LLVM likes.
+def is_one_chain(loop: Instr, fastmath: bool) -> bool:
+    """Whether all that a `for` sums up is summed in the user's order: each addition waits for the one before.
 
-    Neither choice is seen in a result. Where sums are in the user's order, each addition waits for the one before: more
-    than one vector gains nothing. Where nothing is carried from one iteration to the next, two keep the units busy. A
-    sum of free order gains from more, and is another number for each.
+    More than one vector in an iteration gains nothing then. A sum of free order gains, and would be another number.
     """
     (body,) = loop.regions
-    if any(i.regions for i in body.body):
-        return None
-    if len(body.params) == 1:
-        return 2
-    return 1 if has_ordered_sum(loop, fastmath) and not _has_free_sum(body) else None
-
-
-def _has_free_sum(body: Region) -> bool:
-    """Whether what follows from a carried value is carried on, by arithmetic whose order is free."""
+    if not has_ordered_sum(loop, fastmath) or any(i.regions for i in body.body):
+        return False
     follows, free = set(body.params[1:]), set[Value]()
     for instr in body.body:
         if not follows.isdisjoint(instr.operands):
             follows.update(instr.results)
             if instr.attrs.get("flags"):
                 free.update(instr.results)
-    return not free.isdisjoint(body.yields)
+    return free.isdisjoint(body.yields)
 
 
 def has_ordered_sum(loop: Instr, fastmath: bool) -> bool:

@@ -126,10 +126,10 @@ def _repeat(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abst
     result, own = allocate(scope, shape, part.element), part
 
     def copy(index: list[Value]) -> None:
-        *inner, turn = index
+        *inner, number = index
         first = scope.emit("mul", inner[axes[0]], materialise(scope, repeats, I64), exact=True)
         there = list(inner)
-        there[axes[0]] = scope.emit("add", first, turn, exact=True)
+        there[axes[0]] = scope.emit("add", first, number, exact=True)
         store(scope, node, own.at(inner), result, there)
 
     nest(scope, [*part.shape, repeats], copy)

@@ -18,7 +18,7 @@ from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import EVERY, LEADS_TO_MALLOC, NEW, NUMBER, AllocatorEntry
 from pytest_adalloc.hooks.install.loaded_objects import LoadedObject, definitions, is_loader
 from pytest_adalloc.hooks.native.hooks import RULES
-from pytest_adalloc.hooks.patching.patches import Function, Patches
+from pytest_adalloc.hooks.patching.patches import PatchedFunction, Patches
 
 OFF = "ADALLOC_ENTRIES"  # set to "off", the functions stay as they are
 LIBC = "gnu_get_libc_version"  # what the C library alone defines
@@ -85,7 +85,6 @@ class EntryPoints:
         note_ranges(self.words, layout.ALLOCATORS, (owner for owner, listed in owners.items() if listed))
         note_ranges(self.words, layout.STRANGERS, (owner for owner, listed in owners.items() if not listed))
         note_ranges(self.words, layout.TOOLS, tools)
-        self.words[layout.FREE_MARK] = self.mark(originals.get("free", 0))
 
     def _add(self, group: Sequence[Place]) -> None:
         functions = []
@@ -98,7 +97,7 @@ class EntryPoints:
             self.words[row + layout.PLACE_FLAGS] = place.flags
             self.words[row + layout.PLACE_OWNER] = place.owner.base
             self.places[number], self._numbers[place.address] = place, number
-            functions.append(Function(place.address, place.size, layout.MARK + number))
+            functions.append(PatchedFunction(place.address, place.size, layout.MARK + number))
         self.patches.add(functions)
 
     def settle(self, thread: int) -> None:

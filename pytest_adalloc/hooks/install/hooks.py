@@ -80,6 +80,9 @@ class Hooks:
                 mark = self.entry_points.mark(self.behind(entry.name) or original)
                 c_uint64.from_address(_description(layer, entry.name) + MARK_OFFSET).value = mark
 
+        free = self.behind("free") or self.slots.originals.get("free", 0)
+        self.words[layout.FREE_MARK] = self.entry_points.mark(free)
+
     def behind(self, name: str) -> int:
         """What our own preloaded library goes on to for this name; 0 without such a library."""
         name = BY_NAME[name].behind

@@ -20,7 +20,7 @@ NO_WAY = "its first instruction leaves no room for a jump"
 
 
 @dataclass(frozen=True)
-class Function:
+class PatchedFunction:
     """A function to patch: its first byte, its size (0: not known), and how the counter knows its calls."""
 
     entry: int
@@ -40,7 +40,7 @@ class Patches:
     _resting: dict[int, Change] = field(default_factory=dict)
     _taken: Taken = field(default_factory=Taken)
 
-    def add(self, functions: Sequence[Function]) -> None:
+    def add(self, functions: Sequence[PatchedFunction]) -> None:
         """Patch functions of one library, whose calls the counter knows by their marks; what cannot be done is in
         ``refused``.
         """
@@ -58,14 +58,14 @@ class Patches:
             reason = getattr(problem, "strerror", None) or str(problem)
             self.refused |= {each.entry: reason for each in functions if each.entry not in self.changes}
 
-    def _trampolines(self, start: int, chosen: Sequence[tuple[Function, int, Instruction]]) -> bytes:
+    def _trampolines(self, start: int, chosen: Sequence[tuple[PatchedFunction, int, Instruction]]) -> bytes:
         code = b""
         for number, (function, site, displaced) in enumerate(chosen):
             here = start + LONGEST * number
             code += trampoline(here, site, displaced, function.mark, self.armed, self.counter).ljust(LONGEST, b"\xcc")
         return code
 
-    def _change(self, function: Function, site: int, displaced: Instruction, goal: int) -> None:
+    def _change(self, function: PatchedFunction, site: int, displaced: Instruction, goal: int) -> None:
         change = planned(function.entry, function.size, site, displaced, goal, self._taken, self.ways)
         if change is not None:
             store(change.word, change.after)

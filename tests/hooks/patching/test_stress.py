@@ -130,13 +130,13 @@ import ctypes, sys
 from pytest_adalloc.hooks import layout, record
 from pytest_adalloc.hooks.install.loaded_objects import definitions, loaded_objects
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.hooks.patching.patches import Function
+from pytest_adalloc.hooks.patching.patches import PatchedFunction
 library = ctypes.CDLL(sys.argv[1])
 library.caught.restype, library.caught.argtypes = ctypes.c_long, [ctypes.c_long]
 hooks = installed()
 owner = next(each for each in loaded_objects()[0] if each.file_name.startswith("libstdc++"))
 address, size = definitions(owner, ["_Znwm"])["_Znwm"]
-hooks.entry_points.patches.add([Function(address, size, layout.MARK + layout.PLACE_COUNT - 1)])
+hooks.entry_points.patches.add([PatchedFunction(address, size, layout.MARK + layout.PLACE_COUNT - 1)])
 assert address in hooks.entry_points.patches.changes, hooks.entry_points.patches.refused
 before = hooks.words[layout.HIDDEN + layout.PLACE_COUNT - 1]
 hooks.words[layout.ARMED] = hooks.thread()

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import POISON, Abstract, Poison
+from adcore.frontend.values.abstract import POISON, Abstract, Lazy, Poison
 
 BoundArguments = dict[str, Abstract]
 """Arguments by the name of the parameter."""
@@ -179,7 +179,8 @@ def number_function(
     def call(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if named:
             return scope.error(node, f"the argument `{next(iter(named))}=` is not supported here", "leave it out")
-        return apply(scope, node, function, args)
+        result = apply(scope, node, function, args)
+        return result.at([]) if isinstance(result, Lazy) and not result.rank else result
 
     register(function, call, about, samples, lazy, numbers)
 

@@ -28,6 +28,7 @@ from pytest_adalloc.checks.foreign import ForeignGradient
 from pytest_adalloc.checks.grad_report import GradReport
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
 from pytest_adalloc.checks.primal import compare_primal
+from pytest_adalloc.checks.side_effects import require_no_side_effects
 from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.options import CheckOptions, Progress, silent
@@ -91,6 +92,8 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
         require_still_the_same(about, evaluator, outcome)
     if grad is None:
         compare_modes(trial, subject)
+    else:
+        require_no_side_effects(trial, grad, outcome)
     if options.order == 2:
         compare_second(trial, subject)
     return subject

@@ -212,6 +212,27 @@ def not_deterministic(about: About, when: str, seen: Sequence[str], generators: 
     )
 
 
+def changes_arguments(about: About, paths: Sequence[str]) -> str:
+    """A gradient that was passed in leaves its arguments otherwise than the function does."""
+    which = ", ".join(paths)
+    return diagnostic(
+        f"gradient wrong: {about.maker} of {about.function} changes {which}",
+        f"  its numbers are right, but after the call {which} is not what {about.function} leaves there",
+        about.there(),
+        help="work on a copy: whoever calls it, an optimiser say, goes on with the changed arguments",
+    )
+
+
+def another_gradient(about: About, first: float, again: float) -> str:
+    """A gradient that was passed in gives different numbers at one point."""
+    return diagnostic(
+        f"not deterministic: {about.maker} of {about.function} gives another answer for the same arguments",
+        f"  a component is {first:.17g} in one call and {again:.17g} in the next",
+        about.there(),
+        help="something survives from one call to the next, a buffer that is added to and not cleared, say",
+    )
+
+
 def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
     """The compiled function computes something else than plain Python."""
     return diagnostic(

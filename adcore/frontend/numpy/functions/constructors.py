@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import iterable_of
+from adcore.frontend.values.narrow import numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.sequences import static_items
@@ -78,7 +79,7 @@ def _full(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstra
         return scope.error(node, f"np.full takes a number, not {describe(value)}")
     if found.get("dtype") is None:
         one_type(scope, value)
-    element = element_type(scope, node, found.get("dtype"), scalar_type(value))
+    element = element_type(scope, node, found.get("dtype"), numpy_element(value))
     return POISON if shape is None or element is None else made(scope, node, shape, element, value)
 
 
@@ -117,21 +118,23 @@ def _full_like(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> A
     about="numbers of nested lists, or a copy",
 )
 def _array(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    return np_array(scope, node, found["object"], found.get("dtype"))
+
+
+def np_array(scope: FunctionScope, node: ast.Call, source: Abstract, dtype: Abstract | None = None) -> Abstract:
     """np.array of nested lists of numbers, or of an array (a copy)."""
-    source = found["object"]
     if isinstance(source, (ArrayRef, Expanded, Reshaped, Lazy)):
-        return copied(scope, node, source, found.get("dtype"))
+        return copied(scope, node, source, dtype)
     if isinstance(source, (Items, ListRef)) and any(map(is_array, static_items(scope, source))):
         rows = joined(scope, node, static_items(scope, source), 0, new_axis=True)
-        return rows if "dtype" not in found or isinstance(rows, Poison) else copied(scope, node, rows, found["dtype"])
+        return rows if dtype is None or isinstance(rows, Poison) else copied(scope, node, rows, dtype)
     shape = _nested_shape(scope, source)
     if shape is None:
         return scope.error(
             node, "np.array takes numbers in nested lists of equal lengths", "fill np.zeros(...) in a loop"
         )
     numbers = _flat(scope, source)
-    given = found.get("dtype")
-    element = element_type(scope, node, given, joint_type(scope, numbers) if given is None else F64)
+    element = element_type(scope, node, dtype, joint_type(scope, numbers) if dtype is None else F64)
     if element is None:
         return POISON
     array = allocate(scope, tuple(map(Constant, shape)), element)

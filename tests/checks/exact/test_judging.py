@@ -1,4 +1,4 @@
-"""Right gradients pass where differences fail; wrong ones don't, down to what rounding leaves; corners, edges, jumps."""
+"""Right gradients pass where differences fail; wrong ones do not, as far as rounding lets see; corners, edges, jumps."""
 
 from __future__ import annotations
 

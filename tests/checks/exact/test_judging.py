@@ -1,4 +1,4 @@
-"""Right gradients pass where differences fail; wrong ones do not, as far as rounding lets see; corners, edges, jumps."""
+"""Right gradients pass where differences fail, wrong ones do not; corners, edges, jumps."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Point, Vector
+from pytest_adalloc.checks.arguments import Vector
+from pytest_adalloc.checks.comparison import GRAVEST_FIRST, SMOOTH, UNDEFINED, Comparison
 from pytest_adalloc.checks.differences import extrapolation
 from pytest_adalloc.checks.differences.directions import (
     Directions,
@@ -24,7 +25,6 @@ from pytest_adalloc.checks.differences.directions import (
 )
 from pytest_adalloc.checks.differences.extrapolation import Precision, Sides, Slopes, measured_noise
 from pytest_adalloc.checks.differences.judging import (
-    GRAVEST_FIRST,
     SAFETY,
     Judgement,
     Tolerance,
@@ -32,34 +32,9 @@ from pytest_adalloc.checks.differences.judging import (
     without_drowned,
 )
 from pytest_adalloc.checks.evaluation import Evaluator
-from pytest_adalloc.checks.grad_report import Verdict, Worst
+from pytest_adalloc.checks.grad_report import Verdict
 
 Tick = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The verdict on a gradient, and where it is decided: `component` of the vector, -1 for a random direction."""
-
-    verdict: Verdict
-    max_error: float
-    component: int
-    expected: float
-    got: float
-    error: float
-    left: float
-    right: float
-    kind: str
-    how: str
-    noise: float
-    trouble: str = ""
-
-    def worst(self, point: Point) -> Worst | None:
-        """The decisive component in the user's terms."""
-        if self.component < 0:
-            return None
-        argument, index = point.place(self.component)
-        return Worst(argument, index, self.expected, self.got)
 
 
 def compare(
@@ -150,7 +125,7 @@ def _decided(
     verdict: Verdict = min(judged.verdicts, key=GRAVEST_FIRST.index, default="passed")
     among = [k for k, found in enumerate(judged.verdicts) if found == verdict]
     if not among:
-        return Comparison("passed", 0.0, -1, 0.0, 0.0, 0.0, 0.0, 0.0, extrapolation.SMOOTH, directions.how, noise)
+        return Comparison("passed", 0.0, -1, 0.0, 0.0, 0.0, 0.0, 0.0, SMOOTH, directions.how, noise)
     ranking = judged.relative if verdict == "passed" else judged.excess
     k = max(among, key=lambda i: (float(np.nan_to_num(ranking[i], nan=np.inf)), -i))
     relative = judged.relative[~np.isnan(judged.relative)]
@@ -175,7 +150,7 @@ def _merged(first: Slopes, second: Slopes, subset: Sequence[int], judged: Judgem
     fields = {name: getattr(first, name).copy() for name in ("value", "error", "left", "right", "jump", "jump_error")}
     kinds = list(first.kind)
     for place, k in enumerate(subset):
-        smoother = kinds[k] != extrapolation.SMOOTH and second.kind[place] == extrapolation.SMOOTH
+        smoother = kinds[k] != SMOOTH and second.kind[place] == SMOOTH
         apart = abs(first.value[k] - second.value[place])
         if smoother or second.error[place] < fields["error"][k]:
             for name, values in fields.items():
@@ -236,6 +211,4 @@ def _nowhere(evaluator: Evaluator, gradient: Vector, component: int) -> Comparis
     got = float(gradient[component]) if component >= 0 and len(gradient) > component else nan
     how = "none: the function is not defined at the point"
     trouble = evaluator.trouble
-    return Comparison(
-        "edge of the domain", nan, component, nan, got, nan, nan, nan, extrapolation.UNDEFINED, how, 0.0, trouble
-    )
+    return Comparison("edge of the domain", nan, component, nan, got, nan, nan, nan, UNDEFINED, how, 0.0, trouble)

@@ -9,21 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import extrapolation
+from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, UNDEFINED
 from pytest_adalloc.checks.differences.directions import Directions
 from pytest_adalloc.checks.differences.extrapolation import Precision, Slopes
 from pytest_adalloc.checks.grad_report import Verdict
 
 SAFETY = 8.0  # an estimated error is taken that many times
 SHARP = {8: 1e-5, 4: 1e-2, 2: 0.3}  # differences that can't see such a relative error are unreliable, by item size
-
-GRAVEST_FIRST: tuple[Verdict, ...] = (
-    "gradient wrong",
-    "finite differences unreliable here",
-    "kink",
-    "edge of the domain",
-    "passed",
-)
 
 
 @dataclass(frozen=True)
@@ -122,11 +114,11 @@ def without_drowned(judged: Judgement, directions: Directions) -> tuple[Judgemen
 
 def _verdict(slopes: Slopes, found: _Deviation, k: int) -> Verdict:
     kind = slopes.kind[k]
-    if kind in (extrapolation.EDGE, extrapolation.UNDEFINED):
+    if kind in (EDGE, UNDEFINED):
         return "edge of the domain"
-    if kind in (extrapolation.JUMP, extrapolation.CUSP):
+    if kind in (JUMP, CUSP):
         return "kink"
-    if kind == extrapolation.KINK and abs(slopes.jump[k]) / 2 > found.allowed[k]:
+    if kind == KINK and abs(slopes.jump[k]) / 2 > found.allowed[k]:
         return "kink"
     if not math.isfinite(slopes.value[k]):
         return "finite differences unreliable here"

@@ -94,9 +94,11 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
     trial.about = replace(trial.about, coarse=subject.coarse)
-    _compare_gradient(trial, evaluator, domain, exact, how)
+    found = _compare_gradient(trial, evaluator, domain, exact, how)
     if evaluator.calls and evaluator.call is plain:
         require_still_the_same(about, evaluator, outcome)
+    if found.verdict != "passed":
+        raise Unmet(found.verdict, diagnostics.of_comparison(trial.about, found))
     if grad is None:
         compare_modes(trial, subject)
     else:
@@ -197,7 +199,9 @@ def _allowed(exact: Exact | None, evaluator: Evaluator, domain: DomainBounds, se
     return allowed_difference(evaluator, domain)
 
 
-def _compare_gradient(trial: Trial, evaluator: Evaluator, domain: DomainBounds, exact: Exact | None, how: str) -> None:
+def _compare_gradient(
+    trial: Trial, evaluator: Evaluator, domain: DomainBounds, exact: Exact | None, how: str
+) -> Comparison:
     options, about = trial.options, trial.about
     tolerance = Tolerance(options.rtol, options.atol)
     found = None
@@ -218,8 +222,7 @@ def _compare_gradient(trial: Trial, evaluator: Evaluator, domain: DomainBounds, 
     drowned = tuple(about.point.spelled(k) for k in found.drowned)
     trial.learn(max_error=found.max_error, worst=found.worst(about.point), differences=_reference(found) + how)
     trial.learn(digits=found.digits, drowned=drowned)
-    if found.verdict != "passed":
-        raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
+    return found
 
 
 def _trouble(evaluator: Evaluator, found: Comparison) -> str:

@@ -105,7 +105,7 @@ def branch(
     appended, scope.session.growth = scope.session.growth, {}
     reserved, scope.session.reserved = scope.session.reserved, set(scope.session.reserved)
     sides = side(scope, then), side(scope, otherwise)
-    if apart := parted(scope.state, [s.end for s in sides]):
+    if apart := parted(scope.state, [s.end for s in sides], scope.session.growth):
         reported = len(scope.session.diagnostics)
         room = Room(scope, [s.region.region for s in sides])
         if make_room(scope, apart, scope.session.growth, room):

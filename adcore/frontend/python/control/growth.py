@@ -21,19 +21,21 @@ UNKNOWN = (
 )
 
 
-def lengthened(before: State, after: State) -> list[int]:
-    """Cells of `before` that hold another number of items in `after`, or have moved to other memory."""
+def lengthened(before: State, after: State, growths: Growths) -> list[int]:
+    """Lists of `before` that hold another number of items in `after`, or have moved to other memory."""
     if after.dead:
         return []
-    return [cell for cell, items in before.cells.items() if _differ(items, after.cells.get(cell, items))]
+    return [
+        cell for cell, items in before.cells.items() if cell in growths and _differ(items, after.cells.get(cell, items))
+    ]
 
 
-def parted(base: State, ends: Sequence[State]) -> list[int]:
-    """Cells of `base` that hold another number of items, or are in other memory, on one path than on the other."""
+def parted(base: State, ends: Sequence[State], growths: Growths) -> list[int]:
+    """Lists of `base` that hold another number of items, or are in other memory, on one path than on the other."""
     first, second = ends
     if first.dead or second.dead:
         return []
-    return [c for c in base.cells if _differ(first.cells.get(c, ()), second.cells.get(c, ()))]
+    return [c for c in base.cells if c in growths and _differ(first.cells.get(c, ()), second.cells.get(c, ()))]
 
 
 def _differ(a: tuple[Abstract, ...], b: tuple[Abstract, ...]) -> bool:

@@ -15,6 +15,7 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
@@ -79,7 +80,7 @@ def loop(
         attempt = LoopAttempt(scope, joiner, assumed, test, body, arrays)
         attempt.run(entry, lambda name: name in head)
         growths = scope.session.growth
-        if longer := lengthened(assumed, attempt.end):
+        if longer := lengthened(assumed, attempt.end, growths):
             known = trips if trips is not None else _no_trips(scope, growths, longer)
             if known is None or not make_room(scope, longer, growths, attempt.room(known, operands, step)):
                 attempt.stable = False
@@ -164,7 +165,7 @@ class LoopAttempt:
             if not end.dead:
                 end = self.arrays.closed(self.assumed, end, region.params)
             self.end = end
-            if lengthened(self.assumed, end):
+            if lengthened(self.assumed, end, scope.session.growth):
                 # The list needs room before the loop; then this is tried again.
                 end = dataclasses.replace(end, dead=True)
             joiner.inner = frozenset(region.params) | frozenset(scope.builder.open_values())
@@ -259,8 +260,8 @@ def _comparable(value: Abstract) -> object:
         return tuple(_comparable(v) for _, v in value.fields)
     if isinstance(value, PossiblyUnbound):
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
-    if isinstance(value, ListRef):
-        return ("list", value.cell)
+    if isinstance(value, (ListRef, DictRef)):
+        return (type(value).__name__, value.cell)
     if isinstance(value, ArrayRef):
         return ("array", id(value.value))
     return type(value).__name__

@@ -9,7 +9,8 @@
 A result that is used and finite has finite factors only. So infinite ones are met in two ways. The slope itself is
 infinite: of ops that declare themselves `singular`, whose products are strong in both modes. Or an operand is: it
 comes from such an op (it is *wild*), and what was computed from it was discarded, so that its adjoint is zero. That is
-a matter of reverse mode alone, where the adjoint runs back into the discarded part; a tangent is dropped with its value.
+a matter of reverse mode alone, where the adjoint runs back into the discarded part; a tangent is dropped with its
+value.
 
 Both sets are closed over the flow of values (wild, forwards) and of derivatives (discarded, backwards). Strong products
 cost a comparison, and are no part of a product of matrices, so it pays to be narrow: no more than both.

@@ -62,9 +62,10 @@ def inlined(request: Request, program: Program) -> Function:
 def simplified(request: Request, inlined: Function) -> Function:
     """Index checks are proved or hoisted here, so that differentiation sees plain affine subscripts."""
     function = inlined if request.boundscheck else without_index_checks(inlined)
-    function = simplify(untie_running_choices(function, request.ops), request.ops)
+    function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
-    function = simplify(simplify_checks(fold_ranges(function, request.ops), request.ops), request.ops)
+    function = simplify_checks(fold_ranges(function, request.ops), request.ops)
+    function = simplify(untie_running_choices(function, request.ops), request.ops)
     return verify(function, request.ops)
 
 

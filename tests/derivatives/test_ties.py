@@ -44,8 +44,8 @@ def signed(x):
     return math.copysign(x, 1.0) - abs(x) + x
 
 
-SMOOTH = [(softplus, 0.5), (softplus_by_min, 0.5), (softplus_by_numpy, 0.5), (softplus_by_clip, 0.5), (sum_of_both, 3.0),
-          (magnitude, 1.0), (magnitude_of_a_list, 1.0), (signed, 1.0)]  # fmt: skip
+SMOOTH = [(softplus, 0.5), (softplus_by_min, 0.5), (softplus_by_numpy, 0.5), (softplus_by_clip, 0.5),
+          (sum_of_both, 3.0), (magnitude, 1.0), (magnitude_of_a_list, 1.0), (signed, 1.0)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("f", "slope"), SMOOTH, ids=lambda p: getattr(p, "__name__", ""))

@@ -27,9 +27,9 @@
       }
       %1: f64 = if %c {
       ():
-        %2: f64 = mul %y, %seed_p [flags='adjoint']
+        %2: f64 = mulz %y, %seed_p [flags='adjoint']
         %3: f64 = add %2, %2 [flags='adjoint']
-        %4: f64 = mul %y, %3 [flags='adjoint']
+        %4: f64 = mulz %y, %3 [flags='adjoint']
         yield %4
       } {
       ():

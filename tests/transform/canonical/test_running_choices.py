@@ -38,6 +38,37 @@ def test_through_branches() -> None:
     check_pass(run, before, program.format(tied="yield %w"))
 
 
+def test_an_element_that_stays_the_same() -> None:
+    program = """
+        for 0, %n [step=1] {{
+        (%i: i64):
+          %u: f64 = load %y, %k
+          %v: f64 = load %x, %i
+          %w: f64 = maximum %u, %v
+          {tied}
+          yield
+        }}
+        """
+    before = program.format(tied="%t: f64 = attach %w, %v\n          store %t, %y, %k")
+    check_pass(run, before, program.format(tied="store %w, %y, %k"))
+
+
+def test_another_element_in_each_iteration() -> None:
+    check_unchanged(
+        run,
+        """
+        for 0, %n [step=1] {
+        (%i: i64):
+          %v: f64 = load %x, %i
+          %w: f64 = maximum %v, 0.0
+          %t: f64 = attach %w, %v
+          store %t, %x, %i
+          yield
+        }
+        """,
+    )
+
+
 def test_ties_of_what_an_iteration_computes_stay() -> None:
     check_unchanged(
         run,

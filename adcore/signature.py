@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from adcore.ir.types import SCALARS, ArrayType, ListType, Type
 
-Layout = Literal["C", "S"]
+ArgumentLayout = Literal["C", "S"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ArrayArg:
 
     dtype: str
     rank: int
-    layout: Layout = "C"
+    layout: ArgumentLayout = "C"
     writeable: bool = True
 
 

@@ -22,12 +22,11 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, Scalar, Type
 from adcore.runtime.arguments import refuse
+from adcore.runtime.leaves import NDArray
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation
-
-Array = np.ndarray[Any, Any]
 
 
 class BoundDerivative:
@@ -297,6 +296,6 @@ def _directions(call: Call) -> list[_Direction]:
     ]
 
 
-def _plain(array: Array) -> Any:
+def _plain(array: NDArray) -> Any:
     """A Python float for what has no axes."""
     return float(array) if array.ndim == 0 else array

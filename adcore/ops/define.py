@@ -59,7 +59,7 @@ class Emitter(Protocol):
         """Fast-math flags of the current instruction, with a trailing blank unless empty."""
 
 
-Lowering = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
+LoweringRule = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
 """(emitter, operand types, result type, operand texts, attributes) -> text of the result."""
 
 
@@ -99,7 +99,7 @@ class Op:
     tangent: Callable[..., Expr] | None = None
     adjoint: Callable[..., Sequence[Expr | None]] | None = None
     blocked: tuple[int, ...] = ()
-    lower: Lowering | None = None
+    lower: LoweringRule | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0
     expand: Expansion | None = None
@@ -117,9 +117,9 @@ class Op:
     def pure(self) -> bool:
         return self.effects is not None and self.effects.pure
 
-    def can_raise(self, types: tuple[Type, ...]) -> bool:
+    def can_raise(self, instr: Instr) -> bool:
         """Whether an instruction of this op, with operands of these types, may stop the program."""
-        return self.effects is None or self.effects.can_raise(types)
+        return self.effects is None or self.effects.can_raise(instr)
 
 
 class Table(Mapping[str, Op]):

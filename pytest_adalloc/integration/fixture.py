@@ -12,7 +12,7 @@ from pytest_adalloc.session import Recorder
 if TYPE_CHECKING:
     from pytest_adalloc.checks.grad_report import GradReport
     from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class Adalloc:
@@ -39,6 +39,26 @@ class Adalloc:
         """See `pytest_adalloc.check_gradient`."""
         __tracebackhide__ = True
         return self._settled(f, args, grad, options, counted=False)
+
+    def check_jvp(
+        self, f: Callable[..., Any], /, *args: Any, jvp: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_jvp`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.checks.products import along_tangents
+        from pytest_adalloc.integration.settle import judged_product
+
+        return judged_product(along_tangents, f, args, jvp, options, self._recorder)
+
+    def check_vjp(
+        self, f: Callable[..., Any], /, *args: Any, vjp: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_vjp`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.checks.products import of_cotangent
+        from pytest_adalloc.integration.settle import judged_product
+
+        return judged_product(of_cotangent, f, args, vjp, options, self._recorder)
 
     def measure(
         self,

@@ -16,7 +16,7 @@ from typing import Any
 
 from adcore.driver.calls.mismatch import differences
 from adcore.driver.request import Groups, Options, Sweep
-from adcore.driver.specialisations import Primal, Specialisation, is_differentiable, primal_of
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable, primal_of
 from adcore.errors import ArgumentError
 from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
@@ -41,7 +41,7 @@ class Call:
         options: Options,
         chosen: Sequence[int] | None = None,
         described: Signature | None = None,
-        expected: Primal | None = None,
+        expected: PrimalSpecialisation | None = None,
     ) -> None:
         """`chosen`: numbers of the arguments by which derivatives are taken; None for a call without derivatives.
 

@@ -69,10 +69,12 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Num:
-    """A number known at run time."""
+    """A number known at run time. `narrow`: the integer type of NumPy's that it has, if that is not int64; see
+    `values/narrow.py`."""
 
     value: Value
     weak: WeakType = WEAK
+    narrow: Scalar | None = None
 
     @property
     def type(self) -> Scalar:

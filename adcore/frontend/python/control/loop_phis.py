@@ -211,7 +211,7 @@ class _Comparable:
 
 def _comparable(value: Abstract) -> object:
     if isinstance(value, Num):
-        return ("num", id(value.value), value.weak)
+        return ("num", id(value.value), value.weak, value.narrow)
     if isinstance(value, Constant):
         return ("const", type(value.value), repr(value.value) if isinstance(value.value, float) else id(value.value))
     if isinstance(value, Items):

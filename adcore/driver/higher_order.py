@@ -45,6 +45,8 @@ class Operator:
 
     def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., BoundDerivative]) -> None:
         self._f, self._wrt, self._make = f, wrt, make
+        self.__adcore_derivative__ = "hessian" if make is _Hessian else what.lower()
+        self.__adcore_of__ = f, wrt
         self.__name__ = str(getattr(f, "__name__", f))
         self.__doc__ = f"{what} of {self.__name__}."
 

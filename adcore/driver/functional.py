@@ -112,6 +112,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return call.primal.rebuild(found), call.primal.rebuild_tangent(moved)
 
 
+# What compiled code that calls these compiles in (`adcore/driver/nested.py`).
+for _function, _kind in ((grad, "gradient"), (value_and_grad, "value and gradient"), (jvp, "jvp")):
+    _function.__dict__["__adcore_makes__"] = _kind
+
+
 # Seeds
 
 

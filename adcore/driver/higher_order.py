@@ -82,6 +82,9 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     return Operator("The Hessian", f, wrt, _Hessian)
 
 
+hessian.__dict__["__adcore_makes__"] = "hessian"
+
+
 def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     """The Jacobian of `f` by one argument: shape `output.shape + x.shape`; a tuple of them for a tuple of arguments,
     and a tuple over the outputs where there are several.

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from adcore.analysis.affine.dependence import AliasClasses
-from adcore.driver import functional, higher_order
 from adcore.frontend.nested import DIRECT, Nested, constants_inside, derivative_rule
 from adcore.frontend.numpy.elements import check_length, dims, load, nest, store
 from adcore.frontend.numpy.elementwise import operand
@@ -370,7 +369,7 @@ def _direction(scope: FunctionScope, node: ast.AST, primal: Abstract, tangent: A
     return copy
 
 
-derivative_rule(functional.grad, "gradient", _gradient)
-derivative_rule(functional.value_and_grad, "value and gradient", _gradient)
-derivative_rule(higher_order.hessian, "hessian", _hessian)
-DIRECT[functional.jvp] = _jvp
+derivative_rule("gradient", _gradient)
+derivative_rule("value and gradient", _gradient)
+derivative_rule("hessian", _hessian)
+DIRECT["jvp"] = _jvp

@@ -4,6 +4,7 @@ whoever can differentiate (`derivative_rule`), which is not the frontend."""
 from __future__ import annotations
 
 import ast
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,40 +29,41 @@ NestedRule = Callable[[FunctionScope, ast.Call, Nested, list[Abstract], dict[str
 
 DirectRule = Callable[[FunctionScope, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
 
-KINDS: dict[Any, str] = {}
-"""Functions that make a derivative of a function, and which."""
-
 RULES: dict[str, NestedRule] = {}
+"""By kind of derivative. A function that makes them says so: `__adcore_makes__` is the kind."""
 
-DIRECT: dict[Any, DirectRule] = {}
-"""Functions that take the function together with its arguments."""
+DIRECT: dict[str, DirectRule] = {}
+"""The same for functions that take the function together with its arguments."""
 
 
-def derivative_rule(function: Any, kind: str, rule: NestedRule) -> None:
-    """Enter what makes derivatives of a kind, and what calls of them become."""
-    KINDS[function], RULES[kind] = kind, rule
+def derivative_rule(kind: str, rule: NestedRule) -> None:
+    """Enter what calls of derivatives of a kind become."""
+    RULES[kind] = rule
 
 
 def is_nested(function: Any) -> bool:
     """Whether `function` makes a derivative of another one, is one, or computes one."""
-    try:
-        return function in KINDS or function in DIRECT or isinstance(function, Nested) or _made_outside(function)
-    except TypeError:
-        return False
+    return isinstance(function, Nested) or _makes(function) in {*RULES, *DIRECT} or _made_outside(function)
+
+
+def _makes(function: Any) -> str:
+    return str(getattr(function, "__adcore_makes__", "")) if isinstance(function, types.FunctionType) else ""
 
 
 def _made_outside(function: Any) -> bool:
-    return getattr(function, "__adcore_derivative__", None) in RULES and hasattr(function, "__adcore_of__")
+    known = vars(function) if hasattr(function, "__dict__") and not isinstance(function, type) else {}
+    return known.get("__adcore_derivative__") in RULES and "__adcore_of__" in known
 
 
 def call_nested(
     scope: FunctionScope, node: ast.Call, function: Any, given: list[Abstract], named: dict[str, Abstract]
 ) -> Abstract:
     """A call of what `is_nested`."""
-    if function in DIRECT:
-        return DIRECT[function](scope, node, given, named)
-    if function in KINDS:
-        return _make(scope, node, KINDS[function], given, named)
+    made = _makes(function)
+    if made in DIRECT:
+        return DIRECT[made](scope, node, given, named)
+    if made:
+        return _make(scope, node, made, given, named)
     if not isinstance(function, Nested):
         own, wrt = function.__adcore_of__
         function = Nested(function.__adcore_derivative__, Constant(own), wrt)

@@ -25,10 +25,12 @@ LAYERS: dict[str, set[str]] = {
     "signature": {"ir.types"},
     "ops": {"ir"},
     "captures": {"signature", "ir.types"},
-    "frontend": {"captures", "signature", "ops", "ir", "source", "errors"},
+    "loaded_code": set(),
+    "frontend": {"captures", "loaded_code", "signature", "ops", "ir", "source", "errors"},
     "analysis": {"machine_model", "ops", "ir", "source", "errors"},
     "transform": {"machine_model", "analysis", "ops", "ir", "source", "errors"},
     "lower": {"machine_model", "abi", "ops", "ir", "source", "errors"},
+    "jets": {"ops", "ir"},
     "runtime": {"abi", "captures", "signature", "ir.types", "source", "errors"},
     "library": set(),
 }

@@ -115,7 +115,7 @@ class NotNested(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Compiled:
+class CallApart:
     """A call compiled apart: its IR, over the leaves and then what it uses from around, and what it returns."""
 
     function: Function
@@ -125,7 +125,7 @@ class Compiled:
 
 def compiled(
     scope: FunctionScope, node: ast.AST, leaves: Leaves, body: Callable[[], Abstract], scalar: bool
-) -> Compiled:
+) -> CallApart:
     """What `body` emits, as a function of `leaves`. `scalar`: it has to give a float."""
     base = scope.state
     scope.state = base.copy()
@@ -164,7 +164,7 @@ def compiled(
     function = simplify(verify(function, ops), ops)
     function = simplify(close_inductions(function, ops), ops)
     function = simplify(simplify_checks(fold_ranges(function, ops), ops), ops)
-    return Compiled(function, ordered, result)
+    return CallApart(function, ordered, result)
 
 
 def _in_order(region: Region) -> list[Value]:
@@ -189,7 +189,7 @@ def placed(scope: FunctionScope, function: Function, given: Sequence[Value]) -> 
     return region.yields
 
 
-def _given(scope: FunctionScope, leaves: Leaves, made: Compiled) -> list[Value]:
+def _given(scope: FunctionScope, leaves: Leaves, made: CallApart) -> list[Value]:
     own = [v.value if isinstance(v, ArrayRef) else materialise(scope, v) for v in leaves.outer]
     return [*own, *made.around]
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adcore.driver.calls.binding import bind, python_function
 from adcore.driver.calls.call import Call
+from adcore.driver.no_reference import NoReference
 from adcore.driver.request import Options, standard_ops
 from adcore.driver.specialisations import PrimalSpecialisation
-from adcore.errors import AdcoreError, Diagnostic
 from adcore.ir.core import walk
 from adcore.ir.types import Scalar
 from adcore.jets import Germs, Jet, JetProgram, Jets, NotReadable, OutsideDomain, TooMuchWork, program_of
@@ -24,18 +24,13 @@ from adcore.jets.elementary import DIGITS_OF_WIDE
 from adcore.runtime.leaves import LeafValue, flatten
 from adcore.source import Span
 
+if TYPE_CHECKING:
+    from adcore.driver.twin import Twin
+
 MOST_COMPONENTS = 512
 """Each number that moves has a slope by each component: twice as many take four times the memory."""
 
 _programs: weakref.WeakKeyDictionary[PrimalSpecialisation, JetProgram] = weakref.WeakKeyDictionary()
-
-
-class NoReference(AdcoreError):
-    """There is no reference for a function (an argument of its own memory, a function at an address), or its slopes
-    take more work than was allowed."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__([Diagnostic(why, None)])
 
 
 @dataclass(frozen=True)
@@ -126,6 +121,14 @@ class Reference:
         below = [c for e, c in sorted(total.terms.items()) if 0 < e < 1]
         slope = np.copysign(np.inf, below[0]) if below else total.terms.get(1, np.longdouble(0))
         return OneSide(float(total.start), slope, bool(np.isfinite(total.start)), bool(germs.crossed))
+
+    def twin(self, args: Sequence[Any], numbers: Sequence[Any], chosen: Sequence[int]) -> Twin:
+        """The function and its gradient by the arguments number `chosen` as native 80-bit code, at `args`.
+
+        Raises NoReference where there is none."""
+        from adcore.driver.twin import Twin
+
+        return Twin(self._primal.origin.python, args, numbers, chosen)
 
     def places(self, numbers: Sequence[Any], component: int) -> tuple[Span, ...]:
         """Where the program reads what component number `component` (from 0) stands for, in the order of its lines."""

@@ -20,7 +20,6 @@ from pytest_adalloc.checks.evaluation import Weights
 BUDGET = 30_000
 """Instructions, weighted with what the slopes of many components cost: a tenth of a second."""
 
-MOST_COMPONENTS = 512
 NEIGHBOURS = 4
 ROUNDINGS = 2
 
@@ -52,7 +51,7 @@ class PointReference:
     @staticmethod
     def of(f: Callable[..., Any], point: Point, weights: Weights) -> PointReference | None:
         """None where the compiler can't read the function, or arguments share memory."""
-        if point.shares or not 0 < point.size <= MOST_COMPONENTS:
+        if point.shares or not point.size:
             return None
         import adcore as ad
 
@@ -110,6 +109,15 @@ class PointReference:
         speeds[component] = sign
         arguments = self._moved.at(self._point.vector)
         return self._reference.side(arguments, filled(self._point, speeds), self._weights, budget=self.budget)
+
+    def twin(self) -> Any:
+        """The function and its gradient in 80 bits; None where there are no such twins."""
+        if self._weights is not None:
+            return None
+        try:
+            return self._reference.twin(self._point.fresh(), self._numbers, self._point.wrt)
+        except Exception:  # no 80-bit numbers, or nothing that the compiler could differentiate
+            return None
 
     def places(self, component: int) -> tuple[Any, ...]:
         """Where the program reads a component."""

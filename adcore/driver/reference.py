@@ -147,6 +147,9 @@ class Reference:
     def _run(self, arithmetic: Any, number: Callable[[Any, Any], Any], args: Any, marks: Any, weights: Any) -> Any:
         described = self._signature.args
         values, marked = flatten(described, args).values, flatten(described, marks).values
+        size = (arithmetic.budget, *map(_size, values))
+        if size in self._program.too_long:
+            raise NoReference("more instructions than were allowed")
         try:
             params = [_parameter(arithmetic, number, v, m) for v, m in zip(values, marked, strict=True)]
             params += [_parameter(arithmetic, number, v, None) for v in self._primal.captured()]
@@ -156,6 +159,7 @@ class Reference:
                     return results[0] if hasattr(results[0], "s") else arithmetic.const(float(results[0]))
                 return _weighted(arithmetic, params, flatten(described, weights).values)
         except TooMuchWork:
+            self._program.too_long.add(size)
             raise NoReference("more instructions than were allowed") from None
 
 
@@ -170,6 +174,13 @@ def _program(primal: PrimalSpecialisation) -> JetProgram:
         except NotReadable as problem:
             raise NoReference(f"nothing is known about {problem}") from problem
     return _programs[primal]
+
+
+def _size(value: LeafValue) -> Any:
+    """What decides how long a program runs, mostly."""
+    if isinstance(value, tuple):
+        return tuple(map(_size, value))
+    return value if isinstance(value, int) else np.shape(value)
 
 
 def _parameter(arithmetic: Any, number: Callable[[Any, Any], Any], value: LeafValue, marks: LeafValue) -> Any:

@@ -129,14 +129,14 @@ def _compiled(function: Function, to: Scalar, as_python: bool = False) -> Kernel
     from adcore.runtime import linker
     from adcore.transform.canonical.inline import expand
     from adcore.transform.expansion import expand_bulk
-    from adcore.transform.widening import widened
+    from adcore.transform.retyping import retyped
 
     ops = standard_ops()
     plain = expand_bulk(expand(function, everything=True), ops)
     without = {instr.op for instr in walk(plain.region)} & WITHOUT
     if without and to == F80:
         raise NoReference(f"{', '.join(without)} has no 80-bit version")
-    wide = widened(plain, to, ops)
+    wide = retyped(plain, to, ops)
     lowered = lower(wide, name="kernel", ops=ops, vector_math=NO_VECTOR_MATH)
     if to == F80:
         lowered = replace(lowered, text=with_literals(lowered.text))

@@ -24,7 +24,7 @@ class Scalar:
 
 F64 = Scalar("f64", "f", 8)
 F32 = Scalar("f32", "f", 4)
-F80 = Scalar("f80", "f", 16)  # x87's 64 bits of mantissa: no program has it, checks widen programs to it
+F80 = Scalar("f80", "f", 16)  # x87: no program has it, checks retype programs to it
 I64 = Scalar("i64", "i", 8)
 I32 = Scalar("i32", "i", 4)
 I16 = Scalar("i16", "i", 2)

@@ -92,7 +92,7 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
         native = Evaluator(subject.primal, about.point, weights)
         if took > SLOW and exact is None and large is None:
             evaluator, how = native, f"; sampled with the compiled primal: a call of plain Python takes {took:.2g} s"
-        allowed, trial.noise = _allowed(exact, large, evaluator, domain, options.seed or 0)
+        allowed, trial.noise = _allowed(exact, large, evaluator, domain)
         compare_primal(trial, outcome, native.outcome(), allowed)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
@@ -180,7 +180,7 @@ def _exact(
         return None
     value = evaluator.at(about.point.vector) if outcome.value is None else outcome.value
     points = POINTS if took < SLOW else 1
-    other = reads_otherwise(evaluator, reference, value, domain, seed, points)
+    other = reads_otherwise(evaluator, reference, slopes, value, domain, seed, points)
     if other is None:
         return reference, slopes
     if about.foreign:
@@ -195,12 +195,11 @@ def _large(trial: Trial, reference: PointReference | None, outcome: Outcome) -> 
     """The 80-bit twin of a function, if it is the function: its value is Python's, as far as rounding lets see.
 
     Raises Unmet where a gradient of the compiler's own is checked, and it reads something else than Python does."""
-    large = LargeReference.of(reference, trial.about.point)
-    known = large.value_allowance(trial.options.seed or 0) if large is not None else None
-    if known is None or outcome.value is None:
+    large = LargeReference.of(reference, trial.about.point, trial.options.seed or 0)
+    if large is None or outcome.value is None:
         return None
-    value, allowed = known
-    if abs(outcome.value - value) <= allowed:
+    value = large.value
+    if abs(outcome.value - value) <= large.allowance:
         return large
     if trial.about.foreign or not math.isfinite(outcome.value):
         return None
@@ -214,16 +213,15 @@ def _some(vector: Vector) -> str:
 
 
 def _allowed(
-    exact: Exact | None, large: LargeReference | None, evaluator: Evaluator, domain: DomainBounds, seed: int
+    exact: Exact | None, large: LargeReference | None, evaluator: Evaluator, domain: DomainBounds
 ) -> tuple[float, float]:
     """How far the values of Python and of compiled code may be apart at the point, and the noise in them."""
     if exact is not None:
         reference, slopes = exact
-        known = reference.value(reference.vector, seed)
-        if known is not None:
-            return 16.0 * known[1] + 1e3 * reference.roundoff * abs(slopes.value), known[1]
-    known = large.value_allowance(seed) if large is not None else None
-    return (known[1], known[1] / 16.0) if known is not None else allowed_difference(evaluator, domain)
+        return 16.0 * slopes.noise + 1e3 * reference.roundoff * abs(slopes.value), slopes.noise
+    if large is not None:
+        return large.allowance, large.allowance / 16.0
+    return allowed_difference(evaluator, domain)
 
 
 def _compare_gradient(

@@ -26,12 +26,14 @@ ROUNDINGS = 2
 
 @dataclass(frozen=True)
 class ProgramSlopes:
-    """`value` as the program computes it, `wide` in wide arithmetic; `slopes` by component. `narrow`: the same in the
+    """`value` as the program computes it, `wide` in wide arithmetic, `noise` how far rounding moves the one from the
+    other; `slopes` by component. `narrow`: the same in the
     program's own types, at the point and a few roundings away, a row each. `undecided` and `crossed`: see
     `adcore.driver.reference`."""
 
     value: float
     wide: float
+    noise: float
     slopes: Vector
     narrow: NDArray[np.float64]
     undecided: tuple[int, ...]
@@ -69,7 +71,9 @@ class PointReference:
         except Exception:  # too much work, or an error that Python did not raise
             return None
         slopes, rows = (np.asarray(found, dtype=np.float64) for found in (base.slopes, [n.slopes for n in narrow]))
-        return ProgramSlopes(base.value, float(base.wide), slopes, rows, base.undecided, base.crossed)
+        wide = float(base.wide)
+        noise = max((abs(n.value - wide) for n in (base, *narrow) if math.isfinite(n.value)), default=0.0)
+        return ProgramSlopes(base.value, wide, noise, slopes, rows, base.undecided, base.crossed)
 
     def _slopes(self, vector: Vector, *, wide: bool) -> Any:
         arguments = self._moved.at(vector)
@@ -86,16 +90,15 @@ class PointReference:
     def value(self, vector: Vector, seed: int) -> tuple[float, float] | None:
         """The program's value somewhere, and how far rounding may move it; None where it has none, or where rounding
         turns a decision."""
-        random = np.random.default_rng(seed)
-        steps = random.integers(-ROUNDINGS, ROUNDINGS + 1, (2, len(vector)))
+        steps = np.random.default_rng(seed).integers(-ROUNDINGS, ROUNDINGS + 1, len(vector))
         try:
             wide = self._value(vector, wide=True)
-            others = [self._value(vector + s * self.roundoff * np.abs(vector), wide=False).value for s in steps]
+            other = self._value(vector + steps * self.roundoff * np.abs(vector), wide=False).value
         except Exception:  # outside of its domain it may raise whatever it likes
             return None
         if wide.crossed or not math.isfinite(wide.value):
             return None
-        off = [abs(v - float(wide.wide)) for v in (wide.value, *others)]
+        off = [abs(v - float(wide.wide)) for v in (wide.value, other)]
         return float(wide.wide), max((o for o in off if math.isfinite(o)), default=0.0)
 
     def _value(self, vector: Vector, *, wide: bool) -> Any:

@@ -5,7 +5,7 @@
 2. How far rounding moves each component, another kernel tells: the gradient in the *other* precision (float32 for a
    float64 program) against the 80-bit one, scaled by the ratio of their roundings. A fault of the tested code does not
    widen its own allowance.
-3. The same twin says how far values may be apart (`value_allowance`): recurrences drift with every step.
+3. The same twin says how far values may be apart (`allowance`): recurrences drift with every step.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pytest_adalloc.checks.differences.judging import Tolerance
 from pytest_adalloc.checks.exact.judging import sizes
 from pytest_adalloc.checks.exact.slopes import PointReference
 
-DIRECTIONS, COMPONENTS = 3, 4
+DIRECTIONS, COMPONENTS = 2, 2
 EXPONENTS = (-10, -14, -18, -22, -6)
 """Of the steps, relative to the sizes of the numbers: too small to meet the corners of others."""
 SAFETY = 32.0
@@ -36,37 +36,24 @@ RATIO = 2.0**29  # of the roundings of float32 and float64
 
 @dataclass(frozen=True)
 class LargeReference:
-    """The twin of a function at a point; `roundoff` is that of the program."""
+    """The twin of a function at a point: its `value`, and how far others may be off (`allowance`), which is what the
+    program's own numbers, and rounding of the point, do. `roundoff` is that of the program."""
 
     twin: Any
     point: Point
     roundoff: float
+    value: float
+    allowance: float
     places: Callable[[int], tuple[Any, ...]]
 
     @staticmethod
-    def of(reference: PointReference | None, point: Point) -> LargeReference | None:
+    def of(reference: PointReference | None, point: Point, seed: int) -> LargeReference | None:
         """None where the function has no twin: no 80-bit numbers here, no number returned, memory that is shared."""
         twin = reference.twin() if reference is not None else None
         if reference is None or twin is None:
             return None
-        return LargeReference(twin, point, reference.roundoff, reference.places)
-
-    def value_allowance(self, seed: int) -> tuple[float, float] | None:
-        """The value in 80 bits, and how far others may be off: what its own numbers, and rounding of the point, do."""
-        vector, random = self.point.vector.astype(np.longdouble), np.random.default_rng(seed)
-        try:
-            wide = self.twin.value(vector)
-            drift = abs(self.twin.rounded_value(vector) - float(wide))
-            around = [
-                self.twin.value(vector * (1 + random.integers(-4, 5, len(vector)) * np.longdouble(self.roundoff)))
-                for _ in range(POINTS)
-            ]
-        except Exception:  # what it raises beside the point is about its domain
-            return None
-        spread = max(abs(float(v - wide)) for v in around)
-        if not math.isfinite(drift + spread):
-            return None
-        return float(wide), 16.0 * (drift + spread) + ROUGHLY * self.roundoff * abs(float(wide))
+        known = _allowance(twin, point.vector.astype(np.longdouble), reference.roundoff, seed)
+        return None if known is None else LargeReference(twin, point, reference.roundoff, *known, reference.places)
 
     def compare(self, gradient: Vector, tolerance: Tolerance, domain: DomainBounds, seed: int) -> Comparison | None:
         """The verdict; None where the twins of function and gradient do not agree, so that nothing is known."""
@@ -85,7 +72,7 @@ class LargeReference:
         scale = sizes(self.point)
         room = np.minimum(self.point.vector - domain.low, domain.high - self.point.vector)
         noise = 2.0**-48 * abs(float(self.twin.value(vector)))
-        for k in range(DIRECTIONS + min(COMPONENTS, self.point.size)):
+        for k in range(DIRECTIONS + COMPONENTS):
             along = random.choice([-1.0, 1.0], self.point.size) * random.integers(4, 8, self.point.size) / 4.0 * scale
             if k >= DIRECTIONS:
                 only = int(random.integers(self.point.size))
@@ -160,6 +147,21 @@ class LargeReference:
             drowned=tuple(int(i) for i in np.flatnonzero(drowned)), exact=True,
             places=self.places(k) if np.any(bad) else (),
         )  # fmt: skip
+
+
+def _allowance(twin: Any, vector: Any, roundoff: float, seed: int) -> tuple[float, float] | None:
+    """The value in 80 bits, and how far others may be off."""
+    random = np.random.default_rng(seed)
+    try:
+        wide = twin.value(vector)
+        drift = abs(twin.rounded_value(vector) - float(wide))
+        steps = random.integers(-4, 5, (POINTS, len(vector))) * np.longdouble(roundoff)
+        spread = max(abs(float(twin.value(vector * (1 + step)) - wide)) for step in steps)
+    except Exception:  # what it raises beside the point is about its domain
+        return None
+    if not math.isfinite(drift + spread):
+        return None
+    return float(wide), 16.0 * (drift + spread) + ROUGHLY * roundoff * abs(float(wide))
 
 
 __all__ = ["LargeReference"]

@@ -96,7 +96,7 @@ def test_a_kink_of_many_numbers_is_left_to_differences() -> None:
 
 
 def test_where_there_are_no_80_bits_differences_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins.LargeReference, "of", staticmethod(lambda reference, point: None))
+    monkeypatch.setattr(twins.LargeReference, "of", staticmethod(lambda *_: None))
     report = verdict(energy, X, grad=slopes)
     assert report.verdict == "passed"
     assert "finite differences of 8 random directions" in report.differences

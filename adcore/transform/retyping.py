@@ -35,10 +35,10 @@ from adcore.ops import Table
 NAMES = ("f64", "f32")
 
 
-def widened(function: Function, to: Scalar, ops: Table) -> Function:
+def retyped(function: Function, to: Scalar, ops: Table) -> Function:
     """`function`, which contains no calls, with `to` for every float; its last parameter takes the results."""
-    widening = _Widening(to, ops)
-    whole = widening.region(function.region)
+    retyping = _Retyping(to, ops)
+    whole = retyping.region(function.region)
     b = Builder(ops)
     zero = b.const(0)
     params: list[Value] = []
@@ -56,7 +56,7 @@ def widened(function: Function, to: Scalar, ops: Table) -> Function:
     return Function(function.name, b.finish((*params, out), ()), function.span)
 
 
-class _Widening:
+class _Retyping:
     def __init__(self, to: Scalar, ops: Table) -> None:
         self.to, self.ops = to, ops
         self.made: dict[Value, Value] = {}
@@ -102,4 +102,4 @@ class _Widening:
         return [*body, Instr("select", (chosen, first, second), results, {}, (), instr.span)]
 
 
-__all__ = ["widened"]
+__all__ = ["retyped"]

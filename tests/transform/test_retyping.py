@@ -8,14 +8,14 @@ import pytest
 from adcore.ir import interpret, parse_function, print_function, verify
 from adcore.ir.types import F32, F80
 from adcore.ops import TABLE
-from adcore.transform import widening
-from adcore.transform.widening import widened
+from adcore.transform import retyping
+from adcore.transform.retyping import retyped
 from tests.transform.texts import check_text, docstring_texts, parse
 
 
 def test_the_texts_of_the_pass() -> None:
-    before, after = docstring_texts(widening)
-    check_text(widened(parse(before, ""), F80, TABLE), after, parameters="")
+    before, after = docstring_texts(retyping)
+    check_text(retyped(parse(before, ""), F80, TABLE), after, parameters="")
 
 
 MIXED = """func @f(%x: f64, %a: array<f32,1,C>, %n: i64) -> (f64, i64) {
@@ -36,7 +36,7 @@ MIXED = """func @f(%x: f64, %a: array<f32,1,C>, %n: i64) -> (f64, i64) {
 
 
 def test_every_float_becomes_the_same() -> None:
-    wide = verify(widened(parse_function(MIXED), F80, TABLE), TABLE)
+    wide = verify(retyped(parse_function(MIXED), F80, TABLE), TABLE)
     text = print_function(wide)
     assert "f64" not in text.replace("i64", "")
     assert "f32" not in text
@@ -50,5 +50,5 @@ def test_it_computes_the_same(x: float) -> None:
     function, a = parse_function(MIXED), np.array([2.0], np.float32)
     expected, _ = interpret(function, TABLE, (x, a, 1))
     out = np.zeros(2, np.float32)
-    interpret(widened(function, F32, TABLE), TABLE, (np.array([x], np.float32), a, 1, out))
+    interpret(retyped(function, F32, TABLE), TABLE, (np.array([x], np.float32), a, 1, out))
     assert out[0] == pytest.approx(expected, rel=1e-6, nan_ok=True)

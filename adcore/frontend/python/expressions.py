@@ -11,6 +11,7 @@ from adcore.frontend.numpy.indexing.slices import element_or_view, subscripts
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
+from adcore.frontend.python.dicts import dict_item
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.globals_and_closures import lookup_global
 from adcore.frontend.python.operators import part_in_memory
@@ -22,9 +23,11 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
+    OutsideDict,
     Poison,
     PossiblyUnbound,
     Range,
@@ -35,6 +38,7 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list, list_copy
 from adcore.frontend.values.iterables import iterable_of
 from adcore.frontend.values.lists import list_literal, list_subscript
 from adcore.frontend.values.numbers import materialise
@@ -126,10 +130,16 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
     """`owner[parts]`."""
     if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
         return POISON
+    owner = as_list(scope, owner)
     if is_array(owner) and is_special(owner, parts):
         return selected(scope, node, owner, parts)
     if isinstance(owner, ArrayRef):
-        return element_or_view(scope, node, owner, parts)
+        found = element_or_view(scope, node, owner, parts)
+        # A slice of a list is a list of its own.
+        own = isinstance(found, ArrayRef) and found.literal is not None and found.rank == 1
+        return list_copy(scope, found) if own and isinstance(found, ArrayRef) else found
+    if isinstance(owner, (DictRef, OutsideDict)):
+        return dict_item(scope, node, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
     if len(parts) != 1:
         return scope.error(node, f"{describe(owner)} takes one subscript")
     (part,) = parts

@@ -11,23 +11,28 @@ from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.indexing.arrays import is_special, update_selected
 from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import Target, in_memory, put_array, update
+from adcore.frontend.python.dicts import delete_at
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.expressions import closure, subscript
+from adcore.frontend.python.list_methods import extend_by
 from adcore.frontend.python.operators import combine
 from adcore.frontend.python.targets import assign, store_into
 from adcore.frontend.session import FunctionScope, name_value
 from adcore.frontend.values.abstract import (
     NONE,
     TRUE,
+    UNBOUND,
     Abstract,
     ArrayRef,
     Constant,
     Expanded,
+    Items,
     ListRef,
     Poison,
     Reshaped,
     is_scalar,
 )
+from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.lists import check_list_store
 
 
@@ -94,7 +99,10 @@ def _augmented(scope: FunctionScope, stmt: ast.AugAssign) -> None:
         elif isinstance(old, (ArrayRef, Expanded, Reshaped)) and not is_list(old):
             _update_whole(scope, stmt, kind, old, value)
         elif isinstance(old, ListRef):
-            scope.error(stmt, "a list is changed in place", "make a new list under a new name")
+            if kind is ast.Add:
+                extend_by(scope, stmt, old, value)
+            else:
+                scope.error(stmt, "a list is changed in place by this operator", "make a new list under a new name")
         else:
             assign(scope, target, combine(scope, stmt, kind, old, value))
     else:
@@ -156,6 +164,25 @@ def _function(scope: FunctionScope, stmt: ast.FunctionDef) -> None:
     if stmt.decorator_list:
         scope.error(stmt.decorator_list[0], "a decorator on an inner function is not supported", "leave it out")
     scope.state.locals[stmt.name] = closure(scope, stmt)
+
+
+@statement(ast.Delete)
+def _delete(scope: FunctionScope, stmt: ast.Delete) -> None:
+    """`del name`, after which the name has no value, and `del d[key]`."""
+    for target in stmt.targets:
+        if isinstance(target, ast.Name):
+            scope.evaluate(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            scope.state.locals[target.id] = UNBOUND
+            continue
+        if isinstance(target, ast.Subscript):
+            owner = scope.evaluate(target.value)
+            parts = subscripts(scope, target.slice)
+            if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
+                continue
+            if is_dict(owner):
+                delete_at(scope, target, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
+                continue
+        scope.error(target, "only names and entries of dicts can be deleted", "leave it as it is")
 
 
 @statement(ast.Import)

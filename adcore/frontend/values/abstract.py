@@ -204,6 +204,22 @@ class ListRef:
 
 
 @dataclass(frozen=True, eq=False)
+class DictRef:
+    """A dict that the program made: a reference to a cell of the scope's state, which holds the keys (a Constant, in
+    order) and then their values. Keys are always known while compiling."""
+
+    cell: int
+
+
+@dataclass(frozen=True, eq=False)
+class OutsideDict:
+    """A dict from outside, which is only read: an argument, a global. `value(k)` is that of key number `k`."""
+
+    keys: tuple[Any, ...]
+    value: Callable[[int], Abstract]
+
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """A named tuple or a dataclass instance."""
 
@@ -304,14 +320,17 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 """Asks for elements of expressions at subscripts, and returns an element."""
 
 Abstract = (
-    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | Record | Uniform | Range
-    | IterableValue | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
+    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
+    | Record | Uniform | Range | IterableValue | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound
+    | PossiblyUnbound
 )  # fmt: skip
 
 NONE = Constant(None)
 TRUE = Constant(True)
 FALSE = Constant(False)
 POISON = Poison()
+MARK = Constant(type("list that has grown", (), {}))
+"""What the cell of a list starts with that has grown (`values/growing.py`): no program has this value."""
 UNBOUND = Unbound()
 
 
@@ -323,6 +342,11 @@ def is_number(value: Any) -> bool:
 def is_scalar(value: Abstract) -> bool:
     """A number, known or not."""
     return isinstance(value, Num) or (isinstance(value, Constant) and is_number(value.value))
+
+
+def is_grown(items: tuple[Abstract, ...]) -> bool:
+    """Whether a list holds its mark, its memory and how many items there are, in place of the items."""
+    return len(items) == 3 and items[0] is MARK
 
 
 def is_array(value: Abstract) -> bool:

@@ -14,9 +14,11 @@ from adcore.frontend.values.abstract import (
     IterableValue,
     ListRef,
     Num,
+    OutsideDict,
     Range,
     Record,
     Uniform,
+    is_grown,
     is_scalar,
 )
 from adcore.frontend.values.messages import python_message
@@ -24,7 +26,17 @@ from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.weak_types import certain
 from adcore.ir.core import Value
 from adcore.ir.types import I64, ArrayType, ListType
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg, leaves
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    RecordArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+    leaves,
+)
 
 
 def is_named_tuple(value: Abstract) -> bool:
@@ -45,7 +57,12 @@ def static_items(scope: FunctionScope, value: Abstract) -> tuple[Abstract, ...]:
     if isinstance(value, Record):
         return tuple(item for _, item in value.fields)
     assert isinstance(value, ListRef)
-    return scope.list_items(value)
+    items = scope.list_items(value)
+    if is_grown(items):
+        title = "a list whose length is only known at run time is used here"
+        scope.error(scope.builder.span or scope.span(scope.node), title, "make an array of it: np.array(items)")
+        return ()
+    return items
 
 
 def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
@@ -59,11 +76,15 @@ def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
     if isinstance(value, Uniform):
         (first, *_) = value.leaves
         return Num(scope.emit("count", first) if isinstance(first.type, ListType) else scope.emit("dim", first, axis=0))
+    if isinstance(value, ListRef) and is_grown(items := scope.list_items(value)):
+        return items[2]
     return Constant(len(static_items(scope, value)))
 
 
 def static_length(scope: FunctionScope, value: Abstract) -> int | None:
     """The length of a sequence, if it is known without emitting anything."""
+    if isinstance(value, ListRef) and is_grown(scope.list_items(value)):
+        return None
     if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
         return len(static_items(scope, value))
     if isinstance(value, IterableValue):
@@ -158,6 +179,9 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstra
         items = tuple(from_leaves(scope, item, values) for item in arg.items)
         # A list argument is treated as a tuple: storing into it would have to reach the caller's list.
         return Items(items)
+    if isinstance(arg, DictArg):
+        items = tuple(from_leaves(scope, item, values) for item in arg.items)
+        return OutsideDict(arg.keys, items.__getitem__)
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(scope, field, values)) for name, field in arg.fields))
 

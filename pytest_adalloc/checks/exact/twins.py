@@ -27,6 +27,7 @@ from pytest_adalloc.checks.exact.slopes import PointReference
 DIRECTIONS, COMPONENTS = 2, 2
 EXPONENTS = (-10, -14, -18, -22, -6)
 """Of the steps, relative to the sizes of the numbers: too small to meet the corners of others."""
+KINK_EXPONENTS = (-18, -22)
 SAFETY = 32.0
 ROUGHLY = 64.0  # roundings that a component may always be off
 DROWNED = 0.1
@@ -82,30 +83,40 @@ class LargeReference:
             terms = float(np.abs(right) @ np.abs(along))
             if not abs(float(slope - right @ along)) <= SAFETY * bar + ROUGHLY * noise + 1e-12 * terms:
                 return False
+            # Even shares at a tie are the mean of both slopes, as central differences are.
+            if k < DIRECTIONS and self._kinked(vector, along, 2.0**-62 * abs(float(self.twin.value(vector)))):
+                return False
         return True
 
     def _difference(self, vector: Any, along: Any) -> tuple[Any, float]:
         """A slope of the function, extrapolated once, and the spread of three steps in a row that agree best."""
         found: list[Any] = []
         best: tuple[float, Any] = (math.inf, np.nan)
-        central: dict[int, Any] = {}
-
-        def at(exponent: int) -> Any:
-            if exponent not in central:
-                h = np.longdouble(2.0) ** exponent
-                central[exponent] = (self.twin.value(vector + h * along) - self.twin.value(vector - h * along)) / (
-                    2 * h
-                )
-            return central[exponent]
-
         for exponent in EXPONENTS:
-            found.append((16 * at(exponent - 2) - at(exponent)) / 15)
+            coarse, fine = (self._sides(vector, along, e) for e in (exponent, exponent - 2))
+            found.append(
+                (16 * (fine[0] - fine[1]) * 4 - (coarse[0] - coarse[1])) / 15 / (2 * np.longdouble(2.0) ** exponent)
+            )
             if len(found) >= 3:
                 spread = float(max(abs(found[-3] - found[-2]), abs(found[-2] - found[-1])))
                 best = min(best, (spread, found[-2]), key=lambda pair: pair[0])
                 if spread <= 1e-10 * abs(float(found[-1])):
                     break
         return best[1], best[0]
+
+    def _sides(self, vector: Any, along: Any, exponent: int) -> tuple[Any, Any]:
+        """The values a step ahead and a step behind."""
+        step = np.longdouble(2.0) ** exponent * along
+        return self.twin.value(vector + step), self.twin.value(vector - step)
+
+    def _kinked(self, vector: Any, along: Any, noise: float) -> bool:
+        """Whether the slopes of both sides differ: by the same amount, however small the step is."""
+        middle = self.twin.value(vector)
+        even = []
+        for exponent in KINK_EXPONENTS:
+            ahead, behind = self._sides(vector, along, exponent)
+            even.append(abs(float((ahead + behind - 2 * middle) / np.longdouble(2.0) ** exponent)))
+        return even[1] > max(0.5 * even[0], ROUGHLY * noise / 2.0 ** KINK_EXPONENTS[1])
 
     def _rounding(self, vector: Any, random: np.random.Generator) -> Vector:
         """How far the program's own numbers move each component."""

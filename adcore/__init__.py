@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ForwardWithPrimal,
         Handle,
         Mode,
+        NoReference,
         Primal,
         Reverse,
         ReverseSplit,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        reference,
         rule,
         value_and_grad,
         vjp,
@@ -53,9 +55,9 @@ if TYPE_CHECKING:
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
-    "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit",
+    "ReverseWithPrimal", "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp",
+    "jacobian", "jvp", "reference", "rule", "value_and_grad", "vjp",
 })  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
-    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse",
-    "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile", "differentiable",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
+    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal",
+    "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "reference", "rule", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -37,9 +37,11 @@ from adcore.runtime.arguments import refuse
 if TYPE_CHECKING:
     from adcore.driver.handles.split import SplitHandle
     from adcore.driver.higher_order import hessian, hvp, jacobian
+    from adcore.driver.reference import NoReference, reference
 
 _LATER = {
-    "SplitHandle": "handles.split", "hessian": "higher_order", "hvp": "higher_order", "jacobian": "higher_order",
+    "NoReference": "reference", "SplitHandle": "handles.split", "hessian": "higher_order", "hvp": "higher_order",
+    "jacobian": "higher_order", "reference": "reference",
 }  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def _mode(mode: Any) -> Mode:
 
 __all__ = [
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
-    "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit",
+    "ReverseWithPrimal", "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp",
+    "jacobian", "jvp", "reference", "rule", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ leaves, the frontend gives each leaf one IR parameter. Leaves come in depth-firs
   UniformArg, as many leaves as one item has, each lifted: numbers become a rank-1 array, arrays a list of arrays.
 - other tuple or list: SequenceArg, the leaves of the items, in order.
 - named tuple, dataclass instance: RecordArg, the leaves of the fields, in order.
+- dict: DictArg, the leaves of the values, in order.
 - None, str, function, module, ...: StaticArg, no leaf: its value is part of the signature.
 """
 
@@ -67,13 +68,21 @@ class RecordArg:
 
 
 @dataclass(frozen=True)
+class DictArg:
+    """A dict, by key."""
+
+    keys: tuple[Any, ...]
+    items: tuple[ArgType, ...]
+
+
+@dataclass(frozen=True)
 class StaticArg:
     """A value that the program is specialised on."""
 
     value: Any
 
 
-ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | StaticArg
+ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | DictArg | StaticArg
 
 
 @dataclass(frozen=True)
@@ -119,6 +128,9 @@ def leaves(arg: ArgType, path: str) -> Iterator[Leaf]:
     elif isinstance(arg, RecordArg):
         for name, field in arg.fields:
             yield from leaves(field, f"{path}.{name}")
+    elif isinstance(arg, DictArg):
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            yield from leaves(item, f"{path}[{key!r}]")
 
 
 def lifted(type_: Type) -> Type:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adcore.captures import unwrap
 from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
@@ -140,12 +141,14 @@ _primals: dict[tuple[Any, ...], PrimalSpecialisation] = {}
 
 def primal_of(function: Callable[..., Any], signature: Signature, options: Options) -> PrimalSpecialisation:
     """`function` compiled to IR for `signature`. Raises CompileError."""
-    key = (function, signature, options, id(options.ops), generation())
+    # Reloading puts other code into the same function.
+    code = getattr(unwrap(function), "__code__", None)
+    key = (function, code, signature, options, id(options.ops), generation())
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
     # The function itself is the same under every workspace; each specialisation knows what it was compiled for.
-    plain = _primals.get((function, signature, replace(options, workspace="auto"), id(options.ops), generation()))
+    plain = _primals.get((function, code, signature, replace(options, workspace="auto"), id(options.ops), generation()))
     if plain is not None and plain.is_current():
         _primals[key] = replace(plain, options=options)
         return _primals[key]

@@ -21,9 +21,11 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Expanded,
     Items,
     ListRef,
+    OutsideDict,
     Poison,
     Record,
     Reshaped,
@@ -31,12 +33,23 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import new_dict, values_of
 from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    RecordArg,
+    ScalarArg,
+    SequenceArg,
+    Signature,
+    StaticArg,
+    UniformArg,
+)
 
 
 def compile_function(
@@ -105,17 +118,10 @@ class _Compilation:
         """Parameters of the function: what the signature gives, defaults for the rest."""
         a = self.source.node.args
         own = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
-        if a.vararg or a.kwarg:
-            star = a.vararg or a.kwarg
-            assert star is not None
-            raise refuse(
-                "a function with `*` or `**` parameters can't be compiled on its own",
-                "name the parameters",
-                span=self.source.span(star),
-            )
-        unknown = [name for name in self.signature.names if name not in own]
-        if unknown:
-            raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
+        if a.kwarg is None:
+            unknown = [name for name in self.signature.names if name not in own and "[" not in name]
+            if unknown:
+                raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
         leaves = self.signature.leaves()
         values = [Value(leaf.type, leaf.path) for leaf in leaves]
         for group, members in enumerate(self.signature.aliases):
@@ -129,11 +135,29 @@ class _Compilation:
         with self.scope.at(self.source.node):
             for name, arg in zip(self.signature.names, self.signature.args, strict=True):
                 bound[name] = from_leaves(self.scope, arg, iterable)
-        self.scope.state.locals.update({**defaults_of(self.source.function), **bound})
+            bound = self._collected(bound)
+            for name, default in defaults_of(self.scope, self.source.node, self.source.function).items():
+                if name not in bound:
+                    bound[name] = default()
+        self.scope.state.locals.update(bound)
         missing = [name for name in own if name not in self.scope.state.locals]
         if missing:
             raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
         return values
+
+    def _collected(self, bound: dict[str, Abstract]) -> dict[str, Abstract]:
+        """The arguments of parameters; what has none goes into those with stars."""
+        a = self.source.node.args
+        named = {arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)}
+        found = {name: value for name, value in bound.items() if name in named}
+        if a.vararg is not None:
+            # Named `rest[0]`, `rest[1]` and so on, in order.
+            own = f"{a.vararg.arg}["
+            found[a.vararg.arg] = Items(tuple(value for name, value in bound.items() if name.startswith(own)))
+        if a.kwarg is not None:
+            options = {k: value for k, value in bound.items() if k not in named and "[" not in k}
+            found[a.kwarg.arg] = new_dict(self.scope, options)
+        return found
 
     def _custom(self, rule: Rule) -> Abstract:
         return call_custom(self.scope, self.source.node, rule, (), dict(self.scope.state.locals))
@@ -177,6 +201,10 @@ def result_tree(scope: FunctionScope, node: ast.AST, value: Abstract, leaves: li
     if isinstance(value, (Items, ListRef)):
         items = tuple(result_tree(scope, node, item, leaves) for item in static_items(scope, value))
         return SequenceArg("tuple" if isinstance(value, Items) else "list", items)
+    if isinstance(value, (DictRef, OutsideDict)):
+        values = values_of(scope, value)
+        kinds = tuple(result_tree(scope, node, item(), leaves) for item in values.values())
+        return DictArg(tuple(values), kinds)
     if isinstance(value, Record):
         fields = tuple((name, result_tree(scope, node, item, leaves)) for name, item in value.fields)
         return RecordArg(value.cls, fields)
@@ -189,6 +217,6 @@ def result_tree(scope: FunctionScope, node: ast.AST, value: Abstract, leaves: li
         scope.error(
             node,
             f"{describe(value)} can't be returned",
-            "return None, numbers, arrays, or tuples, lists, named tuples and dataclasses of them",
+            "return None, numbers, arrays, or tuples, lists, dicts, named tuples and dataclasses of them",
         )
     return StaticArg(None)

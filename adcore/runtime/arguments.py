@@ -23,6 +23,7 @@ from adcore.ir.types import NUMPY_NAMES
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     RecordArg,
     ScalarArg,
     SequenceArg,
@@ -76,6 +77,9 @@ def describe(value: Any, path: str) -> ArgType:
         return _record(value, value._fields, path)
     if isinstance(value, (list, tuple)):
         return _items(value, path)
+    if type(value) is dict:
+        items = tuple(describe(item, f"{path}[{key!r}]") for key, item in value.items())
+        return DictArg(tuple(value), items)
     if isinstance(value, STATIC) or callable(value):
         return StaticArg(value)
     if isinstance(value, (float, int)):  # subclasses: IntEnum was caught above, others behave as numbers
@@ -214,11 +218,11 @@ def _article(noun: str) -> str:
 
 def _instead(value: Any) -> str:
     if isinstance(value, dict):
-        return "pass a dataclass or a named tuple instead of a dict"
+        return "pass a plain dict of it, a dataclass or a named tuple"
     if isinstance(value, (set, frozenset)):
         return "pass a sorted list or an array instead of a set"
     if isinstance(value, complex):
         return "pass the real and the imaginary part as two arguments"
     if hasattr(value, "__array__"):
         return "pass np.asarray(...) of it"
-    return "pass floats, ints, bools, NumPy arrays, or lists, tuples, named tuples and dataclasses of them"
+    return "pass floats, ints, bools, NumPy arrays, or lists, tuples, dicts, named tuples and dataclasses of them"

@@ -14,6 +14,7 @@ from adcore.runtime.shadows import check_structure
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     RecordArg,
     ScalarArg,
     SequenceArg,
@@ -39,9 +40,9 @@ def check(name: str, arg: ArgType, activity: Activity, mode: Mode, writes: bool)
 
 
 def _check_active(name: str, arg: ArgType, mode: Mode) -> None:
-    if isinstance(arg, (ArrayArg, UniformArg)) or (isinstance(arg, SequenceArg) and arg.kind == "list"):
+    if isinstance(arg, (ArrayArg, UniformArg, DictArg)) or (isinstance(arg, SequenceArg) and arg.kind == "list"):
         refuse(
-            f"`{name}` is an array or a list: it can't be Active",
+            f"`{name}` is an array, a list or a dict: it can't be Active",
             help=f"ad.Duplicated({name}, shadow): its derivative is added to the shadow",
         )
     if mode.sweep == "forward":
@@ -55,7 +56,7 @@ def has_scalars(arg: ArgType) -> bool:
     """Whether there are floats in the argument that are in no array."""
     if isinstance(arg, RecordArg):
         return any(has_scalars(field) for _, field in arg.fields)
-    if isinstance(arg, SequenceArg):
+    if isinstance(arg, (SequenceArg, DictArg)):
         return any(map(has_scalars, arg.items))
     return isinstance(arg, ScalarArg) and arg.dtype[0] == "f"
 
@@ -78,6 +79,9 @@ def _weaken(arg: ArgType, shadow: Any) -> ArgType:
         return arg if plain else replace(arg, layout="S")
     if isinstance(arg, SequenceArg) and isinstance(shadow, (list, tuple)) and len(shadow) == len(arg.items):
         return replace(arg, items=tuple(map(_weaken, arg.items, shadow)))
+    if isinstance(arg, DictArg) and isinstance(shadow, dict):
+        pairs = zip(arg.keys, arg.items, strict=True)
+        return replace(arg, items=tuple(_weaken(item, shadow.get(key)) for key, item in pairs))
     if isinstance(arg, RecordArg) and type(shadow) is arg.cls:
         fields = tuple((name, _weaken(field, getattr(shadow, name, None))) for name, field in arg.fields)
         return replace(arg, fields=fields)
@@ -99,8 +103,8 @@ def add_numbers(path: str, arg: ArgType, shadow: Any, adjoint: Iterator[Any]) ->
                     _put(path, shadow, name, getattr(shadow, name) + value)
             else:
                 add_numbers(path, field, getattr(shadow, name), adjoint)
-    elif isinstance(arg, SequenceArg):
-        for k, item in enumerate(arg.items):
+    elif isinstance(arg, (SequenceArg, DictArg)):
+        for k, item in zip(arg.keys, arg.items, strict=True) if isinstance(arg, DictArg) else enumerate(arg.items):
             if isinstance(item, ScalarArg):
                 value = next(adjoint)
                 if value is not None:
@@ -114,7 +118,7 @@ def add_numbers(path: str, arg: ArgType, shadow: Any, adjoint: Iterator[Any]) ->
 
 def _put(path: str, target: Any, key: Any, value: Any) -> None:
     try:
-        if isinstance(key, int):
+        if isinstance(key, int) or isinstance(target, dict):
             target[key] = value
         else:
             setattr(target, key, value)

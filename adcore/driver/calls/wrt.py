@@ -10,7 +10,7 @@ from adcore.driver.calls.call import Call
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.runtime.arguments import refuse, signature
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
+from adcore.signature import ArgType, ArrayArg, DictArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
 
 Wrt = int | str | tuple[int | str, ...]
 
@@ -58,8 +58,8 @@ def _refuse_without_floats(name: str, arg: ArgType) -> None:
         what = "bools" if arg.dtype == "bool" else "integers"
         help = f"pass {name}.astype(float), or leave it out of wrt"
         refuse(f"`{name}` is an array of {what}: it has no derivative", help=help)
-    if isinstance(arg, (UniformArg, SequenceArg, RecordArg)):
-        what = arg.cls.__name__ if isinstance(arg, RecordArg) else arg.kind
+    if isinstance(arg, (UniformArg, SequenceArg, RecordArg, DictArg)):
+        what = arg.cls.__name__ if isinstance(arg, RecordArg) else getattr(arg, "kind", "dict")
         refuse(f"`{name}` is a {what} without floats: it has no derivative", help="pass floats, or leave it out of wrt")
     refuse(f"`{name}` is no number: it has no derivative", help="leave it out of wrt")
 

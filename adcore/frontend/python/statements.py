@@ -11,6 +11,7 @@ from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.indexing.arrays import is_special, update_selected
 from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import Target, in_memory, put_array, update
+from adcore.frontend.python.dicts import delete_at
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.expressions import closure, subscript
 from adcore.frontend.python.operators import combine
@@ -19,15 +20,18 @@ from adcore.frontend.session import FunctionScope, name_value
 from adcore.frontend.values.abstract import (
     NONE,
     TRUE,
+    UNBOUND,
     Abstract,
     ArrayRef,
     Constant,
     Expanded,
+    Items,
     ListRef,
     Poison,
     Reshaped,
     is_scalar,
 )
+from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.lists import check_list_store
 
 
@@ -156,6 +160,25 @@ def _function(scope: FunctionScope, stmt: ast.FunctionDef) -> None:
     if stmt.decorator_list:
         scope.error(stmt.decorator_list[0], "a decorator on an inner function is not supported", "leave it out")
     scope.state.locals[stmt.name] = closure(scope, stmt)
+
+
+@statement(ast.Delete)
+def _delete(scope: FunctionScope, stmt: ast.Delete) -> None:
+    """`del name`, after which the name has no value, and `del d[key]`."""
+    for target in stmt.targets:
+        if isinstance(target, ast.Name):
+            scope.evaluate(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            scope.state.locals[target.id] = UNBOUND
+            continue
+        if isinstance(target, ast.Subscript):
+            owner = scope.evaluate(target.value)
+            parts = subscripts(scope, target.slice)
+            if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
+                continue
+            if is_dict(owner):
+                delete_at(scope, target, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
+                continue
+        scope.error(target, "only names and entries of dicts can be deleted", "leave it as it is")
 
 
 @statement(ast.Import)

@@ -10,6 +10,7 @@ from adcore.frontend.values.abstract import (
     BooleanIndexed,
     Closure,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
@@ -17,6 +18,7 @@ from adcore.frontend.values.abstract import (
     ListRef,
     Method,
     Num,
+    OutsideDict,
     Range,
     Record,
     Reshaped,
@@ -27,7 +29,7 @@ from adcore.frontend.values.abstract import (
 WORDS: dict[type[Any], str] = {
     Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
     IterableValue: "an iterator", Closure: "a function", Method: "a method", SubscriptSlice: "a slice",
-    BooleanIndexed: "a selection by a mask",
+    BooleanIndexed: "a selection by a mask", DictRef: "a dict", OutsideDict: "a dict",
 }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
@@ -129,9 +130,9 @@ class Joiner:
             values = self.sequence([v for _, v in a.fields], [v for _, v in b.fields], name)
             same = _identical(values, [v for _, v in a.fields])
             return a if same else Record(a.cls, _fields(a, values))
-        if isinstance(a, ListRef) and isinstance(b, ListRef):
+        if isinstance(a, (ListRef, DictRef)) and type(a) is type(b):
             cell = self._lists(a.cell, b.cell, name)
-            return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
+            return a if isinstance(cell, ListRef) and cell.cell == a.cell else _like(a, cell)
         if isinstance(a, ArrayRef) and isinstance(b, ArrayRef) and a.value is b.value:
             return a
         if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.scope is b.scope:
@@ -251,13 +252,13 @@ class Joiner:
                 if isinstance(inner, Conflict)
                 else PossiblyUnbound(inner, self.phi_of_one_path(value.bound, name))
             )
-        if isinstance(value, ListRef):
+        if isinstance(value, (ListRef, DictRef)):
             assert self.states is not None
             first, second = self.states
             if value.cell in first.cells and value.cell in second.cells:
                 return value
             here = value.cell in second.cells
-            return self._lists(None if here else value.cell, value.cell if here else None, name)
+            return _like(value, self._lists(None if here else value.cell, value.cell if here else None, name))
         if isinstance(value, (ArrayRef, Expanded, Reshaped, Uniform, IterableValue, Range)) and self._inside(value):
             return Conflict(
                 f"{quoted(name)} is {describe(value)} that exists on one path only",
@@ -384,6 +385,11 @@ class Joiner:
     def state_values(self, state: State, phi: State, side: int) -> tuple[Value, ...]:
         slots = self.slots(phi, state, side)
         return tuple(v for value, shape in slots for v in self.coerce(UNBOUND if state.dead else value, shape))
+
+
+def _like(value: ListRef | DictRef, joined: Abstract) -> Abstract:
+    """What lists are joined to, as a dict where dicts are."""
+    return DictRef(joined.cell) if isinstance(value, DictRef) and isinstance(joined, ListRef) else joined
 
 
 def _contents(state: State, cell: int | None) -> Abstract:

@@ -14,6 +14,7 @@ from adcore.frontend.values.abstract import (
     IterableValue,
     ListRef,
     Num,
+    OutsideDict,
     Range,
     Record,
     Uniform,
@@ -24,7 +25,17 @@ from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.weak_types import certain
 from adcore.ir.core import Value
 from adcore.ir.types import I64, ArrayType, ListType
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg, leaves
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    RecordArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+    leaves,
+)
 
 
 def is_named_tuple(value: Abstract) -> bool:
@@ -158,6 +169,9 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstra
         items = tuple(from_leaves(scope, item, values) for item in arg.items)
         # A list argument is treated as a tuple: storing into it would have to reach the caller's list.
         return Items(items)
+    if isinstance(arg, DictArg):
+        items = tuple(from_leaves(scope, item, values) for item in arg.items)
+        return OutsideDict(arg.keys, items.__getitem__)
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(scope, field, values)) for name, field in arg.fields))
 

@@ -14,6 +14,7 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
@@ -220,8 +221,8 @@ def _comparable(value: Abstract) -> object:
         return tuple(_comparable(v) for _, v in value.fields)
     if isinstance(value, PossiblyUnbound):
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
-    if isinstance(value, ListRef):
-        return ("list", value.cell)
+    if isinstance(value, (ListRef, DictRef)):
+        return (type(value).__name__, value.cell)
     if isinstance(value, ArrayRef):
         return ("array", id(value.value))
     return type(value).__name__

@@ -251,15 +251,12 @@ class Range:
 class IterableValue:
     """What a `for` can run over: `length` (Const or Num) items, each made by `item(k)` for 0 <= k < length.
 
-    `mixed`: the items may differ in kind, so that the loop has to be unrolled. `longest`: more items there are never,
-    which is known where `length` is not: of a list beside an array, say.
-    """
+    `mixed`: the items may differ in kind, so that the loop has to be unrolled."""
 
     length: Abstract
     item: Callable[[Abstract], Abstract]
     what: str
     mixed: bool = False
-    longest: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -100,7 +100,6 @@ def enumerated(scope: FunctionScope, iterable: IterableValue, start: Abstract) -
         lambda k: Items((range_item(scope, counting, k), iterable.item(k))),
         "enumerate",
         iterable.mixed,
-        iterable.longest,
     )
 
 
@@ -112,16 +111,9 @@ def zipped(scope: FunctionScope, node: ast.AST, iterables: list[IterableValue]) 
         # Items of several kinds can't be chosen at run time: the others have to be as many.
         return _zipped_with_kinds(scope, iterables, min(known))
     shortest = minimum(scope, node, [s.length for s in iterables], ast.Lt)
-    limits = [n for n in map(most_items, iterables) if n is not None]
-    mixed = any(s.mixed for s in iterables)
-    item = lambda k: Items(tuple(s.item(k) for s in iterables))  # noqa: E731
-    return IterableValue(shortest, item, "zip", mixed, min(limits, default=None))
-
-
-def most_items(iterable: IterableValue) -> int | None:
-    """How many items there are at most, if that is known while compiling."""
-    known = as_static_int(iterable.length)
-    return iterable.longest if known is None else known
+    return IterableValue(
+        shortest, lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", any(s.mixed for s in iterables)
+    )
 
 
 def _zipped_with_kinds(scope: FunctionScope, iterables: list[IterableValue], length: int) -> IterableValue:

@@ -399,37 +399,3 @@ def early_return(x):
 def test_a_result_on_some_paths_only_is_refused():
     with pytest.raises(CompileError, match="None on another"):
         compiled(early_return, 2.0)
-
-
-def along(layers, x):
-    total = 0.0
-    for (w, b), v in zip(layers, x, strict=False):
-        total += np.sum(w * v) + b
-    return total
-
-
-def jumping(names, x):
-    t = 1.0
-    for k, (name, v) in enumerate(zip(names, x, strict=False)):
-        if v < 0:
-            continue
-        if v > 10:
-            break
-        if v == 7:
-            return t * 2
-        t = t * v + k if name == "a" else t + v**2
-    else:
-        t += 100
-    return t
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 5])
-def test_items_that_differ_beside_an_array(count: int) -> None:
-    # The length is that of the shorter one, which only the call tells.
-    layers = ((np.ones(3), 1.0), (np.ones((2, 2)), 2.0), (np.ones(1), 5.0))
-    agrees(along, layers, np.arange(1.0, count + 1))
-
-
-@pytest.mark.parametrize("x", [[1.0, 2, 3], [1, -2, 3, 4, 5], [1, 20, 3, 4], [2, 7, 3], [1, 2], [7], [20], []])
-def test_jumps_among_items_that_differ(x: list[float]) -> None:
-    agrees(lambda v: jumping(("a", "b", "a", "b"), v), np.array(x, float))

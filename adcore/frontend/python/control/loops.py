@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from adcore.frontend.liveness import bound_names, stores
 from adcore.frontend.python.control.blocks import Depth, Statements
-from adcore.frontend.python.control.branches import both, branch, either, exit_flag, keep_all, keeping, negated
+from adcore.frontend.python.control.branches import branch, either, exit_flag, keep_all, keeping, negated
 from adcore.frontend.python.control.loop_phis import loop
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.targets import assign
@@ -27,7 +27,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.iterables import consume, iterable_of, most_items
+from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.sequences import static_items, static_length, trip_count
 from adcore.ir.core import Value
@@ -70,11 +70,7 @@ def for_loop(scope: FunctionScope, stmt: ast.For) -> None:
         with scope.at(stmt.iter):
             iterable = iterable_of(scope, stmt.iter, source)
         assert iterable is not None
-        longest = most_items(iterable) if iterable.mixed else None
-        if longest is not None and longest <= MOST_ITEMS:
-            _unrolled_up_to(scope, stmt, iterable, longest)
-        else:
-            _over_iterable(scope, stmt, iterable)
+        _over_iterable(scope, stmt, iterable)
     _finish(scope, stmt)
 
 
@@ -200,26 +196,6 @@ def _under_flag(
         inside = materialise(scope, negated(scope, flag), BOOL)
         branch(scope, inside, going_on, lambda: None, _wanted_inside(scope, stmt))
     return reached
-
-
-def _unrolled_up_to(scope: FunctionScope, stmt: ast.For, iterable: IterableValue, longest: int) -> None:
-    """Iterations of items that differ, each under a test whether there are so many: `zip(layers, x)`."""
-    with scope.at(stmt.iter):
-        length = materialise(scope, iterable.length, I64)
-
-    for k in range(longest):
-
-        def iteration(k: int = k) -> None:
-            scope.state.returns = scope.state.breaks = FALSE
-            with scope.at(stmt.target):
-                assign(scope, stmt.target, iterable.item(Constant(k)))
-            scope.execute(stmt.body)
-            scope.state.continues = FALSE
-
-        with scope.at(stmt):
-            there = Num(scope.emit("lt", scope.const(k), length))
-            going_on = both(scope, there, negated(scope, exit_flag(scope)))
-            branch(scope, materialise(scope, going_on, BOOL), iteration, lambda: None, _wanted_inside(scope, stmt))
 
 
 def _wanted_inside(scope: FunctionScope, stmt: ast.For) -> Callable[[str], bool]:

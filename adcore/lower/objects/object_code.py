@@ -19,8 +19,8 @@ from adcore.lower.objects.certificate import certify
 @dataclass(frozen=True)
 class EmitOptions:
     """How object code is made. `cpu` and `features` None: this machine's. `superwords`: put like operations of straight
-    code into one vector, as several tangents want it. `rescheduled`: order machine instructions once more when they have
-    their registers."""
+    code into one vector, as several tangents want it. `rescheduled`: order machine instructions once more when they
+    have their registers."""
 
     cpu: str | None = None
     features: str | None = None

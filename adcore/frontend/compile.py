@@ -34,6 +34,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import new_dict, values_of
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
@@ -93,6 +94,7 @@ class _Compilation:
     def program(self) -> Program:
         values = self._bind()
         self.session.active.append(self.source.function.__code__)
+        self.session.known.append((self.source.function.__code__, ()))
         self.session.open_calls.append(self.scope)
         try:
             result = run_body(self.scope) if self.rule is None else self._custom(self.rule)
@@ -185,6 +187,7 @@ def _position(found: Diagnostic) -> tuple[str, int, int]:
 
 def result_tree(scope: FunctionScope, node: ast.AST, value: Abstract, leaves: list[Value]) -> ArgType:
     """The kind of a returned value; its leaves are appended to `leaves`."""
+    value = as_list(scope, value)
     if is_scalar(value):
         try:
             leaves.append(materialise(scope, value))

@@ -4,8 +4,8 @@
     for 0, %n [step=1] {                  after a pass that changed other loops
     (%i: i64):
       %v: f64 = load %x, %i
-      %c: f64 = mul %v, %b                it stays as it is as long as %b, %n and %x are what they were, and no computation
-      store %c, %y, %i                    that is wholly of values from outside has been made before it
+      %c: f64 = mul %v, %b                it stays as it is, as long as %b and %x are what they were, and nothing has been
+      store %c, %y, %i                    computed before it that it computes wholly of values from outside
       yield
     }
 

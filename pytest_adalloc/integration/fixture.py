@@ -72,7 +72,8 @@ class Adalloc:
     ) -> AllocationReport:
         """Count the native allocations of any callable, call by call; with `others`, also by the arguments' shapes.
 
-        `realtime` counts system calls and page faults too. Raises HooksDead when the counters can't vouch for what they say.
+        `realtime` counts system calls and page faults too. Raises HooksDead when the counters can't vouch for what they
+        say.
         """
         from pytest_adalloc import hooks
         from pytest_adalloc.report.profiles import profiled

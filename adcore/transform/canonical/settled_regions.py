@@ -4,7 +4,7 @@
     for 0, %n [step=1] {                  after a pass that changed other loops
     (%i: i64):
       %v: f64 = load %x, %i
-      %c: f64 = mul %v, %b                it stays as it is, as long as %b and %x are what they were, and nothing has been
+      %c: f64 = mul %v, %b                it stays as it is, as long as %b and %x are what they were, and nothing was
       store %c, %y, %i                    computed before it that it computes wholly of values from outside
       yield
     }

@@ -11,7 +11,7 @@ from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import computed
 from adcore.frontend.program import Program
-from adcore.frontend.python.calls import defaults_of, run_body
+from adcore.frontend.python.calls import apply, defaults_of, run_body
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.syntax import evaluate, execute, perform
 from adcore.frontend.reader import FunctionSource, read, refuse
@@ -87,7 +87,7 @@ class _Compilation:
         self, source: FunctionSource, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
     ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(ops, Syntax(evaluate, execute, perform, _own_body), speculation)
+        self.session = Session(ops, Syntax(evaluate, execute, perform, _own_body, apply), speculation)
         self.scope = open_scope(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 

@@ -28,7 +28,7 @@ def check(f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None 
 
     `grad` is a gradient that someone else computes (a callable that takes the same arguments and returns it); without
     it the compiler makes one. CheckOptions: wrt, mode, max_allocs, max_numpy, max_python, max_workspace, workspace,
-    calls, rtol, atol, domain, order, prove, seed, fastmath, scope, sizes, points.
+    calls, rtol, atol, domain, order, prove, seed, fastmath, scope, sizes, points, realtime.
 
     `sizes=(7, 128)` checks at arguments of these lengths too, made from those given: the first axis of the first array
     that is differentiated, and every axis as long as it. `sizes={"n": (7, 128)}` names the argument: a whole number, or
@@ -143,7 +143,9 @@ def settled(
     if settings.policy == "off":
         report = GradReport(name_of(f), "not checked", notes=("checks are off: --adalloc=off",))
     else:
-        options = options.completed(calls=settings.calls, seed=settings.seed, scope=settings.scope)
+        options = options.completed(
+            calls=settings.calls, seed=settings.seed, scope=settings.scope, syscalls=settings.syscalls
+        )
         progress = recorder.progress if recorder is not None and recorder.progress else silent
         known = recorder.known.get(recorder.key) if recorder is not None and recorder.known is not None else None
         try:

@@ -23,6 +23,7 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DeferredText,
     Items,
     ListRef,
     Method,
@@ -50,6 +51,8 @@ def attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: 
         return record_attribute(scope, node, owner, name)
     if isinstance(owner, ListRef) and name in LIST_METHODS:
         return Method(owner, name)
+    if isinstance(owner, DeferredText) and name == "format":
+        return Method(owner, name)
     if is_dict(owner) and name in DICT_METHODS:
         return Method(owner, name)
     if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
@@ -72,6 +75,8 @@ def _number_attribute(scope: FunctionScope, node: ast.Attribute, owner: Num, nam
 
 def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Constant, name: str) -> Abstract:
     value = owner.value
+    if isinstance(value, str) and callable(getattr(value, name, None)):
+        return Method(owner, name)
     if is_scalar(owner) or isinstance(value, str):
         return scope.error(node, f"attribute `{name}` of {describe(owner)} is not supported")
     if not isinstance(value, (types.ModuleType, type)) and type(value).__module__ != "numpy":

@@ -10,8 +10,11 @@ from adcore.frontend.values.abstract import (
     BooleanIndexed,
     Closure,
     Constant,
+    DeferredText,
     DictRef,
+    ExceptionValue,
     Expanded,
+    FilteredValues,
     Items,
     IterableValue,
     Lazy,
@@ -30,6 +33,7 @@ WORDS: dict[type[Any], str] = {
     Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
     IterableValue: "an iterator", Closure: "a function", Method: "a method", SubscriptSlice: "a slice",
     BooleanIndexed: "a selection by a mask", DictRef: "a dict", OutsideDict: "a dict",
+    DeferredText: "a text", FilteredValues: "a generator with a condition", ExceptionValue: "an exception",
 }  # fmt: skip
 
 

@@ -60,6 +60,13 @@ class Adalloc:
 
         return judged_product(of_cotangent, f, args, vjp, options, self._recorder)
 
+    def check_rule(self, rule: Callable[..., Any], /, *args: Any, **options: Any) -> GradReport:
+        """See `pytest_adalloc.check_rule`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.integration.settle import judged_rule
+
+        return judged_rule(rule, args, options, self._recorder)
+
     def measure(
         self,
         call: Callable[..., object],

@@ -26,7 +26,7 @@ from adcore.activities import (
     SplitMode,
 )
 from adcore.driver.calls.annotated import annotated_run
-from adcore.driver.calls.binding import bind, python_function
+from adcore.driver.calls.binding import bind, called
 from adcore.driver.functional import grad, jvp, value_and_grad, vjp
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.handle import Handle
@@ -56,7 +56,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def differentiable(function: F) -> F:
     """Mark a function as one that adcore compiles. It stays the plain Python function that it is; what it contains is
     checked when it is first differentiated."""
-    python_function(function).__dict__["__adcore__"] = True
+    called(function, (), {})[0].__dict__["__adcore__"] = True
     return function
 
 
@@ -79,7 +79,7 @@ def autodiff(
     Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.
     """
     options = Options(workspace, fastmath, boundscheck)
-    python = python_function(f)
+    python, args, kwargs, _ = called(f, args, kwargs)
     names, annotated = bind(python, args, kwargs)
     if mode is ReverseSplit:
         refuse("autodiff makes one call, ReverseSplit is for two", help="ad.compile(..., mode=ad.ReverseSplit)")
@@ -117,8 +117,8 @@ def compile(
     if mode is ReverseSplit:
         from adcore.driver.handles.split import SplitHandle
 
-        return SplitHandle(python_function(f), args, kwargs, options, pending)
-    return Handle(_mode(mode), python_function(f), args, kwargs, options)
+        return SplitHandle(f, args, kwargs, options, pending)
+    return Handle(_mode(mode), f, args, kwargs, options)
 
 
 def _mode(mode: Any) -> Mode:

@@ -24,12 +24,13 @@ LAYERS: dict[str, set[str]] = {
     "abi": {"ir", "source", "errors"},
     "signature": {"ir.types"},
     "ops": {"ir"},
+    "instances": set(),
     "captures": {"signature", "ir.types"},
-    "frontend": {"captures", "signature", "ops", "ir", "source", "errors"},
+    "frontend": {"captures", "instances", "signature", "ops", "ir", "source", "errors"},
     "analysis": {"machine_model", "ops", "ir", "source", "errors"},
     "transform": {"machine_model", "analysis", "ops", "ir", "source", "errors"},
     "lower": {"machine_model", "abi", "ops", "ir", "source", "errors"},
-    "runtime": {"abi", "captures", "signature", "ir.types", "source", "errors"},
+    "runtime": {"abi", "captures", "instances", "signature", "ir.types", "source", "errors"},
     "library": set(),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.driver.calls.binding import bind, python_function
+from adcore.driver.calls.binding import bind, called
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.copies import kept
 from adcore.driver.calls.sweeps import pullback, pushforward, results, structured, tangent_leaves
@@ -30,7 +30,9 @@ def value_and_grad(
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         nonlocal known
         if known is None:
-            known = served(python_function(f), wrt, options)
+            python, _, _, taken = called(f, (), {})
+            # What a method or a partial adds is looked at at each call.
+            known = {} if taken or isinstance(f, functools.partial) else served(python, wrt, options)
         kinds = None if kwargs else kinds_of(args)
         ready = known.get(kinds) if kinds else None
         answer = ready(args) if ready else None
@@ -47,7 +49,7 @@ def value_and_grad(
 def _general(call: Call) -> Answer:
     """Value and gradients, whatever the arguments are."""
     found, adjoints = pullback(call, scalar_seeds(call))
-    return call.primal.rebuild(found), tuple(structured(call, adjoints, position) for position in call.chosen)
+    return call.primal.rebuild(found), structured(call, adjoints)
 
 
 def grad(
@@ -82,14 +84,14 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
 
     `cotangent` has the structure of the outputs. Integers and the like have cotangent None.
     """
-    python = python_function(f)
+    python, args, kwargs, taken = called(f, args, kwargs)
     names, values = bind(python, args, kwargs)
     call = Call(python, names, kept(names, values), Options(), range(len(names)))
 
     def cotangents(cotangent: Any) -> tuple[Any, ...]:
         """Cotangents of the arguments for a cotangent of the outputs."""
         _, adjoints = pullback(call, _seeds(call, outputs, cotangent))
-        return tuple(structured(call, adjoints, k) for k in range(len(names)))
+        return structured(call, adjoints)[taken:]
 
     cotangents.__name__, cotangents.__qualname__ = "pullback", "vjp.<locals>.pullback"
     outputs = results(call)
@@ -102,8 +104,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         refuse("jvp(f, primals, tangents) takes a tuple of arguments and a tuple of tangents")
     if len(primals) != len(tangents):
         refuse(f"jvp got {len(primals)} primals and {len(tangents)} tangents")
-    python = python_function(f)
-    names, values = bind(python, primals, {})
+    python, primals, kwargs, taken = called(f, primals, {})
+    tangents = (*(None,) * taken, *tangents)
+    names, values = bind(python, primals, kwargs)
     chosen = [k for k, tangent in enumerate(tangents) if tangent is not None]
     call = Call(python, names, values, Options(), chosen)
     found, moved = pushforward(call, tangent_leaves(call, {k: tangents[k] for k in chosen}))

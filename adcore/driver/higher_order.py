@@ -16,6 +16,7 @@ import numpy as np
 from adcore.driver.batching import Cotangents, Tangents, lanes_for
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.sweeps import results, structured, tangent_leaves
+from adcore.driver.calls.targets import Target
 from adcore.driver.calls.wrt import Wrt, at
 from adcore.driver.functional import scalar_seeds
 from adcore.driver.request import Options
@@ -105,7 +106,7 @@ class _BoundProduct(BoundDerivative):
         self.sweeper.along(self.tangents)
         self.sweeper.run()
         change = [self.sweeper.change(k, 0) for k in range(len(self.call.kinds))]
-        found = tuple(structured(self.call, change, k) for k in self.call.chosen)
+        found = structured(self.call, change)
         return found if self.several else found[0]
 
     def explain(self) -> Explanation:
@@ -118,7 +119,7 @@ class _Hessian(BoundDerivative):
         self.call, self.several = call, several
         self.directions = _directions(call)
         self.sweeper = Tangents(call, lanes_for(call, len(self.directions), True), higher=True)
-        kinds = [(_shape(call, k), _dtype(call, k)) for k in call.chosen]
+        kinds = [(_shape(call, t), _dtype(call, t)) for t in call.targets]
         self.blocks = [[np.zeros((_count(a), _count(b)), np.result_type(s, t)) for b, t in kinds] for a, s in kinds]
         self.shaped = [
             [block.reshape(a + b) for block, (b, _) in zip(row, kinds, strict=True)]
@@ -127,7 +128,7 @@ class _Hessian(BoundDerivative):
 
     def __call__(self) -> Any:
         sweeper, lanes = self.sweeper, self.sweeper.lanes
-        columns = [self.call.spans[k][0] for k in self.call.chosen]
+        columns = [_leaf(self.call, target) for target in self.call.targets]
         for start in range(0, len(self.directions), lanes):
             batch = self.directions[start : start + lanes]
             _sweep(sweeper, batch)
@@ -160,7 +161,7 @@ class _Jacobian(BoundDerivative):
         self.blocks, self.shaped = [], []
         for output, type_ in zip(outputs, call.result_types, strict=True):
             own = _float_of(type_)
-            shapes = [(_shape(call, k), np.result_type(own, _dtype(call, k))) for k in call.chosen]
+            shapes = [(_shape(call, t), np.result_type(own, _dtype(call, t))) for t in call.targets]
             self.blocks.append([np.zeros((int(np.size(output)), _count(shape)), dtype) for shape, dtype in shapes])
             self.shaped.append([
                 block.reshape(np.shape(output) + shape)
@@ -206,7 +207,7 @@ class _ByRows(_Jacobian):
         }
 
     def __call__(self) -> Any:
-        leaves = [self.call.spans[k][0] for k in self.call.chosen]
+        leaves = [_leaf(self.call, target) for target in self.call.targets]
         for result, sweeper in self.sweepers.items():
             for row in range(len(self.blocks[result][0])):
                 sweeper.aim(row)
@@ -250,9 +251,11 @@ def _noted(explained: Explanation, note: str) -> Explanation:
     return replace(explained, notes=(*explained.notes, note))
 
 
-def _shape(call: Call, position: int) -> tuple[int, ...]:
-    """Shape of an argument: numbers, arrays and lists of numbers have one."""
-    arg, value = call.signature.args[position], call.arguments[position]
+def _shape(call: Call, target: Target) -> tuple[int, ...]:
+    """Shape of an argument or a part of one: numbers, arrays and lists of numbers have one."""
+    if target.path is None:
+        refuse(f"`{target.name}` is never read: its derivatives are zero", help="leave it out of wrt")
+    arg, value = call.parts[target.path].arg, target.value
     if isinstance(arg, ScalarArg):
         return ()
     if isinstance(arg, ArrayArg):
@@ -260,7 +263,7 @@ def _shape(call: Call, position: int) -> tuple[int, ...]:
     if isinstance(arg, UniformArg) and isinstance(arg.item, ScalarArg):
         return (len(value),)
     return refuse(
-        f"`{call.names[position]}` has no one shape: its second derivatives and Jacobians are no arrays",
+        f"`{target.name}` has no one shape: its second derivatives and Jacobians are no arrays",
         help="pass one array, or use ad.hvp, ad.jvp and ad.vjp, which keep structures",
     )
 
@@ -269,8 +272,14 @@ def _count(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
 
 
-def _dtype(call: Call, position: int) -> str:
-    return _float_of(call.primal.leaves[call.spans[position][0]].type)
+def _leaf(call: Call, target: Target) -> int:
+    """The leaf of what has one shape."""
+    assert target.path is not None
+    return call.parts[target.path].span[0]
+
+
+def _dtype(call: Call, target: Target) -> str:
+    return _float_of(call.primal.leaves[_leaf(call, target)].type)
 
 
 def _float_of(type_: Type) -> str:
@@ -291,9 +300,9 @@ class _Direction:
 
 def _directions(call: Call) -> list[_Direction]:
     return [
-        _Direction(number, call.spans[position][0], element, index)
-        for number, position in enumerate(call.chosen)
-        for element, index in enumerate(np.ndindex(_shape(call, position)))
+        _Direction(number, _leaf(call, target), element, index)
+        for number, target in enumerate(call.targets)
+        for element, index in enumerate(np.ndindex(_shape(call, target)))
     ]
 
 

@@ -17,9 +17,10 @@ from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
 from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
-from adcore.runtime.arguments import refuse
+from adcore.runtime.arguments import described_call, refuse
 from adcore.runtime.leaves import LeafValue, exact, flatten, rebuild
-from adcore.signature import ArrayArg, Leaf, ScalarArg, Signature
+from adcore.runtime.objects import LiveObjects
+from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signature, has_objects
 
 if TYPE_CHECKING:
     from adcore.driver.pipeline import Build
@@ -138,8 +139,12 @@ MOST_PRIMALS = 1024
 _primals: dict[tuple[Any, ...], Primal] = {}
 
 
-def primal_of(function: Callable[..., Any], signature: Signature, options: Options) -> Primal:
-    """`function` compiled to IR for `signature`. Raises CompileError."""
+def primal_of(
+    function: Callable[..., Any], signature: Signature, options: Options, live: LiveAttributes | None = None
+) -> Primal:
+    """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
+
+    Raises CompileError."""
     key = (function, signature, options, id(options.ops), generation())
     found = _primals.get(key)
     if found is not None and found.is_current():
@@ -149,12 +154,61 @@ def primal_of(function: Callable[..., Any], signature: Signature, options: Optio
     if plain is not None and plain.is_current():
         _primals[key] = replace(plain, options=options)
         return _primals[key]
-    origin = Compilation(function, signature, options)
+    origin = Compilation(function, signature, options, live)
     primal = Primal(origin, options, origin.interface())
+    _keep((function, origin.signature, options, id(options.ops), generation()), primal)
+    return primal
+
+
+def _keep(key: tuple[Any, ...], primal: Primal) -> None:
     if len(_primals) >= MOST_PRIMALS:
         _primals.pop(next(iter(_primals)))
     _primals[key] = primal
-    return primal
+
+
+MOST_READS = 16
+"""Ways of reading the same objects that are remembered: as many as a function has versions by flags, say."""
+
+_reads: dict[tuple[Any, ...], list[Signature]] = {}
+
+
+def primal_for(
+    function: Callable[..., Any],
+    names: Sequence[str],
+    values: Sequence[Any],
+    options: Options,
+    weaken: Callable[[Signature], Signature],
+) -> tuple[Primal, LiveObjects]:
+    """`function` compiled to IR for a call with `values`, and the objects of that call. `weaken` makes the signature
+    fit more than these values.
+
+    What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
+    has read; where that gives another signature than the earlier one's, the program is compiled anew."""
+    coarse, live = described_call(names, values)
+    if not any(map(has_objects, coarse.args)):
+        return primal_of(function, weaken(coarse), options), live
+    known = _reads_of(function, coarse, options)
+    for read in known:
+        described, live = described_call(names, values, read)
+        found = _primals.get((function, weaken(described), options, id(options.ops), generation()))
+        if found is not None and found.is_current():
+            return found, live
+    primal = primal_of(function, coarse, options, described_call(names, values)[1])
+    # What was read first need not be what is met first, depth first, where objects are shared.
+    described, live = described_call(names, values, primal.signature)
+    if described in known:
+        known.remove(described)
+    known.insert(0, described)
+    del known[MOST_READS:]
+    wanted = weaken(described)
+    return primal if wanted == primal.signature else primal_of(function, wanted, options), live
+
+
+def _reads_of(function: Callable[..., Any], coarse: Signature, options: Options) -> list[Signature]:
+    key = (function, coarse, options.boundscheck, id(options.ops))
+    if key not in _reads and len(_reads) >= MOST_PRIMALS:
+        _reads.pop(next(iter(_reads)))
+    return _reads.setdefault(key, [])
 
 
 def is_differentiable(type_: Type) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from adcore.errors import CompileError, Diagnostic
 from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.objects.methods import call_abstract, call_special
+from adcore.frontend.objects.slots import parameter
 from adcore.frontend.program import Program
 from adcore.frontend.python.calls import defaults_of, run_body
 from adcore.frontend.python.custom_calls import call_custom
@@ -36,13 +39,29 @@ from adcore.frontend.values.sequences import from_leaves, static_items
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    LiveAttributes,
+    RecordArg,
+    ScalarArg,
+    SequenceArg,
+    Signature,
+    StaticArg,
+    UniformArg,
+)
 
 
 def compile_function(
-    function: Callable[..., Any], signature: Signature, ops: OpTable = TABLE, own_rule: bool = False
+    function: Callable[..., Any],
+    signature: Signature,
+    ops: OpTable = TABLE,
+    own_rule: bool = False,
+    live: LiveAttributes | None = None,
 ) -> Program:
     """Compile `function` for arguments of the kinds in `signature`; CompileError holds everything that is wrong.
+
+    Of objects, what the program reads beyond what the signature has is asked from `live`.
 
     A function that has a rule becomes a call of itself, unless its own body is asked for (`own_rule`).
     """
@@ -52,7 +71,7 @@ def compile_function(
     while True:
         speculation.renew()
         try:
-            program = _Compilation(source, signature, ops, speculation, rule).program()
+            program = _Compilation(source, signature, ops, speculation, rule, live).program()
         except Exception:
             # What was assumed wrongly explains it, if anything was.
             if not speculation.failed:
@@ -70,15 +89,23 @@ class _Compilation:
     """One compilation, given what earlier ones found out."""
 
     def __init__(
-        self, source: FunctionSource, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
+        self,
+        source: FunctionSource,
+        signature: Signature,
+        ops: OpTable,
+        speculation: Speculation,
+        rule: Rule | None,
+        live: LiveAttributes | None,
     ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(ops, Syntax(evaluate, execute, perform, _own_body), speculation)
+        self.session = Session(
+            ops, Syntax(evaluate, execute, perform, _own_body, call_abstract, call_special), speculation, live
+        )
         self.scope = open_scope(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 
     def program(self) -> Program:
-        values = self._bind()
+        self._bind()
         self.session.active.append(self.source.function.__code__)
         self.session.open_calls.append(self.scope)
         try:
@@ -93,15 +120,23 @@ class _Compilation:
         if self.session.diagnostics:
             raise CompileError(sorted(self.session.diagnostics, key=_position))
         leaves, tree = shape
+        signature, values = self._refined()
         parameters = [*values, *self.session.captures.parameters.values()]
         region = self.session.builder.finish(parameters, leaves)
         module = Module(Function(self.source.name, region, self.span))
         number = {value: k for k, value in enumerate(values)}
         compared = frozenset((number[a], axis) for a, axis in self.session.compared if a in number)
         captures = self.session.captures.in_order()
-        return Program(module, captures, tree, self.source.name, self.span, self.source.file, compared)
+        return Program(module, captures, tree, self.source.name, self.span, self.source.file, signature, compared)
 
-    def _bind(self) -> list[Value]:
+    def _refined(self) -> tuple[Signature, list[Value]]:
+        """The signature with all attributes of objects that were read, and the parameters for its leaves."""
+        instances = self.session.instances
+        refined = replace(self.signature, args=tuple(map(instances.refined, self.signature.args)))
+        assert refined == self.signature or not (refined.aliases or refined.ones), "leaves are numbered anew"
+        return refined, [instances.parameters[leaf.path][1] for leaf in refined.leaves()]
+
+    def _bind(self) -> None:
         """Parameters of the function: what the signature gives, defaults for the rest."""
         a = self.source.node.args
         own = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
@@ -117,14 +152,13 @@ class _Compilation:
         if unknown:
             raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
         leaves = self.signature.leaves()
-        values = [Value(leaf.type, leaf.path) for leaf in leaves]
+        given = [parameter(self.scope, leaf) for leaf in leaves]
+        values = [value for value, _, _ in given]
         for group, members in enumerate(self.signature.aliases):
             for member in members:
                 self.session.groups[values[member]] = group
         self.session.ones.update((values[leaf], axis) for leaf, axis in self.signature.ones)
-        iterable: Iterator[tuple[Value, bool, Value]] = iter(
-            [(v, leaf.writeable, v) for v, leaf in zip(values, leaves, strict=True)]
-        )
+        iterable = iter(given)
         bound: dict[str, Abstract] = {}
         with self.scope.at(self.source.node):
             for name, arg in zip(self.signature.names, self.signature.args, strict=True):
@@ -133,7 +167,6 @@ class _Compilation:
         missing = [name for name in own if name not in self.scope.state.locals]
         if missing:
             raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
-        return values
 
     def _custom(self, rule: Rule) -> Abstract:
         return call_custom(self.scope, self.source.node, rule, (), dict(self.scope.state.locals))

@@ -12,8 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adcore.instances import instance_value
 from adcore.ir.types import NUMPY_NAMES
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    ObjectArg,
+    RecordArg,
+    SameArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+)
 
 NDArray = np.ndarray[Any, Any]
 LeafValue = Any
@@ -51,6 +62,10 @@ class Flattened:
         elif isinstance(arg, RecordArg):
             for name, field in arg.fields:
                 self.add(field, getattr(value, name))
+        elif isinstance(arg, ObjectArg):
+            for name, field in arg.fields:
+                if not isinstance(field, (StaticArg, SameArg)):
+                    self.add(field, instance_value(value, name))
         elif isinstance(arg, UniformArg):
             self._column(arg.item, value, _list_writer(value))
 

@@ -7,6 +7,7 @@ buffers (`bind`), or by any native caller.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import Primal, Specialisation, is_differentiable
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
-from adcore.runtime.arguments import refuse, signature
+from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
 from adcore.runtime.leaves import Flattened, LeafValue, Packed, arrays, rebuild
 from adcore.runtime.shadows import check_overlaps
@@ -49,9 +50,9 @@ class InPlaceRun(Run):
         self.activities = [annotate(a) for a in annotated]
         values = [a.value for a in self.activities]
         chosen = [k for k, a in enumerate(self.activities) if not isinstance(a, Const)]
-        described = weakened(signature(names, values), self.activities)
         differentiated = None if mode.sweep == "primal" else chosen
-        self.call = Call(function, names, values, options, differentiated, described, expected)
+        fit = functools.partial(weakened, activities=self.activities)
+        self.call = Call(function, names, values, options, differentiated, fit, expected)
         for activities in self._lanes():
             self._check(activities)
         self.lanes = [self._shadows(activities) for activities in self._lanes()]

@@ -5,7 +5,7 @@ What the function writes into is copied first; arrays that share memory share it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ import numpy as np
 from adcore.driver.calls.call import Call
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import LeafValue, arrays, flatten, rebuild
+from adcore.runtime.leaves import LeafValue, arrays, flatten
 from adcore.runtime.shadows import check_structure
+from adcore.runtime.structures import Structure
 from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg
 
 
@@ -62,11 +63,13 @@ def _filled(shadow: LeafValue | None, tangent: LeafValue | None) -> LeafValue:
 # Between leaves and the structure of arguments
 
 
-def structured(call: Call, per_leaf: Sequence[Any], position: int) -> Any:
-    """Values per leaf in the structure of argument `position`."""
-    span = call.spans[position]
-    taken: Iterator[Any] = iter([per_leaf[k] if k < len(call.kinds) else None for k in span])
-    return rebuild(call.signature.args[position], taken)
+def structured(call: Call, per_leaf: Sequence[Any]) -> tuple[Any, ...]:
+    """Values per leaf in the structure of what the call is differentiated by."""
+    structure = Structure(call.parts, per_leaf)
+    return tuple(
+        structure.zeros(target.value) if target.path is None else structure.of(target.path, target.value)
+        for target in call.targets
+    )
 
 
 def tangent_leaves(call: Call, per_argument: dict[int, Any]) -> list[LeafValue | None]:

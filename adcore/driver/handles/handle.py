@@ -11,7 +11,7 @@ from adcore.abi.certificate import Certificate
 from adcore.activities import Activity, Mode
 from adcore.driver import inspection
 from adcore.driver.calls.annotated import annotated_run
-from adcore.driver.calls.binding import bind
+from adcore.driver.calls.binding import bind, called
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, native_order
@@ -37,7 +37,8 @@ class Handle(native.NativeCallable):
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
-        self._mode, self._function, self._options = mode, function, options
+        function, args, kwargs, taken = called(function, args, kwargs)
+        self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
         self._last = self._run.frame
         self._relinked: list[Any] = []
@@ -176,7 +177,7 @@ class Handle(native.NativeCallable):
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
         """The run for a call, whose arguments are given in either way."""
-        made = self._made(annotated(self._run, self.__qualname__, args, kwargs))
+        made = self._made(annotated(self._run, self.__qualname__, (*self._given, *args), kwargs))
         if made.call.kinds != self._run.call.kinds:
             refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
         return made

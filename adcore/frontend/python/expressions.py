@@ -25,6 +25,7 @@ from adcore.frontend.values.abstract import (
     Items,
     ListRef,
     Num,
+    ObjectRef,
     Poison,
     PossiblyUnbound,
     Range,
@@ -128,6 +129,9 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
         return POISON
     if is_array(owner) and is_special(owner, parts):
         return selected(scope, node, owner, parts)
+    if isinstance(owner, ObjectRef) or (isinstance(owner, Record) and not issubclass(owner.cls, tuple)):
+        found = scope.special(node, owner, "__getitem__", parts[0] if len(parts) == 1 else Items(tuple(parts)))
+        return found if found is not None else scope.error(node, f"{describe(owner)} can't be subscripted")
     if isinstance(owner, ArrayRef):
         return element_or_view(scope, node, owner, parts)
     if len(parts) != 1:

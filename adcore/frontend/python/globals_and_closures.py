@@ -13,8 +13,10 @@ import numpy as np
 
 from adcore.captures import Capture, array_arg, unwrap
 from adcore.frontend.numpy.elements import CAPTURED
+from adcore.frontend.objects.slots import outside_object
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import Abstract, ArrayRef, Constant, Items, Record, is_number
+from adcore.frontend.values.abstract import Abstract, ArrayRef, BoundMethod, Constant, Items, Record, is_number
+from adcore.instances import is_object
 from adcore.ir.core import Value
 from adcore.ir.types import SCALARS, ArrayType
 
@@ -71,6 +73,14 @@ def from_python(
             for name in names
         )
         return Record(type(value), tuple(fields))
+    if is_object(value):
+        return outside_object(scope, node, value, path, fetch, key, from_python)
+    if isinstance(value, types.MethodType) and isinstance(value.__func__, types.FunctionType):
+        captures.add(key, Capture(path, lambda: _parts_of(fetch()), _parts_of(value)))
+        owner = from_python(
+            scope, node, value.__self__, f"{path}.__self__", lambda: fetch().__self__, (*key, "__self__")
+        )
+        return BoundMethod(owner, value.__func__)
     if _is_array(value):
         return scope.error(
             node,
@@ -89,6 +99,11 @@ def from_python(
 
 def _getter(fetch: Callable[[], Any], name: str) -> Callable[[], Any]:
     return lambda: getattr(fetch(), name)
+
+
+def _parts_of(method: Any) -> tuple[object, object]:
+    """What a bound method is made of: a new one each time that it is looked up."""
+    return getattr(method, "__self__", None), getattr(method, "__func__", None)
 
 
 def _is_array(value: Any) -> bool:

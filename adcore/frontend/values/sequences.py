@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adcore.frontend.numpy.elements import dim, load, loaded
+from adcore.frontend.objects.slots import argument_object
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -24,7 +25,18 @@ from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.weak_types import certain
 from adcore.ir.core import Value
 from adcore.ir.types import I64, ArrayType, ListType
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg, leaves
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    ObjectArg,
+    RecordArg,
+    SameArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+    leaves,
+)
 
 
 def is_named_tuple(value: Abstract) -> bool:
@@ -158,6 +170,10 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: Leaves) -> Abstract:
         items = tuple(from_leaves(scope, item, values) for item in arg.items)
         # A list argument is treated as a tuple: storing into it would have to reach the caller's list.
         return Items(items)
+    if isinstance(arg, ObjectArg):
+        return argument_object(scope, arg, values, from_leaves)
+    if isinstance(arg, SameArg):
+        return scope.session.instances.met[arg.path]
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(scope, field, values)) for name, field in arg.fields))
 

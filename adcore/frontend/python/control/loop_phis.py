@@ -13,10 +13,13 @@ from adcore.frontend.values.abstract import (
     UNBOUND,
     Abstract,
     ArrayRef,
+    BoundMethod,
     Constant,
     Items,
     ListRef,
     Num,
+    ObjectRef,
+    Pending,
     Poison,
     PossiblyUnbound,
     Record,
@@ -24,7 +27,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.joins import Joiner
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.phis import rebuilt_state
-from adcore.frontend.values.rebinding import Carried
+from adcore.frontend.values.rebinding import Carried, with_known_slots
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64
@@ -127,6 +130,7 @@ class LoopAttempt:
             self.body(index)
             end = dataclasses.replace(scope.state, continues=FALSE)
             if not end.dead:
+                self.assumed = with_known_slots(scope, self.assumed, end)
                 end = self.arrays.closed(self.assumed, end, region.params)
             joiner.inner = frozenset(region.params) | frozenset(scope.builder.open_values())
             before = _Comparable(self.assumed)
@@ -145,9 +149,14 @@ class LoopAttempt:
         """What a test of a loop does to lists would be lost: its region yields nothing but the condition."""
         cells = self.scope.state.cells
         if span and any(
-            _Comparable.of(cells[cell]) != _Comparable.of(items) for cell, items in self.assumed.cells.items()
+            _Comparable.of(items) != _Comparable.of(self._assumed_contents(cell)) for cell, items in cells.items()
         ):
-            self.scope.error(span, "the condition of this loop changes a list", "change it in the body of the loop")
+            self.scope.error(span, "the condition of this loop changes a list or an object", "change it in the body")
+
+    def _assumed_contents(self, cell: int) -> tuple[Abstract, ...]:
+        initial = self.scope.session.instances.initial
+        own = self.assumed.cells.get(cell, initial.get(cell))
+        return self.scope.state.cells[cell] if own is None else own
 
     @property
     def poisoned(self) -> bool:
@@ -220,8 +229,12 @@ def _comparable(value: Abstract) -> object:
         return tuple(_comparable(v) for _, v in value.fields)
     if isinstance(value, PossiblyUnbound):
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
-    if isinstance(value, ListRef):
-        return ("list", value.cell)
+    if isinstance(value, (ListRef, ObjectRef)):
+        return ("cell", value.cell)
+    if isinstance(value, Pending):
+        return ("pending", id(value))
+    if isinstance(value, BoundMethod):
+        return ("method", id(value.function), _comparable(value.owner))
     if isinstance(value, ArrayRef):
         return ("array", id(value.value))
     return type(value).__name__

@@ -1,0 +1,88 @@
+"""What derivatives are taken by: an argument, or a part of one, which a path names.
+
+"x"   "self"   "self.arm.length"   "net.layers[0].w"   "d['k']"
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adcore.instances import MISSING, class_entry, code_of, instance_value, is_object
+from adcore.runtime.arguments import refuse
+from adcore.runtime.objects import LiveObjects
+from adcore.runtime.structures import Part
+
+
+@dataclass(frozen=True)
+class Target:
+    """A part of a call that is differentiated. `path` is where the signature has it (None: the program never reads it,
+    so that its derivative is zero), `name` what the user calls it, `value` what it is."""
+
+    name: str
+    path: str | None
+    value: Any
+
+
+def target_of(
+    name: str, names: Sequence[str], values: Sequence[Any], known: Mapping[str, Part], live: LiveObjects
+) -> Target:
+    """The part of the arguments that `name` means. Raises ArgumentError."""
+    root, *steps = steps_of(name)
+    path, value = str(root), values[names.index(str(root))]
+    for step in steps:
+        # An object may stand at several places; the signature has it where it is met first.
+        path = live.path_of(value) or path
+        value = _inside(name, value, step)
+        path += f".{step}" if isinstance(step, Attribute) else f"[{step!r}]"
+    path = live.path_of(value) or path
+    return Target(name, path if path in known else None, value)
+
+
+class Attribute(str):
+    """A step of a path: the name of an attribute (other steps are subscripts)."""
+
+
+def steps_of(name: str) -> list[Any]:
+    """A path as the name of an argument, and steps. Raises ArgumentError for what is no path."""
+    try:
+        node: ast.AST = ast.parse(name, mode="eval").body
+    except SyntaxError:
+        node = ast.Constant(None)
+    steps: list[Any] = []
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            steps.append(Attribute(node.attr))
+            node = node.value
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            steps.append(node.slice.value)
+            node = node.value
+        else:
+            refuse(f"wrt={name!r} is no path", help='write it as "model.arm.length", "net.layers[0].w" or "d[\'k\']"')
+    return [node.id, *reversed(steps)]
+
+
+def _inside(name: str, value: Any, step: Any) -> Any:
+    if not isinstance(step, Attribute):
+        try:
+            return value[step]
+        except (LookupError, TypeError):
+            refuse(f"wrt={name!r}: {_a(value)} has no item {step!r}")
+    entry = class_entry(type(value), step)
+    code = code_of(entry)
+    if code is not None and not callable(entry):
+        read = ", ".join(f"`{n}`" for n in code.co_names) or "nothing"
+        refuse(f"wrt={name!r}: `{step}` of {_a(value)} is computed, from {read}", help="name what it is computed from")
+    found = instance_value(value, step) if is_object(value) else getattr(value, step, MISSING)
+    if found is MISSING:
+        refuse(f"wrt={name!r}: {_a(value)} has no attribute `{step}`", help="check the spelling")
+    return found
+
+
+def _a(value: Any) -> str:
+    return f"a {type(value).__name__}"
+
+
+__all__ = ["Target", "steps_of", "target_of"]

@@ -22,7 +22,7 @@ from typing import Any, Literal, Protocol
 
 from adcore.ir.types import SCALARS, ArrayType, ListType, Type
 
-Layout = Literal["C", "S"]
+ArgumentLayout = Literal["C", "S"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ArrayArg:
 
     dtype: str
     rank: int
-    layout: Layout = "C"
+    layout: ArgumentLayout = "C"
     writeable: bool = True
 
 

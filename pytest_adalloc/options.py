@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-Mode = Literal["reverse", "forward", "both"]
+if TYPE_CHECKING:
+    from pytest_adalloc.hooks.reports import Scope
+
+SweepMode = Literal["reverse", "forward", "both"]
 Prove = Literal["require", "report", "off"]
-Scope = Literal["thread", "process"]
 Progress = Callable[[str, int, int], None]
 """`progress(stage, done, total)`; an empty stage ends what is shown."""
 
@@ -18,7 +20,7 @@ class CheckOptions:
     """The options of one check. None: decided by the check, from the run's flags or from what is measured."""
 
     wrt: Any = None
-    mode: Mode = "reverse"
+    mode: SweepMode = "reverse"
     max_allocs: int = 0
     max_workspace: int | None = None
     workspace: Any = "auto"

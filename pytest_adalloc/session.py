@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pytest_adalloc.checks.grad_report import GradReport
-    from pytest_adalloc.options import Progress, Scope
+    from pytest_adalloc.hooks.reports import Scope
+    from pytest_adalloc.options import Progress
 
 Policy = Literal["strict", "warn", "off"]
 

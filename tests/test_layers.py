@@ -47,9 +47,9 @@ PLUGIN_LAYERS: dict[str, set[str]] = {
     "hooks.witness": {"hooks.install", *AGREED},
     "hooks.count": {"hooks.attribute", "hooks.witness", "hooks.install", *AGREED},
     "hooks": set(),
-    "options": set(),
+    "options": {"hooks.reports"},
     "checks": {"hooks", "options"},
-    "session": {"checks", "options"},
+    "session": {"checks", "options", "hooks.reports"},
     "report": {"session", "checks", "hooks", "options"},
     "integration": {"report", "session", "checks", "hooks", "options"},
 }

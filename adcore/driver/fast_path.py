@@ -18,10 +18,10 @@ from adcore.driver.calls.call import Call
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
 from adcore.driver.rules import generation
-from adcore.driver.specialisations import Primal
+from adcore.driver.specialisations import PrimalSpecialisation
 from adcore.ir.types import ArrayType
 
-Kinds = tuple[Any, ...]
+ArgumentKinds = tuple[Any, ...]
 Answer = tuple[Any, tuple[Any, ...]]
 
 MOST_KINDS = 64
@@ -37,7 +37,7 @@ class _Native(Handle):
         return None
 
 
-def kinds_of(args: Sequence[Any]) -> Kinds | None:
+def kinds_of(args: Sequence[Any]) -> ArgumentKinds | None:
     """What a native wrapper tells apart: types of numbers, dtype and rank of arrays. None: nothing for it."""
     found: list[Any] = []
     for value in args:
@@ -54,7 +54,9 @@ def kinds_of(args: Sequence[Any]) -> Kinds | None:
 class FastPath:
     """Value and gradient of one function for arguments of one kind."""
 
-    def __init__(self, native: _Native, primal: Primal, chosen: tuple[int, ...], is_array: Sequence[bool]) -> None:
+    def __init__(
+        self, native: _Native, primal: PrimalSpecialisation, chosen: tuple[int, ...], is_array: Sequence[bool]
+    ) -> None:
         self._native, self._primal, self._generation = native, primal, generation()
         self._written = [k for k in sorted(primal.written) if is_array[k]]
         self._arrays = [k for k, array in enumerate(is_array) if array] if self._written else []
@@ -121,7 +123,7 @@ def _fast_path(call: Call, options: Options) -> FastPath | None:
     return FastPath(native, primal, chosen, is_array) if native.is_attached else None
 
 
-Served = dict[Kinds, FastPath | None]
+Served = dict[ArgumentKinds, FastPath | None]
 
 MOST_FUNCTIONS = 256
 
@@ -138,7 +140,7 @@ def served(function: Callable[..., Any], wrt: Any, options: Options) -> Served:
     return _served[key]
 
 
-def remember(known: Served, kinds: Kinds | None, call: Call, options: Options) -> None:
+def remember(known: Served, kinds: ArgumentKinds | None, call: Call, options: Options) -> None:
     """Keep what serves calls like `call`, which has been run, unless that was tried before."""
     if kinds is None:
         return

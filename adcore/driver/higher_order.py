@@ -16,19 +16,18 @@ import numpy as np
 from adcore.driver.batching import Cotangents, Tangents, lanes_for
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.sweeps import results, structured, tangent_leaves
-from adcore.driver.calls.targets import Target
+from adcore.driver.calls.targets import WrtTarget
 from adcore.driver.calls.wrt import Wrt, at
 from adcore.driver.functional import scalar_seeds
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, Scalar, Type
 from adcore.runtime.arguments import refuse
+from adcore.runtime.leaves import NDArray
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation
-
-Array = np.ndarray[Any, Any]
 
 
 class BoundDerivative:
@@ -251,7 +250,7 @@ def _noted(explained: Explanation, note: str) -> Explanation:
     return replace(explained, notes=(*explained.notes, note))
 
 
-def _shape(call: Call, target: Target) -> tuple[int, ...]:
+def _shape(call: Call, target: WrtTarget) -> tuple[int, ...]:
     """Shape of an argument or a part of one: numbers, arrays and lists of numbers have one."""
     if target.path is None:
         refuse(f"`{target.name}` is never read: its derivatives are zero", help="leave it out of wrt")
@@ -272,13 +271,13 @@ def _count(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
 
 
-def _leaf(call: Call, target: Target) -> int:
+def _leaf(call: Call, target: WrtTarget) -> int:
     """The leaf of what has one shape."""
     assert target.path is not None
     return call.parts[target.path].span[0]
 
 
-def _dtype(call: Call, target: Target) -> str:
+def _dtype(call: Call, target: WrtTarget) -> str:
     return _float_of(call.primal.leaves[_leaf(call, target)].type)
 
 
@@ -306,6 +305,6 @@ def _directions(call: Call) -> list[_Direction]:
     ]
 
 
-def _plain(array: Array) -> Any:
+def _plain(array: NDArray) -> Any:
     """A Python float for what has no axes."""
     return float(array) if array.ndim == 0 else array

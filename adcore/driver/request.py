@@ -14,7 +14,7 @@ from adcore.runtime.arguments import refuse
 from adcore.signature import LiveAttributes, Signature
 
 if TYPE_CHECKING:
-    from adcore.lower import Part
+    from adcore.lower import SweepPart
     from adcore.ops import Table
 
 Workspace = int | Literal["auto", "heap"]
@@ -60,7 +60,7 @@ class Variant:
 
     sweeps: tuple[Sweep, ...] = ()
     aliases: Groups = ()
-    part: Part = "whole"
+    part: SweepPart = "whole"
     heap: bool = False
     limit: int | None = None
     shapes: str = ""
@@ -94,7 +94,7 @@ class Request:
     fastmath: bool = False
     boundscheck: bool = True
     ops: Table = field(default_factory=standard_ops, compare=False)
-    part: Part = "whole"
+    part: SweepPart = "whole"
     live: LiveAttributes | None = field(default=None, compare=False, repr=False)
 
     @property

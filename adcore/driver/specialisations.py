@@ -1,7 +1,7 @@
 """Which compiled code serves a call: by function, kinds of arguments, what is differentiated, and aliasing.
 
-A function is read and compiled to IR once per signature (`Primal`); numbers that it takes from outside are looked up
-again at each use, and a change means a new one. Each `Primal` keeps its specialisations.
+A function is read and compiled to IR once per signature (`PrimalSpecialisation`); numbers that it takes from outside
+are looked up again at each use, and a change means a new one. Each keeps its specialisations.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signatur
 if TYPE_CHECKING:
     from adcore.driver.pipeline import Build
     from adcore.ir.core import Function
-    from adcore.lower import Part
+    from adcore.lower import SweepPart
 
 # The stages are imported where something is compiled, not before.
 
 
 @dataclass(frozen=True, eq=False)
-class Primal:
+class PrimalSpecialisation:
     """A function for one signature, ready to be differentiated."""
 
     origin: Compilation
@@ -111,7 +111,7 @@ class Primal:
         return tuple(group for group in groups if writes & frozenset(group))
 
     def specialisation(
-        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: Part = "whole"
+        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: SweepPart = "whole"
     ) -> Specialisation:
         """Code for these sweeps under this aliasing; `values` are the primal leaves, for limits in bytes."""
         limit, plain = self.options.workspace, Variant(sweeps, aliases, part)
@@ -136,12 +136,12 @@ class Primal:
 MOST_PRIMALS = 1024
 """Compiled functions remembered: lambdas made in a loop, or ever new static values, must not grow for ever."""
 
-_primals: dict[tuple[Any, ...], Primal] = {}
+_primals: dict[tuple[Any, ...], PrimalSpecialisation] = {}
 
 
 def primal_of(
     function: Callable[..., Any], signature: Signature, options: Options, live: LiveAttributes | None = None
-) -> Primal:
+) -> PrimalSpecialisation:
     """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
 
     Raises CompileError."""
@@ -155,12 +155,12 @@ def primal_of(
         _primals[key] = replace(plain, options=options)
         return _primals[key]
     origin = Compilation(function, signature, options, live)
-    primal = Primal(origin, options, origin.interface())
+    primal = PrimalSpecialisation(origin, options, origin.interface())
     _keep((function, origin.signature, options, id(options.ops), generation()), primal)
     return primal
 
 
-def _keep(key: tuple[Any, ...], primal: Primal) -> None:
+def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
     if len(_primals) >= MOST_PRIMALS:
         _primals.pop(next(iter(_primals)))
     _primals[key] = primal
@@ -178,7 +178,7 @@ def primal_for(
     values: Sequence[Any],
     options: Options,
     weaken: Callable[[Signature], Signature],
-) -> tuple[Primal, LiveObjects]:
+) -> tuple[PrimalSpecialisation, LiveObjects]:
     """`function` compiled to IR for a call with `values`, and the objects of that call. `weaken` makes the signature
     fit more than these values.
 
@@ -216,4 +216,4 @@ def is_differentiable(type_: Type) -> bool:
     return is_float(type_) if not isinstance(type_, (ArrayType, ListType)) else is_float(type_.element)
 
 
-__all__ = ["Primal", "Specialisation", "is_differentiable", "primal_of"]
+__all__ = ["PrimalSpecialisation", "Specialisation", "is_differentiable", "primal_of"]

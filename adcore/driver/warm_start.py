@@ -31,7 +31,7 @@ from adcore.runtime.leaves import LeafValue
 from adcore.runtime.native_code import NativeCode
 from adcore.signature import ArgType, RecordArg, SequenceArg, Signature, StaticArg, UniformArg, has_objects
 
-Key = tuple[Any, ...]
+WarmKey = tuple[Any, ...]
 
 MOST_FACTS = 32
 """A program that asks for the bytes of ever new shapes must not fill the disk."""
@@ -114,14 +114,14 @@ class Door:
 
     # Its specialisations
 
-    def code(self, key: Key) -> NativeCode | None:
+    def code(self, key: WarmKey) -> NativeCode | None:
         entry = disk.fetch(self._entry("kernel", key))
         try:
             return unpacked_code(entry) if entry is not None else None
         except DAMAGE:
             return None
 
-    def keep_code(self, key: Key, code: NativeCode) -> None:
+    def keep_code(self, key: WarmKey, code: NativeCode) -> None:
         if not self._may_keep:
             return
         try:
@@ -129,7 +129,7 @@ class Door:
         except NotPlain:
             return
 
-    def fact(self, what: str, key: Key, values: Sequence[LeafValue] | None) -> tuple[str | int | None] | None:
+    def fact(self, what: str, key: WarmKey, values: Sequence[LeafValue] | None) -> tuple[str | int | None] | None:
         """What a plan says, in a tuple; None where nobody has asked that yet."""
         entry = disk.fetch(self._entry(what, key, _sizes(values)))
         try:
@@ -137,7 +137,7 @@ class Door:
         except DAMAGE:
             return None
 
-    def keep_fact(self, what: str, key: Key, values: Sequence[LeafValue] | None, told: str | int | None) -> None:
+    def keep_fact(self, what: str, key: WarmKey, values: Sequence[LeafValue] | None, told: str | int | None) -> None:
         if self._may_keep and self._facts < MOST_FACTS:
             self._facts += 1
             disk.store(self._entry(what, key, _sizes(values)), packed((told,)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adcore.frontend.values.abstract import Abstract, ArrayRef, ObjectRef, Pending
+from adcore.frontend.values.abstract import Abstract, ArrayRef, ObjectRef, UnreadAttribute
 from adcore.ir.core import Value
 from adcore.signature import (
     ABSENT,
@@ -39,11 +39,11 @@ class Instances:
     met: dict[str, ObjectRef | ArrayRef] = field(default_factory=dict)
     outside: dict[int, ObjectRef] = field(default_factory=dict)
     behind: dict[int, tuple[Any, str]] = field(default_factory=dict)
-    _found: dict[Pending, Abstract] = field(default_factory=dict)
+    _found: dict[UnreadAttribute, Abstract] = field(default_factory=dict)
 
     def known(self, value: Abstract) -> Abstract:
         """What a slot holds: found out now, if nobody has asked before."""
-        if not isinstance(value, Pending):
+        if not isinstance(value, UnreadAttribute):
             return value
         if value not in self._found:
             self._found[value] = value.find()

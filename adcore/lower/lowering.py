@@ -42,7 +42,7 @@ from adcore.lower.instructions.memory_access import (
     lower_view,
 )
 from adcore.lower.instructions.product_calls import lower_product
-from adcore.lower.kernel_memory import AllocationSite, Part, Storage, Workspace
+from adcore.lower.kernel_memory import AllocationSite, Storage, SweepPart, WorkspaceKind
 from adcore.lower.kernel_text import definition
 from adcore.lower.outlining import Pieces
 from adcore.lower.region_lowering import Handler, Lowering
@@ -79,13 +79,13 @@ def lower(
     *,
     name: str = "kernel",
     alias_groups: tuple[tuple[int, ...], ...] = (),
-    workspace: Workspace = "arena",
+    workspace: WorkspaceKind = "arena",
     fastmath: bool = False,
     stack_limit: int = 16384,
     ops: Table = TABLE,
     parallel: Collection[Instr] = (),
     vector_math: VectorMath | None = None,
-    part: Part = "whole",
+    part: SweepPart = "whole",
     limit: int | None = None,
     piece_lines: int = MODEL.piece_lines,
 ) -> Lowered:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.lower.aliasing import Aliasing
-from adcore.lower.descriptors import Array, component_types, components, rebuilt, register
+from adcore.lower.descriptors import ArrayDescriptor, component_types, components, rebuilt, register
 from adcore.lower.emitter import LLVMEmitter
 from adcore.lower.kernel_memory import Storage
-from adcore.lower.outlining import Scope
+from adcore.lower.outlining import PieceScope
 from adcore.lower.roots import kept
 from adcore.ops import Table
 
@@ -34,7 +34,7 @@ class Lowering:
         self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
         self.writer = emitter.writer
         self.plain_mode = "fast" if fastmath else ""
-        self.values = Scope(emitter.pieces)
+        self.values = PieceScope(emitter.pieces)
         self.extrema: dict[Instr, str] = {}
         self.negated: set[Instr] = set()
         self.handlers = handlers
@@ -105,9 +105,9 @@ class Lowering:
         assert rule is not None
         return rule(self.emitter, (), type_, (), {"value": value})
 
-    def array(self, value: Value) -> Array:
+    def array(self, value: Value) -> ArrayDescriptor:
         lowered = self.values[value]
-        assert isinstance(lowered, Array)
+        assert isinstance(lowered, ArrayDescriptor)
         return lowered
 
     def components(self, values: Sequence[Value]) -> list[str]:

@@ -59,7 +59,7 @@ class Emitter(Protocol):
         """Fast-math flags of the current instruction, with a trailing blank unless empty."""
 
 
-Lowering = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
+LoweringRule = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
 """(emitter, operand types, result type, operand texts, attributes) -> text of the result."""
 
 
@@ -95,7 +95,7 @@ class Op:
     tangent: Callable[..., Expr] | None = None
     adjoint: Callable[..., Sequence[Expr | None]] | None = None
     blocked: tuple[int, ...] = ()
-    lower: Lowering | None = None
+    lower: LoweringRule | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0
     expand: Expansion | None = None

@@ -24,7 +24,7 @@ from typing import Literal
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import ArrayType, ListType, Type, is_integer
 
-Kind = Literal["read", "write", "add"]
+AccessKind = Literal["read", "write", "add"]
 
 Raises = Literal["never", "always", "integers", "memory"]
 """integers: only where operands are integers, whose results may not fit; memory: only where there is none left, which
@@ -40,7 +40,7 @@ class Access:
     `every`: no element is left out, so that a write leaves nothing of what was there.
     """
 
-    kind: Kind
+    kind: AccessKind
     array: int
     at: int | None = None
     value: int | None = None

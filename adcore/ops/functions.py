@@ -10,7 +10,7 @@ import numpy as np
 
 from adcore.ir.core import Attributes
 from adcore.ir.types import Scalar, Type, is_float
-from adcore.ops.define import Emitter, Lowering, Op, same
+from adcore.ops.define import Emitter, LoweringRule, Op, same
 from adcore.ops.effects import VALUE
 from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh, sqrt, where
 
@@ -42,7 +42,7 @@ def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
-def libm(name: str) -> Lowering:
+def libm(name: str) -> LoweringRule:
     def lower(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
         assert isinstance(result, Scalar)
         return e.libm(name, result, operands)
@@ -50,7 +50,7 @@ def libm(name: str) -> Lowering:
     return lower
 
 
-def intrinsic(name: str) -> Lowering:
+def intrinsic(name: str) -> LoweringRule:
     def lower(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
         assert isinstance(result, Scalar)
         return e.intrinsic(name, result, operands)
@@ -64,7 +64,7 @@ def unary(
     partial: Callable[[Expr, Expr], Expr] | None,
     samples: tuple[tuple[float, ...], ...],
     cost: float = 20.0,
-    lower: Lowering | None = None,
+    lower: LoweringRule | None = None,
 ) -> Op:
     """A function of one float with derivative `partial(x, result)` (None: zero wherever it exists)."""
     partials = (lambda x, r: (partial(x, r),)) if partial else None

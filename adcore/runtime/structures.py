@@ -32,23 +32,23 @@ from adcore.signature import (
 
 
 @dataclass(frozen=True)
-class Part:
+class SignaturePart:
     """A part of a signature: its kind, and the numbers of its leaves."""
 
     arg: ArgType
     span: range
 
 
-def parts(signature: Signature) -> dict[str, Part]:
+def parts(signature: Signature) -> dict[str, SignaturePart]:
     """Every part of a signature by its path: arguments, fields, attributes and items of unlike kinds."""
-    found: dict[str, Part] = {}
+    found: dict[str, SignaturePart] = {}
     start = 0
     for name, arg in zip(signature.names, signature.args, strict=True):
         start = _note(found, arg, name, start)
     return found
 
 
-def _note(found: dict[str, Part], arg: ArgType, path: str, start: int) -> int:
+def _note(found: dict[str, SignaturePart], arg: ArgType, path: str, start: int) -> int:
     inside: list[tuple[str, ArgType]] = []
     if isinstance(arg, SequenceArg):
         inside = [(f"{path}[{k}]", item) for k, item in enumerate(arg.items)]
@@ -57,11 +57,11 @@ def _note(found: dict[str, Part], arg: ArgType, path: str, start: int) -> int:
     stop = start if inside else start + sum(1 for _ in leaves(arg, path))
     for part_path, part in inside:
         stop = _note(found, part, part_path, stop)
-    found[path] = Part(arg, range(start, stop))
+    found[path] = SignaturePart(arg, range(start, stop))
     return stop
 
 
-def reached(known: dict[str, Part], path: str) -> set[int]:
+def reached(known: dict[str, SignaturePart], path: str) -> set[int]:
     """The leaves of a part, those of objects and arrays that stand elsewhere included."""
     found: set[int] = set()
     waiting, seen = [path], {path}
@@ -74,10 +74,10 @@ def reached(known: dict[str, Part], path: str) -> set[int]:
     return found
 
 
-class Structure:
+class DerivativeStructure:
     """Derivatives of the values of one call; `per_leaf`: one for each leaf of the signature, or None."""
 
-    def __init__(self, known: dict[str, Part], per_leaf: Sequence[LeafValue | None]) -> None:
+    def __init__(self, known: dict[str, SignaturePart], per_leaf: Sequence[LeafValue | None]) -> None:
         self._known, self._per_leaf = known, per_leaf
         self._made: dict[int, Any] = {}
         self._kept: list[Any] = []
@@ -169,4 +169,4 @@ def zeros_like(value: Any) -> Any:
     object the same with zeros in place of its floats, made without `__init__`, shared where the value's parts are.
     What has no derivative (integers, strings, functions, ...) becomes None.
     """
-    return Structure({}, ()).zeros(value)
+    return DerivativeStructure({}, ()).zeros(value)

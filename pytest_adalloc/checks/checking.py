@@ -19,14 +19,16 @@ import numpy as np
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.arguments import Point, names_of
 from pytest_adalloc.checks.counting import count_calls, hold_to_limits
+from pytest_adalloc.checks.determinism import require_determinism, require_still_the_same
 from pytest_adalloc.checks.differences.comparison import Comparison, compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
-from pytest_adalloc.checks.evaluation import Evaluator, Outcome, Weights, ones_on_written
+from pytest_adalloc.checks.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.foreign import ForeignGradient
 from pytest_adalloc.checks.grad_report import GradReport
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
 from pytest_adalloc.checks.primal import compare_primal
+from pytest_adalloc.checks.side_effects import require_no_side_effects
 from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.options import CheckOptions, Progress, silent
@@ -65,13 +67,12 @@ def examined(
 def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[..., Any] | None) -> GradientSubject:
     __tracebackhide__ = True
     about, options = trial.about, trial.options
-    trial.progress(f"compiling {about.function}", 0, 1)
-    subject = _compiled(f, about.point, options) if grad is None else ForeignGradient(grad, about.point)
     plain = getattr(f, "py_func", f)  # a jitted function stands for the Python function inside
     evaluator = Evaluator(plain, about.point)
-    started = time.perf_counter()
-    outcome = _first_call(trial, evaluator)
-    took = time.perf_counter() - started
+    first, took = _first_calls(about, evaluator)
+    trial.progress(f"compiling {about.function}", 0, 1)
+    subject = _compiled(f, about.point, options) if grad is None else ForeignGradient(grad, about.point)
+    outcome = _defined(trial, evaluator, first)
     trial.learn(value=outcome.returned)
     weights = evaluator.weights = _weights(trial, outcome)
     subject.derive(outcome, weights)
@@ -87,8 +88,12 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
     trial.learn(gradients=about.point.split(trial.gradient))
     trial.about = replace(trial.about, coarse=subject.coarse)
     _compare_gradient(trial, evaluator, how)
+    if evaluator.calls and evaluator.call is plain:
+        require_still_the_same(about, evaluator, outcome)
     if grad is None:
         compare_modes(trial, subject)
+    else:
+        require_no_side_effects(trial, grad, outcome)
     if options.order == 2:
         compare_second(trial, subject)
     return subject
@@ -101,18 +106,33 @@ def _compiled(f: Callable[..., Any], point: Point, options: CheckOptions) -> Gra
     return CompiledGradient(f, point, options)
 
 
-def _first_call(trial: Trial, evaluator: Evaluator) -> Outcome:
+def _first_calls(about: diagnostics.About, evaluator: Evaluator) -> tuple[Outcome | Exception, float]:
+    """What the function gives at the point, always the same, or what it raises there; and how long a call takes.
+
+    Nothing is compiled yet: what draws random numbers gets its own verdict, not that it can't be compiled.
+    """
     __tracebackhide__ = True
-    point = trial.about.point
+    started = time.perf_counter()
     try:
         outcome = evaluator.outcome()
-    except (ArithmeticError, ValueError) as problem:
-        evaluator.trouble = f"{type(problem).__name__}: {problem}"
-        found = compare(evaluator, np.full(point.size, np.nan))
-        if found.kind != "undefined":
-            raise
-        raise Unmet("edge of the domain", diagnostics.edge(trial.about, found)) from problem
-    return outcome
+    except Exception as problem:
+        return problem, 0.0
+    took = time.perf_counter() - started
+    require_determinism(about, evaluator, outcome, took)
+    return outcome, took
+
+
+def _defined(trial: Trial, evaluator: Evaluator, first: Outcome | Exception) -> Outcome:
+    """The outcome at the point. Raises Unmet where the function has no value there, what it raises otherwise."""
+    __tracebackhide__ = True
+    if isinstance(first, Outcome):
+        return first
+    if isinstance(first, (ArithmeticError, ValueError, NotReal)):
+        evaluator.trouble = f"{type(first).__name__}: {first}"
+        found = compare(evaluator, np.full(trial.about.point.size, np.nan))
+        if found.kind == "undefined":
+            raise Unmet("edge of the domain", diagnostics.edge(trial.about, found)) from first
+    raise first
 
 
 def _weights(trial: Trial, outcome: Outcome) -> Weights:

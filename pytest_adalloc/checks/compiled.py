@@ -19,7 +19,8 @@ from pytest_adalloc.checks.diagnostics import diagnostic
 from pytest_adalloc.checks.evaluation import Outcome, Weights
 from pytest_adalloc.checks.later import Later
 from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
-from pytest_adalloc.options import CheckOptions, Scope
+from pytest_adalloc.hooks.reports import Scope
+from pytest_adalloc.options import CheckOptions
 
 COLUMNS = 256  # so many components' gradients are made by forward mode alone
 HEAP = ("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "memalign", "mmap", "munmap")

@@ -196,6 +196,43 @@ def _bounded(what: str, value: float, found: Comparison) -> str:
     return f"domain={{{what.split('[')[0].split('.')[0]!r}: {pair}}}"
 
 
+def not_deterministic(about: About, when: str, seen: Sequence[str], generators: Sequence[str]) -> str:
+    """Calls at one point gave different answers."""
+    used = ", ".join(generators)
+    return diagnostic(
+        f"not deterministic: {about.function} gives another answer for the same arguments, {when}",
+        seen,
+        about.here(),
+        f"  = note: a call uses {used}" if used else "",
+        help="a function with chance in it has no gradient that could be checked: seed its generator in each call, "
+        "or pass the random numbers as an argument"
+        if used
+        else "something survives from one call to the next, or comes from outside (a counter, a cache, a clock): make "
+        "the answer depend on the arguments alone",
+    )
+
+
+def changes_arguments(about: About, paths: Sequence[str]) -> str:
+    """A gradient that was passed in leaves its arguments otherwise than the function does."""
+    which = ", ".join(paths)
+    return diagnostic(
+        f"gradient wrong: {about.maker} of {about.function} changes {which}",
+        f"  its numbers are right, but after the call {which} is not what {about.function} leaves there",
+        about.there(),
+        help="work on a copy: whoever calls it, an optimiser say, goes on with the changed arguments",
+    )
+
+
+def another_gradient(about: About, first: float, again: float) -> str:
+    """A gradient that was passed in gives different numbers at one point."""
+    return diagnostic(
+        f"not deterministic: {about.maker} of {about.function} gives another answer for the same arguments",
+        f"  a component is {first:.17g} in one call and {again:.17g} in the next",
+        about.there(),
+        help="something survives from one call to the next, a buffer that is added to and not cleared, say",
+    )
+
+
 def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
     """The compiled function computes something else than plain Python."""
     return diagnostic(

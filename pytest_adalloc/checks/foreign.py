@@ -12,7 +12,7 @@ from pytest_adalloc.checks.evaluation import Outcome, Weights
 from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
 
 if TYPE_CHECKING:
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class ForeignGradient:

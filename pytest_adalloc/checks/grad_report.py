@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Verdict = Literal[
     "passed",
     "not checked",
+    "not deterministic",
     "gradient wrong",
     "finite differences unreliable here",
     "kink",

@@ -13,7 +13,7 @@ from pytest_adalloc.checks.later import Later
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class Unmet(Exception):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["allocate", "map", "release", "unmap"]
+EntryKind = Literal["allocate", "map", "release", "unmap"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class AllocatorEntry:
     result: str
     params: tuple[str, ...]
     size: tuple[int, ...]
-    kind: Kind
+    kind: EntryKind
     behind: str = ""
 
     @property

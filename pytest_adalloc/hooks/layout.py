@@ -90,3 +90,7 @@ SLOT_OF_PLAN = {name: number for number, name in enumerate(PLAN)}
 
 DOMAIN_NAMES = ("raw", "mem", "obj", "numpy")
 DOMAIN_CALLS = ("malloc", "calloc", "realloc", "free")
+
+# What the kernel of a Python callable returns where the callable gave a body that has not run, and how many types of
+# results say so: coroutines, generators, asynchronous generators.
+SUSPENDED, SUSPENDED_TYPES = 2, 3

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, NoReturn
 
+Scope = Literal["thread", "process"]
 Pattern = Literal["none", "first call", "every call", "growing", "irregular", "shape-dependent"]
 WitnessState = Literal["agrees", "disagrees", "unavailable", "not asked"]
 

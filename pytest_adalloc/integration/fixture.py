@@ -12,7 +12,7 @@ from pytest_adalloc.session import Recorder
 if TYPE_CHECKING:
     from pytest_adalloc.checks.grad_report import GradReport
     from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class Adalloc:

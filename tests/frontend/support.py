@@ -17,6 +17,7 @@ import numpy as np
 from adcore.captures import array_arg
 from adcore.frontend import Program, compile_function
 from adcore.ir import interpret, verify
+from adcore.ir.types import NUMPY_NAMES
 from adcore.ops import TABLE
 from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
 
@@ -29,9 +30,8 @@ def kind(value: Any) -> ArgType:
         return arg
     if isinstance(value, (bool, int, float, np.generic)):
         weak = not isinstance(value, np.generic)
-        names = {"float32": "f32", "f": "f64", "i": "i64", "b": "bool"}
-        dtype = np.asarray(value).dtype
-        return ScalarArg(names.get(dtype.name) or names[dtype.kind], weak)
+        names = {theirs: ours for ours, theirs in NUMPY_NAMES.items()}
+        return ScalarArg(names[np.asarray(value).dtype.name], weak)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return RecordArg(type(value), tuple((f.name, kind(getattr(value, f.name))) for f in dataclasses.fields(value)))
     if isinstance(value, tuple) and hasattr(value, "_fields"):

@@ -359,3 +359,31 @@ def test_a_run_without_checks_says_nothing_and_imports_nothing(session: Session)
     )
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*adalloc =*")
+
+
+REDIRECTED = """
+    import contextlib, io
+    import numpy as np
+    from pytest_adalloc.integration import progress
+
+    progress.PATIENCE_IN_LOGS = 0.0
+
+    def test_redirect(adalloc):
+        buffer = io.StringIO()
+        with contextlib.redirect_stdout(buffer):
+            adalloc.check(lambda x: np.sum(x * x), np.ones(4), grad=lambda x: 2.0 * x)
+            print("hello")
+        assert buffer.getvalue() == "hello\\n"
+
+    def test_captured(adalloc, capsys):
+        adalloc.check(lambda x: np.sum(x * x), np.ones(4), grad=lambda x: 2.0 * x)
+        print("to the capture")
+        assert capsys.readouterr().out == "to the capture\\n"
+"""
+
+
+def test_what_a_test_prints_goes_where_the_test_sends_it(session: Session) -> None:
+    # pytest's capture replaces `sys.stdout` when it goes on after a line of progress.
+    result = session(REDIRECTED)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*adalloc: *test_redirect: * ..."])

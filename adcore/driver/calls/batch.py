@@ -8,7 +8,7 @@ from typing import Any
 from adcore.activities import Activity, BatchDuplicated, Duplicated, Mode
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.request import Options
-from adcore.driver.specialisations import Primal, Specialisation
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
@@ -26,7 +26,7 @@ class BatchRun(InPlaceRun):
         names: Sequence[str],
         annotated: Sequence[Any],
         options: Options,
-        expected: Primal | None = None,
+        expected: PrimalSpecialisation | None = None,
     ) -> None:
         if mode.sweep != "forward":
             refuse("BatchDuplicated arguments are for forward mode", help="one reverse sweep gives the whole gradient")

@@ -17,7 +17,7 @@ from typing import Any
 from adcore.driver.calls.mismatch import differences
 from adcore.driver.calls.targets import target_of
 from adcore.driver.request import Groups, Options, Sweep
-from adcore.driver.specialisations import Primal, Specialisation, is_differentiable, primal_for, primal_of
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable, primal_for, primal_of
 from adcore.errors import ArgumentError
 from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
@@ -43,7 +43,7 @@ class Call:
         options: Options,
         chosen: Sequence[int] | None = None,
         weaken: Callable[[Signature], Signature] = lambda signature: signature,
-        expected: Primal | None = None,
+        expected: PrimalSpecialisation | None = None,
         inside: Sequence[str] = (),
     ) -> None:
         """`chosen`: numbers of the arguments by which derivatives are taken; None for a call without derivatives.
@@ -67,7 +67,9 @@ class Call:
         self.targets = [target_of(path, names, arguments, self.parts, self.live) for path in paths]
         self.kinds = self._kinds() if chosen is not None else ("const",) * len(self.primal.leaves)
 
-    def _describe(self, options: Options, weaken: Callable[[Signature], Signature], expected: Primal | None) -> None:
+    def _describe(
+        self, options: Options, weaken: Callable[[Signature], Signature], expected: PrimalSpecialisation | None
+    ) -> None:
         """The kinds of the arguments, and the primal for them where they share no memory."""
         if expected is not None:
             described, self.live = described_call(self.names, self.arguments, expected.signature)

@@ -17,7 +17,7 @@ from adcore.driver.calls.annotations import add_numbers, annotate, check, has_sc
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.run import Buffer, Run
 from adcore.driver.request import Options
-from adcore.driver.specialisations import Primal, Specialisation, is_differentiable
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
 from adcore.runtime.arguments import refuse
@@ -26,7 +26,7 @@ from adcore.runtime.leaves import Flattened, LeafValue, Packed, arrays, rebuild
 from adcore.runtime.shadows import check_overlaps
 from adcore.signature import ScalarArg, StaticArg
 
-Leaves = list[LeafValue | None]
+OptionalLeaves = list[LeafValue | None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Shadows:
     """The shadow of each leaf that is differentiated (None for others). `packed`: lists of numbers that were copied to
     arrays; `own`: whether some are the call's own, and have to be zero when it starts."""
 
-    values: Leaves
+    values: OptionalLeaves
     packed: list[Packed]
     own: bool
 
@@ -44,7 +44,7 @@ class InPlaceRun(Run):
 
     def __init__(
         self, mode: Mode, function: Callable[..., Any], names: Sequence[str], annotated: Sequence[Any],
-        options: Options, expected: Primal | None = None,
+        options: Options, expected: PrimalSpecialisation | None = None,
     ) -> None:  # fmt: skip
         self.mode, self.options = mode, options
         self.activities = [annotate(a) for a in annotated]
@@ -78,7 +78,7 @@ class InPlaceRun(Run):
 
     def _shadows(self, activities: Sequence[Activity]) -> Shadows:
         flattened = Flattened()
-        given: Leaves = [None] * len(self.call.kinds)
+        given: OptionalLeaves = [None] * len(self.call.kinds)
         for arg, activity, span in zip(self.call.signature.args, activities, self.call.spans, strict=True):
             if isinstance(activity, Duplicated):
                 start = len(flattened.values)
@@ -258,4 +258,4 @@ class InPlaceRun(Run):
         return True
 
 
-__all__ = ["InPlaceRun", "Leaves"]
+__all__ = ["InPlaceRun", "OptionalLeaves"]

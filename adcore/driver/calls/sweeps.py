@@ -15,7 +15,7 @@ from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.arguments import refuse
 from adcore.runtime.leaves import LeafValue, arrays, flatten
 from adcore.runtime.shadows import check_structure
-from adcore.runtime.structures import Structure
+from adcore.runtime.structures import DerivativeStructure
 from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg
 
 
@@ -65,7 +65,7 @@ def _filled(shadow: LeafValue | None, tangent: LeafValue | None) -> LeafValue:
 
 def structured(call: Call, per_leaf: Sequence[Any]) -> tuple[Any, ...]:
     """Values per leaf in the structure of what the call is differentiated by."""
-    structure = Structure(call.parts, per_leaf)
+    structure = DerivativeStructure(call.parts, per_leaf)
     return tuple(
         structure.zeros(target.value) if target.path is None else structure.of(target.path, target.value)
         for target in call.targets

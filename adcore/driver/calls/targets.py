@@ -13,11 +13,11 @@ from typing import Any
 from adcore.instances import MISSING, class_entry, code_of, instance_value, is_object
 from adcore.runtime.arguments import refuse
 from adcore.runtime.objects import LiveObjects
-from adcore.runtime.structures import Part
+from adcore.runtime.structures import SignaturePart
 
 
 @dataclass(frozen=True)
-class Target:
+class WrtTarget:
     """A part of a call that is differentiated. `path` is where the signature has it (None: the program never reads it,
     so that its derivative is zero), `name` what the user calls it, `value` what it is."""
 
@@ -27,8 +27,8 @@ class Target:
 
 
 def target_of(
-    name: str, names: Sequence[str], values: Sequence[Any], known: Mapping[str, Part], live: LiveObjects
-) -> Target:
+    name: str, names: Sequence[str], values: Sequence[Any], known: Mapping[str, SignaturePart], live: LiveObjects
+) -> WrtTarget:
     """The part of the arguments that `name` means. Raises ArgumentError."""
     root, *steps = steps_of(name)
     path, value = str(root), values[names.index(str(root))]
@@ -38,7 +38,7 @@ def target_of(
         value = _inside(name, value, step)
         path += f".{step}" if isinstance(step, Attribute) else f"[{step!r}]"
     path = live.path_of(value) or path
-    return Target(name, path if path in known else None, value)
+    return WrtTarget(name, path if path in known else None, value)
 
 
 class Attribute(str):
@@ -85,4 +85,4 @@ def _a(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-__all__ = ["Target", "steps_of", "target_of"]
+__all__ = ["WrtTarget", "steps_of", "target_of"]

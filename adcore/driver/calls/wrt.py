@@ -7,7 +7,7 @@ from typing import Any
 
 from adcore.driver.calls.binding import bind, called
 from adcore.driver.calls.call import Call
-from adcore.driver.calls.targets import Target, steps_of
+from adcore.driver.calls.targets import WrtTarget, steps_of
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.runtime.arguments import describe, refuse, signature
@@ -35,7 +35,7 @@ def at(function: Any, args: Sequence[Any], kwargs: dict[str, Any], wrt: Wrt, opt
     return call
 
 
-def _has_derivative(call: Call, target: Target) -> bool:
+def _has_derivative(call: Call, target: WrtTarget) -> bool:
     """Whether there are floats in a part of an argument, read or not."""
     if target.path is not None and _has_floats(call.parts[target.path].arg):
         return True

@@ -84,8 +84,10 @@ class Handle(native.NativeCallable):
 
     @property
     def high_water(self) -> int:
-        """The most bytes that the last call kept for its reverse sweep at any moment; never more than
-        `workspace_bytes`. Small fixed sizes are on the stack and not counted here."""
+        """The most bytes that the last call kept for its reverse sweep at any moment.
+
+        Never more than `workspace_bytes` where that call's shapes were those of the compilation, and its arrays shared
+        no memory that those didn't share. Small fixed sizes are on the stack and not counted here."""
         return self._last.used
 
     def explain(self) -> Explanation:
@@ -137,7 +139,12 @@ class Handle(native.NativeCallable):
         return function
 
     def low_level_callable(self) -> Any:
-        """`scipy.LowLevelCallable` of type `double (double, ...)` or `double (int, double *)`; see `handles.export`."""
+        """`scipy.LowLevelCallable` of a function of floats, its derivative or its tangent; a fault gives NaN.
+
+        Its type is `double (double)`, or `double (int, double *)` for two or more arguments. A reverse handle needs one
+        Active argument; a forward handle keeps the tangents of the compilation.
+
+        Raises `ArgumentError` where an argument is no float or there is more than one number to return."""
         from adcore.driver.handles.export import low_level_callable
 
         return low_level_callable(self._run, self)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, broadcast, position, stretches
+from adcore.frontend.numpy.broadcasting import Extents, broadcast, position, stretches
 from adcore.frontend.numpy.elements import dims, load
 from adcore.frontend.numpy.types import chosen_type, converted, element_of, joint_type, loop_types, strong_element
 from adcore.frontend.session import FunctionScope, as_static_int
@@ -36,11 +36,12 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.narrow import narrow_product, numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, inverted, negative
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, U32, Scalar
 
 ElementRule = Callable[[list[Abstract]], Abstract]
 """Makes one element of the result from one of each operand."""
@@ -80,7 +81,7 @@ def operand(scope: FunctionScope, value: Abstract) -> Lazy | None:
         at = lambda k: strong_element(load(scope, view.base, inside(view, k)))  # noqa: E731
         return Lazy(view.shape, view.element, at, (read,))
     if is_scalar(value):
-        return Lazy((), scalar_type(value), lambda index: value, ())
+        return Lazy((), numpy_element(value), lambda index: value, ())
     if isinstance(value, (Items, ListRef)):
         items = static_items(scope, value)
         if items and all(map(is_scalar, items)):
@@ -106,7 +107,7 @@ def mapped(
     inputs: Sequence[Scalar],
     output: Scalar,
     rule: ElementRule,
-    out: Sequence[Shape] = (),
+    out: Sequence[Extents] = (),
 ) -> Lazy:
     """The array of what `rule` makes of corresponding elements; `out`: the shape of where it is put, if known."""
     shape = broadcast(scope, [p.shape for p in parts], out)
@@ -160,7 +161,7 @@ def apply(
     function: np.ufunc,
     values: Sequence[Abstract],
     rule: ElementRule,
-    out: Sequence[Shape] = (),
+    out: Sequence[Extents] = (),
 ) -> Abstract:
     """A universal function of arrays and numbers, at least one of them an array."""
     if any(isinstance(v, Poison) for v in values):
@@ -230,6 +231,11 @@ def _exact(
         return lambda v: Num(scope.emit(op, *(materialise(scope, x, BOOL) for x in v)), STRONG)
     if function in (np.floor_divide, np.remainder) and first.kind in "iu":
         return lambda v: _integer_division(scope, function, *v)
+    if function is np.multiply and first == U32:
+        # Two of them have a product that 64 bits with a sign do not hold.
+        return lambda v: Num(
+            narrow_product(scope, materialise(scope, v[0], I64), materialise(scope, v[1], I64), U32), STRONG
+        )
     if function is np.power and first.kind == "f":
         return lambda v: _power(scope, node, v, rule)
     if function is np.power:
@@ -271,7 +277,7 @@ def _integer_power(scope: FunctionScope, v: list[Abstract], rule: ElementRule) -
 
 
 def operation(
-    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Shape] = ()
+    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Extents] = ()
 ) -> Abstract:
     """`a OP b`, at least one of them an array."""
     if kind in (ast.LShift, ast.RShift) and not (isinstance(b, Constant) and 0 <= (as_static_int(b) or 0) < 64):

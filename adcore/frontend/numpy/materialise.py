@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, fits, position, stretches
+from adcore.frontend.numpy.broadcasting import Extents, fits, position, stretches
 from adcore.frontend.numpy.elements import dims, fill, may_overlap, nest, store, writeable
 from adcore.frontend.numpy.elementwise import inside, operand, operation
 from adcore.frontend.session import FunctionScope
@@ -75,7 +75,7 @@ def note_order(scope: FunctionScope, array: ArrayRef, *sources: Lazy) -> None:
         scope.session.unordered.add(array.root)
 
 
-def target_shape(scope: FunctionScope, target: Target) -> Shape:
+def target_shape(scope: FunctionScope, target: Target) -> Extents:
     return dims(scope, target) if isinstance(target, ArrayRef) else target.shape
 
 

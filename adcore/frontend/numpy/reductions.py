@@ -42,7 +42,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64, Scalar
+from adcore.ir.types import BOOL, I64, U64, Scalar
 
 Reduction = Callable[[FunctionScope, ast.AST, ReductionSource], Abstract]
 
@@ -301,10 +301,22 @@ def reduced(
         delta = materialise(scope, ddof)
         rule = lambda f, n, s: plain(f, n, s, delta)  # noqa: E731
     result = along(scope, node, source, axes, bool(keepdims.value), rule, element)
+    if isinstance(result, Num) and source.element.kind in "iu":
+        result = _of_integers(scope, name, source.element, result)
     part = operand(scope, value)
     if part is not None and isinstance(result, (ArrayRef, Expanded)):
         note_order(scope, result if isinstance(result, ArrayRef) else result.base, part)
     return result
+
+
+def _of_integers(scope: FunctionScope, name: str, element: Scalar, result: Num) -> Num:
+    """A number made of integers, of the type that NumPy gives it: sums of unsigned ones are unsigned."""
+    type_ = element if REDUCTIONS[name].result is _same else U64 if element.kind == "u" else I64
+    return (
+        result
+        if type_ == I64 or result.type != I64 or REDUCTIONS[name].result is _index
+        else replace(result, narrow=type_)
+    )
 
 
 def _is_none(value: Abstract) -> bool:

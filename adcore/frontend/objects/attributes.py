@@ -48,6 +48,8 @@ def object_attribute(scope: FunctionScope, node: ast.AST, owner: Abstract, name:
         return Constant(cls)
     if _takes_assignments(entry):
         return _described_by(scope, node, itself, cls, name, entry)
+    if isinstance(entry, functools.cached_property):
+        return _computed_once(scope, node, itself, cls, name, entry)
     if isinstance(owner, ObjectRef) and (found := read_slot(scope, node, owner, name)) is not None:
         return found
     if entry is MISSING or isinstance(entry, types.MemberDescriptorType):
@@ -83,8 +85,6 @@ def _descriptor(scope: FunctionScope, node: ast.AST, cls: type, name: str) -> Ab
 def _class_attribute(
     scope: FunctionScope, node: ast.AST, owner: Abstract, cls: type, name: str, entry: Any
 ) -> Abstract:
-    if isinstance(entry, functools.cached_property):
-        return _computed_once(scope, node, owner, cls, name, entry)
     if isinstance(entry, types.FunctionType):
         watch(scope, cls, name, entry)
         return Constant(entry) if isinstance(owner, Constant) else BoundMethod(owner, entry)
@@ -125,7 +125,9 @@ def _missing(scope: FunctionScope, node: ast.AST, cls: type, name: str) -> Abstr
             node, f"{cls.__name__} has no attribute `{name}`, and its `__getattr__` can't be compiled",
             f"assign `{name}` in __init__",
         )  # fmt: skip
-    return scope.error(node, f"'{cls.__name__}' object has no attribute '{name}'", f"assign `{name}` before this line")
+    fields = list(getattr(cls, "__dataclass_fields__", None) or getattr(cls, "_fields", ()))
+    help = f"it has {', '.join(fields)}" if fields else f"assign `{name}` before this line"
+    return scope.error(node, f"'{cls.__name__}' object has no attribute '{name}'", help)
 
 
 def watch(scope: FunctionScope, cls: type, name: str, entry: Any) -> None:

@@ -21,10 +21,10 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     Conflict,
     ObjectRef,
-    Pending,
     Poison,
     PossiblyUnbound,
     Unbound,
+    UnreadAttribute,
 )
 from adcore.frontend.values.numbers import materialise
 from adcore.instances import MISSING, class_entry, instance_names, instance_value, made_up
@@ -32,8 +32,8 @@ from adcore.ir.core import Value
 from adcore.ir.types import BOOL
 from adcore.signature import ABSENT, ArgType, Leaf, ObjectArg, Opaque, SameArg, StaticArg, leaves
 
-Leaves = Iterator[tuple[Value, bool, Value]]
-Build = Callable[[FunctionScope, ArgType, Leaves], Abstract]
+LeafIterator = Iterator[tuple[Value, bool, Value]]
+MakeValue = Callable[[FunctionScope, ArgType, LeafIterator], Abstract]
 """Makes the abstract value of a kind from its leaves (`values.sequences.from_leaves`)."""
 
 FromPython = Callable[[FunctionScope, ast.AST, Any, str, Callable[[], Any], tuple[object, ...]], Abstract]
@@ -87,7 +87,7 @@ def _reference(scope: FunctionScope, cls: type, names: tuple[str, ...]) -> Objec
     return ObjectRef(cell, cls)
 
 
-def argument_object(scope: FunctionScope, arg: ObjectArg, values: Leaves, build: Build) -> ObjectRef:
+def argument_object(scope: FunctionScope, arg: ObjectArg, values: LeafIterator, build: MakeValue) -> ObjectRef:
     """An instance that a call is given: what is described of it now, and the rest when it is read."""
     instances = scope.session.instances
     names = instances.live.names(arg.path) if instances.live is not None else ()
@@ -102,11 +102,11 @@ def argument_object(scope: FunctionScope, arg: ObjectArg, values: Leaves, build:
     return made
 
 
-def _unread(scope: FunctionScope, path: str, name: str, build: Build) -> Pending:
-    return Pending(lambda: _read(scope, path, name, build))
+def _unread(scope: FunctionScope, path: str, name: str, build: MakeValue) -> UnreadAttribute:
+    return UnreadAttribute(lambda: _read(scope, path, name, build))
 
 
-def _read(scope: FunctionScope, path: str, name: str, build: Build) -> Abstract:
+def _read(scope: FunctionScope, path: str, name: str, build: MakeValue) -> Abstract:
     """The first read of an attribute: parameters for its leaves."""
     instances = scope.session.instances
     assert instances.live is not None
@@ -117,13 +117,13 @@ def _read(scope: FunctionScope, path: str, name: str, build: Build) -> Abstract:
 
 
 def parameter(scope: FunctionScope, leaf: Leaf) -> tuple[Value, bool, Value]:
-    """The IR's parameter for a leaf, as `Leaves` has it."""
+    """The IR's parameter for a leaf, as `LeafIterator` has it."""
     value = Value(leaf.type, leaf.path)
     scope.session.instances.parameters[leaf.path] = (leaf, value)
     return value, leaf.writeable, value
 
 
-def _part(scope: FunctionScope, path: str, arg: ArgType, values: Leaves, build: Build) -> Abstract:
+def _part(scope: FunctionScope, path: str, arg: ArgType, values: LeafIterator, build: MakeValue) -> Abstract:
     """An attribute; what can't be used is told when somebody does."""
     if isinstance(arg, StaticArg) and arg.value is ABSENT:
         return UNBOUND
@@ -161,12 +161,12 @@ def outside_object(
             scope, node, instance_value(value, name), f"{path}.{name}", lambda: _fetched(value, name), (id(value), name)
         )
 
-    def unread(name: str) -> Pending:
+    def unread(name: str) -> UnreadAttribute:
         def find() -> Abstract:
             with scope.builder.at(0):
                 return attribute(name)
 
-        return Pending(find)
+        return UnreadAttribute(find)
 
     slots = instances.slots[made.cell]
     instances.initial[made.cell] = tuple(unread(name) if name in names else UNBOUND for name in slots)

@@ -14,7 +14,8 @@ from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import LONGEST_LIST, list_array, list_literal
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.narrow import numpy_element
+from adcore.frontend.values.numbers import materialise, weak_type_of
 from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64, ArrayType
@@ -117,7 +118,7 @@ def _in_memory(
         item = scope.evaluate(node.elt)
         buffer = None
         if is_scalar(item):
-            own = scalar_type(item)
+            own = numpy_element(item)
             known = speculation.elements.get(where, own)
             element = wider(known, own) or known
             buffer = Value(ArrayType(element, 1, "C"), "list")

@@ -69,10 +69,12 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Num:
-    """A number known at run time."""
+    """A number known at run time. `narrow`: the integer type of NumPy's that it has, if that is not int64; see
+    `values/narrow.py`."""
 
     value: Value
     weak: WeakType = WEAK
+    narrow: Scalar | None = None
 
     @property
     def type(self) -> Scalar:
@@ -234,7 +236,7 @@ class BoundMethod:
 
 
 @dataclass(frozen=True, eq=False)
-class Pending:
+class UnreadAttribute:
     """An attribute of an object from outside that nobody has read yet. All states share it: what it is, is found out
     once (`frontend.objects.slots`)."""
 
@@ -335,8 +337,8 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 
 Abstract = (
     Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | Record | ObjectRef
-    | Uniform | Range | Super | BoundMethod | Pending | IterableValue | Closure | Method | SubscriptSlice | Poison
-    | Conflict | Unbound | PossiblyUnbound
+    | Uniform | Range | Super | BoundMethod | UnreadAttribute | IterableValue | Closure | Method | SubscriptSlice
+    | Poison | Conflict | Unbound | PossiblyUnbound
 )  # fmt: skip
 
 NONE = Constant(None)

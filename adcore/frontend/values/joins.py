@@ -43,6 +43,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.conflicts import conflict, quoted
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.narrow import joined_narrow, narrow_of
 from adcore.frontend.values.numbers import join_types, materialise, static_type, weak_type_of
 from adcore.frontend.values.phis import parts
 from adcore.frontend.values.weak_types import flag
@@ -64,7 +65,7 @@ class Joiner:
     states: tuple[State, State] | None = None
     cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
 
-    def new(self, type_: Scalar, weak: WeakType = WEAK, hint: str = "") -> Num:
+    def new(self, type_: Scalar, weak: WeakType = WEAK, hint: str = "", narrow: Scalar | None = None) -> Num:
         """A fresh leaf; one that may be weak has a fresh flag, too, if flags are carried."""
         value = Value(type_, hint)
         self.fresh[value] = None
@@ -74,7 +75,7 @@ class Joiner:
                 python = Value(BOOL)
                 self.fresh[python] = None
                 weak = WeakType((python,))
-        return Num(value, weak)
+        return Num(value, weak, narrow)
 
     def join(self, a: Abstract, b: Abstract, name: str) -> Abstract:
         if a is b:
@@ -96,7 +97,12 @@ class Joiner:
         return self._containers(a, b, name)
 
     def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
-        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and a.weak == b.weak:
+        if (
+            isinstance(a, Num)
+            and isinstance(b, Num)
+            and a.value is b.value
+            and (a.weak, a.narrow) == (b.weak, b.narrow)
+        ):
             return a
         # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
         start = self.starts.pop(a.value, a) if isinstance(a, Num) else a
@@ -106,10 +112,14 @@ class Joiner:
                 f"{quoted(name)} is float32 on one path and float64 on another",
                 "convert one of them, for example with np.float64(...), so that both paths agree",
             )
+        narrow = joined_narrow(start, b, joined)
+        if isinstance(narrow, str):
+            help = "convert them to one type on both paths: int(...), float(...) or np.int64(...)"
+            return Conflict(f"{quoted(name)} is {narrow}", help)
         weak = self._weak_types(weak_type_of(a), weak_type_of(b))
-        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.weak) == (joined, weak):
+        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.weak, a.narrow) == (joined, weak, narrow):
             return a
-        return self.new(joined, weak, _hint(name))
+        return self.new(joined, weak, _hint(name), narrow)
 
     def _weak_types(self, a: WeakType, b: WeakType) -> WeakType:
         """Whether a number is weak after both paths: one flag says so, unless they agree for certain."""
@@ -243,11 +253,11 @@ class Joiner:
     def phi_of(self, value: Abstract, name: str) -> Abstract:
         """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
         if isinstance(value, Constant) and is_scalar(value):
-            fresh = self.new(static_type(value.value), weak_type_of(value), _hint(name))
+            fresh = self.new(static_type(value.value), weak_type_of(value), _hint(name), narrow_of(value))
             self.starts[fresh.value] = value
             return fresh
         if isinstance(value, Num):
-            return self.new(value.type, value.weak, _hint(name) or value.value.hint)
+            return self.new(value.type, value.weak, _hint(name) or value.value.hint, value.narrow)
         if isinstance(value, Items):
             return Items(tuple(self.phi_of(v, name) for v in value.items))
         if isinstance(value, Record):
@@ -258,7 +268,7 @@ class Joiner:
         """`value`, which only one path has, made to outlive that path."""
         if isinstance(value, Num):
             inside = any(v in self.inner for v in (value.value, *value.weak.flags))
-            return self.new(value.type, value.weak, _hint(name)) if inside else value
+            return self.new(value.type, value.weak, _hint(name), value.narrow) if inside else value
         if isinstance(value, Items):
             return Items(tuple(self.phi_of_one_path(v, name) for v in value.items))
         if isinstance(value, Record):

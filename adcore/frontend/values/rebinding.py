@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.broadcasting import Extents, same_length
 from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.materialise import allocate
 from adcore.frontend.session import FunctionScope, State, as_static_int
@@ -154,7 +154,7 @@ def store_as_is(scope: FunctionScope, value: Abstract, target: ArrayRef, index: 
     store(scope, scope.node, Num(materialise(scope, value), STRONG), target, index)
 
 
-def check_shape(scope: FunctionScope, wanted: Shape, array: ArrayRef, name: str) -> None:
+def check_shape(scope: FunctionScope, wanted: Extents, array: ArrayRef, name: str) -> None:
     """A buffer has one shape."""
     for a, b in zip(wanted, dims(scope, array), strict=True):
         if not same_length(a, b):
@@ -259,7 +259,7 @@ class Carried:
             copy(scope, buffer, source)
 
 
-def _differ(a: Shape, b: Shape) -> bool:
+def _differ(a: Extents, b: Extents) -> bool:
     """Whether two shapes are known to differ."""
     known = ((as_static_int(n), as_static_int(m)) for n, m in zip(a, b, strict=False))
     return any(n != m for n, m in known if n is not None and m is not None)
@@ -320,7 +320,7 @@ def _shape(
     a: ArrayRef | None,
     b: ArrayRef | None,
     inner: frozenset[Value],
-) -> Shape | None:
+) -> Extents | None:
     """The shape of the buffer for `path`, if it needs one and can have one."""
     if a is None or b is None:
         missing = ends[0] if a is None else ends[1]

@@ -146,11 +146,11 @@ def uniform_item(scope: FunctionScope, value: Uniform, k: Value) -> Abstract:
     return from_leaves(scope, value.item, iter(zip(values, value.writeable, value.roots, strict=True)))
 
 
-Leaves = Iterator[tuple[Value, bool, Value]]
+LeafPairs = Iterator[tuple[Value, bool, Value]]
 """IR value, whether it may be written to, and its root."""
 
 
-def from_leaves(scope: FunctionScope, arg: ArgType, values: Leaves) -> Abstract:
+def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstract:
     """The abstract value of an argument whose leaves are `values`, in order."""
     if isinstance(arg, StaticArg):
         return Constant(arg.value)

@@ -44,8 +44,8 @@ _UNREAD = frozenset({
 })  # fmt: skip
 """What a class's namespace holds for others than its instances' fields."""
 
-Step = int | str | tuple[str]
-Place = tuple[int, str | None, tuple[Step, ...]]
+PathStep = int | str | tuple[str]
+Place = tuple[int, str | None, tuple[PathStep, ...]]
 """A variable: the number of a namespace (or cell), the name in it, steps from the value found there."""
 
 _ASIDE: dict[object, str] = {len: "len", type: "type", types.CodeType: "code"}
@@ -348,7 +348,7 @@ class Reached:
             if not isinstance(first, str) or (number, first) not in self._seen:
                 return None
             name, steps = first, tuple(rest)
-        made: list[Step] = []
+        made: list[PathStep] = []
         for step in steps:
             if isinstance(step, (int, str)):
                 made.append(step)
@@ -375,7 +375,7 @@ class Reached:
         return fetch
 
 
-def _stepped(value: Any, step: Step) -> Any:
+def _stepped(value: Any, step: PathStep) -> Any:
     if isinstance(step, int):
         return value[step]
     if isinstance(step, str):

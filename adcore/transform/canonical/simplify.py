@@ -48,7 +48,7 @@ from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.memory_versions import MemoryVersions
 from adcore.transform.canonical.rewrites import RULES_OF, rewritten
 
-Key = tuple[Any, ...]
+ExpressionKey = tuple[Any, ...]
 """What instructions that compute the same have in common."""
 
 
@@ -92,8 +92,8 @@ class Simplifier:
         self.depth: dict[Value, int] = {}
         self.definition: dict[Value, Instr] = {}
         self.memory = MemoryVersions(ops, self.definition, self.value)
-        self.numbers: dict[Key, Value] = {}
-        self.scopes: list[list[Key]] = [[]]  # per open region, the keys in `numbers` that end with it
+        self.numbers: dict[ExpressionKey, Value] = {}
+        self.scopes: list[list[ExpressionKey]] = [[]]  # per open region, the keys in `numbers` that end with it
         self.kinds: list[str] = ["function"]
         self.carries_invariants = False
 
@@ -191,12 +191,12 @@ class Simplifier:
         self.remember(key, result, depth)
         return result
 
-    def remember(self, key: Key, value: Value, depth: int) -> None:
+    def remember(self, key: ExpressionKey, value: Value, depth: int) -> None:
         """`value` stands for all instructions with this key, as long as the region at `depth` is open."""
         self.numbers[key] = value
         self.scopes[depth].append(key)
 
-    def key(self, instr: Instr, operands: Sequence[Value]) -> Key:
+    def key(self, instr: Instr, operands: Sequence[Value]) -> ExpressionKey:
         order: Sequence[Value] = operands
         if len(operands) == 2 and self.ops[instr.op].commutative:
             order = sorted(operands, key=id)

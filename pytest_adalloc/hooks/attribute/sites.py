@@ -16,12 +16,12 @@ from pytest_adalloc.hooks.reports import Site, StackFrame
 
 # Start and end address, function, file, line, and optionally the phase (such as "reverse sweep") of a piece of
 # generated code.
-AddressRow = tuple[int, int, str, str, int] | tuple[int, int, str, str, int, str]
+CodeRange = tuple[int, int, str, str, int] | tuple[int, int, str, str, int, str]
 
 
 def attribute(
     raw: Iterable[RawSite],
-    table: Sequence[AddressRow] | None = None,
+    table: Sequence[CodeRange] | None = None,
     lines: Mapping[int, Line] | None = None,
 ) -> tuple[Site, ...]:
     """Sites with names, the most frequent first; places that resolve to the same name are one site.
@@ -66,17 +66,17 @@ def _frame_to_name(stack: tuple[StackFrame, ...], responsible: StackFrame) -> St
     return callee if responsible.library.startswith("libffi") else responsible
 
 
-def kernel_rows() -> list[AddressRow]:
+def kernel_rows() -> list[CodeRange]:
     """The code that our compiler has loaded."""
     compiler = sys.modules.get("adcore.driver.inspection")
-    rows: list[AddressRow] = compiler.address_table() if compiler is not None else []
+    rows: list[CodeRange] = compiler.address_table() if compiler is not None else []
     return rows
 
 
 class AddressTable:
     """Looks a return address up in the caller's table of generated code, then in the loader's symbols."""
 
-    def __init__(self, rows: Sequence[AddressRow]) -> None:
+    def __init__(self, rows: Sequence[CodeRange]) -> None:
         self._rows = sorted(rows, key=lambda row: row[0])
         self._starts = [row[0] for row in self._rows]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from pytest_adalloc.hooks.attribute.lines import Line, python_lines
-from pytest_adalloc.hooks.attribute.sites import AddressRow
+from pytest_adalloc.hooks.attribute.sites import CodeRange
 from pytest_adalloc.hooks.count.cross_checks import cross_check
 from pytest_adalloc.hooks.count.drivers import Driver, python_driver
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
@@ -22,11 +22,7 @@ from pytest_adalloc.hooks.count.window import blind_spots, vouched_window
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import Restore, WindowPlan
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, ShapeCount, Witness
-
-Scope = Literal["thread", "process"]
-
-WITNESS_CALLS = 8  # calls per pass of the second witness: every hit costs a trap of the processor
+from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, Scope, ShapeCount, Witness
 
 
 def measure_native(
@@ -37,7 +33,7 @@ def measure_native(
     warmup: int = 1,
     restore: Sequence[Restore] = (),
     scope: Scope = "thread",
-    address_table: Sequence[AddressRow] | None = None,
+    address_table: Sequence[CodeRange] | None = None,
     witness: bool = True,
 ) -> AllocationReport:
     """Count the allocations of native code ``int32 kernel(void *frame)``, call by call.
@@ -116,7 +112,7 @@ def observe(
     calls: int,
     warmup: int,
     scope: Scope,
-    address_table: Sequence[AddressRow] | None = None,
+    address_table: Sequence[CodeRange] | None = None,
     witness: bool = True,
 ) -> AllocationReport:
     """One vouched window over ``calls`` calls, and the second witness over a few more."""
@@ -131,7 +127,7 @@ def observe(
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
-        witnesses = cross_check(hooks, driver, window, plan, min(calls, WITNESS_CALLS) if witness else 0)
+        witnesses = cross_check(hooks, driver, window, plan, calls if witness else 0)
         fields |= setting(plan, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, status=plan.status, repeats=repeats)
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.attribute.lines import Line
-from pytest_adalloc.hooks.attribute.sites import AddressRow, attribute
+from pytest_adalloc.hooks.attribute.sites import CodeRange, attribute
 from pytest_adalloc.hooks.count.cross_checks import slots_witness
-from pytest_adalloc.hooks.count.measuring import Scope, setting
+from pytest_adalloc.hooks.count.measuring import setting
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
 from pytest_adalloc.hooks.count.stopping import Stopper
 from pytest_adalloc.hooks.count.window import Snapshot, Window, blind_spots, canary_or_die, vouch
@@ -28,7 +28,7 @@ from pytest_adalloc.hooks.install.counters import RawSite, first_site
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import WindowPlan
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.hooks.reports import AllocationReport, StackFrame, Witness
+from pytest_adalloc.hooks.reports import AllocationReport, Scope, StackFrame, Witness
 from pytest_adalloc.hooks.witness import preloaded
 from pytest_adalloc.hooks.witness.breakpoints import NAME, Breakpoints, watched
 
@@ -54,7 +54,7 @@ class Recording:
 
 @contextmanager
 def record(
-    *, scope: Scope = "thread", address_table: Sequence[AddressRow] | None = None, witness: bool = False
+    *, scope: Scope = "thread", address_table: Sequence[CodeRange] | None = None, witness: bool = False
 ) -> Iterator[Recording]:
     """Record the native allocations of a block, as one call; the interpreter's own are told apart.
 
@@ -179,7 +179,7 @@ class _Block:
     hooks: Hooks
     plan: WindowPlan
     before: Snapshot
-    table: Sequence[AddressRow] | None
+    table: Sequence[CodeRange] | None
     domains: DomainColumns
     breakpoints: Breakpoints | None
 

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.attribute import sites
 from pytest_adalloc.hooks.attribute.lines import Line
-from pytest_adalloc.hooks.attribute.sites import AddressRow
+from pytest_adalloc.hooks.attribute.sites import CodeRange
 from pytest_adalloc.hooks.count.drivers import Driver
 from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
 from pytest_adalloc.hooks.errors import HooksDead
@@ -58,7 +58,7 @@ class Window:
     hooks: Hooks
     before: Snapshot
     after: Snapshot
-    table: Sequence[AddressRow] | None = None
+    table: Sequence[CodeRange] | None = None
 
     @property
     def canaries(self) -> int:

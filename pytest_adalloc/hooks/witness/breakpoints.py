@@ -33,6 +33,7 @@ SYSTEM_CALL = {"x86_64": 298, "aarch64": 241}
 TYPE_BREAKPOINT, EXECUTE = 5, 4
 ATTRIBUTE_BYTES = 128
 DISABLED, EXCLUDE_KERNEL, EXCLUDE_HYPERVISOR = 1 << 0, 1 << 5, 1 << 6
+BUDGET = 20_000  # hits in one window, a fifth of a second: then a breakpoint switches itself off
 RESET, ENABLE, DISABLE = 0x2403, 0x2400, 0x2401
 
 # Entries that enter another one inside libc: realloc(NULL) and small alignments go on to malloc.
@@ -72,6 +73,12 @@ class Breakpoints:
             counts["malloc"] -= canaries
         return counts
 
+    @property
+    def stopped(self) -> str:
+        """The place whose hits used up the budget, so that it was not watched to the end; empty when none did."""
+        # What proves a breakpoint takes some hits of the first period.
+        return next((name for name, count in self.counts(0).items() if count >= 0.9 * BUDGET), "")
+
     def unwatched(self, hooks: Hooks) -> tuple[str, ...]:
         """The entries that no breakpoint was left for, as a blind spot."""
         left = [names[0] for address, names in places(hooks).items() if address not in self.places]
@@ -91,6 +98,8 @@ class Breakpoints:
         if wrong:
             detail = ", ".join(f"{name} x {count}" for name, count in wrong.items())
             return Witness(NAME, "disagrees", f"allocation through a path that the hooks cannot see: {detail}", wrong)
+        if self.stopped:
+            return Witness(NAME, "unavailable", f"stopped: {self.stopped} was entered {BUDGET} times, its budget")
         missed = _missed(counts, hooked, self.places) if evidence.scope == "thread" else ""
         if missed:
             return Witness(NAME, "disagrees", f"the hooks counted more than the processor: {missed}")
@@ -185,6 +194,7 @@ def _attribute(address: int) -> bytes:
     """A perf_event_attr: count user-mode execution of one address on this thread, switched off at first."""
     raw = bytearray(ATTRIBUTE_BYTES)
     struct.pack_into("<II", raw, 0, TYPE_BREAKPOINT, ATTRIBUTE_BYTES)
+    struct.pack_into("<Q", raw, 16, BUDGET)  # the period; windows switch on until the first overflow
     struct.pack_into("<Q", raw, 40, DISABLED | EXCLUDE_KERNEL | EXCLUDE_HYPERVISOR)
     struct.pack_into("<I", raw, 52, EXECUTE)
     # The kernel wants the length of a word on x86, that of an instruction on ARM.

@@ -180,7 +180,9 @@ def test_numbers_in_wrt_do_not_count_the_object():
 
 def test_callables_partials_and_bound_methods():
     material = Rubber(2.0, 0.5)
-    assert ad.grad(material)(0.3) == pytest.approx(slope(named(material.__call__, (0.3,))[0], (material, 0.3), "strain"))
+    assert ad.grad(material)(0.3) == pytest.approx(
+        slope(named(material.__call__, (0.3,))[0], (material, 0.3), "strain")
+    )
     model = bar()
     half = functools.partial(model.energy, scale=0.5)
     assert ad.grad(half)(1.7) == ad.grad(model.energy)(1.7, 0.5)

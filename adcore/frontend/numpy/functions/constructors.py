@@ -13,7 +13,7 @@ from adcore.frontend.numpy.functions.dtypes import element_type, sizes
 from adcore.frontend.numpy.functions.joining import joined
 from adcore.frontend.numpy.materialise import allocate, computed, in_memory
 from adcore.frontend.numpy.types import joint_type
-from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import iterable_of
+from adcore.frontend.values.narrow import numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.sequences import static_items
@@ -42,10 +43,10 @@ from adcore.ir.core import Value
 from adcore.ir.types import F32, F64, I64, Scalar
 
 
-def _filled(default: float | None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+def _filled(default: float | None) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     """np.zeros, np.ones, np.empty and np.ndarray (None)."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         shape = sizes(scope, node, found["shape"])
         element = element_type(scope, node, found.get("dtype"), F64)
         if shape is None or element is None:
@@ -72,20 +73,20 @@ def made(
     samples=("3, 0.5", "(2, 3), a", "2, 7"),
     about="a new array of one number",
 )
-def _full(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _full(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     value, shape = found["fill_value"], sizes(scope, node, found["shape"])
     if not is_scalar(value):
         return scope.error(node, f"np.full takes a number, not {describe(value)}")
     if found.get("dtype") is None:
         one_type(scope, value)
-    element = element_type(scope, node, found.get("dtype"), scalar_type(value))
+    element = element_type(scope, node, found.get("dtype"), numpy_element(value))
     return POISON if shape is None or element is None else made(scope, node, shape, element, value)
 
 
-def _like(default: float | None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+def _like(default: float | None) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     """np.zeros_like, np.ones_like, np.empty_like (None)."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         model = operand(scope, found["a"])
         if model is None:
             return scope.error(node, f"{ast.unparse(node.func)} takes an array, not {describe(found['a'])}")
@@ -102,7 +103,7 @@ def _like(default: float | None) -> Callable[[FunctionScope, ast.Call, Bound], A
     samples=("A, 0.5",),
     about="a new array of one number, shaped like another",
 )
-def _full_like(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _full_like(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     model, value = operand(scope, found["a"]), found["fill_value"]
     if model is None or not is_scalar(value):
         return scope.error(node, "np.full_like takes an array and a number")
@@ -116,7 +117,7 @@ def _full_like(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     samples=("[1.0, a, 3.0]", "[[1, 2], [3, 4]]", "A"),
     about="numbers of nested lists, or a copy",
 )
-def _array(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _array(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.array of nested lists of numbers, or of an array (a copy)."""
     source = found["object"]
     if isinstance(source, (ArrayRef, Expanded, Reshaped, Lazy)):
@@ -178,7 +179,7 @@ def copied(
 
 
 @numpy_function(np.copy, takes="a", samples=("A",), about="a copy")
-def _copy(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _copy(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     if not isinstance(found["a"], ArrayRef) and not is_array(found["a"]):
         return scope.error(node, f"np.copy takes an array, not {describe(found['a'])}")
     return copied(scope, node, found["a"])
@@ -190,7 +191,7 @@ def _copy(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     samples=("5", "1, 9, 2", "0.0, 1.0, 0.25"),
     about="numbers at equal distances",
 )
-def _arange(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _arange(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.arange: of integers like range, of floats `start + k * step` for as many as fit."""
     start, stop, step = found["start"], found.get("stop"), found.get("step", Constant(1))
     if stop is None:
@@ -243,7 +244,7 @@ def _steps(scope: FunctionScope, start: Value, delta: Value) -> Callable[[Sequen
     samples=("0.0, 1.0, 5", "a, 2.0, 4, endpoint=False"),
     about="numbers at equal distances, the ends given",
 )
-def _linspace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _linspace(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.linspace: `k * step + start`, and exactly `stop` at the end."""
     endpoint, number = found.get("endpoint", Constant(True)), found.get("num", Constant(50))
     num = sizes(scope, node, number)
@@ -277,7 +278,7 @@ def _linspace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
 
 
 @numpy_function(np.eye, np.identity, takes="N M k dtype", samples=("3",), about="the identity matrix")
-def _eye(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _eye(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     k = as_static_int(found.get("k", Constant(0)))
     rows = sizes(scope, node, found["N"])
     columns = rows if "M" not in found or found["M"] is NONE else sizes(scope, node, found["M"])

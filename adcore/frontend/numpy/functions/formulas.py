@@ -12,8 +12,8 @@ from adcore.frontend.numpy.elementwise import apply, operand, where
 from adcore.frontend.numpy.functions.ufuncs import call_numpy
 from adcore.frontend.registry import number_function, wrong_number
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num, is_array
-from adcore.frontend.values.number_arguments import scalar, scalar_arguments, strong
+from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num
+from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, folded, one_type, promoted, truth
 from adcore.ir.types import BOOL, F64
@@ -39,7 +39,7 @@ def call_formula(scope: FunctionScope, node: ast.Call, function: Any, arguments:
     """NumPy functions of numbers that have no op of their own."""
     name = f"np.{function.__name__}"
     arguments = [scalar(scope, a) for a in arguments]
-    if any(map(is_array, arguments)):
+    if by_elements(arguments):
         return _array_formula(scope, node, function, arguments)
     values = scalar_arguments(scope, node, name, arguments)
     if values is None:

@@ -12,7 +12,7 @@ from adcore.frontend.numpy.folds import axes_of, source_of
 from adcore.frontend.numpy.functions.dtypes import element_type
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.numpy.reductions import REDUCTIONS, reduced, running
-from adcore.frontend.registry import Bound, Call, numpy_call, numpy_function, parameters
+from adcore.frontend.registry import BoundArguments, CallHandler, numpy_call, numpy_function, parameters
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     NONE,
@@ -63,7 +63,7 @@ def _reduce(
     return reduced(scope, node, name, value, found, what)
 
 
-def _reduction(name: str) -> Call:
+def _reduction(name: str) -> CallHandler:
     return lambda scope, node, args, named: _reduce(scope, node, name, args, named)
 
 
@@ -76,10 +76,10 @@ def _register() -> None:
 _register()
 
 
-def _running(op: str) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+def _running(op: str) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     """np.cumsum, np.cumprod."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         source = source_of(scope, node, found["a"], ast.unparse(node.func))
         if source is None:
             return POISON
@@ -111,7 +111,7 @@ numpy_function(
     samples=("x", "A", "x, 1", "x, np.inf", "A, axis=0", "A, 'fro'"),
     about="norms of vectors, and the Frobenius norm of matrices",
 )
-def _norm(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _norm(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.linalg.norm: of vectors, and the Frobenius norm of matrices."""
     value, order, axis = found.pop("x"), found.pop("ord", NONE), found.get("axis", NONE)
     part = operand(scope, in_memory(scope, node, value))
@@ -141,6 +141,6 @@ def _root(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
 
 
 @numpy_function(np.average, takes="a axis", samples=("x", "A, 1"), about="the mean")
-def _average(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _average(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     value = found.pop("a")
     return reduced(scope, node, "mean", value, found, "np.average")

@@ -19,10 +19,10 @@ from adcore.frontend.values.abstract import (
     ListRef,
     Num,
     ObjectRef,
-    Pending,
     Poison,
     PossiblyUnbound,
     Record,
+    UnreadAttribute,
 )
 from adcore.frontend.values.joins import Joiner
 from adcore.frontend.values.numbers import materialise
@@ -220,7 +220,7 @@ class _Comparable:
 
 def _comparable(value: Abstract) -> object:
     if isinstance(value, Num):
-        return ("num", id(value.value), value.weak)
+        return ("num", id(value.value), value.weak, value.narrow)
     if isinstance(value, Constant):
         return ("const", type(value.value), repr(value.value) if isinstance(value.value, float) else id(value.value))
     if isinstance(value, Items):
@@ -231,7 +231,7 @@ def _comparable(value: Abstract) -> object:
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
     if isinstance(value, (ListRef, ObjectRef)):
         return ("cell", value.cell)
-    if isinstance(value, Pending):
+    if isinstance(value, UnreadAttribute):
         return ("pending", id(value))
     if isinstance(value, BoundMethod):
         return ("method", id(value.function), _comparable(value.owner))

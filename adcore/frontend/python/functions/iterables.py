@@ -10,7 +10,7 @@ from typing import Any
 from adcore.frontend.numpy.elements import accumulate, dim
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import is_bool, not_a_number
-from adcore.frontend.registry import Call
+from adcore.frontend.registry import CallHandler
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -33,6 +33,7 @@ from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import enumerated, iterable_of, reverse, reversed_range, zipped
 from adcore.frontend.values.lists import list_literal
 from adcore.frontend.values.messages import python_message
+from adcore.frontend.values.narrow import narrow_of
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, fail, minimum, refused_bool
 from adcore.frontend.values.sequences import is_sequence, sequence_length, static_length
@@ -99,7 +100,12 @@ def _reversed(scope: FunctionScope, node: ast.Call, args: list[Abstract], named:
     return POISON if iterable is None else reverse(scope, iterable)
 
 
-def _extremum(comparison: type[ast.cmpop]) -> Call:
+@builtin(iter, samples=("x",), about="its items, which can be run over once")
+def _iter(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    return iterable_of(scope, node, args[0]) or POISON
+
+
+def _extremum(comparison: type[ast.cmpop]) -> CallHandler:
     def rule(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if len(args) > 1:
             for value in args:
@@ -150,18 +156,19 @@ def _accumulated(
     """`start` and then what `step` makes of it and each item, as a number of `type_`."""
     with scope.builder.region():
         # Only for its weak type: what is emitted here is dropped.
-        weak = weak_type_of(step(start, iterable.item(Num(scope.const(0)))))
+        probe = step(start, iterable.item(Num(scope.const(0))))
+    weak, narrow = weak_type_of(probe), narrow_of(probe)
     same = weak == weak_type_of(start) and not weak.mixed
     tracked = not same and scope.session.speculation.flags
 
     def one(index: list[Value], carried: Any) -> list[Value]:
         old = weak if same else WeakType((carried[1],)) if tracked else UNTRACKED
-        new = step(Num(carried[0], old), iterable.item(Num(index[0])))
+        new = step(Num(carried[0], old, narrow), iterable.item(Num(index[0])))
         return [materialise(scope, new, type_), *([flag(scope, weak_type_of(new))] if tracked else [])]
 
     first = [materialise(scope, start, type_), *([flag(scope, weak_type_of(start))] if tracked else [])]
     result, *flags = accumulate(scope, (iterable.length,), first, one)
-    return Num(result, weak if same else WeakType(tuple(flags)) if tracked else UNTRACKED)
+    return Num(result, weak if same else WeakType(tuple(flags)) if tracked else UNTRACKED, narrow)
 
 
 @builtin(sum, 1, 2, "start", samples=("x", "(1.0, a)", "[1.0, 2.0], a"), about="the sum of items, from the left")
@@ -197,7 +204,9 @@ def _added(scope: FunctionScope, node: ast.Call, total: Abstract, item: Abstract
         with scope.builder.region():
             probe = binary(scope, node, ast.Add, total, item)
         if isinstance(probe, Num) and total.value == 0 and not isinstance(total.value, float):
-            total = Num(scope.const(0 if probe.type.kind == "i" else 0.0, probe.type), weak_type_of(total))
+            total = Num(
+                scope.const(0 if probe.type.kind == "i" else 0.0, probe.type), weak_type_of(total), narrow_of(probe)
+            )
     return binary(scope, node, ast.Add, total, item)
 
 

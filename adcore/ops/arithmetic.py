@@ -16,7 +16,7 @@ import numpy as np
 from adcore.ir.core import Attributes
 from adcore.ir.types import BOOL, I64, SCALARS, Scalar, Type, is_float, is_integer
 from adcore.ops.define import Emitter, Op, OpTypeError, TypeRule, comparison, number, same, truth
-from adcore.ops.effects import EXACT, VALUE
+from adcore.ops.effects import CONVERTS, EXACT, VALUE
 from adcore.ops.expr import Expr, log, power, where
 
 PAIRS = ((0.7, 1.9), (-1.3, 0.4), (2.5, -0.6))
@@ -359,7 +359,7 @@ def lower_cast(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     if result.kind == "b":
         return e.let(f"fcmp une {a} {x}, 0.0") if source.kind == "f" else e.let(f"icmp ne {a} {x}, 0")
     if source.kind == "f":
-        return _lower_from_float(e, source, result, x)
+        return _lower_from_float(e, source, result, x, bool(attrs.get("exact")))
     if result.kind == "f":
         return e.let(f"{'sitofp' if source.kind == 'i' else 'uitofp'} {a} {x} to {b}")
     if a == b:
@@ -369,14 +369,15 @@ def lower_cast(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     return e.let(f"trunc {a} {x} to {b}")
 
 
-def _lower_from_float(e: Emitter, source: Scalar, result: Scalar, x: str) -> str:
+def _lower_from_float(e: Emitter, source: Scalar, result: Scalar, x: str, exact: bool) -> str:
     a, b = llvm_type(source), llvm_type(result)
     if result.kind == "f":
         return e.let(f"{'fpext' if result.bytes > source.bytes else 'fptrunc'} {a} {x} to {b}")
-    e.fail_if(e.let(f"fcmp uno {a} {x}, 0.0"), "NaN to integer")
-    above = e.let(f"fcmp oge {a} {x}, 0x43E0000000000000")  # 2**63
-    below = e.let(f"fcmp olt {a} {x}, 0xC3E0000000000000")
-    e.fail_if(e.let(f"or i1 {above}, {below}"), "float to integer overflow")
+    if not exact:
+        e.fail_if(e.let(f"fcmp uno {a} {x}, 0.0"), "NaN to integer")
+        above = e.let(f"fcmp oge {a} {x}, 0x43E0000000000000")  # 2**63
+        below = e.let(f"fcmp olt {a} {x}, 0xC3E0000000000000")
+        e.fail_if(e.let(f"or i1 {above}, {below}"), "float to integer overflow")
     return e.let(f"fptosi {a} {x} to {b}")
 
 
@@ -469,5 +470,5 @@ OPS = (
     Op("attach", _float2, lambda value, source: value, tangent=lambda v, s, r, tangents: tangents[1] or r.lift(0.0),
        adjoint=lambda v, s, r, ct: (None, ct), blocked=(0,), lower=_lower_first, cost=0.0, effects=VALUE),
     Op("cast", cast_type, evaluate_cast, tangent=_cast_tangent, adjoint=_cast_adjoint, lower=lower_cast,
-       effects=VALUE),
+       effects=CONVERTS),
 )  # fmt: skip

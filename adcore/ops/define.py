@@ -110,9 +110,9 @@ class Op:
     def pure(self) -> bool:
         return self.effects is not None and self.effects.pure
 
-    def can_raise(self, types: tuple[Type, ...]) -> bool:
+    def can_raise(self, instr: Instr) -> bool:
         """Whether an instruction of this op, with operands of these types, may stop the program."""
-        return self.effects is None or self.effects.can_raise(types)
+        return self.effects is None or self.effects.can_raise(instr)
 
 
 class Table(Mapping[str, Op]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from adcore.ir import BOOL, F32, F64, I64, Builder, Function, Scalar, Value, interpret
 from adcore.ir.types import I8, I16, I32, U8, U16, U32, U64
+from adcore.lower import lower
 from adcore.ops import TABLE, Op
 from adcore.ops.rules import adjoint, tangent
 from tests.lower.native import Native
@@ -192,3 +194,21 @@ def test_every_op_with_a_meaning_for_scalars_can_be_lowered() -> None:
     native = {"load", "store", "accumulate", "dim", "view", "transpose", "alloc", "item", "count", "index", "check",
               "push", "pop", "pack", "unpack", "for", "while", "if"}  # fmt: skip
     assert {op.name for op in TABLE.values() if op.lower is None and op.expand is None} - native <= {"call", "rule"}
+
+
+def conversions() -> Iterator[Function]:
+    for source, target in itertools.product((BOOL, I64, I32, F32, F64), repeat=2):
+        builder, param = Builder(TABLE), Value(source)
+        result = builder.emit("cast", param, type=target.name)
+        yield Function(f"{source}_{target}", builder.finish([param], [result]))
+
+
+@pytest.mark.parametrize(
+    "function", [*(applied(op, types) for op, types in accepted()), *conversions()], ids=lambda f: f.name
+)
+def test_what_stops_a_kernel_is_declared(function: Function) -> None:
+    """Dead code elimination drops what cannot raise, and loops let go of it: a fault must be one that they know of."""
+    (instr,) = [i for i in function.region.body if i.results == function.results]
+    assert TABLE[instr.op].can_raise(instr) == bool(lower(function).faults)
+    exact = replace(instr, attrs={**instr.attrs, "exact": True})
+    assert not TABLE.effects[instr.op].may_raise(exact)

@@ -208,8 +208,7 @@ class Simplifier:
         here, effects = len(self.kinds) - 1, self.ops.effects[instr.op]
         if not here or not effects.movable:
             return here
-        checked = effects.raises != "never" and not instr.attrs.get("exact")
-        if checked and effects.can_raise([v.type for v in operands]):
+        if effects.may_raise(instr):
             return here
         lowest = max([self.depth[v] for v in operands], default=0)
         while here > lowest and self.kinds[here] in ("for", "while"):

@@ -205,4 +205,4 @@ def effect_free(scope: FunctionScope, region: Region, limit: int = 4) -> bool:
 def _harmless(ops: object, instr: Instr) -> bool:
     assert isinstance(ops, Table)
     op = ops[instr.op]
-    return op.pure and not instr.regions and not op.can_raise(tuple(v.type for v in instr.operands)) and op.cost < 4
+    return op.pure and not instr.regions and not op.can_raise(instr) and op.cost < 4

@@ -125,7 +125,7 @@ def _missing(scope: FunctionScope, node: ast.AST, cls: type, name: str) -> Abstr
             node, f"{cls.__name__} has no attribute `{name}`, and its `__getattr__` can't be compiled",
             f"assign `{name}` in __init__",
         )  # fmt: skip
-    fields = list(getattr(cls, "__dataclass_fields__", None) or getattr(cls, "_fields", ()))
+    fields: tuple[str, ...] = tuple(getattr(cls, "__dataclass_fields__", getattr(cls, "_fields", ())))
     help = f"it has {', '.join(fields)}" if fields else f"assign `{name}` before this line"
     return scope.error(node, f"'{cls.__name__}' object has no attribute '{name}'", help)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from adcore.frontend.numpy.functions import (
     constructors,
+    conversions,
     formulas,
     joining,
     methods,
     products,
     reductions,
+    repeating,
+    rounding,
     shapes,
     ufuncs,
 )
@@ -21,9 +24,12 @@ ROOMS = (
     math_functions,
     ufuncs,
     formulas,
+    rounding,
     constructors,
+    conversions,
     shapes,
     joining,
+    repeating,
     products,
     reductions,
     methods,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Extents, broadcast, position, stretches
+from adcore.frontend.numpy.compression import compressed
 from adcore.frontend.numpy.elements import dims, load
 from adcore.frontend.numpy.types import chosen_type, converted, element_of, joint_type, loop_types, strong_element
 from adcore.frontend.session import FunctionScope, as_static_int
@@ -71,6 +72,8 @@ def operand(scope: FunctionScope, value: Abstract) -> Lazy | None:
     """An array or number as the operand of an array expression; None for anything else."""
     if isinstance(value, Lazy):
         return value
+    if isinstance(value, BooleanIndexed):
+        value = compressed(scope, scope.node, value)
     if isinstance(value, ArrayRef):
         array = value
         read = Read(array, True)
@@ -167,7 +170,9 @@ def apply(
     if any(isinstance(v, Poison) for v in values):
         return POISON
     if any(isinstance(v, BooleanIndexed) for v in values):
-        return _boolean_indexed(scope, node, function, values, rule)
+        if _one_mask(values):
+            return _boolean_indexed(scope, node, function, values, rule)
+        values = [compressed(scope, node, v) if isinstance(v, BooleanIndexed) else v for v in values]
     parts = operands(scope, node, f"np.{function.__name__}", values)
     types = None if parts is None else loop_types(scope, node, function, values, parts)
     if parts is None or types is None:
@@ -189,19 +194,19 @@ def operands(scope: FunctionScope, node: ast.AST, name: str, values: Sequence[Ab
     return [p for p in parts if p is not None]
 
 
+def _one_mask(values: Sequence[Abstract]) -> bool:
+    """Whether all arrays among `values` are selected by the same mask."""
+    arrays = [v for v in values if is_array(v)]
+    masks = {id(v.selects.value) for v in arrays if isinstance(v, BooleanIndexed)}
+    return len(masks) == 1 and all(isinstance(v, BooleanIndexed) for v in arrays)
+
+
 def _boolean_indexed(
     scope: FunctionScope, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], rule: ElementRule
 ) -> Abstract:
     """Elements that one array of bools selects: computed everywhere, used where it holds."""
-    bool_arrays = {id(v.selects.value): v.selects for v in values if isinstance(v, BooleanIndexed)}
-    if len(bool_arrays) > 1 or any(is_array(v) and not isinstance(v, BooleanIndexed) for v in values):
-        return scope.error(
-            node,
-            "elements under a mask are combined with other arrays",
-            "use one mask, under one name, on both sides: `x[m] = y[m] * z[m]`, or np.where(m, ..., ...)",
-        )
     inner = apply(scope, node, function, [v.source if isinstance(v, BooleanIndexed) else v for v in values], rule)
-    (selects,) = bool_arrays.values()
+    selects = next(v.selects for v in values if isinstance(v, BooleanIndexed))
     return BooleanIndexed(inner, selects) if isinstance(inner, Lazy) else POISON
 
 

@@ -27,13 +27,14 @@ from adcore.frontend.numpy.folds import (
     total,
     truth_fold,
 )
-from adcore.frontend.numpy.materialise import allocate, computed, note_order
+from adcore.frontend.numpy.materialise import allocate, computed, in_memory, note_order
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
     STRONG,
     Abstract,
     ArrayRef,
+    BooleanIndexed,
     Constant,
     Expanded,
     Lazy,
@@ -183,8 +184,8 @@ def position_of(comparison: str) -> Reduction:
     name = "argmax" if comparison == "gt" else "argmin"
 
     def rule(scope: FunctionScope, node: ast.AST, source: ReductionSource) -> Abstract:
-        if source.chosen is not None or source.element == BOOL:
-            return scope.error(node, f"{name} of this is not supported", "write a loop")
+        if source.element == BOOL:
+            return scope.error(node, f"{name} of bools is not supported", "write a loop")
         not_empty(scope, source, f"attempt to get {name} of an empty sequence")
         type_ = summed(source.element)
         zero = scope.const(0)
@@ -206,8 +207,6 @@ def position_of(comparison: str) -> Reduction:
 
 def running(scope: FunctionScope, node: ast.AST, source: ReductionSource, axis: int | None, op: str) -> Abstract:
     """np.cumsum ("add"), np.cumprod ("mul") along an axis; of all elements in C order if there is none."""
-    if source.chosen is not None:
-        return scope.error(node, "cumulative sums under a mask are not supported", "write a loop")
     type_ = summed(source.element)
     shape = source.shape if axis is not None else (product(scope, source.shape),)
     result = allocate(scope, shape, type_)
@@ -280,6 +279,8 @@ def reduced(
     kind = REDUCTIONS[name]
     if kind.twice and isinstance(value, Lazy):
         value = computed(scope, node, value)
+    if isinstance(value, BooleanIndexed) and (name in ("argmax", "argmin") or given.keys() & {"axis", "keepdims"}):
+        value = in_memory(scope, node, value)
     source = source_of(scope, node, value, what)
     if source is None:
         return POISON
@@ -291,8 +292,6 @@ def reduced(
         return scope.error(node, "`keepdims` must be known while compiling", "write True or False")
     if name in ("argmax", "argmin") and "axis" in given and len(axes) > 1 and not _is_none(given["axis"]):
         return scope.error(node, f"{what} takes one axis")
-    if source.chosen is not None and (len(axes) < len(source.shape) or keepdims.value):
-        return scope.error(node, f"{what} of a selection by a mask has no axes", "use np.where and an axis")
     element, rule = kind.result(source.element), kind.rule
     if source.element.kind == "u" and name in ("sum", "prod") and len(axes) < len(source.shape):
         return scope.error(node, f"{what} of unsigned integers is unsigned", "convert with .astype(np.int64)")

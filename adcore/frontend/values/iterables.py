@@ -6,11 +6,12 @@ import ast
 
 from adcore.frontend.numpy.elements import dim
 from adcore.frontend.numpy.indexing.views import view
-from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
+    BooleanIndexed,
     Constant,
     Expanded,
     Items,
@@ -54,8 +55,8 @@ def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> Iterabl
         return IterableValue(
             sequence_length(scope, value), lambda k: _static_item(scope, node, value, k), "tuple", True
         )
-    if isinstance(value, Lazy):
-        return iterable_of(scope, node, computed(scope, node, value))
+    if isinstance(value, (Lazy, BooleanIndexed)):
+        return iterable_of(scope, node, in_memory(scope, node, value))
     if isinstance(value, (Expanded, Reshaped)):
         owner = value
         return IterableValue(owner.shape[0], lambda k: view(scope, node, owner, [k]), "array")

@@ -118,21 +118,23 @@ def _full_like(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> A
     about="numbers of nested lists, or a copy",
 )
 def _array(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    return np_array(scope, node, found["object"], found.get("dtype"))
+
+
+def np_array(scope: FunctionScope, node: ast.Call, source: Abstract, dtype: Abstract | None = None) -> Abstract:
     """np.array of nested lists of numbers, or of an array (a copy)."""
-    source = found["object"]
     if isinstance(source, (ArrayRef, Expanded, Reshaped, Lazy)):
-        return copied(scope, node, source, found.get("dtype"))
+        return copied(scope, node, source, dtype)
     if isinstance(source, (Items, ListRef)) and any(map(is_array, static_items(scope, source))):
         rows = joined(scope, node, static_items(scope, source), 0, new_axis=True)
-        return rows if "dtype" not in found or isinstance(rows, Poison) else copied(scope, node, rows, found["dtype"])
+        return rows if dtype is None or isinstance(rows, Poison) else copied(scope, node, rows, dtype)
     shape = _nested_shape(scope, source)
     if shape is None:
         return scope.error(
             node, "np.array takes numbers in nested lists of equal lengths", "fill np.zeros(...) in a loop"
         )
     numbers = _flat(scope, source)
-    given = found.get("dtype")
-    element = element_type(scope, node, given, joint_type(scope, numbers) if given is None else F64)
+    element = element_type(scope, node, dtype, joint_type(scope, numbers) if dtype is None else F64)
     if element is None:
         return POISON
     array = allocate(scope, tuple(map(Constant, shape)), element)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Extents, same_length
+from adcore.frontend.numpy.compression import positions
 from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.folds import axes_of
@@ -41,7 +42,7 @@ from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import I64
+from adcore.ir.types import BOOL, I64
 
 JoinedOperand = ArrayRef | Expanded | Reshaped
 
@@ -239,6 +240,22 @@ def diagonal(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     return computed(scope, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
 
 
+def _nonzero(scope: FunctionScope, node: ast.AST, value: Abstract) -> tuple[Abstract, ...] | None:
+    """Where the elements are not zero: subscripts for each axis."""
+    part = operand(scope, value)
+    if part is None or not part.rank:
+        scope.error(node, f"{describe(value)} has no positions", "pass an array")
+        return None
+    source = part
+
+    def at(index: Sequence[Value]) -> Abstract:
+        found = materialise(scope, source.at(index))
+        return Num(found if found.type == BOOL else scope.emit("cast", found, type="bool"), STRONG)
+
+    mask = computed(scope, node, Lazy(part.shape, BOOL, at, part.reads))
+    return positions(scope, node, mask)
+
+
 # Functions ------------------------------------------------------------------------------------------------------------
 
 
@@ -406,3 +423,17 @@ def _add_at(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abst
     parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
     scatter(scope, node, target, parts, found["b"], adding=True)
     return NONE
+
+
+@numpy_function(np.nonzero, takes="a", samples=("m", "A > 0.5"), about="where elements are not zero, by axis")
+def _all_nonzero(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    places = _nonzero(scope, node, found["a"])
+    return POISON if places is None else Items(places)
+
+
+@numpy_function(np.flatnonzero, takes="a", samples=("m", "x > 0.3"), about="where elements of a vector are not zero")
+def _flat_nonzero(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    places = _nonzero(scope, node, found["a"])
+    if places is None or len(places) == 1:
+        return POISON if places is None else places[0]
+    return scope.error(node, "np.flatnonzero is supported for vectors", "write x.ravel() before")

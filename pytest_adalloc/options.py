@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +33,8 @@ class CheckOptions:
     seed: int | None = None
     fastmath: bool = False
     scope: Scope | None = None
+    sizes: Any = None
+    points: Any = None
 
     @staticmethod
     def of(given: dict[str, Any]) -> CheckOptions:
@@ -51,6 +53,10 @@ class CheckOptions:
         _at_least("calls", options.calls, 1)
         for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed"):
             _at_least(name, getattr(options, name), 0)
+        for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
+            _several("sizes", sizes)
+        if not callable(options.points) and not isinstance(options.points, (list, tuple)):
+            _at_least("points", options.points, 1)
         if not isinstance(options.workspace, int) and options.workspace not in ("auto", "heap"):
             raise ValueError(f'workspace={options.workspace!r}: it is "auto", "heap" or a number of bytes')
         return options
@@ -79,6 +85,14 @@ def _at_least(name: str, value: Any, least: int) -> None:
         return
     if isinstance(value, bool) or not hasattr(value, "__lt__") or isinstance(value, str) or value < least:
         raise ValueError(f"{name}={value!r}: it is a number, at least {least}")
+
+
+def _several(name: str, value: Any) -> None:
+    if value is None:
+        return
+    fine = isinstance(value, Sequence) and not isinstance(value, str) and value
+    if not fine or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in value):
+        raise ValueError(f"{name}={value!r}: it is a tuple of lengths such as (7, 128), or a dict of them by argument")
 
 
 def silent(stage: str, done: int, total: int) -> None:

@@ -40,6 +40,26 @@ class Adalloc:
         __tracebackhide__ = True
         return self._settled(f, args, grad, options, counted=False)
 
+    def check_jvp(
+        self, f: Callable[..., Any], /, *args: Any, jvp: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_jvp`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.checks.products import along_tangents
+        from pytest_adalloc.integration.settle import judged_product
+
+        return judged_product(along_tangents, f, args, jvp, options, self._recorder)
+
+    def check_vjp(
+        self, f: Callable[..., Any], /, *args: Any, vjp: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_vjp`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.checks.products import of_cotangent
+        from pytest_adalloc.integration.settle import judged_product
+
+        return judged_product(of_cotangent, f, args, vjp, options, self._recorder)
+
     def measure(
         self,
         call: Callable[..., object],

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from pytest_adalloc import session
 from pytest_adalloc.checks.checking import examined, name_of
 from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
+from pytest_adalloc.checks.products import ScalarProblem, along_tangents, of_cotangent
+from pytest_adalloc.checks.several import examined_at_several
 from pytest_adalloc.options import CheckOptions, silent
 from pytest_adalloc.report.findings import recorded
 from pytest_adalloc.session import Recorder, Settings
@@ -19,7 +24,13 @@ def check(f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None 
 
     `grad` is a gradient that someone else computes (a callable that takes the same arguments and returns it); without
     it the compiler makes one. CheckOptions: wrt, mode, max_allocs, max_workspace, workspace, calls, rtol, atol, domain,
-    order, prove, seed, fastmath, scope.
+    order, prove, seed, fastmath, scope, sizes, points.
+
+    `sizes=(7, 128)` checks at arguments of these lengths too, made from those given: the first axis of the first array
+    that is differentiated, and every axis as long as it. `sizes={"n": (7, 128)}` names the argument: a whole number, or
+    an array (`"a[1]"`: its second axis). `points=3` draws so many inputs at each size, within `domain`; a list of
+    argument tuples is taken as it is; a callable `points(random)`, with sizes `points(n, random)`, makes them. An input
+    that fails is made smaller while it fails, and the smallest is reported.
 
     Raises CheckFailed (an AssertionError) with the whole text when a step is not met, HooksDead when the allocation
     counters can't vouch for what they say, TypeError and ValueError for arguments that make no sense.
@@ -34,6 +45,48 @@ def check_gradient(
     """Check that the gradient is right; nothing is counted and nothing has to be proved. Otherwise like `check`."""
     __tracebackhide__ = True
     return settled(f, args, grad, CheckOptions.of(options), session.current(), counted=False)
+
+
+def check_jvp(
+    f: Callable[..., Any], /, *args: Any, jvp: Callable[..., Any] | None = None, **options: Any
+) -> GradReport:
+    """Check a product of the Jacobian with tangents: `jvp(primals, tangents) -> (outputs, output tangents)`.
+
+    Without `jvp` it is the compiler's (`ad.jvp`). `f` may return numbers, arrays, and tuples, lists and dicts of them.
+    Otherwise like `check_gradient`, of which it takes wrt, rtol, atol and seed.
+    """
+    __tracebackhide__ = True
+    return judged_product(along_tangents, f, args, jvp, options, session.current())
+
+
+def check_vjp(
+    f: Callable[..., Any], /, *args: Any, vjp: Callable[..., Any] | None = None, **options: Any
+) -> GradReport:
+    """Check a product of a cotangent with the Jacobian: `vjp(primals, cotangent) -> cotangents of the arguments`.
+
+    Without `vjp` it is the compiler's (`ad.vjp`). `cotangent` has the structure of what `f` returns. Otherwise like
+    `check_gradient`, of which it takes wrt, rtol, atol, domain and seed.
+    """
+    __tracebackhide__ = True
+    return judged_product(of_cotangent, f, args, vjp, options, session.current())
+
+
+def judged_product(
+    made: Callable[..., ScalarProblem],
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    product: Callable[..., Any] | None,
+    options: dict[str, Any],
+    recorder: Recorder | None,
+) -> GradReport:
+    """A jvp or a vjp, judged as the gradient of a scalar function."""
+    __tracebackhide__ = True
+    chosen = CheckOptions.of(options)
+    with np.errstate(all="ignore"):
+        problem = made(f, args, product, chosen.wrt, chosen.seed or 0)
+    tangents = made is along_tangents
+    kept = replace(chosen, wrt=None if tangents else chosen.wrt, domain=None if tangents else chosen.domain)
+    return settled(problem.function, problem.args, problem.gradient, kept, recorder, counted=False)
 
 
 def settled(
@@ -55,7 +108,8 @@ def settled(
         progress = recorder.progress if recorder is not None and recorder.progress else silent
         known = recorder.known.get(recorder.key) if recorder is not None and recorder.known is not None else None
         try:
-            report = examined(f, args, grad, options, counted=counted, known=known, progress=progress)
+            examine = examined if options.sizes is None and options.points is None else examined_at_several
+            report = examine(f, args, grad, options, counted=counted, known=known, progress=progress)
         finally:
             progress("", 0, 0)
     if recorder is not None:

@@ -155,6 +155,18 @@ class Leaf:
 
 
 @dataclass(frozen=True)
+class AttributeUpdate:
+    """An attribute of the object at `path` that a program has assigned: its kind, whose leaves are results.
+
+    `conditional`: a bool comes before them, which says whether it was assigned at all."""
+
+    path: str
+    name: str
+    arg: ArgType
+    conditional: bool = False
+
+
+@dataclass(frozen=True)
 class Signature:
     """Names and kinds of all arguments of a function, and which leaves may overlap in memory.
 

@@ -49,7 +49,7 @@ def value_and_grad(
 def _general(call: Call) -> Answer:
     """Value and gradients, whatever the arguments are."""
     found, adjoints = pullback(call, scalar_seeds(call))
-    return call.primal.rebuild(found), structured(call, adjoints)
+    return call.returned(found), structured(call, adjoints)
 
 
 def grad(
@@ -95,7 +95,7 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
 
     cotangents.__name__, cotangents.__qualname__ = "pullback", "vjp.<locals>.pullback"
     outputs = results(call)
-    return call.primal.rebuild(outputs), cotangents
+    return call.returned(outputs), cotangents
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -110,7 +110,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     chosen = [k for k, tangent in enumerate(tangents) if tangent is not None]
     call = Call(python, names, values, Options(), chosen)
     found, moved = pushforward(call, tangent_leaves(call, {k: tangents[k] for k in chosen}))
-    return call.primal.rebuild(found), call.primal.rebuild_tangent(moved)
+    return call.returned(found), call.primal.rebuild_tangent(moved)
 
 
 # Seeds
@@ -118,7 +118,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 def scalar_seeds(call: Call) -> list[Any]:
     """The seed of a scalar function's result. Raises ArgumentError for any other result."""
-    types, primal = call.result_types, call.primal
+    types, primal = call.returned_types, call.primal
     name = call.function.__name__
     if len(types) == 1 and primal.is_single and isinstance(types[0], Scalar) and is_differentiable(types[0]):
         return [1.0]
@@ -135,7 +135,8 @@ def scalar_seeds(call: Call) -> list[Any]:
 def _seeds(call: Call, outputs: Sequence[Any], cotangent: Any) -> list[Any | None]:
     """One seed per result from a cotangent in the structure of the outputs."""
     parts = call.primal.parts(cotangent)
-    return [_seed(type_, output, part) for type_, output, part in zip(call.result_types, outputs, parts, strict=True)]
+    returned = zip(call.returned_types, outputs, parts, strict=False)
+    return [_seed(type_, output, part) for type_, output, part in returned]
 
 
 def _seed(type_: Type, output: Any, part: Any) -> Any | None:

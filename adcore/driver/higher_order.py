@@ -145,7 +145,7 @@ class _Hessian(BoundDerivative):
 
 
 def _jacobian(call: Call, several: bool) -> BoundDerivative:
-    outputs = results(call)
+    outputs = results(call)[: len(call.returned_types)]
     directions = _directions(call)
     rows = sum(int(np.size(o)) for o in outputs)
     forward = -(-len(directions) // lanes_for(call, len(directions), False)) <= rows
@@ -158,7 +158,7 @@ class _Jacobian(BoundDerivative):
     def __init__(self, call: Call, several: bool, outputs: Sequence[Any]) -> None:
         self.call, self.several, self.outputs = call, several, outputs
         self.blocks, self.shaped = [], []
-        for output, type_ in zip(outputs, call.result_types, strict=True):
+        for output, type_ in zip(outputs, call.returned_types, strict=True):
             own = _float_of(type_)
             shapes = [(_shape(call, t), np.result_type(own, _dtype(call, t))) for t in call.targets]
             self.blocks.append([np.zeros((int(np.size(output)), _count(shape)), dtype) for shape, dtype in shapes])
@@ -177,7 +177,9 @@ class _ByColumns(_Jacobian):
         super().__init__(call, several, outputs)
         self.directions = _directions(call)
         self.sweeper = Tangents(call, lanes_for(call, len(self.directions), False), higher=False)
-        self.columns = [np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(outputs, self.blocks, strict=True)]
+        self.columns = [
+            np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(self.outputs, self.blocks, strict=True)
+        ]
 
     def __call__(self) -> Any:
         sweeper, lanes = self.sweeper, self.sweeper.lanes
@@ -201,7 +203,7 @@ class _ByRows(_Jacobian):
         super().__init__(call, several, outputs)
         self.sweepers = {
             result: Cotangents(call, result, output)
-            for result, (type_, output) in enumerate(zip(call.result_types, outputs, strict=True))
+            for result, (type_, output) in enumerate(zip(call.returned_types, self.outputs, strict=True))
             if is_differentiable(type_)
         }
 

@@ -30,6 +30,7 @@ def interface(build: Build) -> Interface:
         captures=program.captures,
         compared=program.compared,
         size=sum(1 for _ in walk(function.region)),
+        updates=program.updates,
     )
 
 

@@ -18,9 +18,9 @@ from adcore.driver.request import Groups, Options, Sweep, Variant
 from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.arguments import described_call, refuse
-from adcore.runtime.leaves import LeafValue, exact, flatten, rebuild
+from adcore.runtime.leaves import LeafValue, flatten, rebuild
 from adcore.runtime.objects import LiveObjects
-from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signature, has_objects
+from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signature, has_objects, leaves
 
 if TYPE_CHECKING:
     from adcore.driver.pipeline import Build
@@ -67,9 +67,10 @@ class PrimalSpecialisation:
     def result_types(self) -> tuple[Type, ...]:
         return self.interface.result_types
 
-    def rebuild(self, results: Sequence[Any]) -> Any:
-        """What the function returns, from the results of its IR."""
-        return rebuild(self.interface.result, iter(results), exact)
+    @property
+    def returned_types(self) -> tuple[Type, ...]:
+        """The types of the results that the function returns; behind them are attributes that it assigns."""
+        return self.interface.result_types[: len(list(leaves(self.interface.result, "")))]
 
     def rebuild_tangent(self, tangents: Sequence[Any]) -> Any:
         """The derivative of what it returns: floats for floats, None for what has no derivative."""
@@ -193,7 +194,10 @@ def primal_for(
         found = _primals.get((function, weaken(described), options, id(options.ops), generation()))
         if found is not None and found.is_current():
             return found, live
-    primal = primal_of(function, coarse, options, described_call(names, values)[1])
+    _, asked = described_call(names, values)
+    primal = primal_of(function, coarse, options, asked)
+    # The user's objects are not kept alive.
+    asked.forget()
     # What was read first need not be what is met first, depth first, where objects are shared.
     described, live = described_call(names, values, primal.signature)
     if described in known:

@@ -39,6 +39,7 @@ class Instances:
     met: dict[str, ObjectRef | ArrayRef] = field(default_factory=dict)
     outside: dict[int, ObjectRef] = field(default_factory=dict)
     behind: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    _origins: dict[int, tuple[Abstract, str]] = field(default_factory=dict)
     _found: dict[UnreadAttribute, Abstract] = field(default_factory=dict)
 
     def known(self, value: Abstract) -> Abstract:
@@ -58,6 +59,21 @@ class Instances:
         if cell in self.paths:
             self.fields[self.paths[cell]].setdefault(name, StaticArg(ABSENT))
 
+    def note(self, value: Abstract, path: str) -> None:
+        """A value that an attribute or an argument at `path` holds when the call starts."""
+        if isinstance(value, (ArrayRef, ObjectRef)):
+            self.met[path] = value
+        if not isinstance(value, ObjectRef):
+            self._origins[id(value)] = (value, path)
+
+    def origin(self, value: Abstract) -> str | None:
+        """Where this very value came from with the call; None for what the program made, and for numbers."""
+        if isinstance(value, ArrayRef):
+            # Through other names an array is the same as long as its descriptor is.
+            return next((path for known, path in self._origins.values() if _is_array(known, value)), None)
+        known = self._origins.get(id(value))
+        return known[1] if known is not None else None
+
     def is_external(self, cell: int) -> bool:
         """Whether the object of a cell was there before the call."""
         return cell in self.initial
@@ -72,3 +88,7 @@ class Instances:
         if isinstance(arg, RecordArg):
             return replace(arg, fields=tuple((name, self.refined(part)) for name, part in arg.fields))
         return arg
+
+
+def _is_array(known: Abstract, value: ArrayRef) -> bool:
+    return isinstance(known, ArrayRef) and known.value is value.value

@@ -47,6 +47,10 @@ class LiveObjects:
         """Where this very object is, if it was met."""
         return self._paths.get(id(value))
 
+    def holds(self, path: str) -> bool:
+        """Whether an object or an array was met there."""
+        return path in self._objects
+
     def object_at(self, path: str) -> Any:
         """The object that was met at `path`."""
         return self._objects[path]

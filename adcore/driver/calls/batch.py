@@ -61,7 +61,7 @@ class BatchRun(InPlaceRun):
         primal, results = self.call.primal, self.results()
         lanes = [self.call.tangents(results, lane, self.width) for lane in range(self.width)]
         found = tuple(map(primal.rebuild_tangent, lanes))
-        return (found, primal.rebuild(results[: len(primal.result_types)])) if self.mode.primal else found
+        return (found, self.call.returned(results, assign=True)) if self.mode.primal else found
 
     @property
     def returned(self) -> Returned:

@@ -23,6 +23,7 @@ from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
 from adcore.runtime.arguments import described_call
 from adcore.runtime.leaves import LeafValue, flatten
+from adcore.runtime.results import CallResults
 from adcore.runtime.structures import parts, reached
 from adcore.signature import Signature, leaves
 
@@ -115,6 +116,20 @@ class Call:
     @property
     def result_types(self) -> tuple[Type, ...]:
         return self.primal.result_types
+
+    @property
+    def returned_types(self) -> tuple[Type, ...]:
+        """The types of what the function returns, without attributes that it assigns."""
+        return self.primal.returned_types
+
+    def returned(self, results: Sequence[Any], assign: bool = False) -> Any:
+        """What the function returns, from the results of its IR; `assign`: with the attributes that it assigns."""
+        made = CallResults(self.live, self.primal.leaves, self.values)
+        leaf = iter(results)
+        value = made.rebuilt(self.primal.interface.result, leaf)
+        if assign:
+            made.assign(self.primal.interface.updates, leaf)
+        return value
 
     @property
     def varied(self) -> list[int]:

@@ -23,6 +23,7 @@ from adcore.runtime.alias_guard import mirror
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
 from adcore.runtime.leaves import Flattened, LeafValue, Packed, arrays, rebuild
+from adcore.runtime.results import note_unassigned
 from adcore.runtime.shadows import check_overlaps
 from adcore.signature import ScalarArg, StaticArg
 
@@ -135,15 +136,24 @@ class InPlaceRun(Run):
 
     def seeds(self) -> tuple[bool, ...]:
         """Which results are differentiated: all floats, seeded with 1.0."""
-        types = self.call.result_types
+        types = self.call.returned_types
         if any(not isinstance(t, Scalar) and is_differentiable(t) for t in types):
             refuse(
                 f"{self.call.function.__name__} returns an array: there is no one derivative to propagate",
                 help="use ad.vjp, or write the result into an argument and seed its shadow",
             )
-        return tuple(is_differentiable(t) for t in types)
+        others = len(self.call.result_types) - len(types)
+        return (*(is_differentiable(t) for t in types), *(False,) * others)
 
     # Running it
+
+    def execute(self) -> None:
+        """Call the native code. Raises what the user's program raises, and says what it then leaves undone."""
+        try:
+            super().execute()
+        except Exception as error:
+            note_unassigned(error, self.call.primal.interface.updates)
+            raise
 
     def run(self) -> Any:
         """Call the native code; what it returned, in the form of the mode."""
@@ -183,7 +193,8 @@ class InPlaceRun(Run):
     def is_native(self) -> bool:
         """Whether the frame alone says everything: nothing is copied in and out, and no shadow of the call's own has to
         be zero when it starts."""
-        copied = self.call.flattened.packed or any(lane.packed or lane.own for lane in self.lanes)
+        copied = bool(self.call.flattened.packed) or any(lane.packed or lane.own for lane in self.lanes)
+        copied = copied or bool(self.call.primal.interface.updates)
         return not (copied or self._scalar_shadows())
 
     def _scalar_shadows(self) -> bool:
@@ -195,9 +206,9 @@ class InPlaceRun(Run):
     def finish(self) -> Any:
         """Results from the frame: the value, the tangent, or the derivatives of the Active arguments."""
         primal, results, count = self.call.primal, self.results(), len(self.call.result_types)
+        value = self.call.returned(results[:count], assign=True)
         if self.mode.sweep == "primal":
-            return primal.rebuild(results)
-        value = primal.rebuild(results[:count]) if self.mode.primal else None
+            return value
         if self.mode.sweep == "forward":
             found = primal.rebuild_tangent(self.call.tangents(results))
         else:

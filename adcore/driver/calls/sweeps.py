@@ -27,6 +27,7 @@ def results(call: Call) -> list[Any]:
 
 def pullback(call: Call, seeds: Sequence[Any | None]) -> tuple[list[Any], list[Any]]:
     """Results, and for each primal leaf its adjoint (None where it has none), for one seed per result."""
+    seeds = [*seeds, *(None,) * (len(call.result_types) - len(seeds))]
     shadows = call.shadows()
     given = [*call.copies(), *(shadows[k] for k in call.duplicated), *(seed for seed in seeds if seed is not None)]
     sweep = call.reverse([seed is not None for seed in seeds])

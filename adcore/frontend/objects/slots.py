@@ -18,7 +18,6 @@ from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     UNBOUND,
     Abstract,
-    ArrayRef,
     Conflict,
     ObjectRef,
     Poison,
@@ -30,7 +29,7 @@ from adcore.frontend.values.numbers import materialise
 from adcore.instances import MISSING, class_entry, instance_names, instance_value, made_up
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL
-from adcore.signature import ABSENT, ArgType, Leaf, ObjectArg, Opaque, SameArg, StaticArg, leaves
+from adcore.signature import ABSENT, ArgType, Leaf, ObjectArg, Opaque, SameArg, ScalarArg, StaticArg, leaves
 
 LeafIterator = Iterator[tuple[Value, bool, Value]]
 MakeValue = Callable[[FunctionScope, ArgType, LeafIterator], Abstract]
@@ -130,8 +129,8 @@ def _part(scope: FunctionScope, path: str, arg: ArgType, values: LeafIterator, b
     if isinstance(arg, StaticArg) and isinstance(arg.value, Opaque):
         return Conflict(arg.value.title.replace("argument ", ""), arg.value.help)
     found = build(scope, arg, values)
-    if isinstance(found, ArrayRef) and not isinstance(arg, SameArg):
-        scope.session.instances.met[path] = found
+    if not isinstance(arg, (SameArg, ScalarArg, StaticArg)):
+        scope.session.instances.note(found, path)
     return found
 
 
@@ -265,6 +264,11 @@ def put(scope: FunctionScope, owner: ObjectRef, name: str, value: Abstract) -> N
     scope.state.cells[owner.cell] = (*items[:at], value, *items[at + 1 :])
 
 
+def is_cache(name: str) -> bool:
+    """Whether a slot is that of a cached property."""
+    return name.endswith("()")
+
+
 def cached(scope: FunctionScope, owner: ObjectRef, name: str) -> Abstract | None:
     """What a cached property gave before in this call; None if nothing, or nothing for certain."""
     instances = scope.session.instances
@@ -279,6 +283,6 @@ def _may_hold(cls: type, name: str) -> bool:
 
 
 __all__ = [
-    "argument_object", "cache_name", "cached", "is_slot", "new_object", "outside_object", "parameter", "put",
-    "read_slot", "stored_names", "write_slot",
+    "argument_object", "cache_name", "cached", "is_cache", "is_slot", "new_object", "outside_object", "parameter",
+    "put", "read_slot", "stored_names", "write_slot",
 ]  # fmt: skip

@@ -330,16 +330,18 @@ class Joiner:
                 if left is right:
                     out.cells[cell] = left
                 elif len(left) == len(right):
-                    out.cells[cell] = (
-                        self.sequence(left, right, "list")
-                        if not (a.dead or b.dead)
-                        else tuple(pick(x, y, "list") for x, y in zip(left, right, strict=True))
-                    )
+                    named = zip(left, right, self._item_names(cell, len(left)), strict=True)
+                    joined = tuple(pick(x, y, name) for x, y, name in named)
+                    out.cells[cell] = left if _identical(joined, left) else joined
                 else:
                     grown = Conflict("a list grows on one path only", "use a NumPy array of fixed size instead")
                     out.cells[cell] = (grown,) * max(len(left), len(right))
         out.cells.update(self.cells)
         return out
+
+    def _item_names(self, cell: int, count: int) -> tuple[str, ...]:
+        """What messages call the items of a cell: attributes have names."""
+        return self.scope.session.instances.slots.get(cell, ("list",) * count)
 
     def _alive(self, alive: Abstract, other: Abstract, name: str) -> Abstract:
         return (

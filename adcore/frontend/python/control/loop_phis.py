@@ -72,7 +72,7 @@ def loop(
         attempt.run(entry, lambda name: name in head)
         if attempt.stable:
             break
-        assumed = arrays.opened(entry, assumed) if arrays.wanted else attempt.grown
+        assumed = arrays.opened(entry, attempt.assumed) if arrays.wanted else attempt.grown
     if not attempt.stable or attempt.poisoned:
         # A carried value that an earlier attempt already refused is silent in later ones.
         scope.session.diagnostics += [d for d in dropped if d not in scope.session.diagnostics]

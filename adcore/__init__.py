@@ -46,16 +46,18 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        ravel,
         rule,
         value_and_grad,
         vjp,
+        zeros_like,
     )
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
     "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
-    "vjp",
+    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "rule",
+    "value_and_grad", "vjp", "zeros_like",
 })  # fmt: skip
 
 
@@ -76,5 +78,5 @@ __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
     "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse",
     "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile", "differentiable",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
+    "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "rule", "value_and_grad", "vjp", "zeros_like",
 ]  # fmt: skip

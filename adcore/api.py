@@ -33,6 +33,8 @@ from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
 from adcore.driver.rules import rule
 from adcore.runtime.arguments import refuse
+from adcore.runtime.structures import zeros_like
+from adcore.runtime.vectors import ravel
 
 if TYPE_CHECKING:
     from adcore.driver.handles.split import SplitHandle
@@ -133,6 +135,6 @@ def _mode(mode: Any) -> Mode:
 __all__ = [
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
     "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
-    "vjp",
+    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "rule",
+    "value_and_grad", "vjp", "zeros_like",
 ]  # fmt: skip

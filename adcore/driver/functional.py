@@ -99,7 +99,11 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """Outputs of `f` and their derivative along `tangents`, which are built as `primals` (None: constant)."""
+    """Outputs of `f` and their derivative along `tangents`, which are built as `primals` (None: constant).
+
+    The tangent of an object is one of its class (`ad.zeros_like`, then changed), or a dict of paths in it with what
+    moves there: `{"arm.length": 1.0}`.
+    """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         refuse("jvp(f, primals, tangents) takes a tuple of arguments and a tuple of tangents")
     if len(primals) != len(tangents):
@@ -109,7 +113,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     names, values = bind(python, primals, kwargs)
     chosen = [k for k, tangent in enumerate(tangents) if tangent is not None]
     call = Call(python, names, values, Options(), chosen)
-    found, moved = pushforward(call, tangent_leaves(call, {k: tangents[k] for k in chosen}))
+    found, moved = pushforward(call, tangent_leaves(call, [tangents[k] for k in chosen]))
     return call.returned(found), call.primal.rebuild_tangent(moved)
 
 

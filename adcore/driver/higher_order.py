@@ -97,7 +97,7 @@ class _BoundProduct(BoundDerivative):
         vectors = vector if several else (vector,)
         if len(vectors) != len(call.chosen):
             refuse(f"hvp got {len(vectors)} vectors for {len(call.chosen)} arguments")
-        self.tangents = tangent_leaves(call, dict(zip(call.chosen, vectors, strict=True)))
+        self.tangents = tangent_leaves(call, vectors)
         self.sweeper = Tangents(call, 1, higher=True)
 
     def __call__(self) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 
 from adcore.activities import Active, Activity, Const, Duplicated, Mode
 from adcore.driver.calls.annotations import add_numbers, annotate, check, has_scalars, weakened
+from adcore.driver.calls.attribute_shadows import AttributeShadows
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.run import Buffer, Run
 from adcore.driver.request import Options
@@ -58,6 +59,7 @@ class InPlaceRun(Run):
             self._check(activities)
         self.lanes = [self._shadows(activities) for activities in self._lanes()]
         self._check_memory()
+        self.assigned = AttributeShadows(self.call, self.activities)
         given = self._given()
         super().__init__(self.call, self._specialised(given), given)
 
@@ -122,7 +124,8 @@ class InPlaceRun(Run):
         """One value per parameter of the code."""
         call, lanes = self.call, [lane.values for lane in self.lanes]
         if self.mode.sweep == "reverse":
-            return [*call.values, *(lanes[0][k] for k in call.duplicated), *(1.0 for seed in self.seeds() if seed)]
+            ones = [1.0 for seed in self.seeds()[: len(call.returned_types)] if seed]
+            return [*call.values, *(lanes[0][k] for k in call.duplicated), *ones, *self.assigned.cotangents()]
         return [*call.values, *(1.0 if lane[k] is None else lane[k] for k in call.varied for lane in lanes)]
 
     def _specialised(self, given: Sequence[LeafValue]) -> Specialisation:
@@ -142,13 +145,14 @@ class InPlaceRun(Run):
                 f"{self.call.function.__name__} returns an array: there is no one derivative to propagate",
                 help="use ad.vjp, or write the result into an argument and seed its shadow",
             )
-        others = len(self.call.result_types) - len(types)
-        return (*(is_differentiable(t) for t in types), *(False,) * others)
+        return self.assigned.seeds([is_differentiable(t) for t in types])
 
     # Running it
 
     def execute(self) -> None:
         """Call the native code. Raises what the user's program raises, and says what it then leaves undone."""
+        if self.mode.sweep == "reverse":
+            self.assigned.start()
         try:
             super().execute()
         except Exception as error:
@@ -210,7 +214,9 @@ class InPlaceRun(Run):
         if self.mode.sweep == "primal":
             return value
         if self.mode.sweep == "forward":
-            found = primal.rebuild_tangent(self.call.tangents(results))
+            tangents = self.call.tangents(results)
+            self.assigned.moved(results, tangents)
+            found = primal.rebuild_tangent(tangents)
         else:
             found = self.derivatives(iter(results[count:]))
         return (found, value) if self.mode.primal else found

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from adcore.driver.calls.call import Call
+from adcore.driver.calls.targets import moved
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.arguments import refuse
 from adcore.runtime.leaves import LeafValue, arrays, flatten
 from adcore.runtime.shadows import check_structure
 from adcore.runtime.structures import DerivativeStructure
-from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg
+from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg, has_objects
 
 
 def results(call: Call) -> list[Any]:
@@ -73,14 +74,19 @@ def structured(call: Call, per_leaf: Sequence[Any]) -> tuple[Any, ...]:
     )
 
 
-def tangent_leaves(call: Call, per_argument: dict[int, Any]) -> list[LeafValue | None]:
-    """One tangent per primal leaf from those of some arguments, which are built as these are; None elsewhere."""
+def tangent_leaves(call: Call, tangents: Sequence[Any]) -> list[LeafValue | None]:
+    """One tangent per primal leaf from those of what the call is differentiated by, which are built as these are; None
+    elsewhere."""
     found: list[LeafValue | None] = [None] * len(call.kinds)
-    for position, tangent in per_argument.items():
-        arg = call.signature.args[position]
-        given = _as_floats(arg, tangent)
-        check_structure(call.names[position], arg, call.arguments[position], given)
-        for k, value in zip(call.spans[position], flatten([arg], [given]).values, strict=True):
+    for target, tangent in zip(call.targets, tangents, strict=True):
+        if target.path is None or tangent is None:
+            continue  # never read, or constant
+        part = call.parts[target.path]
+        given = _as_floats(part.arg, tangent)
+        if has_objects(part.arg) and isinstance(given, dict):
+            given = moved(target, given)
+        check_structure(target.name, part.arg, target.value, given)
+        for k, value in zip(part.span, flatten([part.arg], [given]).values, strict=True):
             found[k] = value if call.kinds[k] != "const" else None
     return found
 

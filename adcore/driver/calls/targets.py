@@ -13,7 +13,7 @@ from typing import Any
 from adcore.instances import MISSING, class_entry, code_of, instance_value, is_object
 from adcore.runtime.arguments import refuse
 from adcore.runtime.objects import LiveObjects
-from adcore.runtime.structures import SignaturePart
+from adcore.runtime.structures import SignaturePart, zeros_like
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def target_of(
         # An object may stand at several places; the signature has it where it is met first.
         path = live.path_of(value) or path
         value = _inside(name, value, step)
-        path += f".{step}" if isinstance(step, Attribute) else f"[{step!r}]"
+        path += f".{step}" if isinstance(step, AttributeStep) else f"[{step!r}]"
     path = live.path_of(value) or path
     return WrtTarget(name, path if path in known else None, value)
 
 
-class Attribute(str):
+class AttributeStep(str):
     """A step of a path: the name of an attribute (other steps are subscripts)."""
 
 
@@ -54,7 +54,7 @@ def steps_of(name: str) -> list[Any]:
     steps: list[Any] = []
     while not isinstance(node, ast.Name):
         if isinstance(node, ast.Attribute):
-            steps.append(Attribute(node.attr))
+            steps.append(AttributeStep(node.attr))
             node = node.value
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
             steps.append(node.slice.value)
@@ -64,8 +64,27 @@ def steps_of(name: str) -> list[Any]:
     return [node.id, *reversed(steps)]
 
 
+def moved(target: WrtTarget, tangent: Mapping[str, Any]) -> Any:
+    """A tangent of an object from what moves in it, by path; everything else stands still."""
+    made = zeros_like(target.value)
+    for path, change in tangent.items():
+        root, *steps = steps_of(f"{target.path}.{path}" if path[:1] != "[" else f"{target.path}{path}")
+        inside = len(steps_of(target.path or str(root))) - 1
+        *before, last = steps[inside:]
+        owner = made
+        for step in before:
+            owner = _inside(path, owner, step)
+        if _inside(path, owner, last) is None:
+            refuse(f"`{path}` is no float: it has no tangent")
+        if isinstance(last, AttributeStep):
+            object.__setattr__(owner, last, change)
+        else:
+            owner[last] = change
+    return made
+
+
 def _inside(name: str, value: Any, step: Any) -> Any:
-    if not isinstance(step, Attribute):
+    if not isinstance(step, AttributeStep):
         try:
             return value[step]
         except (LookupError, TypeError):

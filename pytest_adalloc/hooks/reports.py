@@ -34,6 +34,7 @@ class Site:
     """One place that allocates, over all calls of the window: who called which entry, how often, for how many bytes.
 
     ``phase`` is what the address table of the caller said about the code (such as "reverse sweep"), else empty.
+    ``past_slots``: the call came by no relocation slot, and the patched function saw it.
     """
 
     function: str
@@ -45,12 +46,14 @@ class Site:
     bytes: int
     phase: str = ""
     stack: tuple[StackFrame, ...] = ()
+    past_slots: bool = False
 
     def __str__(self) -> str:
         code = " in ".join(part for part in (self.symbol, self.library) if part)
         line = f", {self.file}:{self.line}" if self.file else ""
         phase = f", {self.phase}" if self.phase else ""
-        return f"{self.function} x {self.count}, {self.bytes} bytes: {code}{line}{phase}"
+        past = ", past the relocation slots" if self.past_slots else ""
+        return f"{self.function} x {self.count}, {self.bytes} bytes: {code}{line}{phase}{past}"
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,10 @@ def attribute(
     ``table`` names generated code by address, ``lines`` gives lines of Python by the key of a site.
     """
     named = AddressTable((*(table or ()), *kernel_rows()))
-    merged: dict[tuple[str, str, str, str, int, str], Site] = {}
+    merged: dict[tuple[str, str, str, str, int, str, bool], Site] = {}
     for item in raw:
         site = _site(item, named, (lines or {}).get(item.key))
-        place = (site.function, site.library, site.symbol, site.file, site.line, site.phase)
+        place = (site.function, site.library, site.symbol, site.file, site.line, site.phase, site.past_slots)
         known = merged.get(place)
         merged[place] = (
             replace(known, count=known.count + site.count, bytes=known.bytes + site.bytes) if known else site
@@ -57,7 +57,7 @@ def _site(item: RawSite, named: AddressTable, line: Line | None) -> Site:
         place, phase = (line.file, line.number), phase or line.phase
         # The outermost frame that matters to the user; no address, because Python has none.
         stack = (*stack, StackFrame(0, "", line.function, 0, *place))
-    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, phase, stack)
+    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, phase, stack, item.past_slots)
 
 
 def _frame_to_name(stack: tuple[StackFrame, ...], responsible: StackFrame) -> StackFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_adalloc.hooks.count.drivers import Driver
 from pytest_adalloc.hooks.count.window import Window, vouched_window
-from pytest_adalloc.hooks.entries import ENTRIES
+from pytest_adalloc.hooks.entries import EVERY
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import WindowPlan
 from pytest_adalloc.hooks.reports import Witness
@@ -17,7 +17,7 @@ FEW = 8  # calls, where every call costs hits
 
 def cross_check(hooks: Hooks, driver: Driver, window: Window, plan: WindowPlan, calls: int) -> tuple[Witness, ...]:
     """Every witness; the breakpoints watch up to so many further calls, and are left out for 0."""
-    first: tuple[Witness, ...] = (slots_witness(hooks),)
+    first: tuple[Witness, ...] = (window.entries_witness(plan.scope, plan["done"]), slots_witness(hooks))
     if hooks.mirror:
         first = (*first, preloaded.cross_check(window.evidence(plan.scope)))
     around = hooks.nested and plan.scope == "process"
@@ -26,12 +26,14 @@ def cross_check(hooks: Hooks, driver: Driver, window: Window, plan: WindowPlan, 
         # The processor watches one thread: the outer recording would miss what the others do meanwhile.
         reason = "a recording of the whole process is open around it" if around and calls else reason
         return (*first, Witness(NAME, "not asked", reason))
+    if hooks.entry_points.complete:
+        calls = min(calls, FEW)  # a second opinion on what every call has shown already
     return (*first, breakpoints_witness(hooks, driver, calls, _busiest(window, plan)))
 
 
 def _busiest(window: Window, plan: WindowPlan) -> int:
     """Requests of the busiest call; the interpreter's own are known for all calls together."""
-    everybody = sum(site.count for site in window.raw() if ENTRIES[site.entry].counts)
+    everybody = sum(site.count for site in window.raw() if EVERY[site.entry].counts)
     return max(max(map(int, plan.counts)), -(-everybody // max(plan["done"], 1)))
 
 

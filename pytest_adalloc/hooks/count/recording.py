@@ -32,7 +32,8 @@ from pytest_adalloc.hooks.reports import AllocationReport, Scope, StackFrame, Wi
 from pytest_adalloc.hooks.witness import preloaded
 from pytest_adalloc.hooks.witness.breakpoints import NAME, Breakpoints, watched
 
-CAME_OR_WENT = "libraries were loaded or unloaded inside the block; calls out of new ones were not watched"
+CAME_OR_WENT = "libraries were loaded or unloaded inside the block"
+NEW_CALLS, NEW_ALLOCATORS = "calls out of new ones were not watched", "allocators that came with them were not watched"
 
 
 class Recording:
@@ -195,6 +196,7 @@ class _Block:
         window = Window(hooks, self.before, Snapshot.take(hooks), self.table)
         spots = blind_spots(hooks, window.after)
         witnesses, evidence = _slots(hooks, plan), window.evidence(plan.scope)
+        witnesses.insert(0, window.entries_witness(plan.scope, 0))
         if self.breakpoints is None:
             witnesses.append(Witness(NAME, "not asked", "left out on request"))
         else:
@@ -202,7 +204,9 @@ class _Block:
             spots = (*spots, *self.breakpoints.unwatched(hooks))
         if hooks.mirror:
             witnesses.append(preloaded.cross_check(evidence))
-        spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
+        if not hooks.slots.unchanged():
+            unseen = NEW_ALLOCATORS if hooks.entry_points.complete else NEW_CALLS
+            spots = (*spots, f"{CAME_OR_WENT}; {unseen}")
         return AllocationReport(
             (plan.counts[0],),
             (plan.sizes[0],),

@@ -48,6 +48,7 @@ def test_a_call_with_very_many_allocations_ends_soon(processor: None, paths: Any
     assert told(report).state == "unavailable"
 
 
+@pytest.mark.usefixtures("without_entries")
 @pytest.mark.parametrize("hidden", [True, False])
 def test_a_breakpoint_switches_itself_off(
     processor: None, paths: Any, monkeypatch: pytest.MonkeyPatch, hidden: bool

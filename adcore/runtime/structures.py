@@ -117,6 +117,9 @@ class DerivativeStructure:
         if id(value) in self._made:
             return self._made[id(value)]
         made = self._note(value, object.__new__(arg.cls))
+        for name in instance_names(value):
+            # In the object's own order, whatever is read first.
+            object.__setattr__(made, name, None)
         self._open.append((made, value, frozenset(name for name, _ in arg.fields)))
         for name, _ in arg.fields:
             own = instance_value(value, name)

@@ -17,6 +17,7 @@ import adcore as ad
 from pytest_adalloc.checks.arguments import Moved, Point, Replica, Vector, bounds, walk
 from pytest_adalloc.checks.diagnostics import diagnostic
 from pytest_adalloc.checks.evaluation import Outcome, Weights
+from pytest_adalloc.checks.instances import is_instance
 from pytest_adalloc.checks.later import Later
 from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
 from pytest_adalloc.hooks.reports import Scope
@@ -314,6 +315,8 @@ def _is_active(argument: Any, leaves: Sequence[Any]) -> bool:
 
 def _mutable(shadow: Any) -> Any:
     """Lists for tuples, since derivatives of the numbers inside are put into the shadow."""
+    if is_instance(argument):
+        return False
     if type(shadow) is tuple or isinstance(shadow, list):
         return [_mutable(item) for item in shadow]
     return shadow

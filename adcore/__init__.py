@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ForwardWithPrimal,
         Handle,
         Mode,
+        NoReference,
         Primal,
         Reverse,
         ReverseSplit,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         jacobian,
         jvp,
         ravel,
+        reference,
         rule,
         value_and_grad,
         vjp,
@@ -55,9 +57,9 @@ if TYPE_CHECKING:
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "rule",
-    "value_and_grad", "vjp", "zeros_like",
+    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal",
+    "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel",
+    "reference", "rule", "value_and_grad", "vjp", "zeros_like",
 })  # fmt: skip
 
 
@@ -76,7 +78,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
-    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse",
-    "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile", "differentiable",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "rule", "value_and_grad", "vjp", "zeros_like",
+    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal",
+    "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "reference", "rule", "value_and_grad",
+    "vjp", "zeros_like",
 ]  # fmt: skip

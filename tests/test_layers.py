@@ -30,6 +30,7 @@ LAYERS: dict[str, set[str]] = {
     "analysis": {"machine_model", "ops", "ir", "source", "errors"},
     "transform": {"machine_model", "analysis", "ops", "ir", "source", "errors"},
     "lower": {"machine_model", "abi", "ops", "ir", "source", "errors"},
+    "jets": {"ops", "ir"},
     "runtime": {"abi", "captures", "instances", "signature", "ir.types", "source", "errors"},
     "library": set(),
 }

@@ -54,6 +54,7 @@ class LLVMEmitter:
         self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""
+        self.vector_calls = 0  # calls that have a vector variant, whose last bits may differ
         self._leaving: dict[tuple[object, ...], str] = {}
         self.held: list[str] = []
         """Memory of malloc that is held at this point: whatever leaves the kernel gives it back."""
@@ -73,6 +74,7 @@ class LLVMEmitter:
             vector = f"<{variant.lanes} x {ty}>"
             self.module.function(f"declare {vector} @{variant.symbol}({', '.join([vector] * len(operands))})")
             self.module.kept_symbols[variant.symbol] = None
+        self.vector_calls += bool(variants)
         mappings = ",".join(v.mapping for v in variants)
         extra = f' "vector-function-abi-variant"="{mappings}"' if mappings else ""
         attributes = self.module.attributes(PURE_CALL + extra)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,17 +18,20 @@ from typing import Any
 import numpy as np
 
 from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.arguments import Point, names_of
+from pytest_adalloc.checks.arguments import Point, Vector, names_of
+from pytest_adalloc.checks.comparison import EDGE, Comparison
 from pytest_adalloc.checks.counting import count_calls, hold_to_limits
 from pytest_adalloc.checks.determinism import require_determinism, require_still_the_same
-from pytest_adalloc.checks.differences.comparison import Comparison, compare
+from pytest_adalloc.checks.differences.comparison import compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
 from pytest_adalloc.checks.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
+from pytest_adalloc.checks.exact.judging import compare_exactly
+from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.foreign import ForeignGradient
 from pytest_adalloc.checks.grad_report import GradReport
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
-from pytest_adalloc.checks.primal import compare_primal
+from pytest_adalloc.checks.primal import POINTS, allowed_difference, compare_primal, reads_otherwise
 from pytest_adalloc.checks.side_effects import require_no_side_effects
 from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
@@ -78,18 +82,23 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
     subject.derive(outcome, weights)
     if grad is None:
         trial.learn_storage(subject.storage)
+    domain = DomainBounds.of(options.domain, about.point)
+    exact = _exact(trial, plain, evaluator, domain, outcome, took)
     how = ""
     if subject.primal is not None:
         native = Evaluator(subject.primal, about.point, weights)
-        if took > SLOW:
+        if took > SLOW and exact is None:
             evaluator, how = native, f"; sampled with the compiled primal: a call of plain Python takes {took:.2g} s"
-        compare_primal(trial, outcome, native.outcome(), evaluator)
+        allowed, trial.noise = _allowed(exact, evaluator, domain, options.seed or 0)
+        compare_primal(trial, outcome, native.outcome(), allowed)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
     trial.about = replace(trial.about, coarse=subject.coarse)
-    _compare_gradient(trial, evaluator, how)
+    found = _compare_gradient(trial, evaluator, domain, exact, how)
     if evaluator.calls and evaluator.call is plain:
         require_still_the_same(about, evaluator, outcome)
+    if found.verdict != "passed":
+        raise Unmet(found.verdict, diagnostics.of_comparison(trial.about, found))
     if grad is None:
         compare_modes(trial, subject)
     else:
@@ -147,24 +156,91 @@ def _weights(trial: Trial, outcome: Outcome) -> Weights:
     return weights
 
 
-def _compare_gradient(trial: Trial, evaluator: Evaluator, how: str) -> None:
+Exact = tuple[PointReference, ProgramSlopes]
+
+
+def _exact(
+    trial: Trial, plain: Callable[..., Any], evaluator: Evaluator, domain: DomainBounds, outcome: Outcome, took: float
+) -> Exact | None:
+    """The exact slopes of the function, where the compiler can read it, and its reading is the function.
+
+    Raises Unmet where a gradient of the compiler's own is checked, and it reads something else than Python does.
+    """
+    about, seed = trial.about, trial.options.seed or 0
+    reference = PointReference.of(plain, about.point, evaluator.weights)
+    slopes = reference.slopes(seed) if reference is not None else None
+    if reference is None or slopes is None or not math.isfinite(slopes.value):
+        return None
+    value = evaluator.at(about.point.vector) if outcome.value is None else outcome.value
+    points = POINTS if took < SLOW else 1
+    other = reads_otherwise(evaluator, reference, value, domain, seed, points)
+    if other is None:
+        return reference, slopes
+    if about.foreign:
+        return None
+    vector, python, read = other
+    where = "" if np.array_equal(vector, about.point.vector) else f" at ({_some(vector)})"
+    text = diagnostics.primal_differs(about, f"the value{where}", f"{python:.17g}", f"{read:.17g}")
+    raise Unmet("primal differs from Python", text)
+
+
+def _some(vector: Vector) -> str:
+    shown = ", ".join(f"{x:.17g}" for x in vector[:4])
+    return shown + (", ..." if len(vector) > 4 else "")
+
+
+def _allowed(exact: Exact | None, evaluator: Evaluator, domain: DomainBounds, seed: int) -> tuple[float, float]:
+    """How far the values of Python and of compiled code may be apart at the point, and the noise in them."""
+    if exact is not None:
+        reference, slopes = exact
+        known = reference.value(reference.vector, seed)
+        if known is not None:
+            return 16.0 * known[1] + 1e3 * reference.roundoff * abs(slopes.value), known[1]
+    return allowed_difference(evaluator, domain)
+
+
+def _compare_gradient(
+    trial: Trial, evaluator: Evaluator, domain: DomainBounds, exact: Exact | None, how: str
+) -> Comparison:
     options, about = trial.options, trial.about
-    found = compare(
-        evaluator,
-        trial.gradient,
-        tolerance=Tolerance(options.rtol, options.atol),
-        domain=DomainBounds.of(options.domain, about.point),
-        seed=options.seed or 0,
-        tick=lambda done, total: trial.progress("finite differences", done, total),
-    )
+    tolerance = Tolerance(options.rtol, options.atol)
+    found = None
+    if exact is not None:
+        found = compare_exactly(*exact, about.point, trial.gradient, tolerance, domain)
+    if found is None:
+        found = compare(
+            evaluator,
+            trial.gradient,
+            tolerance=tolerance,
+            domain=domain,
+            seed=options.seed or 0,
+            tick=lambda done, total: trial.progress("finite differences", done, total),
+        )
+    if found.kind == EDGE and found.exact:
+        found = replace(found, trouble=_trouble(evaluator, found) or found.trouble)
     trial.noise = max(trial.noise, found.noise)
+    drowned = tuple(about.point.spelled(k) for k in found.drowned)
     trial.learn(max_error=found.max_error, worst=found.worst(about.point), differences=_reference(found) + how)
-    if found.verdict != "passed":
-        raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
+    trial.learn(digits=found.digits, drowned=drowned)
+    return found
+
+
+def _trouble(evaluator: Evaluator, found: Comparison) -> str:
+    """What Python says beside an edge, on the side without a value."""
+    size = max(abs(float(evaluator.point.vector[found.component])), 2.0**-10)
+    step = math.copysign(2.0**-20 * size, -1.0 if math.isnan(found.left) else 1.0)
+    evaluator.trouble = ""
+    evaluator.along(found.component, step)
+    return evaluator.trouble
 
 
 def _reference(found: Comparison) -> str:
-    return f"{found.how}, rounding noise {found.noise:.1e}"
+    if not found.exact:
+        return f"finite differences of {found.how}, rounding noise {found.noise:.1e}"
+    if found.digits is None:
+        return found.how
+    left = f"; rounding of the program leaves {found.leaves}" if found.leaves is not None else ""
+    return f"{found.how}; agrees to {found.digits} digits{left}"
 
 
 def name_of(f: Callable[..., Any]) -> str:

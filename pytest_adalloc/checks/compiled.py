@@ -310,13 +310,12 @@ def _shadows(point: Point) -> Replica:
 
 
 def _is_active(argument: Any, leaves: Sequence[Any]) -> bool:
-    return not isinstance(argument, list) and all(leaf.shape is None for leaf in leaves)
+    mutable = isinstance(argument, list) or is_instance(argument)
+    return not mutable and all(leaf.shape is None for leaf in leaves)
 
 
 def _mutable(shadow: Any) -> Any:
     """Lists for tuples, since derivatives of the numbers inside are put into the shadow."""
-    if is_instance(argument):
-        return False
     if type(shadow) is tuple or isinstance(shadow, list):
         return [_mutable(item) for item in shadow]
     return shadow

@@ -67,7 +67,7 @@ def test_a_run_passes_fails_and_tells(session: Session) -> None:
     result.stdout.fnmatch_lines(
         [
             "E *CheckFailed: gradient wrong: d squares / d x[[]2]",
-            "E *expected 6 (finite differences, +- *",
+            "E *expected 6 (exact slope, +- *",
             "E *got      6.0006 (the gradient that was passed in, off by 1.0e-04 of it)",
             "E *test_it.py:6",
             "E *def squares(x):",
@@ -129,7 +129,7 @@ def test_ini_options_and_flags(session: Session, pytester: pytest.Pytester) -> N
     pytester.makeini("[pytest]\nadalloc = warn\nadalloc_calls = 7\nadalloc_json = out/ini.json\nadalloc_explain = true")
     result = session(CASES, "-k", "test_right or test_wrong_plain")
     result.assert_outcomes(passed=2, deselected=4, warnings=1)
-    result.stdout.fnmatch_lines(["*0 allocations in 7 calls*", "*finite differences: all 3 components*"])
+    result.stdout.fnmatch_lines(["*0 allocations in 7 calls*", "*compared with: exact slopes of all 3 components*"])
     assert (pytester.path / "out/ini.json").exists()
     session(CASES, "--adalloc=strict", "--adalloc-calls=3").assert_outcomes(passed=2, failed=4)
 

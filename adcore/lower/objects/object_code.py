@@ -87,7 +87,7 @@ def optimised(text: str, options: EmitOptions) -> Any:
     """The LLVM module of `text` after the standard pipeline, under the switches of whoever calls."""
     binding, machine = _llvm(), target_machine(options)
     module = binding.parse_assembly(text)
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    module.triple, module.data_layout = _layout(options)
     module.verify()
     tuning = binding.create_pipeline_tuning_options(speed_level=options.level)
     # Superword vectorisation costs up to ten times the rest of the pipeline and gained nothing on the kernels measured.
@@ -142,6 +142,13 @@ def host() -> tuple[str, str]:
     """CPU name and feature string of this machine."""
     binding = _llvm()
     return str(binding.get_host_cpu_name()), str(binding.get_host_cpu_features().flatten())
+
+
+@lru_cache(maxsize=8)
+def _layout(options: EmitOptions) -> tuple[str, str]:
+    """The triple of the target machine for `options`, and how it lays out data."""
+    machine = target_machine(options)
+    return str(machine.triple), str(machine.target_data)
 
 
 @lru_cache(maxsize=8)

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
+
 FloatArray = NDArray[np.float64]
 Sample = Callable[[int, float], float]
 """`sample(direction, step)`: the function's value `step` along a direction; NaN where it has none."""
@@ -27,8 +29,6 @@ NOISE_POINTS = 9
 _CENTRAL = tuple(4.0**j for j in range(1, LEVELS))  # errors in h^2, h^4, ...
 _ONE_SIDED = tuple(2.0**j for j in range(1, LEVELS))  # h, h^2, ...
 _JUMP = tuple(2.0 ** (2 * j - 1) for j in range(1, LEVELS))  # h, h^3, ...
-
-SMOOTH, KINK, JUMP, CUSP, EDGE, UNDEFINED = "smooth", "kink", "jump", "cusp", "edge", "undefined"
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,10 @@ def _tile(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstra
     result = allocate(scope, [times(scope, n, r) for n, r in zip(own, repeats, strict=True)], part.element)
 
     def copy(index: list[Value]) -> None:
-        turns, inner = index[:rank], index[rank:]
+        tiles, inner = index[:rank], index[rank:]
         there = []
-        for turn, k, length in zip(turns, inner, own, strict=True):
-            before = scope.emit("mul", turn, materialise(scope, length, I64), exact=True)
+        for tile, k, length in zip(tiles, inner, own, strict=True):
+            before = scope.emit("mul", tile, materialise(scope, length, I64), exact=True)
             there.append(scope.emit("add", before, k, exact=True))
         store(scope, node, source.at(inner[rank - source.rank :]), result, there)
 
@@ -126,10 +126,10 @@ def _repeat(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abst
     result, own = allocate(scope, shape, part.element), part
 
     def copy(index: list[Value]) -> None:
-        *inner, turn = index
+        *inner, number = index
         first = scope.emit("mul", inner[axes[0]], materialise(scope, repeats, I64), exact=True)
         there = list(inner)
-        there[axes[0]] = scope.emit("add", first, turn, exact=True)
+        there[axes[0]] = scope.emit("add", first, number, exact=True)
         store(scope, node, own.at(inner), result, there)
 
     nest(scope, [*part.shape, repeats], copy)

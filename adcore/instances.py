@@ -80,6 +80,11 @@ def instance_value(value: Any, name: str) -> Any:
         return MISSING
 
 
+def is_slot(cls: type, name: str) -> bool:
+    """Whether `name` is in the `__slots__` of a class."""
+    return isinstance(class_entry(cls, name), types.MemberDescriptorType)
+
+
 def made_up(cls: type, *names: str) -> str | None:
     """The first of these special methods that the class defines itself, instead of leaving it to `object`."""
     standard = {name: vars(object).get(name) for name in names}

@@ -14,6 +14,7 @@ from adcore.driver.calls.copies import kept
 from adcore.driver.calls.sweeps import pullback, pushforward, results, structured, tangent_leaves
 from adcore.driver.calls.wrt import Wrt, at
 from adcore.driver.fast_path import Answer, Served, kinds_of, remember, served
+from adcore.driver.object_fast_path import ObjectFastPath, object_fast_path
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar, Type
@@ -26,9 +27,16 @@ def value_and_grad(
     """A function that returns `(value, gradient)` of the scalar function `f`; see `grad`."""
     options = Options(workspace, fastmath, boundscheck)
     known: Served | None = None
+    objects: tuple[ObjectFastPath, tuple[Any, ...]] | None = None
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        nonlocal known
+        nonlocal known, objects
+        if objects is not None and not kwargs:
+            quick, given = objects
+            answer = quick((*given, *args))
+            if answer is not None:
+                value, found = answer
+                return value, found if isinstance(wrt, tuple) else found[0]
         if known is None:
             python, _, _, taken = called(f, (), {})
             # What a method or a partial adds is looked at at each call.
@@ -40,10 +48,22 @@ def value_and_grad(
             call = at(f, args, kwargs, wrt, options)
             answer = _general(call)
             remember(known, kinds if len(args) == len(call.arguments) else None, call, options)
+            objects = _with_objects(f, args, kwargs, call, options)
         value, found = answer
         return value, found if isinstance(wrt, tuple) else found[0]
 
     return _named(value_and_gradient, f, "value and gradient")
+
+
+def _with_objects(
+    f: Any, args: Sequence[Any], kwargs: dict[str, Any], call: Call, options: Options
+) -> tuple[ObjectFastPath, tuple[Any, ...]] | None:
+    """What serves later calls with objects like these, and the arguments that a bound method adds to them."""
+    if kwargs or isinstance(f, functools.partial):
+        return None
+    _, given, _, taken = called(f, args, {})
+    made = object_fast_path(call, options) if len(given) == len(call.arguments) else None
+    return None if made is None else (made, given[:taken])
 
 
 def _general(call: Call) -> Answer:

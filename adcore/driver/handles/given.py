@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from adcore.activities import Active, Activity, BatchDuplicated, Duplicated
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.runtime.arguments import refuse
-from adcore.signature import ArgType, ArrayArg, ScalarArg
+from adcore.signature import ArgType, ArrayArg, ObjectArg, SameArg, ScalarArg, StaticArg
 
 Order = list[tuple[int, str, int | None]]
 """For each plain argument the parameter it fills, its kind, and for a shadow its primal's parameter."""
@@ -65,15 +65,18 @@ def _converted(given: Any, compiled: Activity) -> Any:
     return copied
 
 
-def native_order(run: InPlaceRun) -> Order | None:
-    """How the native wrapper takes plain arguments; None where it can't."""
+def native_order(run: InPlaceRun, flat: bool = False) -> Order | None:
+    """How the native wrapper takes plain arguments; None where it can't. `flat`: leaves in the place of objects."""
     call = run.call
     plain = type(run) is InPlaceRun and run.is_native
-    if not plain or len(call.values) != len(call.signature.args):
+    pairs = list(zip(call.signature.args, run.activities, strict=True))
+    if flat:
+        pairs = [(leaf, activity) for arg, activity in pairs for leaf in _leaves_of(arg)]
+    if not plain or len(call.values) != len(pairs):
         return None
     count = shadow = len(call.values)
     order: Order = []
-    for k, (arg, activity) in enumerate(zip(call.signature.args, run.activities, strict=True)):
+    for k, (arg, activity) in enumerate(pairs):
         kind = _wrapper_kind(arg)
         if kind is None:
             return None
@@ -86,6 +89,15 @@ def native_order(run: InPlaceRun) -> Order | None:
         if varied:
             shadow += 1
     return order if count else None
+
+
+def _leaves_of(arg: ArgType) -> Iterator[ArgType]:
+    """The kinds of what an object holds; other kinds as they are."""
+    if isinstance(arg, ObjectArg):
+        for _, field in arg.fields:
+            yield from _leaves_of(field)
+    elif not isinstance(arg, (StaticArg, SameArg)):
+        yield arg
 
 
 def _wrapper_kind(arg: ArgType) -> str | None:

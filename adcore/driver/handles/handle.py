@@ -34,6 +34,8 @@ class Handle(native.NativeCallable):
     when it was compiled; arrays from outside are looked up at each call.
     """
 
+    _flat = False
+
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
@@ -48,7 +50,7 @@ class Handle(native.NativeCallable):
             self.__wrapped__ = function
         else:
             self.__adcore_derivative__ = "compiled derivative"
-        order = native_order(self._run)
+        order = native_order(self._run, self._flat)
         if native.supported() and order is not None:
             self._go_native(order)
 

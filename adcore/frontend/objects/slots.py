@@ -26,7 +26,7 @@ from adcore.frontend.values.abstract import (
     UnreadAttribute,
 )
 from adcore.frontend.values.numbers import materialise
-from adcore.instances import MISSING, class_entry, instance_names, instance_value, made_up
+from adcore.instances import MISSING, class_entry, instance_names, instance_value, is_slot, made_up
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL
 from adcore.signature import ABSENT, ArgType, Leaf, ObjectArg, Opaque, SameArg, ScalarArg, StaticArg, leaves
@@ -207,11 +207,6 @@ def read_slot(scope: FunctionScope, node: ast.AST, owner: ObjectRef, name: str) 
     return value
 
 
-def is_slot(cls: type, name: str) -> bool:
-    """Whether `name` is in the class's `__slots__`."""
-    return isinstance(class_entry(cls, name), types.MemberDescriptorType)
-
-
 def _depends_on_absence(scope: FunctionScope, owner: ObjectRef, name: str) -> None:
     """A later attribute of this name would hide what the class holds."""
     instances = scope.session.instances
@@ -283,6 +278,6 @@ def _may_hold(cls: type, name: str) -> bool:
 
 
 __all__ = [
-    "argument_object", "cache_name", "cached", "is_cache", "is_slot", "new_object", "outside_object", "parameter",
+    "argument_object", "cache_name", "cached", "is_cache", "new_object", "outside_object", "parameter",
     "put", "read_slot", "stored_names", "write_slot",
 ]  # fmt: skip

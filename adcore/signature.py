@@ -11,6 +11,7 @@ leaves, the frontend gives each leaf one IR parameter. Leaves come in depth-firs
 - named tuple, dataclass instance: RecordArg, the leaves of the fields, in order.
 - instance of a class: ObjectArg, the leaves of those attributes that the program reads, in order.
 - object or array that was met before, as an attribute: SameArg, no leaf: it has those of the first one.
+- dict: DictArg, the leaves of the values, in order.
 - None, str, function, module, ...: StaticArg, no leaf: its value is part of the signature.
 """
 
@@ -87,6 +88,14 @@ class SameArg:
     path: str
 
 
+@dataclass(frozen=True)
+class DictArg:
+    """A dict, by key."""
+
+    keys: tuple[Any, ...]
+    items: tuple[ArgType, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class StaticArg:
     """A value that the program is specialised on. Equal are values of one type that are equal (1 is not True)."""
@@ -129,7 +138,7 @@ class Opaque:
     help: str = ""
 
 
-ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | ObjectArg | SameArg | StaticArg
+ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | DictArg | ObjectArg | SameArg | StaticArg
 
 
 class LiveAttributes(Protocol):
@@ -200,6 +209,9 @@ def leaves(arg: ArgType, path: str) -> Iterator[Leaf]:
     elif isinstance(arg, (RecordArg, ObjectArg)):
         for name, field in arg.fields:
             yield from leaves(field, f"{path}.{name}")
+    elif isinstance(arg, DictArg):
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            yield from leaves(item, f"{path}[{key!r}]")
 
 
 def lifted(type_: Type) -> Type:
@@ -213,8 +225,8 @@ def lifted(type_: Type) -> Type:
 
 def has_objects(arg: ArgType) -> bool:
     """Whether there are objects in the argument, whose attributes are found while compiling."""
-    if isinstance(arg, (SequenceArg, RecordArg)):
-        inside = arg.items if isinstance(arg, SequenceArg) else tuple(field for _, field in arg.fields)
+    if isinstance(arg, (SequenceArg, DictArg, RecordArg)):
+        inside = tuple(field for _, field in arg.fields) if isinstance(arg, RecordArg) else arg.items
         return any(map(has_objects, inside))
     return isinstance(arg, ObjectArg)
 
@@ -223,7 +235,7 @@ def same_as(arg: ArgType) -> Iterator[str]:
     """The paths that the argument's parts are the same as."""
     if isinstance(arg, SameArg):
         yield arg.path
-    elif isinstance(arg, SequenceArg):
+    elif isinstance(arg, (SequenceArg, DictArg)):
         for item in arg.items:
             yield from same_as(item)
     elif isinstance(arg, (RecordArg, ObjectArg)):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from adcore.activities import Active, Activity, Const, Duplicated, ReverseWithPrimal
+from adcore.captures import quick_look, unwrap
 from adcore.driver.calls.call import Call
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
@@ -67,12 +68,18 @@ class FastPath:
         actives = [k for k in sorted(chosen) if not is_array[k]]
         # Where the derivative of each chosen argument is: position among the shadows, or among the numbers returned.
         self._found = [(is_array[k], (self._shadowed if is_array[k] else actives).index(k)) for k in chosen]
-        self._bakes = bool(primal.interface.captures)
+        self._function = unwrap(native.function)
+        self._code = getattr(self._function, "__code__", None)
+        self._is_current = quick_look(primal.interface.captures) if primal.interface.captures else None
 
     @property
     def is_stale(self) -> bool:
         """Whether something that was baked in has changed since."""
-        return self._generation != generation() or (self._bakes and not self._primal.is_current())
+        return (
+            self._generation != generation()
+            or getattr(self._function, "__code__", None) is not self._code
+            or (self._is_current is not None and not self._is_current())
+        )
 
     def __call__(self, args: Sequence[Any]) -> Answer | None:
         """Value and gradients; None where this call needs the general path."""

@@ -196,7 +196,7 @@ def object_fast_path(call: Call, options: Options) -> ObjectFastPath | None:
             return None
         annotated[plain[target.name]] = Duplicated(value, np.zeros_like(value)) if array else Active(value)
     native = FlatHandle(ReverseWithPrimal, call.function, annotated, {}, options)
-    order = native_order(native._run, flat=True)
+    order = native_order(native._run, frozenset(), flat=True)
     return ObjectFastPath(native, call, extract, order) if native.is_attached and order is not None else None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adcore.captures import unwrap
 from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
@@ -146,19 +147,25 @@ def primal_of(
     """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
 
     Raises CompileError."""
-    key = (function, signature, options, id(options.ops), generation())
+    key = _key(function, signature, options)
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
     # The function itself is the same under every workspace; each specialisation knows what it was compiled for.
-    plain = _primals.get((function, signature, replace(options, workspace="auto"), id(options.ops), generation()))
+    plain = _primals.get(_key(function, signature, replace(options, workspace="auto")))
     if plain is not None and plain.is_current():
         _primals[key] = replace(plain, options=options)
         return _primals[key]
     origin = Compilation(function, signature, options, live)
     primal = PrimalSpecialisation(origin, options, origin.interface())
-    _keep((function, origin.signature, options, id(options.ops), generation()), primal)
+    _keep(_key(function, origin.signature, options), primal)
     return primal
+
+
+def _key(function: Callable[..., Any], signature: Signature, options: Options) -> tuple[Any, ...]:
+    # Reloading puts other code into the same function.
+    code = getattr(unwrap(function), "__code__", None)
+    return (function, code, signature, options, id(options.ops), generation())
 
 
 def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
@@ -191,7 +198,7 @@ def primal_for(
     known = _reads_of(function, coarse, options)
     for read in known:
         described, live = described_call(names, values, read)
-        found = _primals.get((function, weaken(described), options, id(options.ops), generation()))
+        found = _primals.get(_key(function, weaken(described), options))
         if found is not None and found.is_current():
             return found, live
     _, asked = described_call(names, values)

@@ -24,6 +24,7 @@ from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand, inline
 from adcore.transform.canonical.range_folding import fold_ranges
+from adcore.transform.canonical.running_choices import untie_running_choices
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import Derivative
@@ -63,7 +64,8 @@ def simplified(request: Request, inlined: Function) -> Function:
     function = inlined if request.boundscheck else without_index_checks(inlined)
     function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
-    function = simplify(simplify_checks(fold_ranges(function, request.ops), request.ops), request.ops)
+    function = simplify_checks(fold_ranges(function, request.ops), request.ops)
+    function = simplify(untie_running_choices(function, request.ops), request.ops)
     return verify(function, request.ops)
 
 
@@ -75,7 +77,7 @@ def fused(request: Request, simplified: Function) -> Function:
 
 def gradient(request: Request, derived: Derivative) -> Function:
     """The derivative without calls, simplified and made fast."""
-    function = lower_attach(expand(derived.function, everything=True))
+    function = lower_attach(expand(derived.function, everything=True), request.ops)
     return verify(improve(function, request.ops, request.aliases), request.ops)
 
 

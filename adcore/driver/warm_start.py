@@ -23,13 +23,13 @@ from adcore.captures import Capture
 from adcore.driver.interface import Interface
 from adcore.driver.request import Options
 from adcore.driver.rules import generation
+from adcore.loaded_code import says_the_same
 from adcore.runtime.cache import disk
 from adcore.runtime.cache.entries import NotPlain, packed, packed_code, unpacked, unpacked_code
 from adcore.runtime.cache.identity import Reached, Unstable, reach
-from adcore.runtime.cache.source_text import says_the_same
 from adcore.runtime.leaves import LeafValue
 from adcore.runtime.native_code import NativeCode
-from adcore.signature import ArgType, RecordArg, SequenceArg, Signature, StaticArg, UniformArg, has_objects
+from adcore.signature import ArgType, DictArg, RecordArg, SequenceArg, Signature, StaticArg, UniformArg, has_objects
 
 WarmKey = tuple[Any, ...]
 
@@ -96,7 +96,7 @@ class Door:
     def _capture(self, path: str, place: Any, arg: Any) -> Capture:
         """A variable as it is now, which is as it was when the entry was made."""
         fetch = self._reached.fetcher(place)
-        return Capture(path, fetch, None if arg is not None else fetch(), arg)
+        return Capture(path, fetch, None if arg is not None else fetch(), arg, probe=self._reached.probe(place))
 
     def keep_interface(self, made: Interface) -> None:
         self._closed = not self._reached.covers(made.captures)
@@ -161,6 +161,8 @@ def _described(arg: ArgType) -> Any:
         return ("record", [(name, _described(field)) for name, field in arg.fields])
     if isinstance(arg, SequenceArg):
         return (arg.kind, [_described(item) for item in arg.items])
+    if isinstance(arg, DictArg):
+        return ("dict", len(arg.keys), [_described(item) for item in arg.items])
     if isinstance(arg, UniformArg):
         return ("uniform", arg.kind, _described(arg.item))
     return arg
@@ -175,6 +177,10 @@ def _statics(arg: ArgType) -> Iterator[Any]:
         for _, field in arg.fields:
             yield from _statics(field)
     elif isinstance(arg, SequenceArg):
+        for item in arg.items:
+            yield from _statics(item)
+    elif isinstance(arg, DictArg):
+        yield from arg.keys
         for item in arg.items:
             yield from _statics(item)
     elif isinstance(arg, UniformArg):

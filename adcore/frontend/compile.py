@@ -21,7 +21,9 @@ from adcore.frontend.session import Session, State, Syntax, open_scope
 from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import (
     Abstract,
+    Items,
 )
+from adcore.frontend.values.dicts import new_dict
 from adcore.frontend.values.sequences import from_leaves
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
@@ -126,17 +128,10 @@ class _Compilation:
         """Parameters of the function: what the signature gives, defaults for the rest."""
         a = self.source.node.args
         own = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
-        if a.vararg or a.kwarg:
-            star = a.vararg or a.kwarg
-            assert star is not None
-            raise refuse(
-                "a function with `*` or `**` parameters can't be compiled on its own",
-                "name the parameters",
-                span=self.source.span(star),
-            )
-        unknown = [name for name in self.signature.names if name not in own]
-        if unknown:
-            raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
+        if a.kwarg is None:
+            unknown = [name for name in self.signature.names if name not in own and "[" not in name]
+            if unknown:
+                raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
         leaves = self.signature.leaves()
         given = [parameter(self.scope, leaf) for leaf in leaves]
         values = [value for value, _, _ in given]
@@ -151,10 +146,28 @@ class _Compilation:
                 bound[name] = from_leaves(self.scope, arg, iterable)
                 if not isinstance(arg, (ScalarArg, StaticArg, ObjectArg)):
                     self.session.instances.note(bound[name], name)
-        self.scope.state.locals.update({**defaults_of(self.source.function), **bound})
+            bound = self._collected(bound)
+            for name, default in defaults_of(self.scope, self.source.node, self.source.function).items():
+                if name not in bound:
+                    bound[name] = default()
+        self.scope.state.locals.update(bound)
         missing = [name for name in own if name not in self.scope.state.locals]
         if missing:
             raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
+
+    def _collected(self, bound: dict[str, Abstract]) -> dict[str, Abstract]:
+        """The arguments of parameters; what has none goes into those with stars."""
+        a = self.source.node.args
+        named = {arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)}
+        found = {name: value for name, value in bound.items() if name in named}
+        if a.vararg is not None:
+            # Named `rest[0]`, `rest[1]` and so on, in order.
+            own = f"{a.vararg.arg}["
+            found[a.vararg.arg] = Items(tuple(value for name, value in bound.items() if name.startswith(own)))
+        if a.kwarg is not None:
+            options = {k: value for k, value in bound.items() if k not in named and "[" not in k}
+            found[a.kwarg.arg] = new_dict(self.scope, options)
+        return found
 
     def _custom(self, rule: Rule) -> Abstract:
         return call_custom(self.scope, self.source.node, rule, (), dict(self.scope.state.locals))

@@ -14,6 +14,7 @@ from adcore.ir.core import Value
 from adcore.signature import (
     ABSENT,
     ArgType,
+    DictArg,
     Leaf,
     LiveAttributes,
     ObjectArg,
@@ -83,7 +84,7 @@ class Instances:
         if isinstance(arg, ObjectArg):
             known = self.fields.get(arg.path, {})
             return replace(arg, fields=tuple((name, self.refined(part)) for name, part in known.items()))
-        if isinstance(arg, SequenceArg):
+        if isinstance(arg, (SequenceArg, DictArg)):
             return replace(arg, items=tuple(map(self.refined, arg.items)))
         if isinstance(arg, RecordArg):
             return replace(arg, fields=tuple((name, self.refined(part)) for name, part in arg.fields))

@@ -14,6 +14,7 @@ from typing import Any
 
 from adcore.captures import unwrap
 from adcore.errors import CompileError, Diagnostic
+from adcore.loaded_code import is_rewritten, says_the_same
 from adcore.source import Span
 
 
@@ -111,6 +112,13 @@ def read(function: Callable[..., Any]) -> FunctionSource:
         except SyntaxError:
             pass
     node = tree.body[0] if tree is not None and tree.body else None
+    if isinstance(node, ast.FunctionDef) and not (says_the_same(plain) or is_rewritten(plain, node)):
+        raise refuse(
+            f"the source of {name} is not what is loaded: {file} was changed since",
+            "import the module again (importlib.reload), or start Python again",
+            ("compiled is the text of a function; running is what that text was at the import",),
+            Span(file, start, 0, start, len(lines[0].rstrip()) if lines else 0),
+        )
     if not isinstance(node, ast.FunctionDef):
         raise refuse(f"the source of {name} can't be parsed on its own", "define the function with `def` in a file")
     return FunctionSource(plain, node, file, start - 1, column, tuple(dedented.splitlines()))
@@ -167,7 +175,9 @@ def _parse_lambda(text: str) -> ast.Lambda | None:
 
 def _same_code(node: ast.Lambda, function: types.FunctionType) -> bool:
     """Whether compiling `node` gives the code of `function` (up to free variables, which compile to globals here)."""
-    code = compile(ast.fix_missing_locations(ast.Expression(node)), "<lambda>", "eval").co_consts[0]
+    whole = compile(ast.fix_missing_locations(ast.Expression(node)), "<lambda>", "eval")
+    # Defaults come first, and may hold lambdas themselves.
+    code = [constant for constant in whole.co_consts if isinstance(constant, types.CodeType)][-1]
     own = function.__code__
     return bool(
         code.co_varnames == own.co_varnames

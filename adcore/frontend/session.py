@@ -80,7 +80,8 @@ class Session:
     `open_calls`: their scopes; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an
     argument a value is the length of; `compared`: those that had to agree with others, where a length of 1 would
     stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `names_of`: the
-    names of each function, by its node; `instances`: what is known of objects.
+    names of each function, by its node; `instances`: what is known of objects; `outside`: dicts from outside, by the
+    keys of their captures.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Session:
         self.instances = Instances(live)
         self._sources: dict[object, FunctionSource] = {}
         self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
+        self.outside: dict[tuple[object, ...], Abstract] = {}
         self._cells = 0
 
     def source(self, function: Callable[..., Any]) -> FunctionSource:

@@ -85,6 +85,10 @@ class Op:
     `cost` is in units of one addition.
     `expand(builder, operands, **attrs)` appends simpler instructions that do the same and returns what stands for the
     results: a bulk op (one that touches more of memory than one element) needs no lowering and no derivative then.
+    `singular(*numbers)` says whether a partial may be infinite or NaN where the operands are finite, given those
+    operands that are constant (None for others): its products are strong (`adcore.analysis.strong_zeros`).
+    `chooses`: the result is one of the operands, the others are discarded.
+    `value_of`: the value is that of this operand; the others are there for derivatives.
     `effects` says what the op does besides giving its results; None (nobody has said) is refused by the verifier.
     """
 
@@ -101,6 +105,9 @@ class Op:
     expand: Expansion | None = None
     effects: Effects | None = None
     commutative: bool = False
+    singular: Callable[..., bool] | None = None
+    chooses: bool = False
+    value_of: int | None = None
 
     @property
     def differentiable(self) -> bool:
@@ -204,6 +211,11 @@ class Table(Mapping[str, Op]):
     def changed(self, name: str, **fields: Any) -> Table:
         """A copy in which the definition of `name` differs in `fields`."""
         return Table({**self._ops, name: replace(self._ops[name], **fields)})
+
+
+def everywhere(*numbers: float | None) -> bool:
+    """Singular, whatever is known of the operands."""
+    return True
 
 
 def _fail(name: str, types: tuple[Type, ...]) -> OpTypeError:

@@ -26,6 +26,7 @@ from adcore.runtime.objects import LiveObjects
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     RecordArg,
     ScalarArg,
     SequenceArg,
@@ -91,6 +92,8 @@ def describe(value: Any, path: str, live: LiveObjects | None = None, like: ArgTy
         return _record(value, value._fields, path, live, like)
     if isinstance(value, (list, tuple)):
         return _items(value, path, live, like)
+    if type(value) is dict:
+        return _dict(value, path, live, like)
     if is_object(value):
         return live.object(value, path, like)
     if isinstance(value, STATIC) or callable(value):
@@ -186,6 +189,12 @@ def _items(value: Sequence[Any], path: str, live: LiveObjects, like: ArgType | N
     return SequenceArg(kind, items)
 
 
+def _dict(value: Mapping[Any, Any], path: str, live: LiveObjects, like: ArgType | None) -> DictArg:
+    known = dict(zip(like.keys, like.items, strict=True)) if isinstance(like, DictArg) else {}
+    items = tuple(describe(item, f"{path}[{key!r}]", live, known.get(key)) for key, item in value.items())
+    return DictArg(tuple(value), items)
+
+
 def _uniform_numbers(value: Sequence[Any], path: str) -> ScalarArg:
     dtype = PYTHON_SCALARS[type(value[0])]
     if dtype == "i64":
@@ -234,11 +243,11 @@ def _article(noun: str) -> str:
 
 def _instead(value: Any) -> str:
     if isinstance(value, dict):
-        return "pass a dataclass or a named tuple instead of a dict"
+        return "pass a plain dict of it, a dataclass or a named tuple"
     if isinstance(value, (set, frozenset)):
         return "pass a sorted list or an array instead of a set"
     if isinstance(value, complex):
         return "pass the real and the imaginary part as two arguments"
     if hasattr(value, "__array__"):
         return "pass np.asarray(...) of it"
-    return "pass floats, ints, bools, NumPy arrays, or lists, tuples, named tuples and dataclasses of them"
+    return "pass floats, ints, bools, NumPy arrays, or lists, tuples, dicts, named tuples and dataclasses of them"

@@ -17,6 +17,7 @@ from adcore.ir.types import NUMPY_NAMES
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -66,6 +67,9 @@ class Flattened:
             for name, field in arg.fields:
                 if not isinstance(field, (StaticArg, SameArg)):
                     self.add(field, instance_value(value, name))
+        elif isinstance(arg, DictArg):
+            for key, item in zip(arg.keys, arg.items, strict=True):
+                self.add(item, value[key])
         elif isinstance(arg, UniformArg):
             self._column(arg.item, value, _list_writer(value))
 
@@ -142,6 +146,8 @@ def rebuild(arg: ArgType, leaf: Iterator[LeafValue], number: Number = derivative
         return items if arg.kind == "list" else tuple(items)
     if isinstance(arg, RecordArg):
         return record(arg.cls, [(name, rebuild(field, leaf, number)) for name, field in arg.fields])
+    if isinstance(arg, DictArg):
+        return {key: rebuild(item, leaf, number) for key, item in zip(arg.keys, arg.items, strict=True)}
     if isinstance(arg, UniformArg):
         column = _rebuild_column(arg.item, leaf, number)
         return column if arg.kind == "list" or column is None else tuple(column)

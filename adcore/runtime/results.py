@@ -15,6 +15,7 @@ from adcore.signature import (
     ArgType,
     ArrayArg,
     AttributeUpdate,
+    DictArg,
     Leaf,
     ObjectArg,
     RecordArg,
@@ -49,6 +50,8 @@ class CallResults:
         if isinstance(arg, SequenceArg):
             items = [self.rebuilt(item, leaf) for item in arg.items]
             return items if arg.kind == "list" else tuple(items)
+        if isinstance(arg, DictArg):
+            return {key: self.rebuilt(item, leaf) for key, item in zip(arg.keys, arg.items, strict=True)}
         if isinstance(arg, RecordArg):
             return record(arg.cls, [(name, self.rebuilt(field, leaf)) for name, field in arg.fields])
         value = rebuild(arg, leaf, _as_assigned if self._attributes else exact)

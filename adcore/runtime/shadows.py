@@ -15,6 +15,7 @@ from adcore.runtime.leaves import LeafValue, NDArray, arrays
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -56,6 +57,11 @@ def _check(path: str, arg: ArgType, value: Any, shadow: Any, writes: bool, besid
             refuse(f"the shadow of {path} is {_a(shadow)}; it must be {_a(value)}, as {path} is")
         for field, part in arg.fields:
             _check(_join(path, f".{field}"), part, getattr(value, field), getattr(shadow, field, None), writes, beside)
+    elif isinstance(arg, DictArg):
+        if not isinstance(shadow, dict) or any(key not in shadow for key in arg.keys):
+            refuse(f"the shadow of {path} must be a dict with the keys that {path} has")
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            _check(_join(path, f"[{key!r}]"), item, value[key], shadow[key], writes, beside)
     elif isinstance(arg, (SequenceArg, UniformArg)):
         if isinstance(shadow, np.ndarray) or not isinstance(shadow, (list, tuple)) or len(shadow) != len(value):
             found = f"{_a(shadow)} of {len(shadow)}" if hasattr(shadow, "__len__") and np.ndim(shadow) else _a(shadow)

@@ -19,6 +19,7 @@ from adcore.instances import MISSING, instance_names, instance_value, is_object
 from adcore.runtime.leaves import LeafValue, derivative, rebuild, record
 from adcore.signature import (
     ArgType,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -50,7 +51,9 @@ def parts(signature: Signature) -> dict[str, SignaturePart]:
 
 def _note(found: dict[str, SignaturePart], arg: ArgType, path: str, start: int) -> int:
     inside: list[tuple[str, ArgType]] = []
-    if isinstance(arg, SequenceArg):
+    if isinstance(arg, DictArg):
+        inside = [(f"{path}[{key!r}]", item) for key, item in zip(arg.keys, arg.items, strict=True)]
+    elif isinstance(arg, SequenceArg):
         inside = [(f"{path}[{k}]", item) for k, item in enumerate(arg.items)]
     elif isinstance(arg, (RecordArg, ObjectArg)):
         inside = [(f"{path}.{name}", field) for name, field in arg.fields]
@@ -107,6 +110,8 @@ class DerivativeStructure:
         if isinstance(arg, SequenceArg) and has_objects(arg):
             items = [self._of(f"{path}[{k}]", item) for k, item in enumerate(value)]
             return items if arg.kind == "list" else tuple(items)
+        if isinstance(arg, DictArg) and has_objects(arg):
+            return {key: self._of(f"{path}[{key!r}]", value[key]) for key in arg.keys}
         if isinstance(arg, RecordArg) and has_objects(arg):
             return record(arg.cls, [(n, self._of(f"{path}.{n}", getattr(value, n))) for n, _ in arg.fields])
         taken: Iterator[Any] = iter([self._per_leaf[k] if k < len(self._per_leaf) else None for k in part.span])

@@ -50,7 +50,8 @@ def names_of(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """
     __tracebackhide__ = True
     try:
-        signature = inspect.signature(function)
+        # A decorator's own parameters are those of the call, whatever function it wraps.
+        signature = inspect.signature(function, follow_wrapped=not inspect.isfunction(function))
     except (TypeError, ValueError):
         return tuple(f"arg{k}" for k in range(count))
     try:

@@ -136,7 +136,9 @@ def test_float_to_integer_casts_that_do_not_fit(value: float) -> None:
         assert actual == expected
 
 
-DIFFERENTIABLE = [op for op in SCALAR_OPS if op.differentiable and op.name not in ("select", "attach", "native")]
+DIFFERENTIABLE = [
+    op for op in SCALAR_OPS if op.differentiable and op.name not in ("select", "attach", "sloped", "native")
+]
 
 
 def derivative_function(op: Op, operand_count: int, reverse: bool) -> Function:
@@ -177,6 +179,25 @@ def test_an_attached_derivative_is_that_of_the_second_operand() -> None:
     op = TABLE["attach"]
     assert Native(derivative_function(op, 2, reverse=False))(3.0, 4.0, 5.0, 7.0) == (3.0, 7.0)
     assert Native(derivative_function(op, 2, reverse=True))(3.0, 4.0, 5.0) == (3.0, 0.0, 5.0)
+
+
+def test_given_slopes_are_those_by_each_operand() -> None:
+    op = TABLE["sloped"]
+    operands = (3.0, 4.0, 0.5, 5.0, -2.0)
+    assert Native(derivative_function(op, 5, reverse=False))(*operands, 9.0, 10.0, 9.0, 100.0, 9.0) == (3.0, -195.0)
+    assert Native(derivative_function(op, 5, reverse=True))(*operands, 7.0) == (3.0, 0.0, 3.5, 0.0, -14.0, 0.0)
+
+
+@pytest.mark.parametrize("partial", [math.inf, -math.inf, math.nan, 2.0])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_strong_product_with_zero_is_zero(partial: float, zero: float) -> None:
+    """So are its derivatives in the direction of zero; the one by the factor is the partial itself."""
+    op = TABLE["mulz"]
+    assert repr(Native(applied(op, (F64, F64)))(partial, zero)) == repr((zero,))
+    assert repr(interpret(applied(op, (F64, F64)), TABLE, (partial, zero))) == repr((zero,))
+    assert Native(derivative_function(op, 2, reverse=False))(partial, zero, 3.0, 0.0) == (0.0, 0.0)
+    assert Native(derivative_function(op, 2, reverse=True))(partial, zero, 0.0) == (0.0, 0.0, 0.0)
+    assert repr(Native(derivative_function(op, 2, reverse=True))(partial, zero, 1.0)[2]) == repr(partial)
 
 
 def _central(function: Function, at: tuple[float, ...], direction: Any) -> float:

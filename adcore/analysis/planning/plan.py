@@ -78,8 +78,11 @@ class Planner:
         needs: Needs,
         ops: Table,
         apart: Collection[Instr] = (),
+        strong: frozenset[Instr] = frozenset(),
     ) -> None:
-        """`apart`: loops whose steps run again; their stores cannot be rolled back one by one."""
+        """`apart`: loops whose steps run again; their stores cannot be rolled back one by one. `strong`: instructions
+        whose adjoints are strong products (`adcore.analysis.strong_zeros`)."""
+        self.strong = strong
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
         self.function = self.structure.function  # what is known about it is kept for as long as the planner

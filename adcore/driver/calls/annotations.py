@@ -16,6 +16,7 @@ from adcore.runtime.shadows import check_structure
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -44,9 +45,9 @@ def check(name: str, arg: ArgType, activity: Activity, mode: Mode, writes: bool)
 
 
 def _check_active(name: str, arg: ArgType, mode: Mode) -> None:
-    if isinstance(arg, (ArrayArg, UniformArg)) or (isinstance(arg, SequenceArg) and arg.kind == "list"):
+    if isinstance(arg, (ArrayArg, UniformArg, DictArg)) or (isinstance(arg, SequenceArg) and arg.kind == "list"):
         refuse(
-            f"`{name}` is an array or a list: it can't be Active",
+            f"`{name}` is an array, a list or a dict: it can't be Active",
             help=f"ad.Duplicated({name}, shadow): its derivative is added to the shadow",
         )
     if isinstance(arg, ObjectArg):
@@ -65,7 +66,7 @@ def has_scalars(arg: ArgType) -> bool:
     """Whether there are floats in the argument that are in no array."""
     if isinstance(arg, (RecordArg, ObjectArg)):
         return any(has_scalars(field) for _, field in arg.fields)
-    if isinstance(arg, SequenceArg):
+    if isinstance(arg, (SequenceArg, DictArg)):
         return any(map(has_scalars, arg.items))
     return isinstance(arg, ScalarArg) and arg.dtype[0] == "f"
 
@@ -88,6 +89,9 @@ def _weaken(arg: ArgType, shadow: Any) -> ArgType:
         return arg if plain else replace(arg, layout="S")
     if isinstance(arg, SequenceArg) and isinstance(shadow, (list, tuple)) and len(shadow) == len(arg.items):
         return replace(arg, items=tuple(map(_weaken, arg.items, shadow)))
+    if isinstance(arg, DictArg) and isinstance(shadow, dict):
+        pairs = zip(arg.keys, arg.items, strict=True)
+        return replace(arg, items=tuple(_weaken(item, shadow.get(key)) for key, item in pairs))
     if isinstance(arg, RecordArg) and type(shadow) is arg.cls:
         fields = tuple((name, _weaken(field, getattr(shadow, name, None))) for name, field in arg.fields)
         return replace(arg, fields=fields)
@@ -122,6 +126,10 @@ def _added(arg: ArgType, shadow: Any, adjoint: Iterator[Any]) -> Any:
             shadow[:] = items
             return shadow
         return shadow if all(x is y for x, y in zip(items, shadow, strict=True)) else tuple(items)
+    if isinstance(arg, DictArg):
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            shadow[key] = _added(item, shadow[key], adjoint)
+        return shadow
     if isinstance(arg, RecordArg):
         pairs = [
             (name, getattr(shadow, name), _added(part, getattr(shadow, name), adjoint)) for name, part in arg.fields

@@ -20,6 +20,7 @@ from adcore.signature import (
     ArgType,
     ArrayArg,
     AttributeUpdate,
+    DictArg,
     ObjectArg,
     RecordArg,
     ScalarArg,
@@ -95,6 +96,9 @@ def _note(owners: dict[str, Any], path: str, arg: ArgType, shadow: Any) -> None:
     elif isinstance(arg, RecordArg):
         for name, field in arg.fields:
             _note(owners, f"{path}.{name}", field, getattr(shadow, name))
+    elif isinstance(arg, DictArg):
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            _note(owners, f"{path}[{key!r}]", item, shadow[key])
     elif isinstance(arg, SequenceArg):
         for k, item in enumerate(arg.items):
             _note(owners, f"{path}[{k}]", item, shadow[k])

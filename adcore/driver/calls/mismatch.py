@@ -6,6 +6,7 @@ from adcore.errors import Diagnostic
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -39,6 +40,9 @@ def kind_text(arg: ArgType) -> str:
         return f"a {arg.kind} ({', '.join(map(kind_text, arg.items))})"
     if isinstance(arg, RecordArg):
         return f"a {arg.cls.__name__} ({', '.join(f'{n}: {kind_text(f)}' for n, f in arg.fields)})"
+    if isinstance(arg, DictArg):
+        parts = (f"{key!r}: {kind_text(item)}" for key, item in zip(arg.keys, arg.items, strict=True))
+        return f"a dict ({', '.join(parts)})"
     if isinstance(arg, ObjectArg):
         return f"a {arg.cls.__name__} ({', '.join(f'{n}: {kind_text(f)}' for n, f in arg.fields)})"
     return f"the same as `{arg.path}`" if isinstance(arg, SameArg) else repr(arg.value)

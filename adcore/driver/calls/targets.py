@@ -30,7 +30,8 @@ def target_of(
     name: str, names: Sequence[str], values: Sequence[Any], known: Mapping[str, SignaturePart], live: LiveObjects
 ) -> WrtTarget:
     """The part of the arguments that `name` means. Raises ArgumentError."""
-    root, *steps = steps_of(name)
+    # What `*rest` collects has names such as `rest[0]`.
+    root, *steps = [name] if name in names else steps_of(name)
     path, value = str(root), values[names.index(str(root))]
     for step in steps:
         # An object may stand at several places; the signature has it where it is met first.
@@ -68,9 +69,7 @@ def moved(target: WrtTarget, tangent: Mapping[str, Any]) -> Any:
     """A tangent of an object from what moves in it, by path; everything else stands still."""
     made = zeros_like(target.value)
     for path, change in tangent.items():
-        root, *steps = steps_of(f"{target.path}.{path}" if path[:1] != "[" else f"{target.path}{path}")
-        inside = len(steps_of(target.path or str(root))) - 1
-        *before, last = steps[inside:]
+        *before, last = steps_of(f"value.{path}" if path[:1] != "[" else f"value{path}")[1:]
         owner = made
         for step in before:
             owner = _inside(path, owner, step)

@@ -12,7 +12,17 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.runtime.arguments import describe, refuse, signature
 from adcore.runtime.structures import zeros_like
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg, has_objects, leaves
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    RecordArg,
+    ScalarArg,
+    SequenceArg,
+    UniformArg,
+    has_objects,
+    leaves,
+)
 
 Wrt = int | str | tuple[int | str, ...]
 
@@ -22,7 +32,7 @@ def at(function: Any, args: Sequence[Any], kwargs: dict[str, Any], wrt: Wrt, opt
     python, args, kwargs, taken = called(function, args, kwargs)
     names, values = bind(python, args, kwargs)
     paths = targets(python, names, wrt, taken)
-    chosen = [names.index(steps_of(path)[0]) for path in paths]
+    chosen = [names.index(path if path in names else steps_of(path)[0]) for path in paths]
     if all(path in names for path in paths):
         described = signature(names, values)
         for position in chosen:
@@ -76,8 +86,8 @@ def _refuse_without_floats(name: str, arg: ArgType) -> None:
         what = "bools" if arg.dtype == "bool" else "integers"
         help = f"pass {name}.astype(float), or leave it out of wrt"
         refuse(f"`{name}` is an array of {what}: it has no derivative", help=help)
-    if isinstance(arg, (UniformArg, SequenceArg, RecordArg)):
-        what = arg.cls.__name__ if isinstance(arg, RecordArg) else arg.kind
+    if isinstance(arg, (UniformArg, SequenceArg, RecordArg, DictArg)):
+        what = arg.cls.__name__ if isinstance(arg, RecordArg) else getattr(arg, "kind", "dict")
         refuse(f"`{name}` is a {what} without floats: it has no derivative", help="pass floats, or leave it out of wrt")
     refuse(f"`{name}` is no number: it has no derivative", help="leave it out of wrt")
 

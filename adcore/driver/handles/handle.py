@@ -11,7 +11,7 @@ from adcore.abi.certificate import Certificate
 from adcore.activities import Activity, Mode
 from adcore.driver import inspection
 from adcore.driver.calls.annotated import annotated_run
-from adcore.driver.calls.binding import bind, called
+from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, native_order
@@ -30,8 +30,9 @@ class Handle(native.NativeCallable):
 
     Call it with annotated arguments, as it was compiled, or with their plain values and shadows in a row:
     `g(ad.Duplicated(x, dx), ad.Const(k))` or `g(x, dx, k)`. The second form runs without any Python in between when
-    the arguments are numbers and C-contiguous arrays. Numbers that the function takes from outside stay what they were
-    when it was compiled; arrays from outside are looked up at each call.
+    the arguments are numbers and C-contiguous arrays. Numbers that the function takes from outside, and the defaults of
+    parameters that were not given, stay what they were when it was compiled; arrays from outside are looked up at each
+    call.
     """
 
     _flat = False
@@ -42,6 +43,7 @@ class Handle(native.NativeCallable):
         function, args, kwargs, taken = called(function, args, kwargs)
         self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
+        self._omitted = omitted(function, args, kwargs)
         self._last = self._run.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
@@ -50,7 +52,7 @@ class Handle(native.NativeCallable):
             self.__wrapped__ = function
         else:
             self.__adcore_derivative__ = "compiled derivative"
-        order = native_order(self._run, self._flat)
+        order = native_order(self._run, self._omitted, self._flat)
         if native.supported() and order is not None:
             self._go_native(order)
 
@@ -122,6 +124,11 @@ class Handle(native.NativeCallable):
         return tuple(call.paths[k] for k in sorted(call.primal.written))
 
     @property
+    def function(self) -> Callable[..., Any]:
+        """The Python function that it was compiled from."""
+        return self._function
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """How long each stage took."""
         return self._build.seconds
@@ -186,7 +193,8 @@ class Handle(native.NativeCallable):
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
         """The run for a call, whose arguments are given in either way."""
-        made = self._made(annotated(self._run, self.__qualname__, (*self._given, *args), kwargs))
+        given = (*self._given, *args)
+        made = self._made(annotated(self._run, self.__qualname__, given, kwargs, self._omitted))
         if made.call.kinds != self._run.call.kinds:
             refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
         return made

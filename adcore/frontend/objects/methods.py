@@ -41,7 +41,7 @@ def call_bound(scope: FunctionScope, node: ast.AST, method: BoundMethod, argumen
         (found,) = error.diagnostics
         return scope.error(node, found.title, found.help, notes=found.notes)
     given = Arguments([method.owner, *arguments.positional], arguments.keywords)
-    defaults = defaults_of(source.function)
+    defaults = defaults_of(scope, node, source.function)
     owner = method.owner.cell if isinstance(method.owner, ObjectRef) else None
     return inline(scope, node, source, source.node, None, defaults, given, owner)
 

@@ -19,10 +19,12 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     Conflict,
     Constant,
+    DictRef,
     Expanded,
     Items,
     ListRef,
     ObjectRef,
+    OutsideDict,
     Poison,
     PossiblyUnbound,
     Record,
@@ -32,6 +34,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import values_of
 from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
@@ -40,6 +43,7 @@ from adcore.signature import (
     ArgType,
     ArrayArg,
     AttributeUpdate,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -49,7 +53,7 @@ from adcore.signature import (
     UniformArg,
 )
 
-HELP = "return None, numbers, arrays, objects, or tuples, lists, named tuples and dataclasses of them"
+HELP = "return None, numbers, arrays, objects, or tuples, lists, dicts, named tuples and dataclasses of them"
 
 
 @dataclass
@@ -78,6 +82,9 @@ class ResultTrees:
         if isinstance(value, (Items, ListRef)):
             items = tuple(map(self.tree, static_items(self.scope, value)))
             return SequenceArg("tuple" if isinstance(value, Items) else "list", items)
+        if isinstance(value, (DictRef, OutsideDict)):
+            values = values_of(self.scope, value)
+            return DictArg(tuple(values), tuple(self.tree(item()) for item in values.values()))
         if isinstance(value, Record):
             return RecordArg(value.cls, tuple((name, self.tree(item)) for name, item in value.fields))
         if isinstance(value, ObjectRef):

@@ -8,12 +8,14 @@ import types
 
 import numpy as np
 
+from adcore.captures import Probe
 from adcore.frontend.numpy.broadcasting import product
 from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.objects.attributes import object_attribute
+from adcore.frontend.python.dicts import NAMES as DICT_METHODS
 from adcore.frontend.python.globals_and_closures import from_python
 from adcore.frontend.registry import METHODS
 from adcore.frontend.session import FunctionScope
@@ -34,6 +36,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.numbers import materialise
 from adcore.instances import HEAP_TYPE
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
@@ -56,6 +59,8 @@ def attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: 
     if isinstance(owner, Record):
         return dict(owner.fields)[name]
     if isinstance(owner, ListRef) and name in LIST_METHODS:
+        return Method(owner, name)
+    if is_dict(owner) and name in DICT_METHODS:
         return Method(owner, name)
     if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
         return _number_attribute(scope, node, owner, name)
@@ -95,7 +100,8 @@ def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Consta
     except AttributeError as error:
         return scope.error(node, str(error), "check the spelling")
     path = f"{getattr(value, '__name__', 'object')}.{name}"
-    return from_python(scope, node, found, path, lambda: getattr(value, name), (id(value), name))
+    probe = Probe(vars(value), name) if isinstance(value, types.ModuleType) else None
+    return from_python(scope, node, found, path, lambda: getattr(value, name), (id(value), name), probe)
 
 
 def array_attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:

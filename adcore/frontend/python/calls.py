@@ -19,6 +19,8 @@ from adcore.frontend.objects.construction import construct_object
 from adcore.frontend.objects.conversions import special_call
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
+from adcore.frontend.python.dicts import add_all, dict_method
+from adcore.frontend.python.globals_and_closures import default_value
 from adcore.frontend.reader import FunctionSource
 from adcore.frontend.session import FunctionScope, body_of, callee_scope
 from adcore.frontend.values.abstract import (
@@ -39,6 +41,7 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import is_dict, new_dict
 from adcore.frontend.values.lists import append
 from adcore.frontend.values.sequences import static_items
 
@@ -91,7 +94,8 @@ def call(scope: FunctionScope, node: ast.Call) -> Abstract:
         arguments = arguments.in_memory(scope, node)
         parent = function.scope
         assert isinstance(parent, FunctionScope)
-        return inline(scope, node, parent.source, function.node, parent, dict(function.defaults), arguments)
+        defaults = {name: _known(value) for name, value in function.defaults}
+        return inline(scope, node, parent.source, function.node, parent, defaults, arguments)
     if isinstance(function, Method):
         return call_method(scope, node, function, arguments)
     if type(function) in CALLED:
@@ -121,10 +125,14 @@ def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
             positional.append(value)
     keywords: dict[str, Abstract] = {}
     for keyword in node.keywords:
-        if keyword.arg is None:
-            scope.error(keyword.value, "`**` in a call is not supported", "write the keywords out")
+        positional, value = _after(scope, positional, keyword.value)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = value
+        elif not add_all(scope, keyword.value, keywords, value):
             return None
-        positional, keywords[keyword.arg] = _after(scope, positional, keyword.value)
+    if not all(isinstance(key, str) for key in keywords):
+        scope.error(node, "the keywords of a call must be strings", "make the keys of what `**` unpacks strings")
+        return None
     return Arguments(positional, keywords)
 
 
@@ -190,20 +198,24 @@ def call_user(scope: FunctionScope, node: ast.Call, function: Any, arguments: Ar
     except CompileError as error:
         (found,) = error.diagnostics
         return scope.error(node, found.title, found.help, notes=found.notes)
-    defaults = defaults_of(source.function)
-    return inline(scope, node, source, source.node, None, defaults, arguments)
+    return inline(scope, node, source, source.node, None, defaults_of(scope, node, source.function), arguments)
 
 
-def defaults_of(function: types.FunctionType) -> dict[str, Abstract]:
-    """Defaults of a function that exists: their values are what was evaluated when it was defined."""
+Defaults = dict[str, Callable[[], Abstract]]
+"""By parameter; those that are asked for are looked at."""
+
+
+def defaults_of(scope: FunctionScope, node: ast.AST, function: types.FunctionType) -> Defaults:
+    """Defaults of a function that exists."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
-    values = function.__defaults__ or ()
-    found: dict[str, Abstract] = {
-        name: Constant(value) for name, value in zip(names[len(names) - len(values) :], values, strict=True)
-    }
-    found.update((name, Constant(value)) for name, value in (function.__kwdefaults__ or {}).items())
-    return found
+    count = len(function.__defaults__ or ())
+    own = [*names[len(names) - count :], *(function.__kwdefaults__ or {})]
+    return {name: (lambda name=name: default_value(scope, node, function, name)) for name in own}  # type: ignore[misc]
+
+
+def _known(value: Abstract) -> Callable[[], Abstract]:
+    return lambda: value
 
 
 def inline(
@@ -212,7 +224,7 @@ def inline(
     source: FunctionSource,
     function: ast.FunctionDef | ast.Lambda,
     parent: FunctionScope | None,
-    defaults: dict[str, Abstract],
+    defaults: Defaults,
     arguments: Arguments,
     owner: int | None = None,
 ) -> Abstract:
@@ -263,16 +275,13 @@ def bind(
     scope: FunctionScope,
     node: ast.AST,
     function: ast.FunctionDef | ast.Lambda,
-    defaults: dict[str, Abstract],
+    defaults: Defaults,
     arguments: Arguments,
 ) -> dict[str, Abstract] | None:
     """Parameters and what they get; reports what does not fit."""
     a = function.args
     name = getattr(function, "name", "<lambda>")
     names = [arg.arg for arg in (*a.posonlyargs, *a.args)]
-    if a.kwarg is not None:
-        scope.error(node, f"{name} takes `**{a.kwarg.arg}`, which is not supported", "name the parameters")
-        return None
     bound = dict(zip(names, arguments.positional, strict=False))
     extra = tuple(arguments.positional[len(names) :])
     if a.vararg is not None:
@@ -281,17 +290,23 @@ def bind(
         scope.error(node, f"{name} takes {len(names)} positional arguments but {len(arguments.positional)} were given")
         return None
     keyword_names = {arg.arg for arg in (*a.args, *a.kwonlyargs)}
+    options: dict[str, Abstract] = {}
     for key, value in arguments.keywords.items():
+        if key not in keyword_names and a.kwarg is not None:
+            options[key] = value
+            continue
         if key not in keyword_names or key in bound:
             problem = "got multiple values for" if key in bound else "has no parameter"
             scope.error(node, f"{name} {problem} `{key}`")
             return None
         bound[key] = value
+    if a.kwarg is not None:
+        bound[a.kwarg.arg] = new_dict(scope, options)
     missing = []
     for key in (*names, *(arg.arg for arg in a.kwonlyargs)):
         if key not in bound:
             if key in defaults:
-                bound[key] = defaults[key]
+                bound[key] = defaults[key]()
             else:
                 missing.append(key)
     if missing:
@@ -329,6 +344,8 @@ def call_method(scope: FunctionScope, node: ast.Call, method: Method, arguments:
         return append(scope, node, owner, arguments.positional[0])
     if isinstance(owner, ListRef) and method.name == "copy":
         return scope.new_list(scope.list_items(owner), scope.span(node))
+    if is_dict(owner):
+        return dict_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, Num):
         return Num(owner.value) if method.name == "item" else owner
     return scope.error(node, f"`.{method.name}` is not supported", "write it out")

@@ -12,6 +12,7 @@ from adcore.frontend.numpy.elementwise import comparison
 from adcore.frontend.numpy.materialise import in_memory, settled
 from adcore.frontend.objects.comparisons import compare_objects, contained, field_values, same_object
 from adcore.frontend.python.control.branches import BranchSide, chosen, effect_free, value_of, valued
+from adcore.frontend.python.dicts import has_key
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -21,10 +22,12 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
     ObjectRef,
+    OutsideDict,
     Poison,
     Record,
     is_array,
@@ -114,7 +117,7 @@ def _identity(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a:
         same = False
     elif isinstance(a, ArrayRef) and isinstance(b, ArrayRef) and a.value is b.value:
         same = True
-    elif isinstance(a, ListRef) and isinstance(b, ListRef):
+    elif isinstance(a, (ListRef, DictRef)) and isinstance(b, (ListRef, DictRef)):
         same = a.cell == b.cell
     elif isinstance(a, ObjectRef) and isinstance(b, ObjectRef):
         same = same_object(scope, a, b)
@@ -128,6 +131,9 @@ def _identity(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a:
 def _membership(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
     if isinstance(b, ObjectRef):
         return contained(scope, node, kind, a, b)
+    if isinstance(b, (DictRef, OutsideDict)):
+        found_key = has_key(scope, node, b, a)
+        return Constant(found_key.value == (kind is ast.In)) if isinstance(found_key, Constant) else found_key
     if not (is_scalar(a) and isinstance(b, (Items, ListRef))):
         if isinstance(a, Constant) and isinstance(b, (Items, ListRef)):
             items = static_items(scope, b)

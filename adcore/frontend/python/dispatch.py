@@ -91,8 +91,6 @@ def _head(stmt: ast.stmt) -> ast.AST:
 NO_EXPRESSIONS: dict[type[ast.expr], tuple[str, str]] = {
     ast.GeneratorExp: ("a generator expression is only supported as the argument of a call", "write a `for` loop"),
     ast.SetComp: ("sets are not supported", "use an array or a tuple"),
-    ast.DictComp: ("dictionaries are not supported", "use a dataclass, a named tuple, or arrays"),
-    ast.Dict: ("dictionaries are not supported", "use a dataclass, a named tuple, or arrays"),
     ast.Set: ("sets are not supported", "use an array or a tuple"),
     ast.NamedExpr: ("`:=` is not supported", "assign on a line of its own"),
     ast.Await: ("`await` is not supported", "compute without coroutines"),
@@ -110,7 +108,6 @@ NO_STATEMENTS: dict[type[ast.stmt], tuple[str, str]] = {
     ast.Global: ("`global` is not supported", "pass the value as an argument and return the new one"),
     ast.Nonlocal: ("`nonlocal` is not supported", "return the new value from the inner function"),
     ast.ClassDef: ("a class inside a compiled function is not supported", "define it outside"),
-    ast.Delete: ("`del` is not supported", "leave the name as it is"),
     ast.AsyncFor: ("`async` is not supported", "compute without coroutines"),
     ast.AsyncWith: ("`async` is not supported", "compute without coroutines"),
     ast.AsyncFunctionDef: ("`async` is not supported", "compute without coroutines"),

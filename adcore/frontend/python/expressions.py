@@ -11,6 +11,7 @@ from adcore.frontend.numpy.indexing.slices import element_or_view, subscripts
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
+from adcore.frontend.python.dicts import dict_item
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.globals_and_closures import lookup_global
 from adcore.frontend.python.operators import part_in_memory
@@ -22,10 +23,12 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
     ObjectRef,
+    OutsideDict,
     Poison,
     PossiblyUnbound,
     Range,
@@ -134,6 +137,8 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
         return found if found is not None else scope.error(node, f"{describe(owner)} can't be subscripted")
     if isinstance(owner, ArrayRef):
         return element_or_view(scope, node, owner, parts)
+    if isinstance(owner, (DictRef, OutsideDict)):
+        return dict_item(scope, node, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
     if len(parts) != 1:
         return scope.error(node, f"{describe(owner)} takes one subscript")
     (part,) = parts

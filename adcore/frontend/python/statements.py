@@ -15,6 +15,7 @@ from adcore.frontend.numpy.materialise import Target, in_memory, put_array, upda
 from adcore.frontend.objects.attributes import store_attribute
 from adcore.frontend.objects.operators import in_place
 from adcore.frontend.python.attributes import attribute
+from adcore.frontend.python.dicts import delete_at
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.expressions import closure, subscript
 from adcore.frontend.python.operators import combine
@@ -23,16 +24,19 @@ from adcore.frontend.session import FunctionScope, name_value
 from adcore.frontend.values.abstract import (
     NONE,
     TRUE,
+    UNBOUND,
     Abstract,
     ArrayRef,
     Constant,
     Expanded,
+    Items,
     ListRef,
     ObjectRef,
     Poison,
     Reshaped,
     is_scalar,
 )
+from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.lists import check_list_store
 
 
@@ -170,6 +174,25 @@ def _function(scope: FunctionScope, stmt: ast.FunctionDef) -> None:
     if stmt.decorator_list:
         scope.error(stmt.decorator_list[0], "a decorator on an inner function is not supported", "leave it out")
     scope.state.locals[stmt.name] = closure(scope, stmt)
+
+
+@statement(ast.Delete)
+def _delete(scope: FunctionScope, stmt: ast.Delete) -> None:
+    """`del name`, after which the name has no value, and `del d[key]`."""
+    for target in stmt.targets:
+        if isinstance(target, ast.Name):
+            scope.evaluate(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            scope.state.locals[target.id] = UNBOUND
+            continue
+        if isinstance(target, ast.Subscript):
+            owner = scope.evaluate(target.value)
+            parts = subscripts(scope, target.slice)
+            if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
+                continue
+            if is_dict(owner):
+                delete_at(scope, target, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
+                continue
+        scope.error(target, "only names and entries of dicts can be deleted", "leave it as it is")
 
 
 @statement(ast.Import)

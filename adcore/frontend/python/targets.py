@@ -29,6 +29,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import is_dict, store_at
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import check_list_store, store_item
 from adcore.frontend.values.scalars import fail
@@ -121,7 +122,9 @@ def store_into(
         return
     if isinstance(owner, (ListRef, ArrayRef)) and isinstance(value, Lazy) and is_list(owner):
         value = in_memory(scope, node, value)
-    if isinstance(owner, ListRef) and len(parts) == 1:
+    if is_dict(owner):
+        store_at(scope, node, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)), value)
+    elif isinstance(owner, ListRef) and len(parts) == 1:
         store_item(scope, node, owner, parts[0], value)
     elif isinstance(owner, ArrayRef):
         _store_array(scope, node, owner, parts, value)

@@ -204,6 +204,22 @@ class ListRef:
 
 
 @dataclass(frozen=True, eq=False)
+class DictRef:
+    """A dict that the program made: a reference to a cell of the scope's state, which holds the keys (a Constant, in
+    order) and then their values. Keys are always known while compiling."""
+
+    cell: int
+
+
+@dataclass(frozen=True, eq=False)
+class OutsideDict:
+    """A dict from outside, which is only read: an argument, a global. `value(k)` is that of key number `k`."""
+
+    keys: tuple[Any, ...]
+    value: Callable[[int], Abstract]
+
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """A named tuple or a dataclass instance."""
 
@@ -336,9 +352,9 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 """Asks for elements of expressions at subscripts, and returns an element."""
 
 Abstract = (
-    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | Record | ObjectRef
-    | Uniform | Range | Super | BoundMethod | UnreadAttribute | IterableValue | Closure | Method | SubscriptSlice
-    | Poison | Conflict | Unbound | PossiblyUnbound
+    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
+    | Record | ObjectRef | Uniform | Range | Super | BoundMethod | UnreadAttribute | IterableValue | Closure | Method
+    | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
 )  # fmt: skip
 
 NONE = Constant(None)

@@ -14,13 +14,16 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     Conflict,
     Constant,
+    DictRef,
     Num,
     ObjectRef,
+    OutsideDict,
     Poison,
     Record,
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.dicts import keys_of
 from adcore.frontend.values.scalars import compare, truth
 from adcore.frontend.values.sequences import is_sequence, sequence_length
 
@@ -49,6 +52,8 @@ def condition(scope: FunctionScope, node: ast.AST, value: Abstract) -> Constant 
     if is_array(value):
         scope.error(node, "the truth of an array is ambiguous", "compare an element, or use len(x) > 0")
         return FALSE
+    if isinstance(value, (DictRef, OutsideDict)):
+        return Constant(bool(keys_of(scope, value)))
     if is_sequence(value):
         result = compare(scope, node, ast.NotEq, sequence_length(scope, value), Constant(0))
         assert isinstance(result, (Constant, Num))

@@ -11,6 +11,7 @@ from adcore.frontend.values.abstract import (
     BoundMethod,
     Closure,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
@@ -19,6 +20,7 @@ from adcore.frontend.values.abstract import (
     Method,
     Num,
     ObjectRef,
+    OutsideDict,
     Range,
     Record,
     Reshaped,
@@ -29,9 +31,9 @@ from adcore.frontend.values.abstract import (
 
 WORDS: dict[type[Any], str] = {
     Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
-    IterableValue: "an iterator", Closure: "a function", Method: "a method",
-    BoundMethod: "a method", Super: "super()", SubscriptSlice: "a slice",
-    BooleanIndexed: "a selection by a mask",
+    IterableValue: "an iterator", Closure: "a function", Method: "a method", BoundMethod: "a method",
+    Super: "super()", SubscriptSlice: "a slice", BooleanIndexed: "a selection by a mask", DictRef: "a dict",
+    OutsideDict: "a dict",
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     BooleanIndexed,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
@@ -20,12 +21,14 @@ from adcore.frontend.values.abstract import (
     ListRef,
     Num,
     ObjectRef,
+    OutsideDict,
     Poison,
     Range,
     Reshaped,
     Uniform,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import as_abstract, keys_of
 from adcore.frontend.values.lists import dynamic_item
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import minimum
@@ -55,6 +58,8 @@ def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> Iterabl
         return IterableValue(
             sequence_length(scope, value), lambda k: _static_item(scope, node, value, k), "tuple", True
         )
+    if isinstance(value, (DictRef, OutsideDict)):
+        return iterable_of(scope, node, Items(tuple(map(as_abstract, keys_of(scope, value)))))
     if isinstance(value, (Lazy, BooleanIndexed)):
         return iterable_of(scope, node, in_memory(scope, node, value))
     if isinstance(value, (Expanded, Reshaped)):

@@ -25,6 +25,7 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
@@ -135,9 +136,9 @@ class Joiner:
             values = self.sequence([v for _, v in a.fields], [v for _, v in b.fields], name)
             same = _identical(values, [v for _, v in a.fields])
             return a if same else Record(a.cls, _fields(a, values))
-        if isinstance(a, ListRef) and isinstance(b, ListRef):
+        if isinstance(a, (ListRef, DictRef)) and type(a) is type(b):
             cell = self._lists(a.cell, b.cell, name)
-            return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
+            return a if isinstance(cell, ListRef) and cell.cell == a.cell else _like(a, cell)
         if isinstance(a, ObjectRef) and isinstance(b, ObjectRef) and a.cls is b.cls:
             return a if a.cell == b.cell else self._object(a, b, name)
         if isinstance(a, BoundMethod) and isinstance(b, BoundMethod) and a.function is b.function:
@@ -280,14 +281,14 @@ class Joiner:
                 if isinstance(inner, Conflict)
                 else PossiblyUnbound(inner, self.phi_of_one_path(value.bound, name))
             )
-        if isinstance(value, (ListRef, ObjectRef)):
+        if isinstance(value, (ListRef, DictRef, ObjectRef)):
             first, second = (self._contents(k, value.cell) is not None for k in (0, 1))
             if first and second:
                 return value
             joined = self._lists(None if second else value.cell, value.cell if second else None, name)
             if isinstance(value, ObjectRef) and isinstance(joined, ListRef):
                 return ObjectRef(self._laid_out(joined.cell, value.cell), value.cls)
-            return joined
+            return joined if isinstance(value, ObjectRef) else _like(value, joined)
         if isinstance(value, BoundMethod):
             owner = self.phi_of_one_path(value.owner, name)
             return owner if isinstance(owner, Conflict) else BoundMethod(owner, value.function)
@@ -425,6 +426,11 @@ class Joiner:
     def state_values(self, state: State, phi: State, side: int) -> tuple[Value, ...]:
         slots = self.slots(phi, state, side)
         return tuple(v for value, shape in slots for v in self.coerce(UNBOUND if state.dead else value, shape))
+
+
+def _like(value: ListRef | DictRef, joined: Abstract) -> Abstract:
+    """What lists are joined to, as a dict where dicts are."""
+    return DictRef(joined.cell) if isinstance(value, DictRef) and isinstance(joined, ListRef) else joined
 
 
 def _contents(scope: FunctionScope, state: State, cell: int | None) -> tuple[Abstract, ...] | None:

@@ -21,6 +21,7 @@ from adcore.frontend.values.messages import python_message
 from adcore.frontend.values.narrow import joined_narrow, narrow_of, narrow_operation, narrow_unary
 from adcore.frontend.values.numbers import TooWide, join_types, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.powers import power
+from adcore.frontend.values.ties import TiedMean
 from adcore.frontend.values.weak_types import check_python, chosen, flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, Scalar
@@ -302,8 +303,8 @@ def to_int(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
 
 def minimum(scope: FunctionScope, node: ast.AST, values: list[Abstract], comparison: type[ast.cmpop]) -> Abstract:
     """Python's min (`Lt`) or max (`Gt`): the first of the best, a NaN is never better."""
-    best = values[0]
-    for value in values[1:]:
+    best, tied = values[0], TiedMean(scope)
+    for place, value in enumerate(values[1:], 2):
         if isinstance(best, Constant) and isinstance(value, Constant):
             best = value if COMPARISONS[comparison][1](value.value, best.value) else best
             continue
@@ -318,9 +319,11 @@ def minimum(scope: FunctionScope, node: ast.AST, values: list[Abstract], compari
         better = compare(scope, node, comparison, value, best)
         if isinstance(better, Constant):
             best = value if better.value else best
+            tied = TiedMean(scope)
             continue
         test = materialise(scope, better)
         weak = chosen(scope, test, weak_type_of(value), weak_type_of(best))
         x, y = (materialise(scope, v, joined) for v in (value, best))
-        best = Num(scope.emit("select", test, x, y), weak, narrow)
+        choice = scope.emit("select", test, x, y)
+        best = Num(tied.shared(choice, y, x, test if place < len(values) else None), weak, narrow)
     return best

@@ -15,6 +15,7 @@ from adcore.frontend.values.abstract import (
     IterableValue,
     ListRef,
     Num,
+    OutsideDict,
     Range,
     Record,
     Uniform,
@@ -28,6 +29,7 @@ from adcore.ir.types import I64, ArrayType, ListType
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     ObjectArg,
     RecordArg,
     SameArg,
@@ -174,6 +176,9 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstra
         return argument_object(scope, arg, values, from_leaves)
     if isinstance(arg, SameArg):
         return scope.session.instances.met[arg.path]
+    if isinstance(arg, DictArg):
+        items = tuple(from_leaves(scope, item, values) for item in arg.items)
+        return OutsideDict(arg.keys, items.__getitem__)
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(scope, field, values)) for name, field in arg.fields))
 

@@ -20,7 +20,7 @@ from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import SCALARS, ArrayType, ListType, Scalar
 from adcore.runtime.native_code import CodePlace, NativeCode
-from adcore.signature import ArrayArg, Leaf, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
+from adcore.signature import ArrayArg, DictArg, Leaf, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
 from adcore.source import Span
 
 Classes = Mapping[tuple[str, str], type | None]
@@ -28,7 +28,7 @@ Classes = Mapping[tuple[str, str], type | None]
 KNOWN: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
-        ArrayArg, ArrayType, Certificate, CodePlace, Fault, FrameLayout, Leaf, ListType, NativeCode, RecordArg,
+        ArrayArg, ArrayType, Certificate, CodePlace, DictArg, Fault, FrameLayout, Leaf, ListType, NativeCode, RecordArg,
         ScalarArg, SequenceArg, Span, StaticArg, UniformArg,
     )
 }  # fmt: skip

@@ -35,7 +35,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
-from adcore.ir.types import F64
+from adcore.ir.types import F64, Scalar
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "sum": ("axis", "dtype", "keepdims"), "prod": ("axis", "dtype", "keepdims"),
@@ -149,8 +149,18 @@ def _root(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     if isinstance(value, Poison):
         return POISON
     if is_array(value):
-        return apply(scope, node, np.sqrt, [value], lambda v: Num(scope.emit("sqrt", materialise(scope, v[0])), STRONG))
-    return Num(scope.emit("sqrt", materialise(scope, value)), STRONG)
+        return apply(scope, node, np.sqrt, [value], lambda v: _length(scope, v[0]))
+    return _length(scope, value)
+
+
+def _length(scope: FunctionScope, square: Abstract) -> Abstract:
+    """The root of a sum of squares; at 0, where it has no derivative, that is 0, as of abs and hypot."""
+    x = materialise(scope, square)
+    assert isinstance(x.type, Scalar)
+    root, zero = scope.emit("sqrt", x), scope.const(0.0, x.type)
+    slope = scope.emit("div", scope.const(0.5, x.type), root)
+    slope = scope.emit("select", scope.emit("eq", root, zero), zero, slope)
+    return Num(scope.emit("sloped", root, x, slope), STRONG)
 
 
 @numpy_function(

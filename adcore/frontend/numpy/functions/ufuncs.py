@@ -17,6 +17,7 @@ from adcore.frontend.values.narrow import check_bounds, wrapped
 from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, folded, one_type, promoted, to_float, truth
+from adcore.frontend.values.ties import TiedMean
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, SCALARS, Scalar
 
@@ -66,6 +67,9 @@ OF_ANY: dict[np.ufunc, tuple[str, str]] = {
     np.sign: ("sign", "-1, 0 or 1"),
 }
 """NumPy functions that keep integers integers, their ops."""
+
+TIED = frozenset({np.minimum, np.maximum})
+"""Functions whose operands share the derivative where they are equal."""
 
 OPERATORS: dict[np.ufunc, tuple[type[ast.operator], str]] = {
     np.divide: (ast.Div, "`x / y`"),
@@ -124,7 +128,9 @@ def call_numpy(scope: FunctionScope, node: ast.Call, function: np.ufunc, argumen
         type_ = F64
     if type_ == BOOL or (op == "sign" and type_ == I64):
         return scope.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
-    return Num(scope.emit(op, *(materialise(scope, v, type_) for v in values)), STRONG)
+    operands = [materialise(scope, v, type_) for v in values]
+    result = scope.emit(op, *operands)
+    return Num(TiedMean(scope).shared(result, *operands) if function in TIED else result, STRONG)
 
 
 def call_logic(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:

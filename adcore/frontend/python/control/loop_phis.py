@@ -15,6 +15,7 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     BoundMethod,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
@@ -229,10 +230,10 @@ def _comparable(value: Abstract) -> object:
         return tuple(_comparable(v) for _, v in value.fields)
     if isinstance(value, PossiblyUnbound):
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
-    if isinstance(value, (ListRef, ObjectRef)):
-        return ("cell", value.cell)
+    if isinstance(value, (ListRef, DictRef, ObjectRef)):
+        return (type(value).__name__, value.cell)
     if isinstance(value, UnreadAttribute):
-        return ("pending", id(value))
+        return ("unread", id(value))
     if isinstance(value, BoundMethod):
         return ("method", id(value.function), _comparable(value.owner))
     if isinstance(value, ArrayRef):

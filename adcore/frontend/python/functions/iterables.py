@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.numpy.elements import accumulate, dim
+from adcore.frontend.python.dicts import filled
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import is_bool, not_a_number
-from adcore.frontend.registry import CallHandler
+from adcore.frontend.registry import CallHandler, register
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -18,10 +19,12 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
     Num,
+    OutsideDict,
     Poison,
     Range,
     Reshaped,
@@ -30,6 +33,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import keys_of, new_dict
 from adcore.frontend.values.iterables import enumerated, iterable_of, reverse, reversed_range, zipped
 from adcore.frontend.values.lists import list_literal
 from adcore.frontend.values.messages import python_message
@@ -51,6 +55,8 @@ def _len(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
         return value.shape[0]
     if isinstance(value, Constant) and isinstance(value.value, str):
         return Constant(len(value.value))
+    if isinstance(value, (DictRef, OutsideDict)):
+        return Constant(len(keys_of(scope, value)))
     if not is_sequence(value):
         return scope.error(node, f"{describe(value)} has no length")
     return sequence_length(scope, value)
@@ -63,7 +69,7 @@ def _range(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: di
             return scope.error(argument, f"range takes integers, not {describe(value)}", "write int(...) around it")
         if (refused := refused_bool(scope, argument, "range does not take", value)) is not None:
             return refused
-    whole = [Num(scope.emit("cast", v.value, type="i64")) if is_bool(v) else v for v in args]  # type: ignore[union-attr]
+    whole = [Num(scope.emit("cast", materialise(scope, v), type="i64")) if is_bool(v) else v for v in args]
     lo, hi, step = {1: (Constant(0), *whole, Constant(1)), 2: (*whole, Constant(1)), 3: tuple(whole)}[len(whole)]
     if isinstance(step, Constant) and step.value == 0:
         fail(scope, *python_message(range, 0, 1, 0))
@@ -220,6 +226,15 @@ def _tuple(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: di
 def _list(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     items = _all_items(scope, node, args)
     return POISON if items is None else list_literal(scope, node, items)
+
+
+def _dict(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    values: dict[Any, Abstract] = {}
+    return new_dict(scope, values) if filled(scope, node, values, args, named) else POISON
+
+
+# Any keyword is a key.
+register(dict, _dict, "a dict of keywords, pairs or another dict", ("a=a, b=2.0",))
 
 
 def _all_items(scope: FunctionScope, node: ast.Call, args: list[Abstract]) -> tuple[Abstract, ...] | None:

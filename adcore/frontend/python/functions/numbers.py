@@ -17,10 +17,12 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     Closure,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
     ObjectRef,
+    OutsideDict,
     Poison,
     Range,
     Record,
@@ -29,6 +31,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import keys_of
 from adcore.frontend.values.narrow import narrow_unary
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, folded, refused_bool, to_float, to_int, truth
@@ -98,6 +101,8 @@ def _bool(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dic
         return compare(scope, node, ast.NotEq, sequence_length(scope, value), Constant(0))
     if isinstance(value, Constant):
         return Constant(bool(value.value))
+    if isinstance(value, (DictRef, OutsideDict)):
+        return Constant(bool(keys_of(scope, value)))
     return not_a_number(scope, node, value)
 
 
@@ -136,7 +141,14 @@ def _isinstance(scope: FunctionScope, node: ast.Call, args: list[Abstract], name
     elif isinstance(value, Uniform):
         own = list if value.kind == "list" else tuple
     else:
-        own = {Items: tuple, ListRef: list, Range: range, Closure: type(lambda: None)}.get(type(value))
+        own = {
+            Items: tuple,
+            ListRef: list,
+            DictRef: dict,
+            OutsideDict: dict,
+            Range: range,
+            Closure: type(lambda: None),
+        }.get(type(value))
     if own is None:
         return scope.error(node, f"isinstance of {describe(value)} is not supported")
     return Constant(issubclass(own, tuple(wanted)))

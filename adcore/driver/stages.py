@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-import inspect
 import zlib
 from dataclasses import replace
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.affine.parallel import vector_loops
+from adcore.captures import unwrap
 from adcore.driver.request import Request
 from adcore.frontend import Program, compile_function
+from adcore.frontend.reader import source_lines
 from adcore.ir.core import Function
 from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
@@ -44,8 +45,8 @@ ENTRY = "kernel"
 def source(request: Request) -> str:
     """The user's text."""
     try:
-        return inspect.getsource(inspect.unwrap(request.function))
-    except (OSError, TypeError):
+        return "".join(source_lines(unwrap(request.function).__code__)[0])
+    except (OSError, TypeError, IndexError, AttributeError):
         return "# the source cannot be read\n"  # the next stage says so in the user's terms
 
 

@@ -94,6 +94,7 @@ class _Compilation:
     def program(self) -> Program:
         self._bind()
         self.session.active.append(self.source.function.__code__)
+        self.session.known.append((self.source.function.__code__, ()))
         self.session.open_calls.append(self.scope)
         try:
             result = run_body(self.scope) if self.rule is None else self._custom(self.rule)

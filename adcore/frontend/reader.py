@@ -69,6 +69,22 @@ def refuse(title: str, help: str = "", notes: tuple[str, ...] = (), span: Span |
     return CompileError([Diagnostic(title, span, notes=notes, help=help)])
 
 
+_last: tuple[types.CodeType, list[str], int] | None = None
+
+
+def source_lines(code: types.CodeType) -> tuple[list[str], int]:
+    """The lines of a function and the number of the first; OSError, TypeError or IndexError if there are none.
+
+    Finding where they end takes a tokenizer, and two stages ask for the same ones: the last answer is kept.
+    """
+    global _last
+    known = _last
+    if known is None or known[0] is not code:
+        # Of the code, because a function that names another as the one that it wraps would give that one's source.
+        known = _last = (code, *inspect.getsourcelines(code))
+    return known[1], known[2]
+
+
 def read(function: Callable[..., Any]) -> FunctionSource:
     """The source of `function`; CompileError if there is none to be had."""
     plain = unwrap(function)
@@ -83,8 +99,7 @@ def read(function: Callable[..., Any]) -> FunctionSource:
     if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
         raise refuse(f"{name} is a generator or coroutine", "write a plain function that returns its result")
     try:
-        # Of the code, because a function that names another as the one that it wraps would give that one's source.
-        lines, start = inspect.getsourcelines(plain.__code__)
+        lines, start = source_lines(plain.__code__)
         file = inspect.getsourcefile(plain) or plain.__code__.co_filename
     except (OSError, TypeError, IndexError):
         raise refuse(

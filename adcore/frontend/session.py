@@ -77,8 +77,11 @@ class Session:
     array parameters may overlap; `shared`: lists that are the same as others on some paths only, and hence must not
     change any more; `used_up`: iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that
     their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
-    `open_calls`: their scopes; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an
-    argument a value is the length of; `compared`: those that had to agree with others, where a length of 1 would
+    `known`: what is known of the arguments of calls under way; `recursive`: how many were recursive;
+    `open_calls`: their scopes; `growth`, `reserved`, `spare`: what the code under way appends to lists, memory that has
+    room for all of it, and for how much at some depth (`values/growing.py`); `ones`: axes of arguments that are known
+    to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to agree
+    with others, where a length of 1 would
     stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `names_of`: the
     names of each function, by its node; `instances`: what is known of objects; `outside`: dicts from outside, by the
     keys of their captures.
@@ -93,6 +96,8 @@ class Session:
         self.captures = Captures()
         self.speculation = speculation
         self.active: list[object] = []
+        self.known: list[tuple[object, tuple[object, ...]]] = []
+        self.recursive = 0
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}
         self.groups: dict[Value, int] = {}
@@ -106,6 +111,9 @@ class Session:
         self.unordered: set[Value] = set()
         self.open_calls: list[FunctionScope] = []
         self.instances = Instances(live)
+        self.growth: dict[int, Any] = {}
+        self.reserved: set[Value] = set()
+        self.spare: dict[tuple[Value, int], int] = {}
         self._sources: dict[object, FunctionSource] = {}
         self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self.outside: dict[tuple[object, ...], Abstract] = {}

@@ -183,7 +183,7 @@ def _items(value: Sequence[Any], path: str, live: LiveObjects, like: ArgType | N
     known: Sequence[ArgType | None] = like.items if isinstance(like, SequenceArg) else ()
     known = known if len(known) == len(value) else (None,) * len(value)
     items = tuple(describe(item, f"{path}[{k}]", live, known[k]) for k, item in enumerate(value))
-    item = _common(items)
+    item = None if _are_layers(value) else _common(items)
     if item is not None and (isinstance(item, (ArrayArg, RecordArg)) or (kind == "list" and _lifts(item))):
         return UniformArg(kind, item)
     return SequenceArg(kind, items)
@@ -193,6 +193,30 @@ def _dict(value: Mapping[Any, Any], path: str, live: LiveObjects, like: ArgType 
     known = dict(zip(like.keys, like.items, strict=True)) if isinstance(like, DictArg) else {}
     items = tuple(describe(item, f"{path}[{key!r}]", live, known.get(key)) for key, item in value.items())
     return DictArg(tuple(value), items)
+
+
+MOST_LAYERS = 32
+"""Lists of more items are never taken apart because of their shapes."""
+
+
+def _are_layers(value: Sequence[Any]) -> bool:
+    """Whether items hold matrices with different numbers of columns, as the layers of a network do: a program for this
+    length, its loops unrolled, can give them different shapes. Data sets, and series of any length, agree in it."""
+    if not 1 < len(value) <= MOST_LAYERS:
+        return False
+    return len({_columns(item) for item in value}) > 1
+
+
+def _columns(item: Any) -> tuple[int, ...]:
+    """The last lengths of the matrices in an item."""
+    if isinstance(item, np.ndarray):
+        return item.shape[-1:] if item.ndim > 1 else ()
+    names: Iterable[str] = ()
+    if isinstance(item, tuple) and hasattr(item, "_fields"):
+        names = item._fields
+    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+        names = (field.name for field in dataclasses.fields(item))
+    return tuple(n for name in names for n in _columns(getattr(item, name, None)))
 
 
 def _uniform_numbers(value: Sequence[Any], path: str) -> ScalarArg:

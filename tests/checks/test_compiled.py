@@ -497,7 +497,7 @@ def test_the_story_of_a_kink() -> None:
 
     assert spoken(seen(hinge, np.array([2.0, 2.0]))) == dedent("""\
         kink: d hinge / d x[0] does not exist at x[0] = 2
-          slope from the left 0, from the right 1; the compiled gradient: 1
+          slope from the left 0, from the right 1; the compiled gradient: 0.5
           --> FILE:N
           N |     def hinge(x):
           = note: abs, min, max, sorting and branches make such points; any gradient is a choice there

@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import values_of
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
@@ -70,7 +71,7 @@ class ResultTrees:
 
     def tree(self, value: Abstract) -> ArgType:
         """The kind of a value that is handed out; its leaves are appended."""
-        value = self.scope.session.instances.known(value)
+        value = as_list(self.scope, self.scope.session.instances.known(value))
         if self.attributes and (path := self.scope.session.instances.origin(value)) is not None:
             return SameArg(path)
         if is_scalar(value):

@@ -17,6 +17,7 @@ from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.objects.attributes import object_attribute
 from adcore.frontend.python.dicts import NAMES as DICT_METHODS
 from adcore.frontend.python.globals_and_closures import from_python
+from adcore.frontend.python.list_methods import LIST_METHODS
 from adcore.frontend.registry import METHODS
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -40,8 +41,6 @@ from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.numbers import materialise
 from adcore.instances import HEAP_TYPE
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
-
-LIST_METHODS = frozenset({"append", "copy", "index", "count"})
 
 
 def attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:

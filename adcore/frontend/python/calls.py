@@ -21,6 +21,7 @@ from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.dicts import add_all, dict_method
 from adcore.frontend.python.globals_and_closures import default_value
+from adcore.frontend.python.list_methods import call_list_method
 from adcore.frontend.reader import FunctionSource
 from adcore.frontend.session import FunctionScope, body_of, callee_scope
 from adcore.frontend.values.abstract import (
@@ -42,7 +43,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import is_dict, new_dict
-from adcore.frontend.values.lists import append
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.sequences import static_items
 
 DEEPEST_CALL = 64
@@ -158,6 +159,9 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
     if (found := special_call(scope, node, function, arguments.positional)) is not None:
         return found
     if function in FUNCTIONS:
+        # Functions of libraries keep no list: they get it as it is now.
+        arguments = Arguments([as_list(scope, v) for v in arguments.positional],
+                              {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
     if isinstance(function, type) and function in CALLED:
         return CALLED[function](scope, node, function, arguments)
@@ -233,8 +237,11 @@ def inline(
     name = getattr(function, "name", "<lambda>")
     key: object = (function, parent) if parent is not None else source.function.__code__
     key = key if owner is None else (key, owner)
-    if key in scope.session.active:
-        return scope.error(node, f"{name} calls itself", "write the recursion as a loop", "recursive call")
+    constants = _constants(arguments)
+    if key in scope.session.active and not _may_end(scope, key, constants):
+        return scope.error(
+            node, f"{name} calls itself", "write the recursion as a loop, or over what is known", "recursive call"
+        )
     if len(scope.session.active) > DEEPEST_CALL:
         return scope.error(node, "calls are nested too deeply", "write fewer levels of functions")
     bound = bind(scope, node, function, defaults, arguments)
@@ -243,6 +250,7 @@ def inline(
     callee = callee_scope(scope, source, function, parent)
     callee.state.locals.update(bound)
     scope.session.active.append(key)
+    scope.session.known.append((key, constants))
     scope.session.open_calls.append(callee)
     scope.session.call_sites.append(scope.span(node))
     span = scope.builder.span
@@ -250,12 +258,39 @@ def inline(
         result = run_body(callee)
     finally:
         scope.session.active.pop()
+        scope.session.known.pop()
         scope.session.open_calls.pop()
         scope.session.call_sites.pop()
         scope.builder.span = span
     scope.state.cells = callee.state.cells
     scope.state.dead = callee.state.dead
     return result
+
+
+MOST_RECURSIVE = 512
+"""Recursive calls that are compiled in place altogether."""
+
+DEEPEST_RECURSION = 24
+"""Recursive calls in one another: the compiler follows them by recursion of its own."""
+
+
+def _constants(arguments: Arguments) -> tuple[object, ...]:
+    """What of the arguments is known while compiling: numbers and other constants, tuples, records."""
+    values = (*arguments.positional, *arguments.keywords.values())
+    return tuple(
+        ("constant", type(v.value), repr(v.value)) if isinstance(v, Constant) else ("container", id(v))
+        for v in values
+        if isinstance(v, (Constant, Items, Record))
+    )
+
+
+def _may_end(scope: FunctionScope, key: object, known: tuple[object, ...]) -> bool:
+    """Whether a recursion may be followed: no call of the function under way has the same arguments as far as they are
+    known, so that a test of them can end it."""
+    session = scope.session
+    session.recursive += 1
+    few = session.recursive <= MOST_RECURSIVE and session.active.count(key) <= DEEPEST_RECURSION
+    return few and (key, known) not in session.known
 
 
 def run_body(scope: FunctionScope) -> Abstract:
@@ -340,10 +375,8 @@ def call_method(scope: FunctionScope, node: ast.Call, method: Method, arguments:
     owner = method.owner
     if isinstance(owner, ArrayRef) or is_array(owner):
         return METHODS[method.name].call(scope, node, [owner, *arguments.positional], arguments.keywords)
-    if isinstance(owner, ListRef) and method.name == "append" and len(arguments.positional) == 1:
-        return append(scope, node, owner, arguments.positional[0])
-    if isinstance(owner, ListRef) and method.name == "copy":
-        return scope.new_list(scope.list_items(owner), scope.span(node))
+    if isinstance(owner, ListRef):
+        return call_list_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if is_dict(owner):
         return dict_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, Num):

@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.conditions import condition, scalar
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import compare
 from adcore.frontend.values.sequences import static_items
@@ -64,7 +65,7 @@ def _one_comparison(
         return POISON
     if kind in (ast.Is, ast.IsNot):
         return _identity(scope, node, kind, a, b)
-    a, b = scalar(scope, node, a), scalar(scope, node, b)
+    a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
     if kind in (ast.In, ast.NotIn):
         return _membership(scope, node, kind, a, b)
     if isinstance(a, (ObjectRef, Record)) or isinstance(b, (ObjectRef, Record)):

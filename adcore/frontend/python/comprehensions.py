@@ -6,12 +6,16 @@ import ast
 
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.numpy.elements import nest, stored, wider
+from adcore.frontend.numpy.materialise import in_memory
+from adcore.frontend.python.control.branches import branch
+from adcore.frontend.python.control.loop_phis import loop
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.targets import assign
 from adcore.frontend.session import FunctionScope, as_static_int, comprehension_scope
-from adcore.frontend.values.abstract import POISON, Abstract, Constant, IterableValue, Num, Poison, is_scalar
+from adcore.frontend.values.abstract import POISON, Abstract, Constant, IterableValue, ListRef, Num, Poison, is_scalar
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import append
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import LONGEST_LIST, list_array, list_literal
 from adcore.frontend.values.narrow import numpy_element
@@ -20,13 +24,29 @@ from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64, ArrayType
 
+GROWS = Poison()
+"""The list has to be made by loops that append."""
+
+MOST_TRIPS = 8
+"""Longer loops stay loops."""
+
 
 @expression(ast.ListComp)
 def comprehension(scope: FunctionScope, node: ast.ListComp) -> Abstract:
     """`[item for target in iterable if condition]`."""
     inner = _scope(scope, node)
     items: list[Abstract] = []
-    outcome = _generate(inner, node, 0, items)
+    used = len(scope.session.used_up)
+    with scope.builder.region() as region:
+        outcome = _generate(inner, node, 0, items)
+    if outcome is GROWS:
+        del scope.session.used_up[used:]
+        inner = _scope(scope, node)
+        outcome = inner.new_list((), scope.span(node))
+        _grow(inner, node, 0, outcome)
+    else:
+        for instr in region.body:
+            scope.builder.append(instr)
     scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
     if outcome is not None:
         return outcome
@@ -72,15 +92,13 @@ def _generate(scope: FunctionScope, node: ast.ListComp, depth: int, items: list[
     length = as_static_int(iterable.length)
     if length is None or length > LONGEST_LIST:
         if len(node.generators) > 1 or generator.ifs:
-            return scope.error(
-                node, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
-            )
+            return GROWS
         return _in_memory(scope, node, generator, iterable)
     for k in range(length):
         assign(scope, generator.target, iterable.item(Constant(k)))
         wanted = _wanted(scope, generator)
-        if isinstance(wanted, Poison):
-            return POISON
+        if wanted is None:
+            return GROWS
         if wanted:
             outcome = _generate(scope, node, depth + 1, items)
             if outcome is not None:
@@ -88,16 +106,51 @@ def _generate(scope: FunctionScope, node: ast.ListComp, depth: int, items: list[
     return None
 
 
-def _wanted(scope: FunctionScope, generator: ast.comprehension) -> bool | Poison:
+def _wanted(scope: FunctionScope, generator: ast.comprehension) -> bool | None:
+    """Whether an item counts; None if only a run tells."""
     for test in generator.ifs:
         flag = condition(scope, test, scope.evaluate(test))
         if not isinstance(flag, Constant):
-            return scope.error(
-                test, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
-            )
+            return None
         if not flag.value:
             return False
     return True
+
+
+def _grow(scope: FunctionScope, node: ast.ListComp, depth: int, out: ListRef) -> None:
+    """The generators from `depth` on as loops that append to `out`."""
+    if depth == len(node.generators):
+        append(scope, node.elt, out, in_memory(scope, node.elt, scope.evaluate(node.elt)))
+        return
+    generator = node.generators[depth]
+    iterable = iterable_of(scope, generator.iter, consume(scope, generator.iter, scope.evaluate(generator.iter)))
+    if iterable is None:
+        return
+    source, length = iterable, materialise(scope, iterable.length, I64)
+
+    def tested(tests: list[ast.expr]) -> None:
+        if not tests:
+            _grow(scope, node, depth + 1, out)
+            return
+        flag = condition(scope, tests[0], scope.evaluate(tests[0]))
+        if isinstance(flag, Num):
+            branch(scope, materialise(scope, flag, BOOL), lambda: tested(tests[1:]), lambda: None)
+        elif flag.value:
+            tested(tests[1:])
+
+    def iteration(k: Abstract) -> None:
+        assign(scope, generator.target, source.item(k))
+        tested(generator.ifs)
+
+    known = as_static_int(iterable.length)
+    if known is not None and (iterable.mixed or known <= MOST_TRIPS):
+        for k in range(known):
+            iteration(Constant(k))
+        return
+    names = bound_names([generator.target])
+    loop(
+        scope, names, scope.names, (scope.const(0), length), 1, None, lambda k: iteration(Num(k)), trips=lambda: length
+    )
 
 
 def _in_memory(

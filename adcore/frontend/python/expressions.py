@@ -39,6 +39,7 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list, list_copy
 from adcore.frontend.values.iterables import iterable_of
 from adcore.frontend.values.lists import list_literal, list_subscript
 from adcore.frontend.values.numbers import materialise
@@ -130,13 +131,17 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
     """`owner[parts]`."""
     if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
         return POISON
+    owner = as_list(scope, owner)
     if is_array(owner) and is_special(owner, parts):
         return selected(scope, node, owner, parts)
     if isinstance(owner, ObjectRef) or (isinstance(owner, Record) and not issubclass(owner.cls, tuple)):
         found = scope.special(node, owner, "__getitem__", parts[0] if len(parts) == 1 else Items(tuple(parts)))
         return found if found is not None else scope.error(node, f"{describe(owner)} can't be subscripted")
     if isinstance(owner, ArrayRef):
-        return element_or_view(scope, node, owner, parts)
+        found = element_or_view(scope, node, owner, parts)
+        # A slice of a list is a list of its own.
+        own = isinstance(found, ArrayRef) and found.literal is not None and found.rank == 1
+        return list_copy(scope, found) if own and isinstance(found, ArrayRef) else found
     if isinstance(owner, (DictRef, OutsideDict)):
         return dict_item(scope, node, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
     if len(parts) != 1:

@@ -29,6 +29,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.conditions import condition, scalar
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.lists import repeat_list
 from adcore.frontend.values.numbers import TooWide, materialise
 from adcore.frontend.values.scalars import OPERATORS, binary, inverted, negative, positive
@@ -54,7 +55,7 @@ def _binary(scope: FunctionScope, node: ast.BinOp) -> Abstract:
 
 def combine(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract) -> Abstract:
     """`a OP b` of any values."""
-    a, b = scalar(scope, node, a), scalar(scope, node, b)
+    a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
     if isinstance(a, Poison) or isinstance(b, Poison):
         return POISON
     if (found := operation_of_objects(scope, node, kind, a, b)) is not None:

@@ -18,6 +18,7 @@ from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.dicts import delete_at
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.expressions import closure, subscript
+from adcore.frontend.python.list_methods import extend_by
 from adcore.frontend.python.operators import combine
 from adcore.frontend.python.targets import assign, store_into
 from adcore.frontend.session import FunctionScope, name_value
@@ -113,7 +114,10 @@ def _augment(scope: FunctionScope, stmt: ast.AugAssign, old: Abstract, put: Call
     elif isinstance(old, (ArrayRef, Expanded, Reshaped)) and not is_list(old):
         _update_whole(scope, stmt, kind, old, value)
     elif isinstance(old, ListRef):
-        scope.error(stmt, "a list is changed in place", "make a new list under a new name")
+        if kind is ast.Add:
+            extend_by(scope, stmt, old, value)
+        else:
+            scope.error(stmt, "a list is changed in place by this operator", "make a new list under a new name")
     elif isinstance(old, ObjectRef) and (found := in_place(scope, stmt, kind, old, value)) is not None:
         put(found)
     else:

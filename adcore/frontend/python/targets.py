@@ -30,6 +30,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import is_dict, store_at
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import check_list_store, store_item
 from adcore.frontend.values.scalars import fail
@@ -112,6 +113,7 @@ def store_into(
     """`owner[parts] = value`."""
     if isinstance(owner, Poison) or isinstance(value, Poison) or any(isinstance(p, Poison) for p in parts):
         return
+    owner = as_list(scope, owner)
     if isinstance(owner, (ArrayRef, Expanded, Reshaped)) and not is_list(owner) and is_special(owner, parts):
         put_selected(scope, node, owner, parts, value)
         return

@@ -361,6 +361,8 @@ NONE = Constant(None)
 TRUE = Constant(True)
 FALSE = Constant(False)
 POISON = Poison()
+MARK = Constant(type("list that has grown", (), {}))
+"""What the cell of a list starts with that has grown (`values/growing.py`): no program has this value."""
 UNBOUND = Unbound()
 
 
@@ -372,6 +374,11 @@ def is_number(value: Any) -> bool:
 def is_scalar(value: Abstract) -> bool:
     """A number, known or not."""
     return isinstance(value, Num) or (isinstance(value, Constant) and is_number(value.value))
+
+
+def is_grown(items: tuple[Abstract, ...]) -> bool:
+    """Whether a list holds its mark, its memory and how many items there are, in place of the items."""
+    return len(items) == 3 and items[0] is MARK
 
 
 def is_array(value: Abstract) -> bool:

@@ -24,6 +24,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.dicts import keys_of
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.scalars import compare, truth
 from adcore.frontend.values.sequences import is_sequence, sequence_length
 
@@ -35,7 +36,7 @@ def scalar(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
 
 def condition(scope: FunctionScope, node: ast.AST, value: Abstract) -> Constant | Num:
     """The truth of a value, as a bool; reports what has none."""
-    value = scalar(scope, node, value)
+    value = scalar(scope, node, as_list(scope, value))
     if isinstance(value, (Poison, Conflict)):
         return FALSE
     if isinstance(value, Constant) and not is_scalar(value):

@@ -396,7 +396,10 @@ class Joiner:
                 yield flag(self.scope, WEAK if absent else weak_type_of(value))
         elif isinstance(phi, (Items, Record)):
             shapes = parts(phi)
-            own = parts(value) if isinstance(value, type(phi)) else (UNBOUND,) * len(shapes)
+            own = parts(value) if isinstance(value, type(phi)) else ()
+            if len(own) != len(shapes):
+                # Absent, or a list of another length: then no part can be used afterwards.
+                own = (UNBOUND,) * len(shapes)
             for part, shape in zip(own, shapes, strict=True):
                 yield from self.coerce(part, shape)
         elif isinstance(phi, PossiblyUnbound):

@@ -260,8 +260,3 @@ def filled(scope: FunctionScope, length: Abstract, item: Abstract, where: Span) 
         weak, flags = flag(scope, weak_type_of(item)), array.weak_flags
         nest(scope, (length,), lambda index: scope.put(weak, flags, index))
     return array
-
-
-def append(scope: FunctionScope, node: ast.AST, owner: ListRef, value: Abstract) -> Abstract:
-    scope.set_items(node, owner, (*scope.list_items(owner), value))
-    return NONE

@@ -19,6 +19,7 @@ from adcore.frontend.values.abstract import (
     Range,
     Record,
     Uniform,
+    is_grown,
     is_scalar,
 )
 from adcore.frontend.values.messages import python_message
@@ -59,7 +60,12 @@ def static_items(scope: FunctionScope, value: Abstract) -> tuple[Abstract, ...]:
     if isinstance(value, Record):
         return tuple(item for _, item in value.fields)
     assert isinstance(value, ListRef)
-    return scope.list_items(value)
+    items = scope.list_items(value)
+    if is_grown(items):
+        title = "a list whose length is only known at run time is used here"
+        scope.error(scope.builder.span or scope.span(scope.node), title, "make an array of it: np.array(items)")
+        return ()
+    return items
 
 
 def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
@@ -73,11 +79,15 @@ def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
     if isinstance(value, Uniform):
         (first, *_) = value.leaves
         return Num(scope.emit("count", first) if isinstance(first.type, ListType) else scope.emit("dim", first, axis=0))
+    if isinstance(value, ListRef) and is_grown(items := scope.list_items(value)):
+        return items[2]
     return Constant(len(static_items(scope, value)))
 
 
 def static_length(scope: FunctionScope, value: Abstract) -> int | None:
     """The length of a sequence, if it is known without emitting anything."""
+    if isinstance(value, ListRef) and is_grown(scope.list_items(value)):
+        return None
     if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
         return len(static_items(scope, value))
     if isinstance(value, IterableValue):

@@ -45,7 +45,7 @@ _UNREAD = frozenset({
 """What a class's namespace holds for others than its instances' fields."""
 
 PathStep = int | str | tuple[str] | tuple[str, int | float | str | bytes | None]
-Place = tuple[int, str | None, tuple[PathStep, ...]]
+ValuePlace = tuple[int, str | None, tuple[PathStep, ...]]
 """A variable: the number of a namespace (or cell), the name in it, steps from the value found there."""
 
 _ASIDE: dict[object, str] = {len: "len", type: "type", dict: "keys", types.CodeType: "code"}
@@ -345,7 +345,7 @@ class Reached:
             for capture in captures
         )
 
-    def place(self, key: tuple[object, ...]) -> Place | None:
+    def place(self, key: tuple[object, ...]) -> ValuePlace | None:
         """Where the variable of a capture stands; None for one that the walk has not met."""
         number = self._numbers.get(key[0]) if key and isinstance(key[0], int) else None
         if number is None:
@@ -370,7 +370,7 @@ class Reached:
                 return None
         return number, name, tuple(made)
 
-    def probe(self, place: Place) -> Probe | None:
+    def probe(self, place: ValuePlace) -> Probe | None:
         """The entry of a namespace, the cell, or the code of a function at a place."""
         number, name, steps = place
         root = self._objects[number]
@@ -385,7 +385,7 @@ class Reached:
             return Probe(vars(root), name)
         return Probe(root, name) if name in root else Probe(vars(builtins), name, root)
 
-    def fetcher(self, place: Place) -> Callable[[], Any]:
+    def fetcher(self, place: ValuePlace) -> Callable[[], Any]:
         """How to read the variable at a place, as often as wanted."""
         number, name, steps = place
         root = self._objects[number]
@@ -436,4 +436,4 @@ def _imports(code: types.CodeType) -> bool:
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
 
-__all__ = ["Place", "Reached", "Unstable", "reach"]
+__all__ = ["Reached", "Unstable", "ValuePlace", "reach"]

@@ -27,7 +27,7 @@ from adcore.ir.core import Function, Instr, Value, edited
 from adcore.ir.types import is_float
 from adcore.ops import Table
 
-Factors = tuple[tuple[Value, ...], bool]
+RootFactors = tuple[tuple[Value, ...], bool]
 """What is multiplied, and whether the product is negative."""
 
 MOST_FACTORS = 8
@@ -80,7 +80,7 @@ def _is_root(structure: Structure, value: Value) -> bool:
     return made is not None and made.op in ROOTS
 
 
-def _factors(structure: Structure, value: Value) -> Factors:
+def _factors(structure: Structure, value: Value) -> RootFactors:
     """The factors of `value`; itself, where they are too many."""
     found: list[Value] = []
     todo, negative = [value], False

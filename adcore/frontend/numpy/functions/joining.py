@@ -9,7 +9,7 @@ import numpy as np
 
 from adcore.frontend.numpy.broadcasting import Extents, same_length
 from adcore.frontend.numpy.compression import positions
-from adcore.frontend.numpy.elements import store
+from adcore.frontend.numpy.elements import dims, store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.folds import axes_of
 from adcore.frontend.numpy.functions.dtypes import constant
@@ -19,6 +19,7 @@ from adcore.frontend.numpy.indexing.slices import element_or_view
 from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
 from adcore.frontend.numpy.reductions import reduced
+from adcore.frontend.numpy.reshaping import reshaped
 from adcore.frontend.numpy.types import chosen_type
 from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope, as_static_int
@@ -296,7 +297,11 @@ def _joins(new_axis: bool) -> Callable[[FunctionScope, ast.Call, BoundArguments]
 
     def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         axis = constant(scope, node, found.get("axis"), 0, "axis")
-        values = parts_of(scope, node, found["arrays"])
+        rows = found["arrays"]
+        if axis == 0 and isinstance(rows, ArrayRef) and rows.rank > 1 and as_static_int(dims(scope, rows)[0]) is None:
+            # Rows of an array, or a list of arrays that has grown: they lie side by side already.
+            return _rows_in_order(scope, node, rows, new_axis)
+        values = parts_of(scope, node, rows)
         return POISON if axis is None or values is None else joined(scope, node, values, axis, new_axis)
 
     return rule
@@ -340,6 +345,18 @@ def _columns(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abs
         flat = (part := operand(scope, value)) is not None and part.rank < 2
         columns.append(permuted(scope, rows, (1, 0)) if flat and not isinstance(rows, Poison) else rows)
     return joined(scope, node, columns, 1)
+
+
+def _rows_in_order(scope: FunctionScope, node: ast.AST, rows: ArrayRef, new_axis: bool) -> Abstract:
+    part = operand(scope, rows)
+    assert part is not None
+    copy = computed(scope, node, part)
+    scope.session.unordered.discard(copy.root)
+    if new_axis:
+        return copy
+    first, second, *others = part.shape
+    length = Num(scope.emit("mul", materialise(scope, first, I64), materialise(scope, second, I64), exact=True))
+    return reshaped(scope, node, copy, (length, *others))
 
 
 def parts_of(scope: FunctionScope, node: ast.Call, value: Abstract) -> tuple[Abstract, ...] | None:

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable
 
+from adcore.frontend.python.control.growth import Room, add_growth, make_room, parted
 from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -101,7 +102,23 @@ def branch(
     keep: Callable[[str], bool] = keep_all,
 ) -> None:
     """`if condition: then() else: otherwise()`; of the names that differ afterwards only those in `keep` survive."""
-    joined(scope, condition, side(scope, then), side(scope, otherwise), keep)
+    appended, scope.session.growth = scope.session.growth, {}
+    reserved, scope.session.reserved = scope.session.reserved, set(scope.session.reserved)
+    sides = side(scope, then), side(scope, otherwise)
+    if apart := parted(scope.state, [s.end for s in sides], scope.session.growth):
+        reported = len(scope.session.diagnostics)
+        room = Room(scope, [s.region.region for s in sides])
+        if make_room(scope, apart, scope.session.growth, room):
+            # Once more, into the room that there is now.
+            scope.session.growth = {}
+            sides = side(scope, then), side(scope, otherwise)
+        else:
+            # An error only if the list is used afterwards.
+            del scope.session.diagnostics[reported:]
+    growths, scope.session.growth = scope.session.growth, appended
+    scope.session.reserved = reserved
+    add_growth(scope, growths)
+    joined(scope, condition, *sides, keep)
 
 
 def joined(

@@ -66,8 +66,21 @@ def instance_names(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*own_dict(value), *slots)))
 
 
+BOUND = {types.MethodType: ("__self__", "__func__"), functools.partial: ("func", "args", "keywords")}
+"""Functions that hold values, and what they are made of."""
+
+
+def is_bound(value: Any) -> bool:
+    """Whether a value is a method of an object, or a partial: it is taken apart as an object is."""
+    if type(value) is types.MethodType:
+        return isinstance(value.__func__, types.FunctionType) and is_object(value.__self__)
+    return type(value) is functools.partial
+
+
 def instance_value(value: Any, name: str) -> Any:
     """What an instance itself holds under `name`; MISSING if nothing."""
+    if type(value) in BOUND:
+        return getattr(value, name, MISSING)
     own = own_dict(value)
     if name in own:
         return own[name]

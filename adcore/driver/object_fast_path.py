@@ -25,7 +25,7 @@ from adcore.driver.fast_path import Answer, FlatHandle
 from adcore.driver.handles.given import Order, native_order
 from adcore.driver.request import Options
 from adcore.driver.rules import generation
-from adcore.instances import is_slot
+from adcore.instances import BOUND, is_slot
 from adcore.signature import ABSENT, ArgType, ArrayArg, ObjectArg, SameArg, ScalarArg, StaticArg, has_objects
 
 Extractor = Callable[[Sequence[Any]], "list[Any] | None"]
@@ -37,7 +37,7 @@ class _Unfit(Exception):
     """Something that the generated function can't take apart."""
 
 
-class _Writer:
+class _ExtractorText:
     """The text of an extractor, and the objects that it names."""
 
     def __init__(self) -> None:
@@ -82,6 +82,8 @@ class _Writer:
         return name
 
     def _object(self, arg: ObjectArg, text: str, path: str) -> None:
+        if arg.cls in BOUND:
+            raise _Unfit
         name = f"o{len(self.names)}"
         self.lines.append(f"    {name} = {text}")
         self.require(f"type({name}) is {self.constant(arg.cls)}")
@@ -111,7 +113,7 @@ class _Writer:
 
 def extractor(args: Sequence[ArgType], names: Sequence[str]) -> Extractor | None:
     """What takes the arguments of a call of these kinds apart; None where that can't be generated."""
-    writer = _Writer()
+    writer = _ExtractorText()
     try:
         for k, (arg, name) in enumerate(zip(args, names, strict=True)):
             writer.argument(arg, f"a[{k}]", name)

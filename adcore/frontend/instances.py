@@ -82,7 +82,7 @@ class Instances:
     def refined(self, arg: ArgType) -> ArgType:
         """A kind of argument, with all that was read of its objects."""
         if isinstance(arg, ObjectArg):
-            known = self.fields.get(arg.path, {})
+            known = self.fields.get(arg.path, dict(arg.fields))
             return replace(arg, fields=tuple((name, self.refined(part)) for name, part in known.items()))
         if isinstance(arg, (SequenceArg, DictArg)):
             return replace(arg, items=tuple(map(self.refined, arg.items)))

@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from adcore.errors import ArgumentError, Diagnostic
-from adcore.instances import is_object
+from adcore.instances import is_bound, is_object
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.objects import LiveObjects
 from adcore.signature import (
@@ -96,6 +96,8 @@ def describe(value: Any, path: str, live: LiveObjects | None = None, like: ArgTy
         return _dict(value, path, live, like)
     if is_object(value):
         return live.object(value, path, like)
+    if is_bound(value):
+        return live.bound(value, path, like)
     if isinstance(value, STATIC) or callable(value):
         return StaticArg(value)
     if isinstance(value, (float, int)):  # subclasses: IntEnum was caught above, others behave as numbers

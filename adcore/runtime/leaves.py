@@ -25,6 +25,7 @@ from adcore.signature import (
     SequenceArg,
     StaticArg,
     UniformArg,
+    leaves,
 )
 
 NDArray = np.ndarray[Any, Any]
@@ -63,6 +64,9 @@ class Flattened:
         elif isinstance(arg, RecordArg):
             for name, field in arg.fields:
                 self.add(field, getattr(value, name))
+        elif isinstance(arg, ObjectArg) and value is None:
+            # A method has no shadow.
+            self.values += [None] * sum(1 for _ in leaves(arg, ""))
         elif isinstance(arg, ObjectArg):
             for name, field in arg.fields:
                 if not isinstance(field, (StaticArg, SameArg)):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from adcore.errors import ArgumentError
-from adcore.instances import MISSING, instance_names, instance_value
+from adcore.instances import BOUND, MISSING, instance_names, instance_value
 from adcore.signature import ABSENT, ArgType, ObjectArg, Opaque, SameArg, StaticArg
 
 Describe = Callable[[Any, str, "LiveObjects", ArgType | None], ArgType]
@@ -76,6 +76,15 @@ class LiveObjects:
         known = like.fields if isinstance(like, ObjectArg) and like.cls is type(value) else ()
         fields = [
             (name, self._attribute(instance_value(value, name), f"{path}.{name}", field)) for name, field in known
+        ]
+        return ObjectArg(type(value), path, tuple(fields))
+
+    def bound(self, value: Any, path: str, like: ArgType | None) -> ObjectArg:
+        """A method of an object, or a partial, with all that it is made of."""
+        known = dict(like.fields) if isinstance(like, ObjectArg) and like.cls is type(value) else {}
+        fields = [
+            (name, self._attribute(getattr(value, name), f"{path}.{name}", known.get(name)))
+            for name in BOUND[type(value)]
         ]
         return ObjectArg(type(value), path, tuple(fields))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adcore.errors import ArgumentError
-from adcore.instances import MISSING, instance_value
+from adcore.instances import BOUND, MISSING, instance_value
 from adcore.runtime.alias_guard import alias_groups, extent, overlaps_itself, share_memory
 from adcore.runtime.arguments import describe, refuse
 from adcore.runtime.leaves import LeafValue, NDArray, arrays
@@ -72,6 +72,8 @@ def _check(path: str, arg: ArgType, value: Any, shadow: Any, writes: bool, besid
 
 
 def _check_object(path: str, arg: ObjectArg, value: Any, shadow: Any, writes: bool, beside: Beside) -> None:
+    if arg.cls in BOUND:
+        return
     if type(shadow) is not arg.cls or shadow is value:
         found = "the object itself" if shadow is value else _a(shadow)
         refuse(f"the shadow of {path} is {found}; it must be {_a(value)} of its own", help="use ad.zeros_like(...)")

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.instances import MISSING, instance_names, instance_value, is_object
+from adcore.instances import BOUND, MISSING, instance_names, instance_value, is_object
 from adcore.runtime.leaves import LeafValue, derivative, rebuild, record
 from adcore.signature import (
     ArgType,
@@ -121,6 +121,11 @@ class DerivativeStructure:
     def _object(self, arg: ObjectArg, path: str, value: Any) -> Any:
         if id(value) in self._made:
             return self._made[id(value)]
+        if arg.cls in BOUND:
+            # A function has no derivative; what it holds has.
+            for name, _ in arg.fields:
+                self._of(f"{path}.{name}", instance_value(value, name))
+            return None
         made = self._note(value, object.__new__(arg.cls))
         for name in instance_names(value):
             # In the object's own order, whatever is read first.

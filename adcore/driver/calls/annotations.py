@@ -140,7 +140,7 @@ def _added(arg: ArgType, shadow: Any, adjoint: Iterator[Any]) -> Any:
         for name, new in changed:
             setattr(shadow, name, new)
         return shadow
-    if isinstance(arg, ObjectArg):
+    if isinstance(arg, ObjectArg) and shadow is not None:
         for name, part in arg.fields:
             if not isinstance(part, (StaticArg, SameArg)):
                 object.__setattr__(shadow, name, _added(part, instance_value(shadow, name), adjoint))

@@ -89,7 +89,7 @@ class AttributeShadows:
 
 def _note(owners: dict[str, Any], path: str, arg: ArgType, shadow: Any) -> None:
     """The shadow of each object, by where the object is."""
-    if isinstance(arg, ObjectArg):
+    if isinstance(arg, ObjectArg) and shadow is not None:
         owners[path] = shadow
         for name, field in arg.fields:
             _note(owners, f"{path}.{name}", field, instance_value(shadow, name))

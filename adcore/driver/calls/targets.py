@@ -14,6 +14,7 @@ from adcore.instances import MISSING, class_entry, code_of, instance_value, is_o
 from adcore.runtime.arguments import refuse
 from adcore.runtime.objects import LiveObjects
 from adcore.runtime.structures import SignaturePart, zeros_like
+from adcore.signature import ArrayArg, ObjectArg, UniformArg
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,25 @@ def target_of(
 ) -> WrtTarget:
     """The part of the arguments that `name` means. Raises ArgumentError."""
     # What `*rest` collects has names such as `rest[0]`.
+    unread = False
     root, *steps = [name] if name in names else steps_of(name)
     path, value = str(root), values[names.index(str(root))]
     for step in steps:
+        part = known.get(path)
+        if part is not None and isinstance(part.arg, (UniformArg, ArrayArg)):
+            refuse(f"wrt={name!r}: the items of `{path}` have one derivative together", help=f"name `{path}`")
         # An object may stand at several places; the signature has it where it is met first.
         path = live.path_of(value) or path
+        owner = known.get(path)
+        if owner is not None and isinstance(owner.arg, ObjectArg):
+            unread = unread or step not in dict(owner.arg.fields)
+        if isinstance(step, int) and step < 0:
+            step += len(value)
         value = _inside(name, value, step)
         path += f".{step}" if isinstance(step, AttributeStep) else f"[{step!r}]"
     path = live.path_of(value) or path
+    if path not in known and not unread:
+        refuse(f"wrt={name!r}: this is no part with a derivative of its own", help=f"name what it stands in: `{root}`")
     return WrtTarget(name, path if path in known else None, value)
 
 

@@ -7,7 +7,7 @@ import types
 
 from adcore.errors import CompileError
 from adcore.frontend.objects.attributes import class_of, watch
-from adcore.frontend.python.calls import Arguments, call_object, called, defaults_of, inline
+from adcore.frontend.python.calls import CALLED, Arguments, call_object, called, defaults_of, inline
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     FALSE,
@@ -17,10 +17,12 @@ from adcore.frontend.values.abstract import (
     BoundMethod,
     Constant,
     ObjectRef,
+    PartialCall,
     Poison,
     Record,
     Super,
 )
+from adcore.frontend.values.describe import describe
 from adcore.instances import class_entry
 
 
@@ -44,6 +46,18 @@ def call_bound(scope: FunctionScope, node: ast.AST, method: BoundMethod, argumen
     defaults = defaults_of(scope, node, source.function)
     owner = method.owner.cell if isinstance(method.owner, ObjectRef) else None
     return inline(scope, node, source, source.node, None, defaults, given, owner)
+
+
+@called(PartialCall)
+def call_partial(scope: FunctionScope, node: ast.AST, owner: PartialCall, arguments: Arguments) -> Abstract:
+    """`functools.partial(f, *args, **options)(...)`."""
+    keywords = {**dict(owner.keywords), **arguments.keywords}
+    given = Arguments([*owner.positional, *arguments.positional], keywords)
+    if type(owner.function) in CALLED:
+        return CALLED[type(owner.function)](scope, node, owner.function, given)
+    if not isinstance(owner.function, Constant):
+        return scope.error(node, f"a partial of {describe(owner.function)} is not supported", "use a lambda")
+    return call_object(scope, _as_call(node), owner.function.value, given)
 
 
 @called(ObjectRef)

@@ -252,6 +252,15 @@ class BoundMethod:
 
 
 @dataclass(frozen=True, eq=False)
+class PartialCall:
+    """`functools.partial(function, *positional, **keywords)`."""
+
+    function: Abstract
+    positional: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class UnreadAttribute:
     """An attribute of an object from outside that nobody has read yet. All states share it: what it is, is found out
     once (`frontend.objects.slots`)."""
@@ -353,8 +362,8 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 
 Abstract = (
     Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
-    | Record | ObjectRef | Uniform | Range | Super | BoundMethod | UnreadAttribute | IterableValue | Closure | Method
-    | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
+    | Record | ObjectRef | Uniform | Range | Super | BoundMethod | PartialCall | UnreadAttribute | IterableValue
+    | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
 )  # fmt: skip
 
 NONE = Constant(None)

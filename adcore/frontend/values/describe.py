@@ -21,6 +21,7 @@ from adcore.frontend.values.abstract import (
     Num,
     ObjectRef,
     OutsideDict,
+    PartialCall,
     Range,
     Record,
     Reshaped,
@@ -32,8 +33,8 @@ from adcore.frontend.values.abstract import (
 WORDS: dict[type[Any], str] = {
     Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
     IterableValue: "an iterator", Closure: "a function", Method: "a method", BoundMethod: "a method",
-    Super: "super()", SubscriptSlice: "a slice", BooleanIndexed: "a selection by a mask", DictRef: "a dict",
-    OutsideDict: "a dict",
+    PartialCall: "a function", Super: "super()", SubscriptSlice: "a slice", BooleanIndexed: "a selection by a mask",
+    DictRef: "a dict", OutsideDict: "a dict",
 }  # fmt: skip
 
 

@@ -525,3 +525,54 @@ def test_classes_that_change_what_attributes_mean_are_refused_by_name(cls, text)
     else:
         with pytest.raises(CompileError, match=text):
             ad.grad(cls().act)(1.0)
+
+
+# Functions that hold values -------------------------------------------------------------------------------------------
+
+
+def scaled(factor, x, offset=0.0):
+    return factor * x * x + offset
+
+
+class Holder:
+    """Bound methods of itself and of others, partials and lambdas in attributes, a dict of settings."""
+
+    def __init__(self, material):
+        self.own, self.other, self.material = self.inner, material.__call__, material
+        self.partial = functools.partial(scaled, 3.0, offset=0.5)
+        self.function, self.settings = scaled, {"k": 1.5, "n": [1.0, 2.0], "f": math.sin}
+        self.k = 2.0
+
+    def inner(self, x):
+        return self.k * x**3
+
+    def energy(self, x):
+        total = self.own(x) + self.other(x) + self.partial(x) + self.function(self.k, x)
+        return total + self.settings["k"] * self.settings["f"](x) + self.settings["n"][1] * x
+
+
+def apply(f, x):
+    return f(x) * 2.0
+
+
+OUTSIDE = functools.partial(scaled, 5.0)
+
+
+def through_a_global_partial(x):
+    return OUTSIDE(x, offset=x)
+
+
+def test_methods_partials_and_functions_in_attributes_and_arguments():
+    holder = Holder(Rubber(2.0, 0.5))
+    check(holder.energy, 0.6, paths=("x", "self.k", "self.settings['k']"), hessian=False)
+    with pytest.raises(ArgumentError, match="have one derivative together"):
+        ad.grad(holder.energy, wrt="self.settings['n'][1]")(0.6)
+    assert ad.grad(holder.energy, wrt="self.settings['n']")(0.6) == [0.0, 0.6]
+    found = ad.grad(holder.energy, wrt="self")(0.6)
+    assert found.own is None
+    assert found.material.modulus == pytest.approx(slope(holder.energy, (0.6,), "self.material.modulus"))
+    assert ad.grad(apply, wrt="x")(holder.inner, 0.6) == pytest.approx(2.0 * 2.0 * 3.0 * 0.36)
+    assert ad.grad(apply, wrt="x")(functools.partial(scaled, 4.0), 0.6) == pytest.approx(2.0 * 8.0 * 0.6)
+    assert ad.grad(through_a_global_partial)(0.6) == pytest.approx(10.0 * 0.6 + 1.0)
+    holder.own = holder.material
+    assert ad.grad(holder.energy)(0.6) == pytest.approx(slope(holder.energy, (0.6,), "x"))

@@ -35,6 +35,8 @@ class CheckOptions:
     scope: Scope | None = None
     sizes: Any = None
     points: Any = None
+    max_numpy: int | None = None
+    max_python: int | None = None
 
     @staticmethod
     def of(given: dict[str, Any]) -> CheckOptions:
@@ -51,7 +53,7 @@ class CheckOptions:
         _one_of("scope", options.scope, (None, "thread", "process"))
         _one_of("order", options.order, (1, 2))
         _at_least("calls", options.calls, 1)
-        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed"):
+        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed", "max_numpy", "max_python"):
             _at_least(name, getattr(options, name), 0)
         for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
             _several("sizes", sizes)

@@ -52,7 +52,7 @@ def value_and_grad(
         value, found = answer
         return value, found if isinstance(wrt, tuple) else found[0]
 
-    return _named(value_and_gradient, f, "value and gradient")
+    return _named(value_and_gradient, f, "value and gradient", wrt)
 
 
 def _with_objects(
@@ -87,14 +87,16 @@ def grad(
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return _named(gradient, f, "gradient")
+    return _named(gradient, f, "gradient", wrt)
 
 
-def _named(made: Callable[..., Any], f: Any, what: str) -> Callable[..., Any]:
+def _named(made: Callable[..., Any], f: Any, what: str, wrt: Wrt) -> Callable[..., Any]:
     functools.update_wrapper(made, f, assigned=("__name__", "__qualname__", "__module__"), updated=())
     # Nobody may look through it: the source of a derivative is not that of its function.
     del made.__wrapped__  # type: ignore[attr-defined]
     made.__dict__["__adcore_derivative__"] = what
+    # Compiled code that calls it compiles it in.
+    made.__dict__["__adcore_of__"] = f, wrt
     made.__doc__ = f"The {what} of {getattr(f, '__name__', f)}."
     return made
 
@@ -135,6 +137,11 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     call = Call(python, names, values, Options(), chosen)
     found, moved = pushforward(call, tangent_leaves(call, [tangents[k] for k in chosen]))
     return call.returned(found), call.primal.rebuild_tangent(moved)
+
+
+# What compiled code that calls these compiles in (`adcore/driver/nested.py`).
+for _function, _kind in ((grad, "gradient"), (value_and_grad, "value and gradient"), (jvp, "jvp")):
+    _function.__dict__["__adcore_makes__"] = _kind
 
 
 # Seeds

@@ -46,6 +46,8 @@ class Operator:
 
     def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., BoundDerivative]) -> None:
         self._f, self._wrt, self._make = f, wrt, make
+        self.__adcore_derivative__ = "hessian" if make is _Hessian else what.lower()
+        self.__adcore_of__ = f, wrt
         self.__name__ = str(getattr(f, "__name__", f))
         self.__doc__ = f"{what} of {self.__name__}."
 
@@ -79,6 +81,9 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     For a tuple of arguments a tuple of tuples of blocks.
     """
     return Operator("The Hessian", f, wrt, _Hessian)
+
+
+hessian.__dict__["__adcore_makes__"] = "hessian"
 
 
 def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:

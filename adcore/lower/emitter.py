@@ -45,6 +45,15 @@ ERRORS: Mapping[str, tuple[str, str]] = {
 """The faults that lowering itself can name, as exception and message."""
 
 
+SUFFIXES = {4: "f", 8: "", 16: "l"}
+"""How C names the variants of a mathematical function, by the bytes of its numbers."""
+
+
+def overloaded(name: str, type_: Scalar) -> str:
+    """An intrinsic for numbers of a type."""
+    return f"llvm.{name}.f{80 if type_.bytes == 16 else 8 * type_.bytes}"
+
+
 class LLVMEmitter:
     """Emits into one function; `span` and `mode` describe the instruction being lowered."""
 
@@ -67,7 +76,7 @@ class LLVMEmitter:
         return self.writer.let(text)
 
     def libm(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
-        ty, symbol = register(type_), name if type_.bytes == 8 else f"{name}f"
+        ty, symbol = register(type_), name + SUFFIXES[type_.bytes]
         self.module.function(f"declare {ty} @{symbol}({', '.join([ty] * len(operands))})")
         variants = self.vector_math.variants(symbol, type_, len(operands))
         for variant in variants:
@@ -82,7 +91,7 @@ class LLVMEmitter:
         return self.let(f"call {self.flags}{ty} @{symbol}({arguments}) {attributes}")
 
     def intrinsic(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
-        ty, symbol = register(type_), f"llvm.{name}.f{8 * type_.bytes}"
+        ty, symbol = register(type_), overloaded(name, type_)
         self.module.function(f"declare {ty} @{symbol}({', '.join([ty] * len(operands))})")
         return self.let(f"call {self.flags}{ty} @{symbol}({join([ty] * len(operands), operands)})")
 

@@ -32,6 +32,7 @@ _link_path_seen = False
 class CompiledGradient:
     """A compiled function and its derivatives at a point."""
 
+    ours = True
     coarse = False  # it computes with the bits of the arguments
 
     def __init__(self, f: Callable[..., Any], point: Point, options: CheckOptions) -> None:

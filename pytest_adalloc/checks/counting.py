@@ -9,6 +9,7 @@ import numpy as np
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.other_derivatives import roundoff_of
 from pytest_adalloc.checks.primal import same
+from pytest_adalloc.checks.requests import hold_requests
 from pytest_adalloc.checks.subject import CountedRun, GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 
@@ -37,6 +38,7 @@ def count_calls(trial: Trial, subject: GradientSubject) -> None:
             raise Unmet(
                 "allocates", diagnostics.allocates(about, seen, options.max_allocs, trial.report.stored, count.sweep)
             )
+        hold_requests(about, seen, options, subject.ours)
         _compare_last(trial, count, calls)
 
 

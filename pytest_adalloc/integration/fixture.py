@@ -92,7 +92,9 @@ class Adalloc:
         return hooks.measure_growth(call, *args, calls=calls, batches=batches)
 
     @contextmanager
-    def forbid(self, *, scope: Scope | None = None, at_once: bool = True) -> Iterator[None]:
+    def forbid(
+        self, *, scope: Scope | None = None, at_once: bool = True, max_numpy: int | None = None
+    ) -> Iterator[None]:
         """A block that is stopped at its first native allocation, by AllocationForbidden with the backtrace.
 
         Under `--adalloc=warn` it runs to its end and warns, under `--adalloc=off` it is not watched. `at_once=False`
@@ -106,7 +108,8 @@ class Adalloc:
         from pytest_adalloc import hooks
 
         try:
-            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once and policy == "strict"):
+            at_once = at_once and policy == "strict"
+            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once, max_numpy=max_numpy):
                 yield
         except hooks.AllocationForbidden as problem:
             if policy == "strict":

@@ -24,8 +24,8 @@ def check(f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None 
     """Check that the gradient of `f` at `args` is right and that computing it allocates nothing.
 
     `grad` is a gradient that someone else computes (a callable that takes the same arguments and returns it); without
-    it the compiler makes one. CheckOptions: wrt, mode, max_allocs, max_workspace, workspace, calls, rtol, atol, domain,
-    order, prove, seed, fastmath, scope, sizes, points.
+    it the compiler makes one. CheckOptions: wrt, mode, max_allocs, max_numpy, max_python, max_workspace, workspace,
+    calls, rtol, atol, domain, order, prove, seed, fastmath, scope, sizes, points.
 
     `sizes=(7, 128)` checks at arguments of these lengths too, made from those given: the first axis of the first array
     that is differentiated, and every axis as long as it. `sizes={"n": (7, 128)}` names the argument: a whole number, or

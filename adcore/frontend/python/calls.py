@@ -14,6 +14,7 @@ from adcore.captures import unwrap
 from adcore.errors import CompileError
 from adcore.frontend.custom_derivatives import find
 from adcore.frontend.functions import FUNCTIONS, METHODS
+from adcore.frontend.nested import call_nested, is_nested
 from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.objects.construction import construct_object
 from adcore.frontend.objects.conversions import special_call
@@ -91,6 +92,11 @@ def call(scope: FunctionScope, node: ast.Call) -> Abstract:
     arguments = _arguments(scope, node)
     if isinstance(function, Poison) or arguments is None or arguments.poisoned:
         return POISON
+    return call_value(scope, node, function, arguments)
+
+
+def call_value(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
+    """A call of whatever can be called."""
     if isinstance(function, Closure):
         arguments = arguments.in_memory(scope, node)
         parent = function.scope
@@ -147,6 +153,8 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         arguments = arguments.in_memory(scope, node)
         if arguments.poisoned:
             return POISON
+    if is_nested(function):
+        return call_nested(scope, node, function, arguments.positional, arguments.keywords)
     if (rule := find(function)) is not None:
         return call_custom(scope, node, rule, arguments.positional, arguments.keywords)
     try:

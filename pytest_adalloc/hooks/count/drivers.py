@@ -29,6 +29,7 @@ class Driver:
     name: str = "native"
     locked: bool = False  # keep the interpreter's lock during the calls
     kept: object = None
+    raise_fault: Callable[[int], None] | None = None  # raises what a status of native code means
 
     def plan(self, hooks: Hooks, calls: int, **options: Any) -> WindowPlan:
         """The plan of a window over so many calls."""

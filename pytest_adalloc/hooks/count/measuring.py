@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_adalloc.hooks.attribute.lines import Line, python_lines
+from pytest_adalloc.hooks.attribute.lines import Gains, python_lines
 from pytest_adalloc.hooks.attribute.sites import CodeRange
+from pytest_adalloc.hooks.count.compiled_calls import compiled_call
 from pytest_adalloc.hooks.count.cross_checks import cross_check
 from pytest_adalloc.hooks.count.drivers import Driver, python_driver
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
@@ -58,15 +59,18 @@ def measure(
 ) -> AllocationReport:
     """Count the native allocations of ``call(*args)``, call by call.
 
-    Function pointers (of ctypes or cffi, Numba's ``cfunc`` and ``njit``, SciPy's ``LowLevelCallable``) are called by
-    native code alone; what their wrappers for Python ask for is seen when they are called in a lambda. Anything else is
-    called from Python; then the interpreter's own allocations are told apart by caller and reported under
-    ``interpreter``.
+    Compiled gradients, as handles and as bound calls, and function pointers (of ctypes or cffi, Numba's ``cfunc`` and
+    ``njit``, SciPy's ``LowLevelCallable``) are called by native code alone; what their wrappers for Python ask for is
+    seen when they are called in a lambda. Anything else is called from Python; then the interpreter's own allocations
+    are told apart by caller and reported under ``interpreter``.
 
     ``others`` are further lists of arguments, of other shapes, for a few calls each: ``by_shape`` has what a call takes
     with each, and where that differs the pattern is "shape-dependent".
     """
-    report = observe(_driver(call, args), calls=calls, warmup=warmup, scope=scope, witness=witness)
+    driver = _driver(call, args)
+    report = observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
+    if report.status and driver.raise_fault is not None:
+        driver.raise_fault(report.status)
     if not others:
         return report
     counts = [_shape_count(args, report)]
@@ -99,6 +103,11 @@ def _driver(call: Callable[..., object], args: tuple[object, ...]) -> Driver:
     from pytest_adalloc.hooks.count.pointers import as_kernel
 
     hooks = installed()
+    if type(call).__module__.partition(".")[0] == "adcore":
+        with hooks.paused():
+            compiled = compiled_call(call, args)
+        if compiled is not None:
+            return compiled
     with hooks.paused():  # the compiler works for us
         kernel = as_kernel(call, args)
     if kernel is not None:
@@ -146,7 +155,7 @@ def setting(
     }
 
 
-def _lines(hooks: Hooks, driver: Driver, plan: WindowPlan) -> dict[int, Line]:
+def _lines(hooks: Hooks, driver: Driver, plan: WindowPlan) -> dict[int, Gains]:
     if driver.name != "python" or not any(plan.counts):
         return {}
 

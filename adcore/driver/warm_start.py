@@ -117,7 +117,7 @@ class Door:
     def code(self, key: WarmKey) -> NativeCode | None:
         entry = disk.fetch(self._entry("kernel", key))
         try:
-            return unpacked_code(entry) if entry is not None else None
+            return unpacked_code(entry, self._reached.classes) if entry is not None else None
         except DAMAGE:
             return None
 
@@ -125,7 +125,9 @@ class Door:
         if not self._may_keep:
             return
         try:
-            disk.store(self._entry("kernel", key), packed_code(code))
+            entry = packed_code(code)
+            unpacked_code(entry, self._reached.classes)
+            disk.store(self._entry("kernel", key), entry)
         except NotPlain:
             return
 

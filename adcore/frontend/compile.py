@@ -13,7 +13,7 @@ from adcore.frontend.objects.methods import call_abstract, call_special
 from adcore.frontend.objects.results import ResultTrees
 from adcore.frontend.objects.slots import parameter
 from adcore.frontend.program import Program
-from adcore.frontend.python.calls import defaults_of, run_body
+from adcore.frontend.python.calls import apply, defaults_of, run_body
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.syntax import evaluate, execute, perform
 from adcore.frontend.reader import FunctionSource, read, refuse
@@ -85,9 +85,8 @@ class _Compilation:
         live: LiveAttributes | None,
     ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(
-            ops, Syntax(evaluate, execute, perform, _own_body, call_abstract, call_special), speculation, live
-        )
+        syntax = Syntax(evaluate, execute, perform, _own_body, apply, call_abstract, call_special)
+        self.session = Session(ops, syntax, speculation, live)
         self.scope = open_scope(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 

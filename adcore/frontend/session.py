@@ -59,13 +59,14 @@ class State:
 @dataclass(frozen=True)
 class Syntax:
     """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own, calls
-    of methods, special methods of objects (None where the class has none). Modules between them go through the session,
-    so that they need not import each other."""
+    of values and of methods, special methods of objects (None where the class has none). Modules between them go
+    through the session, so that they need not import each other."""
 
     evaluate: Callable[[FunctionScope, ast.expr], Abstract]
     execute: Callable[[FunctionScope, Sequence[ast.stmt]], None]
     perform: Callable[[FunctionScope, ast.stmt], None]
     compile: Callable[[Callable[..., Any], Signature], Program]
+    apply: Callable[[FunctionScope, ast.Call, Abstract, list[Abstract]], Abstract]
     call: Callable[[FunctionScope, ast.AST, Abstract, tuple[Abstract, ...], dict[str, Abstract]], Abstract]
     special: Callable[[FunctionScope, ast.AST, Abstract, str, tuple[Abstract, ...]], Abstract | None]
 
@@ -167,6 +168,10 @@ class FunctionScope:
     def evaluate(self, node: ast.expr) -> Abstract:
         """The value of an expression."""
         return self.session.syntax.evaluate(self, node)
+
+    def apply(self, node: ast.Call, function: Abstract, arguments: list[Abstract]) -> Abstract:
+        """A call of `function`, which `node` has asked for."""
+        return self.session.syntax.apply(self, node, function, arguments)
 
     def execute(self, body: Sequence[ast.stmt]) -> None:
         """Statements one after the other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adcore.abi.faults import Fault
 from adcore.ir.types import Scalar
@@ -63,6 +63,8 @@ class LLVMEmitter:
         self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""
+        self.detail_word: Callable[[int], int] = lambda k: k
+        """Where the frame has room for number k of a fault's details."""
         self.vector_calls = 0  # calls that have a vector variant, whose last bits may differ
         self._leaving: dict[tuple[object, ...], str] = {}
         self.held: list[str] = []
@@ -126,7 +128,10 @@ class LLVMEmitter:
         lines = [f"{label}:"]
         for k, detail in enumerate(details):
             slot = f"%{self.writer.fresh()}"
-            lines += [f"  {slot} = getelementptr i64, ptr %frame, i64 {k}", f"  store i64 {detail}, ptr {slot}"]
+            lines += [
+                f"  {slot} = getelementptr i64, ptr %frame, i64 {self.detail_word(k)}",
+                f"  store i64 {detail}, ptr {slot}",
+            ]
         for base in self.held:
             self.pieces.take_name(base, "ptr")
             lines.append(f"  call void @free(ptr {base})")

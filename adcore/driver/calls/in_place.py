@@ -62,6 +62,7 @@ class InPlaceRun(Run):
         self.assigned = AttributeShadows(self.call, self.activities)
         given = self._given()
         super().__init__(self.call, self._specialised(given), given)
+        self.frame.note = self._note()
 
     def _lanes(self) -> list[list[Activity]]:
         """The annotations by direction, where a call has several at once."""
@@ -147,6 +148,16 @@ class InPlaceRun(Run):
             )
         return self.assigned.seeds([is_differentiable(t) for t in types])
 
+    def _note(self) -> str:
+        """What an error says of the arguments, which are the caller's own: checks are moved out of loops."""
+        names = [f"`{self.call.paths[k]}`" for k in sorted(self.call.primal.written)]
+        if not names:
+            return ""
+        what = (
+            f"adcore: what {self.call.function.__name__} writes ({', '.join(names)}) may hold other values than after"
+        )
+        return f"{what} the same error in Python: compiled code may notice it earlier or later in a loop"
+
     # Running it
 
     def execute(self) -> None:
@@ -169,6 +180,7 @@ class InPlaceRun(Run):
         """The same run with a frame of its own."""
         made = copy.copy(self)
         made.frame = self.specialisation.kernel.frame(self.values)
+        made.frame.note = self.frame.note
         return made
 
     def again(self, activities: Sequence[Any]) -> InPlaceRun:

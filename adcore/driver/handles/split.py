@@ -236,7 +236,7 @@ class _Slot:
         count = len(primal.result_types)
         there, back = self.there.layout, self.back.layout
         if len(there.results) > count:
-            size = 8 * (there.size - there.result_words[count])
+            size = 8 * (there.results_end - there.result_words[count])
             source = self.there.address + 8 * there.result_words[count]
             ctypes.memmove(self.back.address + 8 * back.param_words[0], source, size)
         records, free_end = int(self.there.words[words.FREE_BASE]) - self.base, int(self.there.words[words.FREE_END])

@@ -25,6 +25,7 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DeferredText,
     Items,
     ListRef,
     Method,
@@ -59,6 +60,8 @@ def attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: 
         return dict(owner.fields)[name]
     if isinstance(owner, ListRef) and name in LIST_METHODS:
         return Method(owner, name)
+    if isinstance(owner, DeferredText) and name == "format":
+        return Method(owner, name)
     if is_dict(owner) and name in DICT_METHODS:
         return Method(owner, name)
     if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
@@ -86,6 +89,8 @@ def is_written_class(value: object) -> bool:
 
 def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Constant, name: str) -> Abstract:
     value = owner.value
+    if isinstance(value, str) and callable(getattr(value, name, None)):
+        return Method(owner, name)
     if is_scalar(owner) or isinstance(value, str):
         return scope.error(node, f"attribute `{name}` of {describe(owner)} is not supported")
     if not isinstance(value, (types.ModuleType, type)) and type(value).__module__ != "numpy":

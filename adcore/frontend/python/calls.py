@@ -23,6 +23,8 @@ from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.dicts import add_all, dict_method
 from adcore.frontend.python.globals_and_closures import default_value
 from adcore.frontend.python.list_methods import call_list_method
+from adcore.frontend.python.nonlocals import fetch, hand_back
+from adcore.frontend.python.texts import text_method
 from adcore.frontend.reader import FunctionSource
 from adcore.frontend.session import FunctionScope, body_of, callee_scope
 from adcore.frontend.values.abstract import (
@@ -34,6 +36,7 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    ExceptionValue,
     Items,
     ListRef,
     Method,
@@ -42,6 +45,7 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
+from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import is_dict, new_dict
 from adcore.frontend.values.growing import as_list
@@ -90,7 +94,11 @@ def call(scope: FunctionScope, node: ast.Call) -> Abstract:
     if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
         function = Method(in_memory(scope, node, function.owner), function.name)
     arguments = _arguments(scope, node)
-    if isinstance(function, Poison) or arguments is None or arguments.poisoned:
+    return POISON if arguments is None else _called(scope, node, function, arguments)
+
+
+def _called(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
+    if isinstance(function, Poison) or arguments.poisoned:
         return POISON
     return call_value(scope, node, function, arguments)
 
@@ -110,6 +118,11 @@ def call_value(scope: FunctionScope, node: ast.Call, function: Abstract, argumen
     if not isinstance(function, Constant):
         return scope.error(node, f"{describe(function)} can't be called")
     return call_object(scope, node, function.value, arguments)
+
+
+def apply(scope: FunctionScope, node: ast.Call, function: Abstract, values: list[Abstract]) -> Abstract:
+    """A call of a value with these arguments, as `map(function, values)` makes them."""
+    return _called(scope, node, function, Arguments(values, {}))
 
 
 def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
@@ -256,6 +269,9 @@ def inline(
     if bound is None:
         return POISON
     callee = callee_scope(scope, source, function, parent)
+    for other in scope.session.open_calls if parent is not None else ():
+        hand_back(other)
+    fetch(callee)
     callee.state.locals.update(bound)
     scope.session.active.append(key)
     scope.session.known.append((key, constants))
@@ -272,6 +288,9 @@ def inline(
         scope.builder.span = span
     scope.state.cells = callee.state.cells
     scope.state.dead = callee.state.dead
+    hand_back(callee)
+    for other in reversed(scope.session.open_calls) if parent is not None else ():
+        fetch(other)
     return result
 
 
@@ -359,7 +378,9 @@ def bind(
 
 
 def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Arguments) -> Abstract:
-    """`Point(x, y)` of a named tuple or a plain dataclass."""
+    """`Point(x, y)` of a named tuple or a plain dataclass; an exception."""
+    if issubclass(cls, BaseException):
+        return ExceptionValue(cls, tuple(arguments.positional), tuple(arguments.keywords.items()))
     names = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
     defaults: dict[str, Abstract] = {k: Constant(v) for k, v in getattr(cls, "_field_defaults", {}).items()}
     if names is None and dataclasses.is_dataclass(cls):
@@ -385,6 +406,8 @@ def call_method(scope: FunctionScope, node: ast.Call, method: Method, arguments:
         return METHODS[method.name].call(scope, node, [owner, *arguments.positional], arguments.keywords)
     if isinstance(owner, ListRef):
         return call_list_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
+    if is_text(owner):
+        return text_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if is_dict(owner):
         return dict_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, Num):

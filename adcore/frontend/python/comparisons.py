@@ -37,7 +37,7 @@ from adcore.frontend.values.conditions import condition, scalar
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import compare
+from adcore.frontend.values.scalars import compare, folded
 from adcore.frontend.values.sequences import static_items
 from adcore.frontend.values.weak_types import chosen as one_of
 from adcore.ir.types import BOOL
@@ -135,6 +135,12 @@ def _membership(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], 
     if isinstance(b, (DictRef, OutsideDict)):
         found_key = has_key(scope, node, b, a)
         return Constant(found_key.value == (kind is ast.In)) if isinstance(found_key, Constant) else found_key
+    if isinstance(b, Constant) and isinstance(b.value, (str, frozenset)):
+        if isinstance(a, Constant):
+            return folded(scope, node, lambda x, y: (x in y) == (kind is ast.In), a, b)
+        if isinstance(b.value, frozenset):
+            # Equal to one of them: the order does not matter.
+            b = Items(tuple(map(Constant, b.value)))
     if not (is_scalar(a) and isinstance(b, (Items, ListRef))):
         if isinstance(a, Constant) and isinstance(b, (Items, ListRef)):
             items = static_items(scope, b)

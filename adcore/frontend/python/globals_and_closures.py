@@ -108,6 +108,9 @@ def from_python(
             for k, item in enumerate(value)
         )
         return Items(tuple(items))
+    if type(value) in (set, frozenset):
+        captures.add((*key, frozenset), Capture(path, lambda: frozenset(fetch()), frozenset(value)))
+        return Constant(frozenset(value))
     if type(value) is dict:
         return _dict(scope, node, value, path, fetch, key)
     names = record_fields(value)

@@ -12,6 +12,7 @@ from adcore.frontend.numpy.materialise import in_memory, settled
 from adcore.frontend.objects.operators import operation_of_objects, unary_of_object
 from adcore.frontend.python.control.branches import choose
 from adcore.frontend.python.dispatch import expression, too_wide
+from adcore.frontend.python.texts import text_operation
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -28,11 +29,12 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.conditions import condition, scalar
+from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.lists import repeat_list
 from adcore.frontend.values.numbers import TooWide, materialise
-from adcore.frontend.values.scalars import OPERATORS, binary, inverted, negative, positive
+from adcore.frontend.values.scalars import binary, inverted, negative, positive
 from adcore.frontend.values.sequences import static_items
 
 
@@ -69,8 +71,9 @@ def combine(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Ab
     if kind is ast.Add and isinstance(a, (Items, ListRef)) and type(a) is type(b):
         items = (*static_items(scope, a), *static_items(scope, b))
         return Items(items) if isinstance(a, Items) else scope.new_list(items)
-    if isinstance(a, Constant) and isinstance(b, Constant) and isinstance(a.value, str):
-        return Constant(OPERATORS[kind][2](a.value, b.value)) if kind is ast.Add else _no_operator(scope, node, a, b)
+    if is_text(a) or is_text(b):
+        found = text_operation(scope, node, kind, a, b)
+        return _no_operator(scope, node, a, b) if found is None else found
     return binary(scope, node, kind, a, b)
 
 

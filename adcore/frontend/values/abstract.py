@@ -220,6 +220,23 @@ class OutsideDict:
 
 
 @dataclass(frozen=True, eq=False)
+class DeferredText:
+    """A text that holds numbers of the run: what Python makes it of after the call (`adcore.ir.exceptions`)."""
+
+    operation: str
+    items: tuple[Abstract, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ExceptionValue:
+    """An exception that is made, and perhaps raised: its class and what that is called with."""
+
+    cls: type[BaseException]
+    args: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """A named tuple or a dataclass instance."""
 
@@ -301,6 +318,15 @@ class IterableValue:
 
 
 @dataclass(frozen=True, eq=False)
+class FilteredValues:
+    """`item for target in iterable if condition` where only a run tells how many items that are: for each number
+    k < `length`, `each(k, use)` compiles that `use` gets the item, if there is one."""
+
+    length: Abstract
+    each: Callable[[Abstract, Callable[[Abstract], None]], None]
+
+
+@dataclass(frozen=True, eq=False)
 class Closure:
     """A function or lambda defined inside the compiled function; `scope` is where its free names live."""
 
@@ -363,7 +389,8 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 Abstract = (
     Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
     | Record | ObjectRef | Uniform | Range | Super | BoundMethod | PartialCall | UnreadAttribute | IterableValue
-    | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
+    | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound | FilteredValues | DeferredText
+    | ExceptionValue
 )  # fmt: skip
 
 NONE = Constant(None)

@@ -11,8 +11,11 @@ from adcore.frontend.values.abstract import (
     BoundMethod,
     Closure,
     Constant,
+    DeferredText,
     DictRef,
+    ExceptionValue,
     Expanded,
+    FilteredValues,
     Items,
     IterableValue,
     Lazy,
@@ -34,7 +37,8 @@ WORDS: dict[type[Any], str] = {
     Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
     IterableValue: "an iterator", Closure: "a function", Method: "a method", BoundMethod: "a method",
     PartialCall: "a function", Super: "super()", SubscriptSlice: "a slice", BooleanIndexed: "a selection by a mask",
-    DictRef: "a dict", OutsideDict: "a dict",
+    DictRef: "a dict", OutsideDict: "a dict", DeferredText: "a text", FilteredValues: "a generator with a condition",
+    ExceptionValue: "an exception",
 }  # fmt: skip
 
 

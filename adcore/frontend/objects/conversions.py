@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import Abstract, ObjectRef, Record
+from adcore.frontend.values.abstract import Abstract, Constant, ObjectRef, Record
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
 
@@ -22,6 +22,8 @@ def special_call(scope: FunctionScope, node: ast.AST, function: Any, args: list[
     if not args or not isinstance(args[0], (ObjectRef, Record)):
         return None
     owner = args[0]
+    if function is type and len(args) == 1:
+        return Constant(owner.cls)
     if function is bool:
         return condition(scope, node, owner)
     if function not in METHODS_OF or (isinstance(owner, Record) and issubclass(owner.cls, tuple)):

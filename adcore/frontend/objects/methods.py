@@ -146,15 +146,6 @@ def _super(scope: FunctionScope, node: ast.AST, function: type, arguments: Argum
     return Super(first, cell.cell_contents)
 
 
-@called(type)
-def _type(scope: FunctionScope, node: ast.AST, function: type, arguments: Arguments) -> Abstract:
-    """`type(x)` of an object."""
-    owner = arguments.positional[0] if arguments.positional else None
-    if len(arguments.positional) != 1 or arguments.keywords or not isinstance(owner, (ObjectRef, Record)):
-        return scope.error(node, "`type` is supported of objects", "use isinstance")
-    return Constant(owner.cls)
-
-
 # What operators ask ---------------------------------------------------------------------------------------------------
 
 

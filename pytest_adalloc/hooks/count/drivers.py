@@ -50,6 +50,13 @@ class Driver:
         (hooks.locked_calls if self.locked else hooks.calls)(plan.address)
         self._refuse_suspended(plan)
 
+    def observe(self, hooks: Hooks, calls: int) -> None:
+        """Call without counting allocations, while the system calls of this thread are counted."""
+        plan = self.plan(hooks, calls, counted=False)
+        with _collector_off():
+            (hooks.locked_observed if self.locked else hooks.observed)(plan.address)
+        self._refuse_suspended(plan)
+
     def drive(self, hooks: Hooks, plan: WindowPlan) -> None:
         """Call inside the window; an exception of a Python callable comes out here."""
         with _collector_off():

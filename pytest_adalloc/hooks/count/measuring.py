@@ -19,6 +19,7 @@ from pytest_adalloc.hooks.count.compiled_calls import compiled_call
 from pytest_adalloc.hooks.count.cross_checks import cross_check
 from pytest_adalloc.hooks.count.drivers import Driver, python_driver
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
+from pytest_adalloc.hooks.count.system_calls import asked, observe_system_calls, observing
 from pytest_adalloc.hooks.count.window import blind_spots, vouched_window
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import Restore, WindowPlan
@@ -56,6 +57,7 @@ def measure(
     scope: Scope = "thread",
     witness: bool = True,
     others: Sequence[Sequence[object]] = (),
+    realtime: bool = False,
 ) -> AllocationReport:
     """Count the native allocations of ``call(*args)``, call by call.
 
@@ -64,11 +66,14 @@ def measure(
     seen when they are called in a lambda. Anything else is called from Python; then the interpreter's own allocations
     are told apart by caller and reported under ``interpreter``.
 
+    With ``realtime`` the system calls and page faults of as many further calls are counted as well.
+
     ``others`` are further lists of arguments, of other shapes, for a few calls each: ``by_shape`` has what a call takes
     with each, and where that differs the pattern is "shape-dependent".
     """
     driver = _driver(call, args)
-    report = observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
+    with observing(realtime):
+        report = observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
     if report.status and driver.raise_fault is not None:
         driver.raise_fault(report.status)
     if not others:
@@ -137,6 +142,10 @@ def observe(
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
         witnesses = cross_check(hooks, driver, window, plan, calls if witness else 0)
+        if asked() and not plan.status:
+            system = observe_system_calls(hooks, driver, calls)
+            witnesses = (*witnesses, system.witness)
+            fields |= {"system_calls": system.by_name, "page_faults": system.page_faults}
         fields |= setting(plan, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, status=plan.status, repeats=repeats)
 

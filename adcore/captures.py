@@ -105,7 +105,7 @@ def same_value(a: Any, b: Any) -> bool:
         return False
     if isinstance(a, float):
         return bool(a.hex() == b.hex())
-    if isinstance(a, (int, str, bytes)):
+    if isinstance(a, (int, str, bytes, frozenset)):
         return bool(a == b)
     if isinstance(a, tuple):
         return len(a) == len(b) and all(map(same_value, a, b))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from pytest_adalloc.hooks.attribute.pprof import write_profile
     from pytest_adalloc.integration.fixture import Adalloc
-    from pytest_adalloc.integration.settle import check, check_gradient, check_jvp, check_vjp
+    from pytest_adalloc.integration.settle import check, check_gradient, check_jvp, check_rule, check_vjp
 
 __all__ = [
     "Adalloc",
@@ -42,6 +42,7 @@ __all__ = [
     "check",
     "check_gradient",
     "check_jvp",
+    "check_rule",
     "check_vjp",
     "forbid",
     "measure",
@@ -59,6 +60,7 @@ _HOME = {
     "check": "integration.settle",
     "check_gradient": "integration.settle",
     "check_jvp": "integration.settle",
+    "check_rule": "integration.settle",
     "check_vjp": "integration.settle",
     "write_profile": "hooks.attribute.pprof",
 }

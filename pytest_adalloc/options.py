@@ -35,6 +35,9 @@ class CheckOptions:
     scope: Scope | None = None
     sizes: Any = None
     points: Any = None
+    max_numpy: int | None = None
+    max_python: int | None = None
+    realtime: bool = False
 
     @staticmethod
     def of(given: dict[str, Any]) -> CheckOptions:
@@ -50,8 +53,9 @@ class CheckOptions:
         _one_of("prove", options.prove, (None, "require", "report", "off"))
         _one_of("scope", options.scope, (None, "thread", "process"))
         _one_of("order", options.order, (1, 2))
+        _one_of("realtime", options.realtime, (False, True))
         _at_least("calls", options.calls, 1)
-        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed"):
+        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed", "max_numpy", "max_python"):
             _at_least(name, getattr(options, name), 0)
         for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
             _several("sizes", sizes)
@@ -61,13 +65,14 @@ class CheckOptions:
             raise ValueError(f'workspace={options.workspace!r}: it is "auto", "heap" or a number of bytes')
         return options
 
-    def completed(self, *, calls: int, seed: int, scope: Scope) -> CheckOptions:
+    def completed(self, *, calls: int, seed: int, scope: Scope, syscalls: bool = False) -> CheckOptions:
         """With what the run says in place of what the check leaves open."""
         return replace(
             self,
             calls=calls if self.calls is None else self.calls,
             seed=seed if self.seed is None else self.seed,
             scope=self.scope or scope,
+            realtime=self.realtime or syscalls,
         )
 
 

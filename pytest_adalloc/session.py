@@ -25,6 +25,7 @@ class Settings:
     seed: int = 0
     scope: Scope = "thread"
     preload: bool = False
+    syscalls: bool = False
     properties: bool = False  # whether the run writes the properties of its tests into a file
     reports: Mapping[str, Any] = field(default_factory=dict)  # the reports' flags: paths, or True
 

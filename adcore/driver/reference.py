@@ -8,15 +8,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adcore.driver.calls.binding import bind, python_function
 from adcore.driver.calls.call import Call
+from adcore.driver.no_reference import NoReference
 from adcore.driver.request import Options, standard_ops
 from adcore.driver.specialisations import PrimalSpecialisation
-from adcore.errors import AdcoreError, Diagnostic
 from adcore.ir.core import walk
 from adcore.ir.types import Scalar
 from adcore.jets import Germs, Jet, JetProgram, Jets, NotReadable, OutsideDomain, TooMuchWork, program_of
@@ -24,18 +24,13 @@ from adcore.jets.elementary import DIGITS_OF_WIDE
 from adcore.runtime.leaves import LeafValue, flatten
 from adcore.source import Span
 
+if TYPE_CHECKING:
+    from adcore.driver.twin import Twin
+
 MOST_COMPONENTS = 512
 """Each number that moves has a slope by each component: twice as many take four times the memory."""
 
 _programs: weakref.WeakKeyDictionary[PrimalSpecialisation, JetProgram] = weakref.WeakKeyDictionary()
-
-
-class NoReference(AdcoreError):
-    """There is no reference for a function (an argument of its own memory, a function at an address), or its slopes
-    take more work than was allowed."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__([Diagnostic(why, None)])
 
 
 @dataclass(frozen=True)
@@ -127,6 +122,14 @@ class Reference:
         slope = np.copysign(np.inf, below[0]) if below else total.terms.get(1, np.longdouble(0))
         return OneSide(float(total.start), slope, bool(np.isfinite(total.start)), bool(germs.crossed))
 
+    def twin(self, args: Sequence[Any], numbers: Sequence[Any], chosen: Sequence[int]) -> Twin:
+        """The function and its gradient by the arguments number `chosen` as native 80-bit code, at `args`.
+
+        Raises NoReference where there is none."""
+        from adcore.driver.twin import Twin
+
+        return Twin(self._primal.origin.python, args, numbers, chosen)
+
     def places(self, numbers: Sequence[Any], component: int) -> tuple[Span, ...]:
         """Where the program reads what component number `component` (from 0) stands for, in the order of its lines."""
         marked = flatten(self._signature.args, numbers).values
@@ -144,6 +147,9 @@ class Reference:
     def _run(self, arithmetic: Any, number: Callable[[Any, Any], Any], args: Any, marks: Any, weights: Any) -> Any:
         described = self._signature.args
         values, marked = flatten(described, args).values, flatten(described, marks).values
+        size = (arithmetic.budget, *map(_size, values))
+        if size in self._program.too_long:
+            raise NoReference("more instructions than were allowed")
         try:
             params = [_parameter(arithmetic, number, v, m) for v, m in zip(values, marked, strict=True)]
             params += [_parameter(arithmetic, number, v, None) for v in self._primal.captured()]
@@ -153,6 +159,7 @@ class Reference:
                     return results[0] if hasattr(results[0], "s") else arithmetic.const(float(results[0]))
                 return _weighted(arithmetic, params, flatten(described, weights).values)
         except TooMuchWork:
+            self._program.too_long.add(size)
             raise NoReference("more instructions than were allowed") from None
 
 
@@ -171,6 +178,13 @@ def _program(primal: PrimalSpecialisation) -> JetProgram:
         except NotReadable as problem:
             raise NoReference(f"nothing is known about {problem}") from problem
     return _programs[primal]
+
+
+def _size(value: LeafValue) -> Any:
+    """What decides how long a program runs, mostly."""
+    if isinstance(value, tuple):
+        return tuple(map(_size, value))
+    return value if isinstance(value, int) else np.shape(value)
 
 
 def _parameter(arithmetic: Any, number: Callable[[Any, Any], Any], value: LeafValue, marks: LeafValue) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.affine.parallel import vector_loops
 from adcore.captures import unwrap
+from adcore.driver import nested as nested
 from adcore.driver.request import Request
 from adcore.frontend import Program, compile_function
 from adcore.frontend.reader import source_lines
@@ -19,6 +20,7 @@ from adcore.ir.core import Function
 from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
 from adcore.lower.objects.object_code import Artifact, EmitOptions, emit
+from adcore.machine_model import MODEL
 from adcore.runtime.cache import disk
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
@@ -52,7 +54,7 @@ def source(request: Request) -> str:
 
 def program(request: Request) -> Program:
     """The source as IR. Raises CompileError."""
-    return compile_function(request.function, request.signature, request.ops)
+    return compile_function(request.function, request.signature, request.ops, live=request.live)
 
 
 def inlined(request: Request, program: Program) -> Function:
@@ -111,7 +113,8 @@ def _verified(function: Function, before: Function, request: Request) -> Functio
 
 def artifact(request: Request, lowered: Lowered) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
-    options = EmitOptions(superwords=any(sweep.width > 1 for sweep in request.sweeps))
+    superwords = any(sweep.width > 1 for sweep in request.sweeps)
+    options = EmitOptions(superwords=superwords, rescheduled=lowered.text.count("\n") < MODEL.most_rescheduled_lines)
     declared = {symbol: native.reason for symbol, native in lowered.natives.items()}
     if disk.folder() is None:
         return replace(emit(lowered, options), declared=declared)

@@ -18,6 +18,7 @@ A program is compiled to what Python means, or refused. The known differences, a
 - An axis of length 1 stretches where that length is known while compiling (those of arguments are); where it only turns
   out to be 1 at run time, NotImplementedError is raised.
 - Where more than two lengths of an error about shapes are not known while compiling, its text names the axis instead.
+- `raise A(...) from e` raises `A` without `__cause__`; compiled code never warns.
 - Lists share the wording of IndexError with arrays.
 """
 

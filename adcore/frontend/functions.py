@@ -15,13 +15,16 @@ from adcore.frontend.numpy.functions import (
     shapes,
     ufuncs,
 )
-from adcore.frontend.python.functions import iterables, math_functions, numbers
+from adcore.frontend.python.functions import iterables, math_functions, more_math, numbers, reflection, searches
 from adcore.frontend.registry import FUNCTIONS, METHODS
 
 ROOMS = (
     numbers,
     iterables,
     math_functions,
+    more_math,
+    reflection,
+    searches,
     ufuncs,
     formulas,
     rounding,

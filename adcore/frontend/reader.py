@@ -14,6 +14,7 @@ from typing import Any
 
 from adcore.captures import unwrap
 from adcore.errors import CompileError, Diagnostic
+from adcore.frontend.desugaring import desugared
 from adcore.loaded_code import is_rewritten, says_the_same
 from adcore.source import Span
 
@@ -136,7 +137,7 @@ def read(function: Callable[..., Any]) -> FunctionSource:
         )
     if not isinstance(node, ast.FunctionDef):
         raise refuse(f"the source of {name} can't be parsed on its own", "define the function with `def` in a file")
-    return FunctionSource(plain, node, file, start - 1, column, tuple(dedented.splitlines()))
+    return FunctionSource(plain, desugared(node), file, start - 1, column, tuple(dedented.splitlines()))
 
 
 def _lambda(function: types.FunctionType, lines: list[str], start: int, file: str) -> FunctionSource:

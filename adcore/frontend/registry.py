@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,13 @@ def spelled(function: Any) -> str:
     name: str = function.__name__
     if isinstance(owner := getattr(function, "__self__", None), np.ufunc):
         return f"np.{owner.__name__}.{name}"
-    for module, prefix in ((builtins, ""), (math, "math."), (np, "np."), (np.linalg, "np.linalg.")):
+    for module, prefix in (
+        (builtins, ""),
+        (math, "math."),
+        (np, "np."),
+        (np.linalg, "np.linalg."),
+        (functools, "functools."),
+    ):
         if getattr(module, name, None) is function:
             return prefix + (OLDER.get(name, name) if module is np else name)
     return f"np.{OLDER.get(name, name)}"

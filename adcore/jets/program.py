@@ -16,7 +16,7 @@ longer.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from adcore.ir.core import Function, Instr, Region, Value, meaning, walk
@@ -46,6 +46,8 @@ class JetProgram:
     run: Callable[..., tuple[Any, ...]]
     text: str
     single: bool
+    too_long: set[Any] = field(default_factory=set, compare=False)
+    """Sizes for which it was found to run for too long."""
 
 
 def program_of(function: Function, ops: Table) -> JetProgram:

@@ -35,10 +35,13 @@ Operand = str | ArrayDescriptor | ListDescriptor
 """What a value becomes: the LLVM text of a scalar, or a descriptor."""
 
 
+FLOATS = {4: "float", 8: "double", 16: "x86_fp80"}
+
+
 def register(type_: Scalar) -> str:
     """The LLVM type of a scalar in a register."""
     if type_.kind == "f":
-        return "double" if type_.bytes == 8 else "float"
+        return FLOATS[type_.bytes]
     return "i1" if type_.kind == "b" else f"i{8 * type_.bytes}"
 
 

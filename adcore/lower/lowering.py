@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
-from adcore.ir.core import Function, Instr
+from adcore.ir.core import Function, Instr, walk
 from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.emitter import LLVMEmitter
@@ -103,7 +103,9 @@ def lower(
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
     aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath, HANDLERS)
-    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
+    left = max((len(i.operands) - 1 for i in walk(function.region) if i.op == "check"), default=0)
+    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results], left)
+    emitter.detail_word = layout.detail_word
     _whole(lowering, function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     text, names = definition(name, emitter, storage, width)

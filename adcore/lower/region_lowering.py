@@ -12,7 +12,7 @@ from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.descriptors import ArrayDescriptor, component_types, components, rebuilt, register
-from adcore.lower.emitter import LLVMEmitter
+from adcore.lower.emitter import LLVMEmitter, overloaded
 from adcore.lower.kernel_memory import Storage
 from adcore.lower.outlining import PieceScope
 from adcore.lower.roots import kept
@@ -86,7 +86,12 @@ class Lowering:
         """`llvm.maximumnum` or `llvm.minimumnum`, without flags: NaN is part of their meaning."""
         type_ = instr.result.type
         assert isinstance(type_, Scalar)
-        ty, name = register(type_), f"llvm.{self.extrema[instr]}.f{8 * type_.bytes}"
+        ty, name = register(type_), overloaded(self.extrema[instr], type_)
+        if type_.bytes == 16:  # for which LLVM has no such instruction
+            order = "ogt" if "max" in name else "olt"
+            first = self.writer.let(f"fcmp {order} {ty} {a}, {b}")
+            alone = self.writer.let(f"fcmp uno {ty} {b}, {b}")
+            return self.writer.let(f"select i1 {self.writer.let(f'or i1 {first}, {alone}')}, {ty} {a}, {ty} {b}")
         self.emitter.module.function(f"declare {ty} @{name}({ty}, {ty})")
         return self.writer.let(f"call {ty} @{name}({ty} {a}, {ty} {b})")
 

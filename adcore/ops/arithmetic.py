@@ -79,7 +79,7 @@ def llvm_type(type_: Type) -> str:
     """The LLVM register type of a scalar."""
     assert isinstance(type_, Scalar)
     if type_.kind == "f":
-        return "double" if type_.bytes == 8 else "float"
+        return {4: "float", 8: "double", 16: "x86_fp80"}[type_.bytes]
     return "i1" if type_.kind == "b" else f"i{8 * type_.bytes}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from adcore.ir.core import Attributes
 from adcore.ir.types import Scalar, Type, is_float
+from adcore.ops.arithmetic import llvm_type
 from adcore.ops.define import Emitter, LoweringRule, Op, everywhere, same
 from adcore.ops.effects import VALUE
 from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh
@@ -90,7 +91,7 @@ def lower_sign(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     """NumPy's sign: 0 at 0, NaN at NaN."""
     assert isinstance(result, Scalar)
     (x,) = operands
-    ty = "double" if result.bytes == 8 else "float"
+    ty = llvm_type(result)
     ordered = e.let(f"fcmp one {ty} {x}, 0.0")
     other = e.let(f"fadd {ty} {x}, 0.0")  # makes 0.0 of -0.0, keeps NaN
     return e.let(f"select i1 {ordered}, {ty} {e.intrinsic('copysign', result, ('1.0', x))}, {ty} {other}")
@@ -101,7 +102,7 @@ def lower_logaddexp(
 ) -> str:
     """max(x, y) + log1p(exp(-|x - y|)), which does not overflow; x + log(2) where x = y, infinities included."""
     assert isinstance(result, Scalar)
-    (x, y), ty = operands, "double" if result.bytes == 8 else "float"
+    (x, y), ty = operands, llvm_type(result)
     difference = e.let(f"fsub {ty} {x}, {y}")
     apart = e.let(f"fneg {ty} {e.intrinsic('fabs', result, (difference,))}")
     rest = e.libm("log1p", result, (e.libm("exp", result, (apart,)),))

@@ -20,6 +20,10 @@ MOST_PLACES = 3
 COARSE = 1e-3  # what float32 may do to a relative error; a wrong term does more
 
 
+COMPILER = "your function is not to blame: this is a fault of the compiler; please report it with this test"
+"""What to do about a fault of the compiler."""
+
+
 @dataclass(frozen=True)
 class About:
     """What every diagnostic knows: the function, where it is defined, the point, and who made the gradient."""
@@ -106,7 +110,7 @@ def gradient_wrong(about: About, found: Comparison) -> str:
     elif about.foreign:
         help = "look at the term of your gradient that belongs to this component"
     else:
-        help = "your function is not to blame: this is a fault of the compiler; please report it with this test"
+        help = COMPILER
     by = "exact slope" if found.exact else "finite differences"
     return diagnostic(
         f"gradient wrong: d {about.function} / d {component(about, found)}",
@@ -263,7 +267,7 @@ def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
         f"  plain Python gives    {expected}",
         f"  compiled code gives   {got}",
         about.here(),
-        help="your function is not to blame: this is a fault of the compiler; please report it with this test",
+        help=COMPILER,
     )
 
 
@@ -273,7 +277,7 @@ def modes_disagree(about: About, forward: float, reverse: float) -> str:
         f"gradient wrong: forward and reverse mode of {about.function} disagree",
         f"  along a random tangent: forward {forward:.12g}, reverse {reverse:.12g}",
         about.here(),
-        help="your function is not to blame: this is a fault of the compiler; please report it with this test",
+        help=COMPILER,
     )
 
 

@@ -25,6 +25,7 @@ class ForeignGradient:
 
     def __init__(self, grad: Callable[..., Any], point: Point) -> None:
         self._grad, self._point = grad, point
+        self.ours = type(grad).__module__.partition(".")[0] == "adcore" or hasattr(grad, "__adcore_derivative__")
 
     def derive(self, outcome: Outcome, weights: Weights) -> None:
         """There is nothing to do. Raises TypeError if the function returned nothing."""

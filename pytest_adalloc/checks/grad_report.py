@@ -119,6 +119,10 @@ class GradReport:
         lines += [elsewhere] if elsewhere else []
         domains = getattr(self.allocations, "python", {})
         lines += [f"Python's {name}: {c.calls} requests, {c.bytes} bytes" for name, c in domains.items() if c.calls]
+        if self.allocations is not None and getattr(self.allocations, "page_faults", None) is not None:
+            from pytest_adalloc.hooks.reports import demands
+
+            lines.append(demands(self.allocations))
         lines += [f"stored: {described(record)}" for record in (self.stored if stored else ())]
         lines += list(self.notes)
         return [f"  {line}" for text in lines for line in text.splitlines()]

@@ -12,7 +12,7 @@ from pytest_adalloc.checks.arguments import Vector
 from pytest_adalloc.checks.differences.directions import DomainBounds, natural_scale, random_direction
 from pytest_adalloc.checks.differences.extrapolation import Precision, measured_noise
 from pytest_adalloc.checks.evaluation import Evaluator, Outcome
-from pytest_adalloc.checks.exact.slopes import PointReference
+from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.subject import Unmet
 from pytest_adalloc.checks.trial import Trial
 
@@ -31,7 +31,13 @@ def allowed_difference(evaluator: Evaluator, domain: DomainBounds) -> tuple[floa
 
 
 def reads_otherwise(
-    evaluator: Evaluator, reference: PointReference, value: float, domain: DomainBounds, seed: int, points: int = POINTS
+    evaluator: Evaluator,
+    reference: PointReference,
+    slopes: ProgramSlopes,
+    value: float,
+    domain: DomainBounds,
+    seed: int,
+    points: int = POINTS,
 ) -> tuple[Vector, float, float] | None:
     """A point at which the compiler's reading of the function has another value than Python: vector, Python's, its.
 
@@ -45,7 +51,7 @@ def reads_otherwise(
         steps = random.choice([-1.0, 1.0], len(vector)) * 2.0 ** random.integers(-12, -3, len(vector)) * size
         at = domain.clipped(vector + steps) if k else vector
         python = evaluator.at(at) if k else value
-        found = reference.value(at, seed + k)
+        found = reference.value(at, seed + k) if k else (slopes.wide, slopes.noise)
         if found is None or not math.isfinite(python):
             continue
         wide, noise = found

@@ -50,6 +50,7 @@ class GradientSubject(Protocol):
     """A gradient under test at one point."""
 
     primal: Callable[..., Any] | None
+    ours: bool  # whether our compiler made it
     coarse: bool  # whether the gradient came with fewer bits than the arguments have
 
     @property

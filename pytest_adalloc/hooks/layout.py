@@ -60,7 +60,15 @@ PATCHED_RANGES = 31
 LAST = TOOLS + 64  # the call of a patched function before this one, on the watched thread
 LAST_THREAD, LAST_PLACE, LAST_SLOT, LAST_RETURN, LAST_FIRST, LAST_SECOND, LAST_SIZE, LAST_WORDS = range(8)
 LAST_ROWS = LAST + LAST_WORDS  # ... in windows of all threads, by a hash of the thread
-WORDS = LAST_ROWS + (LAST_WORDS << ROW_BITS)
+# System calls by number, those from inside of the C library and the others; the last counter has what is beyond.
+SYSTEM_COUNT = 512
+SELECTOR = LAST_ROWS + (LAST_WORDS << ROW_BITS)
+SYSTEM_LOW, SYSTEM_HIGH, SYSTEM_STOPPED, SYSTEM_REFUSED = range(SELECTOR + 1, SELECTOR + 5)
+SYSTEM_CALLS = SELECTOR + 8
+RAW_CALLS = SYSTEM_CALLS + SYSTEM_COUNT
+USAGE = RAW_CALLS + SYSTEM_COUNT  # the thread's use of the system before, and behind it after
+USAGE_WORDS, SMALL_FAULTS, LARGE_FAULTS = 18, 8, 9
+WORDS = USAGE + 2 * USAGE_WORDS
 
 MARK = 0xA511_0000 - 2**32  # plus the number of a place: what no address is
 PASSED_ON = MARK + 0xFFFF  # for a function that is not patched and may go on to malloc

@@ -1,14 +1,16 @@
-"""Products with the Jacobian, judged as gradients are."""
+"""Products with the Jacobian and user's rules, judged as gradients are."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pytest_adalloc import CheckFailed, check_jvp, check_vjp
+import adcore as ad
+from pytest_adalloc import CheckFailed, check_jvp, check_rule, check_vjp
 
 X = np.array([0.3, -1.2, 2.0])
 A = np.array([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]])
@@ -62,3 +64,32 @@ def test_a_cotangent_for_each_argument() -> None:
 def test_nothing_to_differentiate() -> None:
     with pytest.raises(TypeError, match="no floating-point number"):
         check_jvp(lambda x: 3, X)
+
+
+def slope(x: float, y: float) -> float:
+    return x * math.exp(y)
+
+
+def test_rules() -> None:
+    right = ad.rule(
+        slope,
+        tangent=lambda x, y, r, dx, dy: dx * math.exp(y) + r * dy,
+        adjoint=lambda x, y, r, ct: (ct * math.exp(y), ct * r),
+    )
+    assert check_rule(right, 1.5, -0.5).verdict == "passed"
+
+
+def test_a_rule_wrong_in_one_argument() -> None:
+    def product(x: float, y: float) -> float:
+        return x * y
+
+    wrong = ad.rule(
+        product,
+        tangent=lambda x, y, r, dx, dy: dx * y + x * dy,
+        adjoint=lambda x, y, r, ct: (ct * y, ct * x * 1.001),
+    )
+    text = failed(check_rule, wrong, 1.5, -0.5)
+    assert "d product / d y" in text
+    assert "the rule's tangent or adjoint" in text
+    with pytest.raises(TypeError, match="no argument is a float"):
+        check_rule(wrong, 3, 4)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from adcore.jets import elementary
+from adcore.jets import elementary, taylor
+from adcore.jets.program import PLAIN
 from adcore.ops import TABLE
 
 WIDE = np.longdouble
@@ -293,3 +294,23 @@ def test_where_a_component_is_read() -> None:
     first = f.__code__.co_firstlineno
     assert [span.line - first for span in reference.places(numbers, 0)] == [4]
     assert next(span.line - first for span in reference.places(numbers, 4)) in (2, 3)
+
+
+def test_every_function_of_floats_has_a_reference() -> None:
+    """A new one needs its slope and its Taylor coefficients here, apart from the rule that they check."""
+    kinds = {"polygamma", *elementary.SLOPES}
+    smooth = {name for name, op in TABLE.items() if op.partials is not None and op.samples and len(op.samples[0]) == 1}
+    assert smooth - {"neg", "abs"} <= kinds
+    assert set(elementary.SLOPES) - {"sqrt", "cbrt"} <= set(taylor.FUNCTIONS)
+    two = {name for name, op in TABLE.items() if op.partials is not None and op.samples and len(op.samples[0]) == 2}
+    assert two <= PLAIN
+
+
+@pytest.mark.parametrize("op", sorted(taylor.FUNCTIONS))
+def test_taylor_coefficients(op: str) -> None:
+    """The series at the sample, summed a little beside it, is the function there."""
+    for (sample,) in TABLE[op].samples:
+        found = taylor.coefficients(op, WIDE(sample), 8)
+        z = WIDE(2.0**-10)
+        total = sum(c * z**k for k, c in enumerate(found))
+        assert float(total) == pytest.approx(float(elementary.value(op, WIDE(sample) + z)), rel=1e-13)

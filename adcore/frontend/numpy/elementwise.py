@@ -189,7 +189,7 @@ def operands(scope: FunctionScope, node: ast.AST, name: str, values: Sequence[Ab
     for value, part in zip(values, parts, strict=True):
         if part is None:
             if not isinstance(value, Poison):
-                scope.error(node, f"{name} does not take {describe(value)} here")
+                scope.error(node, f"{name} does not take {describe(value)} here", "make it an array: np.array(...)")
             return None
     return [p for p in parts if p is not None]
 

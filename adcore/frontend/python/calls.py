@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,12 +14,17 @@ from adcore.captures import unwrap
 from adcore.errors import CompileError
 from adcore.frontend.custom_derivatives import find
 from adcore.frontend.functions import FUNCTIONS, METHODS
+from adcore.frontend.nested import call_nested, is_nested
 from adcore.frontend.numpy.materialise import all_settled, in_memory
+from adcore.frontend.objects.construction import construct_object
+from adcore.frontend.objects.conversions import special_call
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.dicts import add_all, dict_method
 from adcore.frontend.python.globals_and_closures import default_value
 from adcore.frontend.python.list_methods import call_list_method
+from adcore.frontend.python.nonlocals import fetch, hand_back
+from adcore.frontend.python.texts import text_method
 from adcore.frontend.reader import FunctionSource
 from adcore.frontend.session import FunctionScope, body_of, callee_scope
 from adcore.frontend.values.abstract import (
@@ -31,6 +36,7 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    ExceptionValue,
     Items,
     ListRef,
     Method,
@@ -39,6 +45,7 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
+from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import is_dict, new_dict
 from adcore.frontend.values.growing import as_list
@@ -64,14 +71,40 @@ class Arguments:
         return Arguments(positional, {key: in_memory(scope, node, v) for key, v in self.keywords.items()})
 
 
+CallRule = Callable[[FunctionScope, ast.AST, Any, Arguments], Abstract]
+AnyCallRule = TypeVar("AnyCallRule", bound=Callable[..., Abstract])
+
+CALLED: dict[type, CallRule] = {}
+"""What a call of other abstract values does, by their type; of classes of Python's own, by the class."""
+
+
+def called(kind: type) -> Callable[[AnyCallRule], AnyCallRule]:
+    """Register what compiles a call of an abstract value."""
+
+    def decorate(rule: AnyCallRule) -> AnyCallRule:
+        CALLED[kind] = rule
+        return rule
+
+    return decorate
+
+
 def call(scope: FunctionScope, node: ast.Call) -> Abstract:
     """`f(...)`."""
     function = scope.evaluate(node.func)
     if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
         function = Method(in_memory(scope, node, function.owner), function.name)
     arguments = _arguments(scope, node)
-    if isinstance(function, Poison) or arguments is None or arguments.poisoned:
+    return POISON if arguments is None else _called(scope, node, function, arguments)
+
+
+def _called(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
+    if isinstance(function, Poison) or arguments.poisoned:
         return POISON
+    return call_value(scope, node, function, arguments)
+
+
+def call_value(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
+    """A call of whatever can be called."""
     if isinstance(function, Closure):
         arguments = arguments.in_memory(scope, node)
         parent = function.scope
@@ -80,9 +113,16 @@ def call(scope: FunctionScope, node: ast.Call) -> Abstract:
         return inline(scope, node, parent.source, function.node, parent, defaults, arguments)
     if isinstance(function, Method):
         return call_method(scope, node, function, arguments)
+    if type(function) in CALLED:
+        return CALLED[type(function)](scope, node, function, arguments)
     if not isinstance(function, Constant):
         return scope.error(node, f"{describe(function)} can't be called")
     return call_object(scope, node, function.value, arguments)
+
+
+def apply(scope: FunctionScope, node: ast.Call, function: Abstract, values: list[Abstract]) -> Abstract:
+    """A call of a value with these arguments, as `map(function, values)` makes them."""
+    return _called(scope, node, function, Arguments(values, {}))
 
 
 def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
@@ -126,6 +166,8 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         arguments = arguments.in_memory(scope, node)
         if arguments.poisoned:
             return POISON
+    if is_nested(function):
+        return call_nested(scope, node, function, arguments.positional, arguments.keywords)
     if (rule := find(function)) is not None:
         return call_custom(scope, node, rule, arguments.positional, arguments.keywords)
     try:
@@ -135,11 +177,15 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         if isinstance(unwrap(function), types.FunctionType):
             return call_user(scope, node, function, arguments)
         return _unknown(scope, node, function)
+    if (found := special_call(scope, node, function, arguments.positional)) is not None:
+        return found
     if function in FUNCTIONS:
         # Functions of libraries keep no list: they get it as it is now.
         arguments = Arguments([as_list(scope, v) for v in arguments.positional],
                               {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
+    if isinstance(function, type) and function in CALLED:
+        return CALLED[function](scope, node, function, arguments)
     if isinstance(function, type):
         return construct(scope, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
@@ -199,16 +245,19 @@ def _known(value: Abstract) -> Callable[[], Abstract]:
 
 def inline(
     scope: FunctionScope,
-    node: ast.Call,
+    node: ast.AST,
     source: FunctionSource,
     function: ast.FunctionDef | ast.Lambda,
     parent: FunctionScope | None,
     defaults: Defaults,
     arguments: Arguments,
+    owner: int | None = None,
 ) -> Abstract:
-    """Compile the body of a function where it is called."""
+    """Compile the body of a function where it is called; `owner`: the cell of the object whose method it is, which may
+    call the same method of another one."""
     name = getattr(function, "name", "<lambda>")
-    key = (function, parent) if parent is not None else source.function.__code__
+    key: object = (function, parent) if parent is not None else source.function.__code__
+    key = key if owner is None else (key, owner)
     constants = _constants(arguments)
     if key in scope.session.active and not _may_end(scope, key, constants):
         return scope.error(
@@ -220,6 +269,9 @@ def inline(
     if bound is None:
         return POISON
     callee = callee_scope(scope, source, function, parent)
+    for other in scope.session.open_calls if parent is not None else ():
+        hand_back(other)
+    fetch(callee)
     callee.state.locals.update(bound)
     scope.session.active.append(key)
     scope.session.known.append((key, constants))
@@ -236,6 +288,9 @@ def inline(
         scope.builder.span = span
     scope.state.cells = callee.state.cells
     scope.state.dead = callee.state.dead
+    hand_back(callee)
+    for other in reversed(scope.session.open_calls) if parent is not None else ():
+        fetch(other)
     return result
 
 
@@ -280,7 +335,7 @@ def run_body(scope: FunctionScope) -> Abstract:
 
 def bind(
     scope: FunctionScope,
-    node: ast.Call,
+    node: ast.AST,
     function: ast.FunctionDef | ast.Lambda,
     defaults: Defaults,
     arguments: Arguments,
@@ -323,7 +378,9 @@ def bind(
 
 
 def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Arguments) -> Abstract:
-    """`Point(x, y)` of a named tuple or a plain dataclass."""
+    """`Point(x, y)` of a named tuple or a plain dataclass; an exception."""
+    if issubclass(cls, BaseException):
+        return ExceptionValue(cls, tuple(arguments.positional), tuple(arguments.keywords.items()))
     names = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
     defaults: dict[str, Abstract] = {k: Constant(v) for k, v in getattr(cls, "_field_defaults", {}).items()}
     if names is None and dataclasses.is_dataclass(cls):
@@ -333,7 +390,7 @@ def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Argume
             names = tuple(f.name for f in fields)
             defaults = {f.name: Constant(f.default) for f in fields if f.default is not dataclasses.MISSING}
     if names is None:
-        return _unknown(scope, node, cls)
+        return construct_object(scope, node, cls, arguments.positional, arguments.keywords)
     values = {**dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
     if len(arguments.positional) + len(arguments.keywords) != len(values) or set(values) - set(names):
         return scope.error(node, f"{cls.__name__} has the fields {', '.join(names)}")
@@ -349,6 +406,8 @@ def call_method(scope: FunctionScope, node: ast.Call, method: Method, arguments:
         return METHODS[method.name].call(scope, node, [owner, *arguments.positional], arguments.keywords)
     if isinstance(owner, ListRef):
         return call_list_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
+    if is_text(owner):
+        return text_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if is_dict(owner):
         return dict_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, Num):

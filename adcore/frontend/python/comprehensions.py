@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.numpy.elements import nest, stored, wider
@@ -12,7 +13,17 @@ from adcore.frontend.python.control.loop_phis import loop
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.targets import assign
 from adcore.frontend.session import FunctionScope, as_static_int, comprehension_scope
-from adcore.frontend.values.abstract import POISON, Abstract, Constant, IterableValue, ListRef, Num, Poison, is_scalar
+from adcore.frontend.values.abstract import (
+    POISON,
+    Abstract,
+    Constant,
+    FilteredValues,
+    IterableValue,
+    ListRef,
+    Num,
+    Poison,
+    is_scalar,
+)
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.growing import append
@@ -56,7 +67,7 @@ def comprehension(scope: FunctionScope, node: ast.ListComp) -> Abstract:
 def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
     """`item for target in iterable` as the argument of a call: items are made as the callee asks for them."""
     (first, *others) = node.generators
-    if others or first.ifs:
+    if others or (first.ifs and not _is_filtered(scope, first)):
         as_list = ast.copy_location(ast.ListComp(node.elt, node.generators), node)
         return comprehension(scope, as_list)
     with scope.at(first.iter):
@@ -64,6 +75,27 @@ def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
     if iterable is None:
         return POISON
     source = iterable
+
+    def each(k: Abstract, use: Callable[[Abstract], None]) -> None:
+        inner = _scope(scope, node)
+        assign(inner, first.target, source.item(k))
+        tests = ast.copy_location(ast.BoolOp(ast.And(), first.ifs), node) if len(first.ifs) > 1 else first.ifs[0]
+        flag = condition(scope, tests, inner.evaluate(tests))
+        scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
+
+        def wanted() -> None:
+            inner.state.cells = scope.state.cells
+            value = inner.evaluate(node.elt)
+            scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
+            use(value)
+
+        if isinstance(flag, Num):
+            branch(scope, flag.value, wanted, lambda: None)
+        elif flag.value:
+            wanted()
+
+    if first.ifs:
+        return FilteredValues(source.length, each)
 
     def item(k: Abstract) -> Abstract:
         inner = _scope(scope, node)
@@ -73,6 +105,30 @@ def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
         return value
 
     return IterableValue(iterable.length, item, "generator", iterable.mixed)
+
+
+def _is_filtered(scope: FunctionScope, generator: ast.comprehension) -> bool:
+    """Whether it takes a run to tell which items a condition leaves: it is looked at, and what that emits dropped."""
+    reported = len(scope.session.diagnostics)
+    state = scope.state
+    with scope.builder.region():
+        scope.state = state.copy()
+        used = len(scope.session.used_up)
+        iterable = iterable_of(scope, generator.iter, scope.evaluate(generator.iter))
+        decided = False
+        if iterable is not None:
+            length = as_static_int(iterable.length)
+            inner = comprehension_scope(scope, bound_names([generator.target]))
+            decided = length is not None and length <= LONGEST_LIST
+            for k in range(length or 0) if decided else ():
+                assign(inner, generator.target, iterable.item(Constant(k)))
+                decided = decided and all(
+                    isinstance(condition(scope, test, inner.evaluate(test)), Constant) for test in generator.ifs
+                )
+        del scope.session.used_up[used:]
+    scope.state = state
+    del scope.session.diagnostics[reported:]
+    return not decided
 
 
 def _scope(scope: FunctionScope, node: ast.ListComp | ast.GeneratorExp) -> FunctionScope:

@@ -220,11 +220,69 @@ class OutsideDict:
 
 
 @dataclass(frozen=True, eq=False)
+class DeferredText:
+    """A text that holds numbers of the run: what Python makes it of after the call (`adcore.ir.exceptions`)."""
+
+    operation: str
+    items: tuple[Abstract, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ExceptionValue:
+    """An exception that is made, and perhaps raised: its class and what that is called with."""
+
+    cls: type[BaseException]
+    args: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """A named tuple or a dataclass instance."""
 
     cls: type
     fields: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectRef:
+    """An instance of a class: a reference to a cell, whose items are its attributes in the order of `Session.slots`."""
+
+    cell: int
+    cls: type
+
+
+@dataclass(frozen=True, eq=False)
+class Super:
+    """`super()`: attributes of `owner` that are looked up in the classes behind `after`."""
+
+    owner: Abstract
+    after: type
+
+
+@dataclass(frozen=True, eq=False)
+class BoundMethod:
+    """A method of an object, or of a class, not yet called."""
+
+    owner: Abstract
+    function: Any
+
+
+@dataclass(frozen=True, eq=False)
+class PartialCall:
+    """`functools.partial(function, *positional, **keywords)`."""
+
+    function: Abstract
+    positional: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class UnreadAttribute:
+    """An attribute of an object from outside that nobody has read yet. All states share it: what it is, is found out
+    once (`frontend.objects.slots`)."""
+
+    find: Callable[[], Abstract]
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +315,15 @@ class IterableValue:
     item: Callable[[Abstract], Abstract]
     what: str
     mixed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FilteredValues:
+    """`item for target in iterable if condition` where only a run tells how many items that are: for each number
+    k < `length`, `each(k, use)` compiles that `use` gets the item, if there is one."""
+
+    length: Abstract
+    each: Callable[[Abstract, Callable[[Abstract], None]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -321,8 +388,9 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 
 Abstract = (
     Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
-    | Record | Uniform | Range | IterableValue | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound
-    | PossiblyUnbound
+    | Record | ObjectRef | Uniform | Range | Super | BoundMethod | PartialCall | UnreadAttribute | IterableValue
+    | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound | FilteredValues | DeferredText
+    | ExceptionValue
 )  # fmt: skip
 
 NONE = Constant(None)

@@ -20,19 +20,20 @@ from pytest_adalloc.checks.evaluation import Weights
 BUDGET = 30_000
 """Instructions, weighted with what the slopes of many components cost: a tenth of a second."""
 
-MOST_COMPONENTS = 512
 NEIGHBOURS = 4
 ROUNDINGS = 2
 
 
 @dataclass(frozen=True)
 class ProgramSlopes:
-    """`value` as the program computes it, `wide` in wide arithmetic; `slopes` by component. `narrow`: the same in the
+    """`value` as the program computes it, `wide` in wide arithmetic, `noise` how far rounding moves the one from the
+    other; `slopes` by component. `narrow`: the same in the
     program's own types, at the point and a few roundings away, a row each. `undecided` and `crossed`: see
     `adcore.driver.reference`."""
 
     value: float
     wide: float
+    noise: float
     slopes: Vector
     narrow: NDArray[np.float64]
     undecided: tuple[int, ...]
@@ -52,7 +53,7 @@ class PointReference:
     @staticmethod
     def of(f: Callable[..., Any], point: Point, weights: Weights) -> PointReference | None:
         """None where the compiler can't read the function, or arguments share memory."""
-        if point.shares or not 0 < point.size <= MOST_COMPONENTS:
+        if point.shares or not point.size:
             return None
         import adcore as ad
 
@@ -70,7 +71,9 @@ class PointReference:
         except Exception:  # too much work, or an error that Python did not raise
             return None
         slopes, rows = (np.asarray(found, dtype=np.float64) for found in (base.slopes, [n.slopes for n in narrow]))
-        return ProgramSlopes(base.value, float(base.wide), slopes, rows, base.undecided, base.crossed)
+        wide = float(base.wide)
+        noise = max((abs(n.value - wide) for n in (base, *narrow) if math.isfinite(n.value)), default=0.0)
+        return ProgramSlopes(base.value, wide, noise, slopes, rows, base.undecided, base.crossed)
 
     def _slopes(self, vector: Vector, *, wide: bool) -> Any:
         arguments = self._moved.at(vector)
@@ -87,16 +90,15 @@ class PointReference:
     def value(self, vector: Vector, seed: int) -> tuple[float, float] | None:
         """The program's value somewhere, and how far rounding may move it; None where it has none, or where rounding
         turns a decision."""
-        random = np.random.default_rng(seed)
-        steps = random.integers(-ROUNDINGS, ROUNDINGS + 1, (2, len(vector)))
+        steps = np.random.default_rng(seed).integers(-ROUNDINGS, ROUNDINGS + 1, len(vector))
         try:
             wide = self._value(vector, wide=True)
-            others = [self._value(vector + s * self.roundoff * np.abs(vector), wide=False).value for s in steps]
+            other = self._value(vector + steps * self.roundoff * np.abs(vector), wide=False).value
         except Exception:  # outside of its domain it may raise whatever it likes
             return None
         if wide.crossed or not math.isfinite(wide.value):
             return None
-        off = [abs(v - float(wide.wide)) for v in (wide.value, *others)]
+        off = [abs(v - float(wide.wide)) for v in (wide.value, other)]
         return float(wide.wide), max((o for o in off if math.isfinite(o)), default=0.0)
 
     def _value(self, vector: Vector, *, wide: bool) -> Any:
@@ -110,6 +112,15 @@ class PointReference:
         speeds[component] = sign
         arguments = self._moved.at(self._point.vector)
         return self._reference.side(arguments, filled(self._point, speeds), self._weights, budget=self.budget)
+
+    def twin(self) -> Any:
+        """The function and its gradient in 80 bits; None where there are no such twins."""
+        if self._weights is not None:
+            return None
+        try:
+            return self._reference.twin(self._point.fresh(), self._numbers, self._point.wrt)
+        except Exception:  # no 80-bit numbers, or nothing that the compiler could differentiate
+            return None
 
     def places(self, component: int) -> tuple[Any, ...]:
         """Where the program reads a component."""

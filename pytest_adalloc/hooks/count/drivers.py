@@ -29,6 +29,7 @@ class Driver:
     name: str = "native"
     locked: bool = False  # keep the interpreter's lock during the calls
     kept: object = None
+    raise_fault: Callable[[int], None] | None = None  # raises what a status of native code means
 
     def plan(self, hooks: Hooks, calls: int, **options: Any) -> WindowPlan:
         """The plan of a window over so many calls."""
@@ -47,6 +48,13 @@ class Driver:
         """Call without counting."""
         plan = self.plan(hooks, calls, counted=False)
         (hooks.locked_calls if self.locked else hooks.calls)(plan.address)
+        self._refuse_suspended(plan)
+
+    def observe(self, hooks: Hooks, calls: int) -> None:
+        """Call without counting allocations, while the system calls of this thread are counted."""
+        plan = self.plan(hooks, calls, counted=False)
+        with _collector_off():
+            (hooks.locked_observed if self.locked else hooks.observed)(plan.address)
         self._refuse_suspended(plan)
 
     def drive(self, hooks: Hooks, plan: WindowPlan) -> None:

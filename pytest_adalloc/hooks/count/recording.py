@@ -88,7 +88,9 @@ def record(
 
 
 @contextmanager
-def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = True) -> Iterator[Recording]:
+def forbid(
+    *, scope: Scope = "thread", witness: bool = True, at_once: bool = True, max_numpy: int | None = None
+) -> Iterator[Recording]:
     """Stop the block at the first allocation of native code, with its backtrace and the line of Python.
 
     Raises ``AllocationForbidden`` out of the line that allocates, in whatever function that is, so that nothing after
@@ -96,6 +98,8 @@ def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = Tru
     witness saw an allocation, and always with ``at_once=False``, which leaves the block untraced: tracing makes Python
     code some thirty times slower, native code not at all.
     An exception that the allocating call itself raises passes through unchanged. See ``stopping`` for how.
+    With ``max_numpy`` more requests of NumPy for the data of arrays are forbidden too, at the end of the block: NumPy
+    hands out small blocks that it has kept, which is no native allocation.
     """
     __tracebackhide__ = True
     words = installed().words
@@ -118,6 +122,17 @@ def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = Tru
     report = recording.report = running.report
     if report is not None and (report.allocs or report.unseen):
         raise _complete(stopper.raised or AllocationForbidden(), report, note, stopper.line if note.site else None)
+    if report is not None and max_numpy is not None:
+        _hold_arrays(report, max_numpy)
+
+
+def _hold_arrays(report: AllocationReport, limit: int) -> None:
+    asked = report.python["numpy"].calls if "numpy" in report.python else 0
+    if asked > limit:
+        allowed = f"{limit} allowed in this forbid() block"
+        problem = AllocationForbidden(f"NumPy was asked for the data of {asked} arrays; {allowed}\n{report}")
+        problem.report = report
+        raise problem
 
 
 class _FirstNote:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.attribute import sites
-from pytest_adalloc.hooks.attribute.lines import Line
+from pytest_adalloc.hooks.attribute.lines import Gains
 from pytest_adalloc.hooks.attribute.sites import CodeRange
 from pytest_adalloc.hooks.count.drivers import Driver
 from pytest_adalloc.hooks.entries import BY_NAME, EVERY, NAMES
@@ -97,8 +97,8 @@ class Window:
         scope = "process" if self.after.spilled else scope
         return entries.cross_check(self.hooks, self.entries, self._announced(), self.canaries, scope, calls)
 
-    def fields(self, scope: str, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
-        """The part of a report that comes from the counters; ``lines`` are lines of Python by the key of a site."""
+    def fields(self, scope: str, lines: Mapping[int, Gains] | None = None) -> dict[str, Any]:
+        """The part of a report that comes from the counters; ``lines`` are shares of lines of Python by site."""
         raw = self.raw()
         native = [site for site in raw if site.kind == layout.NATIVE]
         counted = [site for site in native if EVERY[site.entry].counts]

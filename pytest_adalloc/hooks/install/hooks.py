@@ -41,6 +41,8 @@ class Hooks:
     pause: Callable[[int], None]
     resume: Callable[[int], None]
     calls: Callable[[int], None]
+    observed: Callable[[int], None]
+    locked_observed: Callable[[int], None]
     window: Callable[[int], None]
     locked_calls: Callable[[int], None]
     locked_window: Callable[[int], None]

@@ -110,6 +110,8 @@ def _load() -> Hooks:
         pause=locked(core["adalloc_pause"]),
         resume=locked(core["adalloc_resume"]),
         calls=window(core["adalloc_calls"]),
+        observed=window(core["adalloc_observed"]),
+        locked_observed=locked(core["adalloc_observed"]),
         window=window(core["adalloc_window"]),
         locked_calls=locked(core["adalloc_calls"]),
         locked_window=locked(core["adalloc_window"]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import ENTRIES
+from pytest_adalloc.hooks.native import dispatch
 from pytest_adalloc.hooks.native.callers import callers
 from pytest_adalloc.hooks.native.domains import domains
 from pytest_adalloc.hooks.native.entered import entered
@@ -33,6 +34,7 @@ CORE_SYMBOLS = (
     "adalloc_python",
     "adalloc_disarm",
     "adalloc_entry",
+    *dispatch.SYMBOLS,
 )
 DOMAIN_SYMBOLS = (
     "adalloc_domain_originals",
@@ -66,7 +68,7 @@ declare ptr @llvm.addressofreturnaddress.p0()
 declare i64 @llvm.umin.i64(i64, i64)
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
-    return head + _THREAD + callers() + sites() + note() + entered(triple) + window()
+    return head + _THREAD + callers() + sites() + note() + entered(triple) + window() + dispatch.dispatch(triple)
 
 
 def domains_text(triple: str) -> str:

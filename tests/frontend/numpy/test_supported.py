@@ -26,7 +26,7 @@ UNTESTED = {"np.fill_diagonal", "np.empty", "np.empty_like", "np.ndarray", "np.a
 """Results that are not defined, and what has none: other tests call these."""
 
 RETURNED = {
-    "range": "[v for v in {}]", "reversed": "[v for v in {}]", "enumerate": "[k * v for k, v in {}]",
+    **dict.fromkeys(("range", "reversed", "iter"), "[v for v in {}]"), "enumerate": "[k * v for k, v in {}]",
     "zip": "[v * w for v, w in {}]",
     **dict.fromkeys(("np.split", "np.array_split", "np.hsplit", "np.vsplit"), "[v.copy() for v in {}]"),
 }  # fmt: skip
@@ -47,7 +47,9 @@ def test_samples(entry: Supported, text: str, tmp_path: Path) -> None:
 
 def test_every_function_has_samples_and_a_line() -> None:
     assert {e.name for e in EVERY if not e.samples} == UNTESTED
-    assert {e.name for e in FUNCTIONS.values() if not e.about} == {"print"}
+    # Their results are no numbers, or need more than a sample: other tests call these.
+    others = {"callable", "filter", "format", "functools.reduce", "map", "print", "repr", "str", "type"}
+    assert {e.name for e in FUNCTIONS.values() if not e.about} == others
 
 
 def test_a_name_means_one_function() -> None:

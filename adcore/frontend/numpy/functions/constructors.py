@@ -279,22 +279,31 @@ def _linspace(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Ab
     return computed(scope, node, Lazy((num[0],), F64, at, ()))
 
 
-@numpy_function(np.eye, np.identity, takes="N M k dtype", samples=("3",), about="the identity matrix")
-def _eye(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
-    k = as_static_int(found.get("k", Constant(0)))
-    rows = sizes(scope, node, found["N"])
-    columns = rows if "M" not in found or found["M"] is NONE else sizes(scope, node, found["M"])
-    element = element_type(scope, node, found.get("dtype"), F64)
-    if rows is None or columns is None or element is None or k is None:
-        return scope.error(node, f"{ast.unparse(node.func)} takes lengths, and a constant `k`")
-    offset, own = k, element
+def _ones_where(op: str) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
+    """Ones where `row + k` stands in this relation to the column, zeros elsewhere."""
 
-    def at(index: Sequence[Value]) -> Abstract:
-        there = index[0] if not offset else scope.emit("add", index[0], scope.const(offset), exact=True)
-        one, zero = (materialise(scope, Constant(v), own) for v in (1, 0))
-        return Num(scope.emit("select", scope.emit("eq", there, index[1]), one, zero), STRONG)
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+        offset = as_static_int(found.get("k", Constant(0)))
+        rows = sizes(scope, node, found["N"])
+        columns = rows if "M" not in found or found["M"] is NONE else sizes(scope, node, found["M"])
+        element = element_type(scope, node, found.get("dtype"), F64)
+        if rows is None or columns is None or element is None or offset is None:
+            return scope.error(node, f"{ast.unparse(node.func)} takes lengths, and a constant `k`")
 
-    return computed(scope, node, Lazy((rows[0], columns[0]), own, at, ()))
+        def at(index: Sequence[Value]) -> Abstract:
+            row = index[0] if not offset else scope.emit("add", index[0], scope.const(offset), exact=True)
+            one, zero = (materialise(scope, Constant(v), element) for v in (1, 0))
+            return Num(scope.emit("select", scope.emit(op, row, index[1]), one, zero), STRONG)
+
+        return computed(scope, node, Lazy((rows[0], columns[0]), element, at, ()))
+
+    return rule
+
+
+numpy_function(np.eye, np.identity, takes="N M k dtype", samples=("3",), about="the identity matrix")(_ones_where("eq"))
+numpy_function(
+    np.tri, takes="N M k dtype", samples=("3", "2, 4, 1"), about="ones on and below a diagonal, zeros above"
+)(_ones_where("ge"))
 
 
 for _function, _value, _about in ((np.zeros, 0.0, "a new array of zeros"), (np.ones, 1.0, "a new array of ones")):

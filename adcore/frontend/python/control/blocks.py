@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 from adcore.frontend.liveness import only_if
 from adcore.frontend.python.control.branches import branch, exit_flag, keeping, negated, wanted_before
-from adcore.frontend.python.control.raising import raise_unless
+from adcore.frontend.python.control.raising import raise_if_harmless
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import FALSE, TRUE, Abstract, Constant, Num, Poison
 from adcore.frontend.values.conditions import condition
@@ -116,7 +116,8 @@ def _undecided(scope: FunctionScope, stmt: ast.If) -> tuple[ast.If, Num] | None:
             if isinstance(flag, Num):
                 if len(stmt.body) != 1 or not isinstance(stmt.body[0], ast.Raise):
                     return stmt, flag
-                raise_unless(scope, stmt.body[0], negated(scope, flag))
+                if not raise_if_harmless(scope, stmt.body[0], negated(scope, flag)):
+                    return stmt, flag
         otherwise = only_if(stmt.orelse)
         if otherwise is None or scope.state.leaves:
             scope.execute(stmt.orelse)

@@ -145,10 +145,13 @@ def _has(body: Statements, jumps: StatementTypes, inner: StatementTypes) -> bool
         stmt, wanted = pending.pop()
         if isinstance(stmt, wanted):
             return True
-        if isinstance(stmt, (ast.If, ast.For, ast.While)):
-            inside = wanted if isinstance(stmt, ast.If) else inner
+        if isinstance(stmt, (ast.If, ast.For, ast.While, ast.With)):
+            inside = wanted if isinstance(stmt, (ast.If, ast.With)) else inner
             pending += [(part, inside) for part in stmt.body]
-            pending += [(part, wanted) for part in stmt.orelse]
+            pending += [(part, wanted) for part in getattr(stmt, "orelse", ())]
+        elif isinstance(stmt, ast.Try):
+            handled = [part for handler in stmt.handlers for part in handler.body]
+            pending += [(part, wanted) for part in (*stmt.body, *handled, *stmt.orelse, *stmt.finalbody)]
     return False
 
 

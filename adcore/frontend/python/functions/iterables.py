@@ -11,6 +11,7 @@ from adcore.frontend.numpy.elements import accumulate, dim
 from adcore.frontend.python.dicts import filled
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import is_bool, not_a_number
+from adcore.frontend.python.functions.searches import filtered_sum
 from adcore.frontend.registry import CallHandler, register
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -21,6 +22,7 @@ from adcore.frontend.values.abstract import (
     Constant,
     DictRef,
     Expanded,
+    FilteredValues,
     Items,
     IterableValue,
     Num,
@@ -106,6 +108,11 @@ def _reversed(scope: FunctionScope, node: ast.Call, args: list[Abstract], named:
     return POISON if iterable is None else reverse(scope, iterable)
 
 
+@builtin(iter, samples=("x",), about="its items, which can be run over once")
+def _iter(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    return iterable_of(scope, node, args[0]) or POISON
+
+
 def _extremum(comparison: type[ast.cmpop]) -> CallHandler:
     def rule(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if len(args) > 1:
@@ -177,6 +184,8 @@ def _sum(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
     """Items added from the left, as `0 + a + b + ...`."""
     start = args[1] if len(args) > 1 else named.get("start", Constant(0))
     value = args[0]
+    if isinstance(value, FilteredValues):
+        return filtered_sum(scope, node, value, start, lambda total, item: _added(scope, node, total, item))
     length = static_length(scope, value)
     iterable = iterable_of(scope, node, value)
     if iterable is None:

@@ -128,12 +128,15 @@ def _not_chosen(dependence: Dependence, active: ActivityFacts) -> Iterator[Value
 def _overwritten(dependence: Dependence, active: ActivityFacts, flow: Flow, wild: set[Value]) -> Iterator[Value]:
     """Memory that gets a value without a derivative, or one that does not follow from what was there."""
     filled: set[Value] = set()
+    following: dict[Value, set[Value]] = {}  # from each array, once: there are more stores than arrays
     for store in dependence.structure.instructions():
         if store.op not in dependence.ops.stores:
             continue
         root, value = dependence.root(dependence.ops.array(store)), dependence.ops.stored(store)
         if root not in wild or root not in active.roots:
             continue
-        if value not in active.values or (root in filled and root not in flow.reached([value], flow.sources)):
+        if root in filled and root not in following:
+            following[root] = flow.reached([root], flow.targets)
+        if value not in active.values or (root in filled and value not in following[root]):
             yield root
         filled.add(root)

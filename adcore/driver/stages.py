@@ -20,6 +20,7 @@ from adcore.ir.core import Function
 from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
 from adcore.lower.objects.object_code import Artifact, EmitOptions, emit
+from adcore.machine_model import MODEL
 from adcore.runtime.cache import disk
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
@@ -112,7 +113,8 @@ def _verified(function: Function, before: Function, request: Request) -> Functio
 
 def artifact(request: Request, lowered: Lowered) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
-    options = EmitOptions(superwords=any(sweep.width > 1 for sweep in request.sweeps))
+    superwords = any(sweep.width > 1 for sweep in request.sweeps)
+    options = EmitOptions(superwords=superwords, rescheduled=lowered.text.count("\n") < MODEL.most_rescheduled_lines)
     declared = {symbol: native.reason for symbol, native in lowered.natives.items()}
     if disk.folder() is None:
         return replace(emit(lowered, options), declared=declared)

@@ -47,17 +47,19 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        ravel,
         reference,
         rule,
         value_and_grad,
         vjp,
+        zeros_like,
     )
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit",
-    "ReverseWithPrimal", "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "reference", "rule", "value_and_grad", "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal",
+    "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel",
+    "reference", "rule", "value_and_grad", "vjp", "zeros_like",
 })  # fmt: skip
 
 
@@ -78,5 +80,6 @@ __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
     "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal",
     "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile",
-    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "reference", "rule", "value_and_grad", "vjp",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "reference", "rule", "value_and_grad",
+    "vjp", "zeros_like",
 ]  # fmt: skip

@@ -24,14 +24,15 @@ LAYERS: dict[str, set[str]] = {
     "abi": {"ir", "source", "errors"},
     "signature": {"ir.types"},
     "ops": {"ir"},
+    "instances": set(),
     "captures": {"signature", "ir.types"},
     "loaded_code": set(),
-    "frontend": {"captures", "loaded_code", "signature", "ops", "ir", "source", "errors"},
+    "frontend": {"captures", "instances", "loaded_code", "signature", "ops", "ir", "source", "errors"},
     "analysis": {"machine_model", "ops", "ir", "source", "errors"},
     "transform": {"machine_model", "analysis", "ops", "ir", "source", "errors"},
     "lower": {"machine_model", "abi", "ops", "ir", "source", "errors"},
     "jets": {"ops", "ir"},
-    "runtime": {"abi", "captures", "signature", "ir.types", "source", "errors"},
+    "runtime": {"abi", "captures", "instances", "signature", "ir.types", "source", "errors"},
     "library": set(),
 }
 

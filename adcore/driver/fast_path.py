@@ -31,8 +31,11 @@ MOST_KINDS = 64
 NUMBERS = (float, int, bool)
 
 
-class _Native(Handle):
-    """A handle whose native wrapper serves a call or leaves it to the caller: its fallback answers None."""
+class FlatHandle(Handle):
+    """A handle whose native wrapper serves a call or leaves it to the caller: its fallback answers None. It takes the
+    leaves of objects in their place."""
+
+    _flat = True
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
         return None
@@ -56,7 +59,7 @@ class FastPath:
     """Value and gradient of one function for arguments of one kind."""
 
     def __init__(
-        self, native: _Native, primal: PrimalSpecialisation, chosen: tuple[int, ...], is_array: Sequence[bool]
+        self, native: FlatHandle, primal: PrimalSpecialisation, chosen: tuple[int, ...], is_array: Sequence[bool]
     ) -> None:
         self._native, self._primal, self._generation = native, primal, generation()
         self._written = [k for k in sorted(primal.written) if is_array[k]]
@@ -126,7 +129,7 @@ def _fast_path(call: Call, options: Options) -> FastPath | None:
     for k in chosen:
         value = call.arguments[k]
         annotated[k] = Duplicated(value, np.zeros(value.shape, value.dtype)) if is_array[k] else Active(value)
-    native = _Native(ReverseWithPrimal, call.function, annotated, {}, options)
+    native = FlatHandle(ReverseWithPrimal, call.function, annotated, {}, options)
     return FastPath(native, primal, chosen, is_array) if native.is_attached else None
 
 

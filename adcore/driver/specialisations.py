@@ -18,9 +18,10 @@ from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
 from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
-from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import LeafValue, exact, flatten, rebuild
-from adcore.signature import ArrayArg, Leaf, ScalarArg, Signature
+from adcore.runtime.arguments import described_call, refuse
+from adcore.runtime.leaves import LeafValue, flatten, rebuild
+from adcore.runtime.objects import LiveObjects
+from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signature, has_objects, leaves
 
 if TYPE_CHECKING:
     from adcore.driver.pipeline import Build
@@ -67,9 +68,10 @@ class PrimalSpecialisation:
     def result_types(self) -> tuple[Type, ...]:
         return self.interface.result_types
 
-    def rebuild(self, results: Sequence[Any]) -> Any:
-        """What the function returns, from the results of its IR."""
-        return rebuild(self.interface.result, iter(results), exact)
+    @property
+    def returned_types(self) -> tuple[Type, ...]:
+        """The types of the results that the function returns; behind them are attributes that it assigns."""
+        return self.interface.result_types[: len(list(leaves(self.interface.result, "")))]
 
     def rebuild_tangent(self, tangents: Sequence[Any]) -> Any:
         """The derivative of what it returns: floats for floats, None for what has no derivative."""
@@ -139,25 +141,85 @@ MOST_PRIMALS = 1024
 _primals: dict[tuple[Any, ...], PrimalSpecialisation] = {}
 
 
-def primal_of(function: Callable[..., Any], signature: Signature, options: Options) -> PrimalSpecialisation:
-    """`function` compiled to IR for `signature`. Raises CompileError."""
-    # Reloading puts other code into the same function.
-    code = getattr(unwrap(function), "__code__", None)
-    key = (function, code, signature, options, id(options.ops), generation())
+def primal_of(
+    function: Callable[..., Any], signature: Signature, options: Options, live: LiveAttributes | None = None
+) -> PrimalSpecialisation:
+    """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
+
+    Raises CompileError."""
+    key = _key(function, signature, options)
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
     # The function itself is the same under every workspace; each specialisation knows what it was compiled for.
-    plain = _primals.get((function, code, signature, replace(options, workspace="auto"), id(options.ops), generation()))
+    plain = _primals.get(_key(function, signature, replace(options, workspace="auto")))
     if plain is not None and plain.is_current():
         _primals[key] = replace(plain, options=options)
         return _primals[key]
-    origin = Compilation(function, signature, options)
+    origin = Compilation(function, signature, options, live)
     primal = PrimalSpecialisation(origin, options, origin.interface())
+    _keep(_key(function, origin.signature, options), primal)
+    return primal
+
+
+def _key(function: Callable[..., Any], signature: Signature, options: Options) -> tuple[Any, ...]:
+    # Reloading puts other code into the same function.
+    code = getattr(unwrap(function), "__code__", None)
+    return (function, code, signature, options, id(options.ops), generation())
+
+
+def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
     if len(_primals) >= MOST_PRIMALS:
         _primals.pop(next(iter(_primals)))
     _primals[key] = primal
-    return primal
+
+
+MOST_READS = 16
+"""Ways of reading the same objects that are remembered: as many as a function has versions by flags, say."""
+
+_reads: dict[tuple[Any, ...], list[Signature]] = {}
+
+
+def primal_for(
+    function: Callable[..., Any],
+    names: Sequence[str],
+    values: Sequence[Any],
+    options: Options,
+    weaken: Callable[[Signature], Signature],
+) -> tuple[PrimalSpecialisation, LiveObjects]:
+    """`function` compiled to IR for a call with `values`, and the objects of that call. `weaken` makes the signature
+    fit more than these values.
+
+    What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
+    has read; where that gives another signature than the earlier one's, the program is compiled anew."""
+    coarse, live = described_call(names, values)
+    if not any(map(has_objects, coarse.args)):
+        return primal_of(function, weaken(coarse), options), live
+    known = _reads_of(function, coarse, options)
+    for read in known:
+        described, live = described_call(names, values, read)
+        found = _primals.get(_key(function, weaken(described), options))
+        if found is not None and found.is_current():
+            return found, live
+    _, asked = described_call(names, values)
+    primal = primal_of(function, coarse, options, asked)
+    # The user's objects are not kept alive.
+    asked.forget()
+    # What was read first need not be what is met first, depth first, where objects are shared.
+    described, live = described_call(names, values, primal.signature)
+    if described in known:
+        known.remove(described)
+    known.insert(0, described)
+    del known[MOST_READS:]
+    wanted = weaken(described)
+    return primal if wanted == primal.signature else primal_of(function, wanted, options), live
+
+
+def _reads_of(function: Callable[..., Any], coarse: Signature, options: Options) -> list[Signature]:
+    key = (function, coarse, options.boundscheck, id(options.ops))
+    if key not in _reads and len(_reads) >= MOST_PRIMALS:
+        _reads.pop(next(iter(_reads)))
+    return _reads.setdefault(key, [])
 
 
 def is_differentiable(type_: Type) -> bool:

@@ -54,7 +54,7 @@ def source(request: Request) -> str:
 
 def program(request: Request) -> Program:
     """The source as IR. Raises CompileError."""
-    return compile_function(request.function, request.signature, request.ops)
+    return compile_function(request.function, request.signature, request.ops, live=request.live)
 
 
 def inlined(request: Request, program: Program) -> Function:

@@ -29,7 +29,7 @@ from adcore.runtime.cache.entries import NotPlain, packed, packed_code, unpacked
 from adcore.runtime.cache.identity import Reached, Unstable, reach
 from adcore.runtime.leaves import LeafValue
 from adcore.runtime.native_code import NativeCode
-from adcore.signature import ArgType, DictArg, RecordArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.signature import ArgType, DictArg, RecordArg, SequenceArg, Signature, StaticArg, UniformArg, has_objects
 
 WarmKey = tuple[Any, ...]
 
@@ -42,7 +42,7 @@ DAMAGE = (NotPlain, ValueError, TypeError, KeyError, IndexError, EOFError)
 
 def door_of(function: Callable[..., Any], signature: Signature, options: Options) -> Door | None:
     """The entries of a function for a signature; None where there is no cache, or no identity for the program."""
-    if options.ops is not None or disk.folder() is None:
+    if options.ops is not None or disk.folder() is None or any(map(has_objects, signature.args)):
         return None
     try:
         return Door(function, signature, options)

@@ -16,6 +16,7 @@ import numpy as np
 from adcore.captures import unwrap
 from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
+from adcore.frontend.instances import Instances
 from adcore.frontend.liveness import Liveness, bound_names, liveness
 from adcore.frontend.program import Program
 from adcore.frontend.reader import FunctionSource, read
@@ -24,7 +25,7 @@ from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Co
 from adcore.ir.builder import Builder, OpenRegion, OpTable
 from adcore.ir.core import Value
 from adcore.ir.types import Scalar
-from adcore.signature import Signature
+from adcore.signature import LiveAttributes, Signature
 from adcore.source import Span
 
 
@@ -58,13 +59,16 @@ class State:
 @dataclass(frozen=True)
 class Syntax:
     """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own, calls
-    of values. Modules between them go through the session, so that they need not import each other."""
+    of values and of methods, special methods of objects (None where the class has none). Modules between them go
+    through the session, so that they need not import each other."""
 
     evaluate: Callable[[FunctionScope, ast.expr], Abstract]
     execute: Callable[[FunctionScope, Sequence[ast.stmt]], None]
     perform: Callable[[FunctionScope, ast.stmt], None]
     compile: Callable[[Callable[..., Any], Signature], Program]
     apply: Callable[[FunctionScope, ast.Call, Abstract, list[Abstract]], Abstract]
+    call: Callable[[FunctionScope, ast.AST, Abstract, tuple[Abstract, ...], dict[str, Abstract]], Abstract]
+    special: Callable[[FunctionScope, ast.AST, Abstract, str, tuple[Abstract, ...]], Abstract | None]
 
 
 class Session:
@@ -80,10 +84,13 @@ class Session:
     to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to agree
     with others, where a length of 1 would
     stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `names_of`: the
-    names of each function, by its node; `outside`: dicts from outside, by the keys of their captures.
+    names of each function, by its node; `instances`: what is known of objects; `outside`: dicts from outside, by the
+    keys of their captures.
     """
 
-    def __init__(self, ops: OpTable, syntax: Syntax, speculation: Speculation) -> None:
+    def __init__(
+        self, ops: OpTable, syntax: Syntax, speculation: Speculation, live: LiveAttributes | None = None
+    ) -> None:
         self.syntax = syntax
         self.builder = Builder(ops)
         self.diagnostics: list[Diagnostic] = []
@@ -104,6 +111,7 @@ class Session:
         self.compared: set[tuple[Value, int]] = set()
         self.unordered: set[Value] = set()
         self.open_calls: list[FunctionScope] = []
+        self.instances = Instances(live)
         self.growth: dict[int, Any] = {}
         self.reserved: set[Value] = set()
         self.spare: dict[tuple[Value, int], int] = {}
@@ -212,6 +220,10 @@ class FunctionScope:
                 self.builder.append(instr)
             longer.yields = finish()
         return longer
+
+    def special(self, node: ast.AST, owner: Abstract, name: str, *arguments: Abstract) -> Abstract | None:
+        """`type(owner).name(owner, ...)`, as operators call it; None where the class has none."""
+        return self.session.syntax.special(self, node, owner, name, arguments)
 
     def list_items(self, value: ListRef) -> tuple[Abstract, ...]:
         return self.state.cells[value.cell]

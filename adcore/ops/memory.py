@@ -150,7 +150,7 @@ FAULTS: dict[str, type[Exception]] = {
     "OverflowError": OverflowError, "TypeError": TypeError,
     "AssertionError": AssertionError, "UnboundLocalError": UnboundLocalError, "RuntimeError": RuntimeError,
     "ArithmeticError": ArithmeticError, "FloatingPointError": FloatingPointError, "KeyError": KeyError,
-    "NotImplementedError": NotImplementedError,
+    "NotImplementedError": NotImplementedError, "AttributeError": AttributeError,
 }  # fmt: skip
 
 

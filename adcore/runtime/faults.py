@@ -15,7 +15,8 @@ ERRORS: dict[str, type[Exception]] = {
     error.__name__: error
     for error in (
         IndexError, ZeroDivisionError, ValueError, OverflowError, TypeError, MemoryError, RuntimeError, AssertionError,
-        UnboundLocalError, NameError, ArithmeticError, FloatingPointError, KeyError, NotImplementedError,
+        UnboundLocalError, AttributeError, NameError, ArithmeticError, FloatingPointError, KeyError,
+        NotImplementedError,
     )
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from pytest_adalloc.checks.arguments import names_of
 from pytest_adalloc.checks.checking import examined, name_of
 from pytest_adalloc.checks.diagnostics import COMPILER
 from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
+from pytest_adalloc.checks.instances import unbound
 from pytest_adalloc.checks.products import ScalarProblem, along_tangents, of_cotangent
 from pytest_adalloc.checks.several import examined_at_several
 from pytest_adalloc.options import CheckOptions, silent
@@ -139,6 +140,8 @@ def settled(
     `reworded`: what a diagnostic says otherwise here, and how.
     """
     __tracebackhide__ = True
+    f, args, wrt = unbound(f, args, options.wrt)
+    options = replace(options, wrt=wrt)
     settings = recorder.settings if recorder is not None else Settings()
     if settings.policy == "off":
         report = GradReport(name_of(f), "not checked", notes=("checks are off: --adalloc=off",))

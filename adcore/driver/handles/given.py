@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from adcore.activities import Active, Activity, BatchDuplicated, Duplicated
 from adcore.driver.calls.binding import default_of
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.runtime.arguments import refuse
-from adcore.signature import ArgType, ArrayArg, ScalarArg
+from adcore.signature import ArgType, ArrayArg, ObjectArg, SameArg, ScalarArg, StaticArg
 
 Order = list[tuple[int, str, int | None]]
 """For each plain argument the parameter it fills, its kind, and for a shadow its primal's parameter."""
@@ -79,8 +79,9 @@ def _converted(given: Any, compiled: Activity) -> Any:
     return copied
 
 
-def native_order(run: InPlaceRun, omitted: frozenset[str]) -> Order | None:
-    """How the native wrapper takes plain arguments; None where it can't. Those that are `omitted` stay in the frame."""
+def native_order(run: InPlaceRun, omitted: frozenset[str], flat: bool = False) -> Order | None:
+    """How the native wrapper takes plain arguments; None where it can't. Those that are `omitted` stay in the frame.
+    `flat`: leaves in the place of objects."""
     call = run.call
     if type(run) is not InPlaceRun or not run.is_native:
         return None
@@ -92,6 +93,12 @@ def native_order(run: InPlaceRun, omitted: frozenset[str]) -> Order | None:
     for name, arg, activity, span in zip(call.names, call.signature.args, run.activities, call.spans, strict=True):
         if name in omitted:
             shadow += sum(_has_shadow(run, k) for k in span)
+            continue
+        if flat and isinstance(arg, ObjectArg):
+            kinds = [_wrapper_kind(leaf) for leaf in _leaves_of(arg)]
+            if None in kinds or isinstance(activity, Duplicated):
+                return None
+            order += [(k, kind or "", None) for k, kind in zip(span, kinds, strict=True)]
             continue
         kind = _wrapper_kind(arg)
         if kind is None:
@@ -106,6 +113,15 @@ def native_order(run: InPlaceRun, omitted: frozenset[str]) -> Order | None:
         if varied:
             shadow += 1
     return order if count else None
+
+
+def _leaves_of(arg: ArgType) -> Iterator[ArgType]:
+    """The kinds of what an object holds; other kinds as they are."""
+    if isinstance(arg, ObjectArg):
+        for _, field in arg.fields:
+            yield from _leaves_of(field)
+    elif not isinstance(arg, (StaticArg, SameArg)):
+        yield arg
 
 
 def _has_shadow(run: InPlaceRun, leaf: int) -> bool:

@@ -11,7 +11,7 @@ from adcore.abi.certificate import Certificate
 from adcore.activities import Activity, Mode
 from adcore.driver import inspection
 from adcore.driver.calls.annotated import annotated_run
-from adcore.driver.calls.binding import bind, omitted
+from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, native_order
@@ -35,10 +35,13 @@ class Handle(native.NativeCallable):
     call.
     """
 
+    _flat = False
+
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
-        self._mode, self._function, self._options = mode, function, options
+        function, args, kwargs, taken = called(function, args, kwargs)
+        self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
         self._omitted = omitted(function, args, kwargs)
         self._last = self._run.frame
@@ -49,7 +52,7 @@ class Handle(native.NativeCallable):
             self.__wrapped__ = function
         else:
             self.__adcore_derivative__ = "compiled derivative"
-        order = native_order(self._run, self._omitted)
+        order = native_order(self._run, self._omitted, self._flat)
         if native.supported() and order is not None:
             self._go_native(order)
 
@@ -190,7 +193,8 @@ class Handle(native.NativeCallable):
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
         """The run for a call, whose arguments are given in either way."""
-        made = self._made(annotated(self._run, self.__qualname__, args, kwargs, self._omitted))
+        given = (*self._given, *args)
+        made = self._made(annotated(self._run, self.__qualname__, given, kwargs, self._omitted))
         if made.call.kinds != self._run.call.kinds:
             refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
         return made

@@ -244,7 +244,7 @@ class _Slot:
         self.back.words[words.RECORDS] = records
         self.used = max(self.used, self.there.used)
         run.write_back_primal()
-        return primal.rebuild([self.there.result(k) for k in range(count)])
+        return run.call.returned([self.there.result(k) for k in range(count)], assign=True)
 
     def _load(self, run: SplitRun) -> None:
         self.run, self.there, self.back = run, _copied(run.frame), _copied(run.back_frame)
@@ -265,7 +265,7 @@ class _Slot:
 
     def _seeds(self, run: SplitRun, cotangent: Any) -> list[float]:
         primal = run.call.primal
-        floats = [is_differentiable(t) for t in primal.result_types]
+        floats = [is_differentiable(t) for t in primal.returned_types]
         if cotangent is None:
             return [1.0] * sum(floats)
         parts = [cotangent] if primal.is_single else primal.parts(cotangent)

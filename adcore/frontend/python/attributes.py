@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 import types
 
 import numpy as np
@@ -13,6 +14,7 @@ from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import in_memory
+from adcore.frontend.objects.attributes import object_attribute
 from adcore.frontend.python.dicts import NAMES as DICT_METHODS
 from adcore.frontend.python.globals_and_closures import from_python
 from adcore.frontend.python.list_methods import LIST_METHODS
@@ -28,14 +30,17 @@ from adcore.frontend.values.abstract import (
     ListRef,
     Method,
     Num,
+    ObjectRef,
     Poison,
     Record,
+    Super,
     is_array,
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.numbers import materialise
+from adcore.instances import HEAP_TYPE
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
 
 
@@ -43,12 +48,16 @@ def attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: 
     """`owner.name`."""
     if isinstance(owner, Poison):
         return owner
+    if isinstance(owner, (ObjectRef, Super)) or (isinstance(owner, Record) and name not in dict(owner.fields)):
+        return object_attribute(scope, node, owner, name)
+    if isinstance(owner, Constant) and is_written_class(owner.value):
+        return object_attribute(scope, node, owner, name)
     if isinstance(owner, Constant):
         return _constant_attribute(scope, node, owner, name)
     if (isinstance(owner, ArrayRef) and owner.literal is None) or is_array(owner):
         return array_attribute(scope, node, owner, name)
     if isinstance(owner, Record):
-        return record_attribute(scope, node, owner, name)
+        return dict(owner.fields)[name]
     if isinstance(owner, ListRef) and name in LIST_METHODS:
         return Method(owner, name)
     if isinstance(owner, DeferredText) and name == "format":
@@ -71,6 +80,11 @@ def _number_attribute(scope: FunctionScope, node: ast.Attribute, owner: Num, nam
         return scope.error(node, f"`.{name}` of a bool that may be NumPy's or Python's", "write int(x)")
     plain = Num(materialise(scope, owner, I64)) if owner.type == BOOL and owner.weak.always else owner
     return plain if name == "real" else Method(plain, name)
+
+
+def is_written_class(value: object) -> bool:
+    """Whether a constant is a class that was written in Python, whose methods are looked up as those of instances."""
+    return isinstance(value, type) and bool(value.__flags__ & HEAP_TYPE) and not issubclass(value, (tuple, enum.Enum))
 
 
 def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Constant, name: str) -> Abstract:
@@ -114,17 +128,3 @@ def array_attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, 
     if name == "T":
         return transposed(scope, node, owner, NONE)
     return scope.error(node, f"`.{name}` of an array is not supported", ARRAY_EXPRESSIONS)
-
-
-def record_attribute(scope: FunctionScope, node: ast.Attribute, owner: Record, name: str) -> Abstract:
-    for field, value in owner.fields:
-        if field == name:
-            return value
-    fields = ", ".join(field for field, _ in owner.fields)
-    if hasattr(owner.cls, name):
-        return scope.error(
-            node,
-            f"methods and properties of {owner.cls.__name__} are not supported",
-            f"write a function that takes the fields it needs ({fields})",
-        )
-    return scope.error(node, f"{owner.cls.__name__} has no field `{name}`", f"it has {fields}")

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from adcore.frontend.custom_derivatives import find
 from adcore.frontend.functions import FUNCTIONS, METHODS
 from adcore.frontend.nested import call_nested, is_nested
 from adcore.frontend.numpy.materialise import all_settled, in_memory
+from adcore.frontend.objects.construction import construct_object
+from adcore.frontend.objects.conversions import special_call
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.dicts import add_all, dict_method
@@ -69,6 +71,23 @@ class Arguments:
         return Arguments(positional, {key: in_memory(scope, node, v) for key, v in self.keywords.items()})
 
 
+CallRule = Callable[[FunctionScope, ast.AST, Any, Arguments], Abstract]
+AnyCallRule = TypeVar("AnyCallRule", bound=Callable[..., Abstract])
+
+CALLED: dict[type, CallRule] = {}
+"""What a call of other abstract values does, by their type; of classes of Python's own, by the class."""
+
+
+def called(kind: type) -> Callable[[AnyCallRule], AnyCallRule]:
+    """Register what compiles a call of an abstract value."""
+
+    def decorate(rule: AnyCallRule) -> AnyCallRule:
+        CALLED[kind] = rule
+        return rule
+
+    return decorate
+
+
 def call(scope: FunctionScope, node: ast.Call) -> Abstract:
     """`f(...)`."""
     function = scope.evaluate(node.func)
@@ -94,6 +113,8 @@ def call_value(scope: FunctionScope, node: ast.Call, function: Abstract, argumen
         return inline(scope, node, parent.source, function.node, parent, defaults, arguments)
     if isinstance(function, Method):
         return call_method(scope, node, function, arguments)
+    if type(function) in CALLED:
+        return CALLED[type(function)](scope, node, function, arguments)
     if not isinstance(function, Constant):
         return scope.error(node, f"{describe(function)} can't be called")
     return call_object(scope, node, function.value, arguments)
@@ -156,11 +177,15 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         if isinstance(unwrap(function), types.FunctionType):
             return call_user(scope, node, function, arguments)
         return _unknown(scope, node, function)
+    if (found := special_call(scope, node, function, arguments.positional)) is not None:
+        return found
     if function in FUNCTIONS:
         # Functions of libraries keep no list: they get it as it is now.
         arguments = Arguments([as_list(scope, v) for v in arguments.positional],
                               {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
+    if isinstance(function, type) and function in CALLED:
+        return CALLED[function](scope, node, function, arguments)
     if isinstance(function, type):
         return construct(scope, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
@@ -220,16 +245,19 @@ def _known(value: Abstract) -> Callable[[], Abstract]:
 
 def inline(
     scope: FunctionScope,
-    node: ast.Call,
+    node: ast.AST,
     source: FunctionSource,
     function: ast.FunctionDef | ast.Lambda,
     parent: FunctionScope | None,
     defaults: Defaults,
     arguments: Arguments,
+    owner: int | None = None,
 ) -> Abstract:
-    """Compile the body of a function where it is called."""
+    """Compile the body of a function where it is called; `owner`: the cell of the object whose method it is, which may
+    call the same method of another one."""
     name = getattr(function, "name", "<lambda>")
-    key = (function, parent) if parent is not None else source.function.__code__
+    key: object = (function, parent) if parent is not None else source.function.__code__
+    key = key if owner is None else (key, owner)
     constants = _constants(arguments)
     if key in scope.session.active and not _may_end(scope, key, constants):
         return scope.error(
@@ -307,7 +335,7 @@ def run_body(scope: FunctionScope) -> Abstract:
 
 def bind(
     scope: FunctionScope,
-    node: ast.Call,
+    node: ast.AST,
     function: ast.FunctionDef | ast.Lambda,
     defaults: Defaults,
     arguments: Arguments,
@@ -362,7 +390,7 @@ def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Argume
             names = tuple(f.name for f in fields)
             defaults = {f.name: Constant(f.default) for f in fields if f.default is not dataclasses.MISSING}
     if names is None:
-        return _unknown(scope, node, cls)
+        return construct_object(scope, node, cls, arguments.positional, arguments.keywords)
     values = {**dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
     if len(arguments.positional) + len(arguments.keywords) != len(values) or set(values) - set(names):
         return scope.error(node, f"{cls.__name__} has the fields {', '.join(names)}")

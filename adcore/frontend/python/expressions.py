@@ -28,6 +28,7 @@ from adcore.frontend.values.abstract import (
     Items,
     ListRef,
     Num,
+    ObjectRef,
     OutsideDict,
     Poison,
     PossiblyUnbound,
@@ -161,6 +162,9 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
     owner = as_list(scope, owner)
     if is_array(owner) and is_special(owner, parts):
         return selected(scope, node, owner, parts)
+    if isinstance(owner, ObjectRef) or (isinstance(owner, Record) and not issubclass(owner.cls, tuple)):
+        found = scope.special(node, owner, "__getitem__", parts[0] if len(parts) == 1 else Items(tuple(parts)))
+        return found if found is not None else scope.error(node, f"{describe(owner)} can't be subscripted")
     if isinstance(owner, ArrayRef):
         found = element_or_view(scope, node, owner, parts)
         # A slice of a list is a list of its own.

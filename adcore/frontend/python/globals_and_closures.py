@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
+import functools
 import types
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,20 @@ import numpy as np
 
 from adcore.captures import Capture, Probe, array_arg, unwrap
 from adcore.frontend.numpy.elements import CAPTURED
+from adcore.frontend.objects.bound import items_of
+from adcore.frontend.objects.slots import outside_object
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import Abstract, ArrayRef, Constant, Items, OutsideDict, Record
+from adcore.frontend.values.abstract import (
+    Abstract,
+    ArrayRef,
+    BoundMethod,
+    Constant,
+    Items,
+    OutsideDict,
+    PartialCall,
+    Record,
+)
+from adcore.instances import is_object
 from adcore.ir.core import Value
 from adcore.ir.types import SCALARS, ArrayType
 
@@ -108,6 +121,17 @@ def from_python(
             for name in names
         )
         return Record(type(value), tuple(fields))
+    if is_object(value):
+        return outside_object(scope, node, value, path, fetch, key, from_python)
+    if isinstance(value, functools.partial):
+        captures.add(key, Capture(path, fetch, value))
+        return _partial(scope, node, value, path)
+    if isinstance(value, types.MethodType) and isinstance(value.__func__, types.FunctionType):
+        captures.add(key, Capture(path, lambda: _parts_of(fetch()), _parts_of(value)))
+        owner = from_python(
+            scope, node, value.__self__, f"{path}.__self__", lambda: fetch().__self__, (*key, "__self__")
+        )
+        return BoundMethod(owner, value.__func__)
     if _is_array(value):
         return scope.error(
             node,
@@ -155,6 +179,22 @@ def _dict(
 
 def _getter(fetch: Callable[[], Any], name: str) -> Callable[[], Any]:
     return lambda: getattr(fetch(), name)
+
+
+def _partial(scope: FunctionScope, node: ast.AST, value: functools.partial[Any], path: str) -> PartialCall:
+    """A partial from outside, which is this very one at each call."""
+
+    def part(name: str, get: Callable[[], Any]) -> Abstract:
+        return from_python(scope, node, get(), f"{path}.{name}", get, (id(value), name))
+
+    function, args = part("func", lambda: value.func), part("args", lambda: value.args)
+    named = [(key, part(key, lambda key=key: value.keywords[key])) for key in value.keywords]  # type: ignore[misc]
+    return PartialCall(function, items_of(args), tuple(named))
+
+
+def _parts_of(method: Any) -> tuple[object, object]:
+    """What a bound method is made of: a new one each time that it is looked up."""
+    return getattr(method, "__self__", None), getattr(method, "__func__", None)
 
 
 def _is_array(value: Any) -> bool:

@@ -9,6 +9,7 @@ from adcore.frontend.numpy.elements import is_list
 from adcore.frontend.numpy.elementwise import operation, unary
 from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.materialise import in_memory, settled
+from adcore.frontend.objects.operators import operation_of_objects, unary_of_object
 from adcore.frontend.python.control.branches import choose
 from adcore.frontend.python.dispatch import expression, too_wide
 from adcore.frontend.python.texts import text_operation
@@ -21,7 +22,9 @@ from adcore.frontend.values.abstract import (
     Items,
     ListRef,
     Num,
+    ObjectRef,
     Poison,
+    Record,
     is_array,
     is_scalar,
 )
@@ -57,6 +60,8 @@ def combine(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Ab
     a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
     if isinstance(a, Poison) or isinstance(b, Poison):
         return POISON
+    if (found := operation_of_objects(scope, node, kind, a, b)) is not None:
+        return found
     if is_array(a) or is_array(b):
         return matmul(scope, node, a, b) if kind is ast.MatMult else operation(scope, node, kind, a, b)
     if (is_list(a) and isinstance(a, ArrayRef)) or (is_list(b) and isinstance(b, ArrayRef)):
@@ -86,6 +91,8 @@ def _unary(scope: FunctionScope, node: ast.UnaryOp) -> Abstract:
         return (
             Constant(not flag.value) if isinstance(flag, Constant) else Num(scope.emit("not", materialise(scope, flag)))
         )
+    if isinstance(value, (ObjectRef, Record)):
+        return unary_of_object(scope, node, type(node.op), value)
     if is_array(value):
         return unary(scope, node, type(node.op), value)
     if not is_scalar(value):

@@ -245,6 +245,47 @@ class Record:
 
 
 @dataclass(frozen=True, eq=False)
+class ObjectRef:
+    """An instance of a class: a reference to a cell, whose items are its attributes in the order of `Session.slots`."""
+
+    cell: int
+    cls: type
+
+
+@dataclass(frozen=True, eq=False)
+class Super:
+    """`super()`: attributes of `owner` that are looked up in the classes behind `after`."""
+
+    owner: Abstract
+    after: type
+
+
+@dataclass(frozen=True, eq=False)
+class BoundMethod:
+    """A method of an object, or of a class, not yet called."""
+
+    owner: Abstract
+    function: Any
+
+
+@dataclass(frozen=True, eq=False)
+class PartialCall:
+    """`functools.partial(function, *positional, **keywords)`."""
+
+    function: Abstract
+    positional: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class UnreadAttribute:
+    """An attribute of an object from outside that nobody has read yet. All states share it: what it is, is found out
+    once (`frontend.objects.slots`)."""
+
+    find: Callable[[], Abstract]
+
+
+@dataclass(frozen=True, eq=False)
 class Uniform:
     """A list or tuple argument of like items whose length is known at run time; see `UniformArg`."""
 
@@ -347,8 +388,9 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 
 Abstract = (
     Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
-    | Record | Uniform | Range | IterableValue | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound
-    | PossiblyUnbound | FilteredValues | DeferredText | ExceptionValue
+    | Record | ObjectRef | Uniform | Range | Super | BoundMethod | PartialCall | UnreadAttribute | IterableValue
+    | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound | FilteredValues | DeferredText
+    | ExceptionValue
 )  # fmt: skip
 
 NONE = Constant(None)

@@ -16,8 +16,10 @@ from adcore.frontend.values.abstract import (
     Constant,
     DictRef,
     Num,
+    ObjectRef,
     OutsideDict,
     Poison,
+    Record,
     is_array,
     is_scalar,
 )
@@ -39,6 +41,11 @@ def condition(scope: FunctionScope, node: ast.AST, value: Abstract) -> Constant 
         return FALSE
     if isinstance(value, Constant) and not is_scalar(value):
         return Constant(bool(value.value)) if not isinstance(value.value, types.ModuleType) else TRUE
+    if isinstance(value, (ObjectRef, Record)):
+        for name in ("__bool__", "__len__"):
+            found = scope.special(node, value, name)
+            if found is not None:
+                return condition(scope, node, found)
     if is_scalar(value):
         result = truth(scope, value)
         assert isinstance(result, (Constant, Num))

@@ -20,6 +20,7 @@ from adcore.frontend.values.abstract import (
     Lazy,
     ListRef,
     Num,
+    ObjectRef,
     OutsideDict,
     Poison,
     Range,
@@ -68,6 +69,8 @@ def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> Iterabl
         return IterableValue(owner.shape[0], lambda k: view(scope, node, owner, [k]), "array")
     if isinstance(value, ArrayRef) and value.rank:
         return IterableValue(dim(scope, value, 0), lambda k: row(scope, value, materialise(scope, k, I64)), "array")
+    if isinstance(value, ObjectRef) and (found := scope.special(node, value, "__iter__")) is not None:
+        return iterable_of(scope, node, found)
     if isinstance(value, ArrayRef):
         scope.error(node, "iteration over a 0-d array", "pass an array of rank 1 or more")
     elif not isinstance(value, Poison):

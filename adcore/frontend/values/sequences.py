@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adcore.frontend.numpy.elements import dim, load, loaded
+from adcore.frontend.objects.bound import bound_function
+from adcore.frontend.objects.slots import argument_object
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -24,13 +26,16 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.messages import python_message
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.weak_types import certain
+from adcore.instances import BOUND
 from adcore.ir.core import Value
 from adcore.ir.types import I64, ArrayType, ListType
 from adcore.signature import (
     ArgType,
     ArrayArg,
     DictArg,
+    ObjectArg,
     RecordArg,
+    SameArg,
     ScalarArg,
     SequenceArg,
     StaticArg,
@@ -179,6 +184,12 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstra
         items = tuple(from_leaves(scope, item, values) for item in arg.items)
         # A list argument is treated as a tuple: storing into it would have to reach the caller's list.
         return Items(items)
+    if isinstance(arg, ObjectArg) and arg.cls in BOUND:
+        return bound_function(dict(arg.fields), lambda part: from_leaves(scope, part, values))
+    if isinstance(arg, ObjectArg):
+        return argument_object(scope, arg, values, from_leaves)
+    if isinstance(arg, SameArg):
+        return scope.session.instances.met[arg.path]
     if isinstance(arg, DictArg):
         items = tuple(from_leaves(scope, item, values) for item in arg.items)
         return OutsideDict(arg.keys, items.__getitem__)

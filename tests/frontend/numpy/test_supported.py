@@ -26,7 +26,7 @@ UNTESTED = {"np.fill_diagonal", "np.empty", "np.empty_like", "np.ndarray", "np.a
 """Results that are not defined, and what has none: other tests call these."""
 
 RETURNED = {
-    "range": "[v for v in {}]", "reversed": "[v for v in {}]", "enumerate": "[k * v for k, v in {}]",
+    **dict.fromkeys(("range", "reversed", "iter"), "[v for v in {}]"), "enumerate": "[k * v for k, v in {}]",
     "zip": "[v * w for v, w in {}]",
     **dict.fromkeys(("np.split", "np.array_split", "np.hsplit", "np.vsplit"), "[v.copy() for v in {}]"),
 }  # fmt: skip

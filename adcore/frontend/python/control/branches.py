@@ -17,7 +17,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.joins import Joiner
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.phis import defined_in, rebuilt_state
-from adcore.frontend.values.rebinding import merged
+from adcore.frontend.values.rebinding import merged, with_known_slots
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import BOOL, is_float
@@ -131,6 +131,7 @@ def joined(
     """An `if` of two sides, and the state after it."""
     base, ends, regions = scope.state, [then.end, otherwise.end], [then.region, otherwise.region]
     inner = frozenset().union(*(defined_in(r.region) for r in regions))
+    ends = [with_known_slots(scope, ends[0], ends[1]), with_known_slots(scope, ends[1], ends[0])]
     arrays = merged(scope, (ends[0], ends[1]), inner, keep)
     for k in (0, 1):
         scope.state = ends[k]

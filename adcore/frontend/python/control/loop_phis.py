@@ -14,20 +14,23 @@ from adcore.frontend.values.abstract import (
     UNBOUND,
     Abstract,
     ArrayRef,
+    BoundMethod,
     Constant,
     DictRef,
     Items,
     ListRef,
     Num,
+    ObjectRef,
     Poison,
     PossiblyUnbound,
     Record,
+    UnreadAttribute,
 )
 from adcore.frontend.values.growing import Growths
 from adcore.frontend.values.joins import Joiner
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.phis import rebuilt_state
-from adcore.frontend.values.rebinding import Carried
+from adcore.frontend.values.rebinding import Carried, with_known_slots
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64
@@ -89,7 +92,7 @@ def loop(
             continue
         if attempt.stable and len(scope.session.frozen) == frozen:
             break
-        assumed = arrays.opened(entry, assumed) if arrays.wanted else attempt.grown
+        assumed = arrays.opened(entry, attempt.assumed) if arrays.wanted else attempt.grown
     scope.session.growth, scope.session.reserved = appended, reserved
     if growths and trips is not None:
         add_growth(scope, growths, attempt.room(trips, operands, step))
@@ -163,6 +166,7 @@ class LoopAttempt:
             self.body(index)
             end = dataclasses.replace(scope.state, continues=FALSE)
             if not end.dead:
+                self.assumed = with_known_slots(scope, self.assumed, end)
                 end = self.arrays.closed(self.assumed, end, region.params)
             self.end = end
             if lengthened(self.assumed, end, scope.session.growth):
@@ -185,9 +189,14 @@ class LoopAttempt:
         """What a test of a loop does to lists would be lost: its region yields nothing but the condition."""
         cells = self.scope.state.cells
         if span and any(
-            _Comparable.of(cells[cell]) != _Comparable.of(items) for cell, items in self.assumed.cells.items()
+            _Comparable.of(items) != _Comparable.of(self._assumed_contents(cell)) for cell, items in cells.items()
         ):
-            self.scope.error(span, "the condition of this loop changes a list", "change it in the body of the loop")
+            self.scope.error(span, "the condition of this loop changes a list or an object", "change it in the body")
+
+    def _assumed_contents(self, cell: int) -> tuple[Abstract, ...]:
+        initial = self.scope.session.instances.initial
+        own = self.assumed.cells.get(cell, initial.get(cell))
+        return self.scope.state.cells[cell] if own is None else own
 
     @property
     def poisoned(self) -> bool:
@@ -260,8 +269,12 @@ def _comparable(value: Abstract) -> object:
         return tuple(_comparable(v) for _, v in value.fields)
     if isinstance(value, PossiblyUnbound):
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
-    if isinstance(value, (ListRef, DictRef)):
+    if isinstance(value, (ListRef, DictRef, ObjectRef)):
         return (type(value).__name__, value.cell)
+    if isinstance(value, UnreadAttribute):
+        return ("unread", id(value))
+    if isinstance(value, BoundMethod):
+        return ("method", id(value.function), _comparable(value.owner))
     if isinstance(value, ArrayRef):
         return ("array", id(value.value))
     return type(value).__name__

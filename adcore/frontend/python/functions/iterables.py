@@ -108,6 +108,11 @@ def _reversed(scope: FunctionScope, node: ast.Call, args: list[Abstract], named:
     return POISON if iterable is None else reverse(scope, iterable)
 
 
+@builtin(iter, samples=("x",), about="its items, which can be run over once")
+def _iter(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    return iterable_of(scope, node, args[0]) or POISON
+
+
 def _extremum(comparison: type[ast.cmpop]) -> CallHandler:
     def rule(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if len(args) > 1:

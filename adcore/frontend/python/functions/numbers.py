@@ -21,6 +21,7 @@ from adcore.frontend.values.abstract import (
     Items,
     ListRef,
     Num,
+    ObjectRef,
     OutsideDict,
     Poison,
     Range,
@@ -135,7 +136,7 @@ def _isinstance(scope: FunctionScope, node: ast.Call, args: list[Abstract], name
         return _isinstance_of_number(scope, value, tuple(wanted))
     elif isinstance(value, ArrayRef):
         own = list if value.literal is not None else np.ndarray
-    elif isinstance(value, Record):
+    elif isinstance(value, (Record, ObjectRef)):
         own = value.cls
     elif isinstance(value, Uniform):
         own = list if value.kind == "list" else tuple

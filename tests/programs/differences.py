@@ -131,7 +131,7 @@ def _of_attribute(program: Program, keys: list[Any]) -> tuple[Any, Callable[[Any
 
 
 def directional(program: Program, gradient: Any, seed: int) -> tuple[float, float, float]:
-    """The slope along a random direction by differences, by `gradient`, and the size that their distance is measured by."""
+    """The slope along a random direction: by differences, by `gradient`, and the size to measure their distance by."""
     random = np.random.default_rng(seed)
     gradients = gradient if isinstance(program.wrt, tuple) else (gradient,)
     expected = got = size = 0.0

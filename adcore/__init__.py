@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ForwardWithPrimal,
         Handle,
         Mode,
+        NoReference,
         Primal,
         Reverse,
         ReverseSplit,
@@ -46,16 +47,19 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        ravel,
+        reference,
         rule,
         value_and_grad,
         vjp,
+        zeros_like,
     )
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
-    "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal",
+    "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel",
+    "reference", "rule", "value_and_grad", "vjp", "zeros_like",
 })  # fmt: skip
 
 
@@ -74,7 +78,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
-    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse",
-    "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile", "differentiable",
-    "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad", "vjp",
+    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal",
+    "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile",
+    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "reference", "rule", "value_and_grad",
+    "vjp", "zeros_like",
 ]  # fmt: skip

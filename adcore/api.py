@@ -26,20 +26,24 @@ from adcore.activities import (
     SplitMode,
 )
 from adcore.driver.calls.annotated import annotated_run
-from adcore.driver.calls.binding import bind, python_function
+from adcore.driver.calls.binding import bind, called
 from adcore.driver.functional import grad, jvp, value_and_grad, vjp
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
 from adcore.driver.rules import rule
 from adcore.runtime.arguments import refuse
+from adcore.runtime.structures import zeros_like
+from adcore.runtime.vectors import ravel
 
 if TYPE_CHECKING:
     from adcore.driver.handles.split import SplitHandle
     from adcore.driver.higher_order import hessian, hvp, jacobian
+    from adcore.driver.reference import NoReference, reference
 
 _LATER = {
-    "SplitHandle": "handles.split", "hessian": "higher_order", "hvp": "higher_order", "jacobian": "higher_order",
+    "NoReference": "reference", "SplitHandle": "handles.split", "hessian": "higher_order", "hvp": "higher_order",
+    "jacobian": "higher_order", "reference": "reference",
 }  # fmt: skip
 
 
@@ -56,7 +60,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def differentiable(function: F) -> F:
     """Mark a function as one that adcore compiles. It stays the plain Python function that it is; what it contains is
     checked when it is first differentiated."""
-    python_function(function).__dict__["__adcore__"] = True
+    called(function, (), {})[0].__dict__["__adcore__"] = True
     return function
 
 
@@ -79,7 +83,7 @@ def autodiff(
     Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.
     """
     options = Options(workspace, fastmath, boundscheck)
-    python = python_function(f)
+    python, args, kwargs, _ = called(f, args, kwargs)
     names, annotated = bind(python, args, kwargs)
     if mode is ReverseSplit:
         refuse("autodiff makes one call, ReverseSplit is for two", help="ad.compile(..., mode=ad.ReverseSplit)")
@@ -117,8 +121,8 @@ def compile(
     if mode is ReverseSplit:
         from adcore.driver.handles.split import SplitHandle
 
-        return SplitHandle(python_function(f), args, kwargs, options, pending)
-    return Handle(_mode(mode), python_function(f), args, kwargs, options)
+        return SplitHandle(f, args, kwargs, options, pending)
+    return Handle(_mode(mode), f, args, kwargs, options)
 
 
 def _mode(mode: Any) -> Mode:
@@ -132,7 +136,7 @@ def _mode(mode: Any) -> Mode:
 
 __all__ = [
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle",
-    "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "rule", "value_and_grad",
-    "vjp",
+    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal",
+    "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel",
+    "reference", "rule", "value_and_grad", "vjp", "zeros_like",
 ]  # fmt: skip

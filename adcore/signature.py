@@ -9,6 +9,9 @@ leaves, the frontend gives each leaf one IR parameter. Leaves come in depth-firs
   UniformArg, as many leaves as one item has, each lifted: numbers become a rank-1 array, arrays a list of arrays.
 - other tuple or list: SequenceArg, the leaves of the items, in order.
 - named tuple, dataclass instance: RecordArg, the leaves of the fields, in order.
+- instance of a class: ObjectArg, the leaves of those attributes that the program reads, in order.
+- object or array that was met before, as an attribute: SameArg, no leaf: it has those of the first one.
+- dict: DictArg, the leaves of the values, in order.
 - None, str, function, module, ...: StaticArg, no leaf: its value is part of the signature.
 """
 
@@ -16,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from adcore.ir.types import SCALARS, ArrayType, ListType, Type
 
-Layout = Literal["C", "S"]
+ArgumentLayout = Literal["C", "S"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class ArrayArg:
 
     dtype: str
     rank: int
-    layout: Layout = "C"
+    layout: ArgumentLayout = "C"
     writeable: bool = True
 
 
@@ -67,13 +70,88 @@ class RecordArg:
 
 
 @dataclass(frozen=True)
+class ObjectArg:
+    """An instance of a class, by those attributes that the program reads, looks up in vain, or assigns.
+
+    `path` is where it is met first, depth first: it tells which object this is. What else the instance holds is not
+    looked at."""
+
+    cls: type
+    path: str
+    fields: tuple[tuple[str, ArgType], ...] = ()
+
+
+@dataclass(frozen=True)
+class SameArg:
+    """The object, or the array in an attribute, that was met before at `path`."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class DictArg:
+    """A dict, by key."""
+
+    keys: tuple[Any, ...]
+    items: tuple[ArgType, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class StaticArg:
-    """A value that the program is specialised on."""
+    """A value that the program is specialised on. Equal are values of one type that are equal (1 is not True)."""
 
     value: Any
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StaticArg) or type(self.value) is not type(other.value):
+            return False
+        return self.value is other.value or (_is_hashable(self.value) and bool(self.value == other.value))
 
-ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | StaticArg
+    def __hash__(self) -> int:
+        return hash(self.value) if _is_hashable(self.value) else id(self.value)
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+class _Absent:
+    """What is described of an attribute that the instance does not have."""
+
+    def __repr__(self) -> str:
+        return "<absent>"
+
+
+ABSENT = _Absent()
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """What is described of an attribute that can't be compiled: it may be there, but not be used. `title` and `help`
+    tell why."""
+
+    title: str
+    help: str = ""
+
+
+ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | DictArg | ObjectArg | SameArg | StaticArg
+
+
+class LiveAttributes(Protocol):
+    """The objects among the arguments of a call, as a compilation may ask for their attributes."""
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """The attributes that the object at `path` holds itself."""
+
+    def attribute(self, path: str, name: str) -> ArgType:
+        """The kind of one of them; of `StaticArg(ABSENT)` if there is none."""
+
+    def path_of(self, value: object) -> str | None:
+        """Where this very object is, if it was met."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +161,18 @@ class Leaf:
     path: str
     type: Type
     writeable: bool = True
+
+
+@dataclass(frozen=True)
+class AttributeUpdate:
+    """An attribute of the object at `path` that a program has assigned: its kind, whose leaves are results.
+
+    `conditional`: a bool comes before them, which says whether it was assigned at all."""
+
+    path: str
+    name: str
+    arg: ArgType
+    conditional: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,9 +206,12 @@ def leaves(arg: ArgType, path: str) -> Iterator[Leaf]:
     elif isinstance(arg, SequenceArg):
         for k, item in enumerate(arg.items):
             yield from leaves(item, f"{path}[{k}]")
-    elif isinstance(arg, RecordArg):
+    elif isinstance(arg, (RecordArg, ObjectArg)):
         for name, field in arg.fields:
             yield from leaves(field, f"{path}.{name}")
+    elif isinstance(arg, DictArg):
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            yield from leaves(item, f"{path}[{key!r}]")
 
 
 def lifted(type_: Type) -> Type:
@@ -128,3 +221,23 @@ def lifted(type_: Type) -> Type:
     if isinstance(type_, ArrayType):
         return ListType(type_.element, type_.rank, type_.layout)
     return ArrayType(type_, 1, "C")
+
+
+def has_objects(arg: ArgType) -> bool:
+    """Whether there are objects in the argument, whose attributes are found while compiling."""
+    if isinstance(arg, (SequenceArg, DictArg, RecordArg)):
+        inside = tuple(field for _, field in arg.fields) if isinstance(arg, RecordArg) else arg.items
+        return any(map(has_objects, inside))
+    return isinstance(arg, ObjectArg)
+
+
+def same_as(arg: ArgType) -> Iterator[str]:
+    """The paths that the argument's parts are the same as."""
+    if isinstance(arg, SameArg):
+        yield arg.path
+    elif isinstance(arg, (SequenceArg, DictArg)):
+        for item in arg.items:
+            yield from same_as(item)
+    elif isinstance(arg, (RecordArg, ObjectArg)):
+        for _, field in arg.fields:
+            yield from same_as(field)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from pytest_adalloc.hooks.attribute.pprof import write_profile
     from pytest_adalloc.integration.fixture import Adalloc
-    from pytest_adalloc.integration.settle import check, check_gradient
+    from pytest_adalloc.integration.settle import check, check_gradient, check_jvp, check_rule, check_vjp
 
 __all__ = [
     "Adalloc",
@@ -41,6 +41,9 @@ __all__ = [
     "Worst",
     "check",
     "check_gradient",
+    "check_jvp",
+    "check_rule",
+    "check_vjp",
     "forbid",
     "measure",
     "measure_growth",
@@ -56,6 +59,9 @@ _HOME = {
     "Worst": "checks.grad_report",
     "check": "integration.settle",
     "check_gradient": "integration.settle",
+    "check_jvp": "integration.settle",
+    "check_rule": "integration.settle",
+    "check_vjp": "integration.settle",
     "write_profile": "hooks.attribute.pprof",
 }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-Mode = Literal["reverse", "forward", "both"]
+if TYPE_CHECKING:
+    from pytest_adalloc.hooks.reports import Scope
+
+SweepMode = Literal["reverse", "forward", "both"]
 Prove = Literal["require", "report", "off"]
-Scope = Literal["thread", "process"]
 Progress = Callable[[str, int, int], None]
 """`progress(stage, done, total)`; an empty stage ends what is shown."""
 
@@ -18,7 +20,7 @@ class CheckOptions:
     """The options of one check. None: decided by the check, from the run's flags or from what is measured."""
 
     wrt: Any = None
-    mode: Mode = "reverse"
+    mode: SweepMode = "reverse"
     max_allocs: int = 0
     max_workspace: int | None = None
     workspace: Any = "auto"
@@ -31,6 +33,11 @@ class CheckOptions:
     seed: int | None = None
     fastmath: bool = False
     scope: Scope | None = None
+    sizes: Any = None
+    points: Any = None
+    max_numpy: int | None = None
+    max_python: int | None = None
+    realtime: bool = False
 
     @staticmethod
     def of(given: dict[str, Any]) -> CheckOptions:
@@ -46,20 +53,26 @@ class CheckOptions:
         _one_of("prove", options.prove, (None, "require", "report", "off"))
         _one_of("scope", options.scope, (None, "thread", "process"))
         _one_of("order", options.order, (1, 2))
+        _one_of("realtime", options.realtime, (False, True))
         _at_least("calls", options.calls, 1)
-        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed"):
+        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed", "max_numpy", "max_python"):
             _at_least(name, getattr(options, name), 0)
+        for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
+            _several("sizes", sizes)
+        if not callable(options.points) and not isinstance(options.points, (list, tuple)):
+            _at_least("points", options.points, 1)
         if not isinstance(options.workspace, int) and options.workspace not in ("auto", "heap"):
             raise ValueError(f'workspace={options.workspace!r}: it is "auto", "heap" or a number of bytes')
         return options
 
-    def completed(self, *, calls: int, seed: int, scope: Scope) -> CheckOptions:
+    def completed(self, *, calls: int, seed: int, scope: Scope, syscalls: bool = False) -> CheckOptions:
         """With what the run says in place of what the check leaves open."""
         return replace(
             self,
             calls=calls if self.calls is None else self.calls,
             seed=seed if self.seed is None else self.seed,
             scope=self.scope or scope,
+            realtime=self.realtime or syscalls,
         )
 
 
@@ -77,6 +90,14 @@ def _at_least(name: str, value: Any, least: int) -> None:
         return
     if isinstance(value, bool) or not hasattr(value, "__lt__") or isinstance(value, str) or value < least:
         raise ValueError(f"{name}={value!r}: it is a number, at least {least}")
+
+
+def _several(name: str, value: Any) -> None:
+    if value is None:
+        return
+    fine = isinstance(value, Sequence) and not isinstance(value, str) and value
+    if not fine or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in value):
+        raise ValueError(f"{name}={value!r}: it is a tuple of lengths such as (7, 128), or a dict of them by argument")
 
 
 def silent(stage: str, done: int, total: int) -> None:

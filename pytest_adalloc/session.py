@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pytest_adalloc.checks.grad_report import GradReport
-    from pytest_adalloc.options import Progress, Scope
+    from pytest_adalloc.hooks.reports import Scope
+    from pytest_adalloc.options import Progress
 
 Policy = Literal["strict", "warn", "off"]
 
@@ -24,6 +25,7 @@ class Settings:
     seed: int = 0
     scope: Scope = "thread"
     preload: bool = False
+    syscalls: bool = False
     properties: bool = False  # whether the run writes the properties of its tests into a file
     reports: Mapping[str, Any] = field(default_factory=dict)  # the reports' flags: paths, or True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from adcore.ir.exceptions import Deferred, FaultDetail, Raising, made_error
 from adcore.source import Span
 
 
@@ -17,3 +18,8 @@ class Fault(NamedTuple):
     error: str
     message: str
     span: Span | None = None
+    raising: Raising | None = None
+    """Of an exception that is more than a class and a text: `message` is empty then."""
+
+
+__all__ = ["Deferred", "Fault", "FaultDetail", "Raising", "made_error"]

@@ -5,7 +5,7 @@
            2, 3   first byte of the workspace arena, and the byte after its last
            4      most bytes kept for the reverse sweep at any moment of the call, written when the kernel leaves
            5      for a reverse sweep: bytes of records that the forward sweep left at the workspace's start
-           6...   parameters in order, then results in order
+           6...   parameters in order, then results in order, then the details of a fault beyond two
 
 A word has 8 bytes. A scalar takes one (f32 in the low half, bool as 0 or 1, integers extended to 64 bits). An array
 takes its base, its dims and its strides in bytes (for layout C the strides are not read). A list takes the address of
@@ -49,10 +49,12 @@ class FrameLayout:
 
     params: tuple[Type, ...]
     results: tuple[Type, ...]
+    details: int = 0
+    """The most numbers that a fault leaves."""
 
     @classmethod
-    def of(cls, params: Sequence[Type], results: Sequence[Type]) -> FrameLayout:
-        return cls(tuple(params), tuple(results))
+    def of(cls, params: Sequence[Type], results: Sequence[Type], details: int = 0) -> FrameLayout:
+        return cls(tuple(params), tuple(results), details)
 
     @cached_property
     def param_slots(self) -> tuple[FrameSlot, ...]:
@@ -75,7 +77,16 @@ class FrameLayout:
     @cached_property
     def size(self) -> int:
         """Words in the whole frame."""
+        return self.results_end + max(0, self.details - 2)
+
+    @cached_property
+    def results_end(self) -> int:
+        """The word after the last result."""
         return FIRST + sum(map(words, (*self.params, *self.results)))
+
+    def detail_word(self, k: int) -> int:
+        """Where detail `k` of a fault stands."""
+        return (DETAIL_A, DETAIL_B)[k] if k < 2 else self.results_end + k - 2
 
 
 def _place(types: tuple[Type, ...], offset: int) -> tuple[FrameSlot, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from adcore.abi.elf import (
     EXECUTABLE,
@@ -61,8 +62,9 @@ class ObjectFile:
         return tuple(sorted({s.name for s in self.symbols if not s.defined and s.name}))
 
 
+@lru_cache(maxsize=1)
 def read(data: bytes) -> ObjectFile:
-    """Parse an object (ObjectError if it is not one)."""
+    """Parse an object (ObjectError if it is not one). Of one object several things are asked in a row."""
     machine, sections = read_sections(data)
     try:
         symbols = tuple(s for section in sections if section.kind == SYMBOL_TABLE

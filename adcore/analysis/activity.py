@@ -28,7 +28,7 @@ def activity(
 ) -> ActivityFacts:
     """Activity for the differentiated parameters `inputs` and results `outputs`; `visible` are the array parameters
     whose shadow the caller reads or seeds."""
-    flow = _Flow(dependence, ops, dependence.structure.instructions())
+    flow = Flow(dependence, ops, dependence.structure.instructions())
     varied = flow.reached([*inputs, *visible], flow.targets)
     useful = flow.reached([*outputs, *visible], flow.sources)
     both = varied & useful
@@ -54,7 +54,7 @@ def depending_on(
     dependence: Dependence, ops: Table, instrs: Sequence[Instr], start: Iterable[Value]
 ) -> frozenset[Value]:
     """Scalars and roots to which `instrs` pass on a derivative of `start`."""
-    flow = _Flow(dependence, ops, instrs)
+    flow = Flow(dependence, ops, instrs)
     return frozenset(flow.reached(start, flow.targets))
 
 
@@ -63,11 +63,13 @@ def record_kind(instr: Instr) -> str:
     return ",".join(str(v.type) for v in (instr.operands or instr.results))
 
 
-class _Flow:
-    """What derivatives flow along: from each scalar or root to those that depend on it (`targets`), and back."""
+class Flow:
+    """What derivatives flow along: from each scalar or root to those that depend on it (`targets`), and back.
 
-    def __init__(self, dependence: Dependence, ops: Table, instrs: Iterable[Instr]) -> None:
-        self.dependence, self.ops = dependence, ops
+    `values`: what numbers flow along, through ops without a derivative as well."""
+
+    def __init__(self, dependence: Dependence, ops: Table, instrs: Iterable[Instr], values: bool = False) -> None:
+        self.dependence, self.ops, self.values = dependence, ops, values
         self.slots: dict[tuple[str, int], Value] = {}
         self.targets: dict[Value, list[Value]] = {}
         self.sources: dict[Value, list[Value]] = {}
@@ -107,8 +109,10 @@ class _Flow:
         if instr.op == "pop":
             return [(self.slot(instr, k), v) for k, v in enumerate(instr.results)]
         op = self.ops[instr.op]
-        if not instr.results or not op.differentiable:
+        if not instr.results or not (op.differentiable or self.values):
             return []
+        if self.values:
+            return [(v, r) for v in instr.operands for r in instr.results if is_float(v.type)]
         return [(v, instr.result) for k, v in enumerate(instr.operands) if is_float(v.type) and k not in op.blocked]
 
     def slot(self, instr: Instr, k: int) -> Value:

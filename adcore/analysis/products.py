@@ -151,8 +151,7 @@ class _Nest:
     def is_harmless(self, instr: Instr) -> bool:
         """Whether an instruction may stand in a nest beside the one effect that it has."""
         effects = self.ops.effects[instr.op]
-        raises = effects.can_raise([v.type for v in instr.operands]) and not instr.attrs.get("exact")
-        return effects.pure and not raises and instr.op not in self.ops.bulk
+        return effects.pure and not effects.may_raise(instr) and instr.op not in self.ops.bulk
 
     def guarded(self, instr: Instr) -> Instr:
         """The accumulation of a sum if the loop of its terms has run: without terms it would add nothing."""

@@ -114,7 +114,8 @@ class Tangents(_Sweeper):
 
         The parameters of the reverse sweep stay in front; behind them come the directions, then those of its shadows.
         """
-        seeds = tuple(map(is_differentiable, call.result_types))
+        returned = len(call.returned_types)
+        seeds = tuple(k < returned and is_differentiable(type_) for k, type_ in enumerate(call.result_types))
         shadows = [self.adjoints[k] for k in call.duplicated]
         inner = ("duplicated",) * len(shadows) + ("const",) * sum(seeds)
         reverse = [*shadows, *(1.0 for seed in seeds if seed)]

@@ -18,7 +18,7 @@ from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Kernel
 from adcore.runtime.leaves import LeafValue
 from adcore.runtime.native_code import NativeCode
-from adcore.signature import Signature
+from adcore.signature import LiveAttributes, Signature
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation
@@ -90,10 +90,18 @@ class Specialisation:
 
 
 class Compilation:
-    """A function for one signature as the compiler's input; `door`: to the cache, if it can be recognised there."""
+    """A function for one signature as the compiler's input; `door`: to the cache, if it can be recognised there.
 
-    def __init__(self, python: Callable[..., Any], signature: Signature, options: Options) -> None:
-        self.python, self.signature, self.options = python, signature, options
+    `live` are the objects of a call; once compiled, `signature` has all attributes of theirs that the program reads."""
+
+    def __init__(
+        self,
+        python: Callable[..., Any],
+        signature: Signature,
+        options: Options,
+        live: LiveAttributes | None = None,
+    ) -> None:
+        self.python, self.signature, self.options, self._live = python, signature, options, live
         self.door: Door | None = door_of(python, signature, options)
         self._was_found = False
 
@@ -103,8 +111,12 @@ class Compilation:
         self._was_found = found is not None
         if found is None:
             from adcore.driver import outcome
+            from adcore.driver.pipeline import PROGRAM
 
-            found = outcome.interface(self.signature, self.build)
+            found = outcome.interface(self.build)
+            self.signature = self.build.product(PROGRAM).signature
+            # A later build knows all that is read; the user's objects are not kept alive.
+            self._live = None
             if self.door:
                 self.door.keep_interface(found)
         return found
@@ -134,6 +146,7 @@ class Compilation:
             options.boundscheck,
             options.ops or standard_ops(),
             wanted.part,
+            self._live,
         )
 
 

@@ -19,6 +19,7 @@ from adcore.transform.diff.remedies import Remedies
 from adcore.transform.diff.reverse import Derivative, reverse
 from adcore.transform.diff.selection import track_selections
 from adcore.transform.diff.split_sweeps import NotSplit, split
+from adcore.transform.diff.squared_roots import differentiate_squared_roots
 
 
 def derived(request: Request, simplified: Function, fused: Function) -> Derivative:
@@ -39,6 +40,7 @@ def _differentiated(request: Request, primal: Function) -> Derivative:
     made = Derivative(primal)
     for sweep in request.sweeps:
         aliases = AliasClasses(sweep.aliases)
+        made = replace(made, function=differentiate_squared_roots(made.function, request.ops))
         if sweep.sweep == "forward":
             function = forward(made.function, sweep.kinds, request.ops, aliases, sweep.width)
             made = replace(made, function=expand(function, everything=False))

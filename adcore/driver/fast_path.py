@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from adcore.activities import Active, Activity, Const, Duplicated, ReverseWithPrimal
+from adcore.captures import quick_look, unwrap
 from adcore.driver.calls.call import Call
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
 from adcore.driver.rules import generation
-from adcore.driver.specialisations import Primal
+from adcore.driver.specialisations import PrimalSpecialisation
 from adcore.ir.types import ArrayType
 
-Kinds = tuple[Any, ...]
+ArgumentKinds = tuple[Any, ...]
 Answer = tuple[Any, tuple[Any, ...]]
 
 MOST_KINDS = 64
@@ -30,14 +31,17 @@ MOST_KINDS = 64
 NUMBERS = (float, int, bool)
 
 
-class _Native(Handle):
-    """A handle whose native wrapper serves a call or leaves it to the caller: its fallback answers None."""
+class FlatHandle(Handle):
+    """A handle whose native wrapper serves a call or leaves it to the caller: its fallback answers None. It takes the
+    leaves of objects in their place."""
+
+    _flat = True
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
         return None
 
 
-def kinds_of(args: Sequence[Any]) -> Kinds | None:
+def kinds_of(args: Sequence[Any]) -> ArgumentKinds | None:
     """What a native wrapper tells apart: types of numbers, dtype and rank of arrays. None: nothing for it."""
     found: list[Any] = []
     for value in args:
@@ -54,7 +58,9 @@ def kinds_of(args: Sequence[Any]) -> Kinds | None:
 class FastPath:
     """Value and gradient of one function for arguments of one kind."""
 
-    def __init__(self, native: _Native, primal: Primal, chosen: tuple[int, ...], is_array: Sequence[bool]) -> None:
+    def __init__(
+        self, native: FlatHandle, primal: PrimalSpecialisation, chosen: tuple[int, ...], is_array: Sequence[bool]
+    ) -> None:
         self._native, self._primal, self._generation = native, primal, generation()
         self._written = [k for k in sorted(primal.written) if is_array[k]]
         self._arrays = [k for k, array in enumerate(is_array) if array] if self._written else []
@@ -62,12 +68,18 @@ class FastPath:
         actives = [k for k in sorted(chosen) if not is_array[k]]
         # Where the derivative of each chosen argument is: position among the shadows, or among the numbers returned.
         self._found = [(is_array[k], (self._shadowed if is_array[k] else actives).index(k)) for k in chosen]
-        self._bakes = bool(primal.interface.captures)
+        self._function = unwrap(native.function)
+        self._code = getattr(self._function, "__code__", None)
+        self._is_current = quick_look(primal.interface.captures) if primal.interface.captures else None
 
     @property
     def is_stale(self) -> bool:
         """Whether something that was baked in has changed since."""
-        return self._generation != generation() or (self._bakes and not self._primal.is_current())
+        return (
+            self._generation != generation()
+            or getattr(self._function, "__code__", None) is not self._code
+            or (self._is_current is not None and not self._is_current())
+        )
 
     def __call__(self, args: Sequence[Any]) -> Answer | None:
         """Value and gradients; None where this call needs the general path."""
@@ -117,11 +129,11 @@ def _fast_path(call: Call, options: Options) -> FastPath | None:
     for k in chosen:
         value = call.arguments[k]
         annotated[k] = Duplicated(value, np.zeros(value.shape, value.dtype)) if is_array[k] else Active(value)
-    native = _Native(ReverseWithPrimal, call.function, annotated, {}, options)
+    native = FlatHandle(ReverseWithPrimal, call.function, annotated, {}, options)
     return FastPath(native, primal, chosen, is_array) if native.is_attached else None
 
 
-Served = dict[Kinds, FastPath | None]
+Served = dict[ArgumentKinds, FastPath | None]
 
 MOST_FUNCTIONS = 256
 
@@ -138,7 +150,7 @@ def served(function: Callable[..., Any], wrt: Any, options: Options) -> Served:
     return _served[key]
 
 
-def remember(known: Served, kinds: Kinds | None, call: Call, options: Options) -> None:
+def remember(known: Served, kinds: ArgumentKinds | None, call: Call, options: Options) -> None:
     """Keep what serves calls like `call`, which has been run, unless that was tried before."""
     if kinds is None:
         return

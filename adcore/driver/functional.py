@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from adcore.driver.calls.binding import bind, python_function
+from adcore.driver.calls.binding import bind, called
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.copies import kept
 from adcore.driver.calls.sweeps import pullback, pushforward, results, structured, tangent_leaves
 from adcore.driver.calls.wrt import Wrt, at
 from adcore.driver.fast_path import Answer, Served, kinds_of, remember, served
+from adcore.driver.object_fast_path import ObjectFastPath, object_fast_path
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar, Type
@@ -26,11 +27,20 @@ def value_and_grad(
     """A function that returns `(value, gradient)` of the scalar function `f`; see `grad`."""
     options = Options(workspace, fastmath, boundscheck)
     known: Served | None = None
+    objects: tuple[ObjectFastPath, tuple[Any, ...]] | None = None
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        nonlocal known
+        nonlocal known, objects
+        if objects is not None and not kwargs:
+            quick, given = objects
+            answer = quick((*given, *args))
+            if answer is not None:
+                value, found = answer
+                return value, found if isinstance(wrt, tuple) else found[0]
         if known is None:
-            known = served(python_function(f), wrt, options)
+            python, _, _, taken = called(f, (), {})
+            # What a method or a partial adds is looked at at each call.
+            known = {} if taken or isinstance(f, functools.partial) else served(python, wrt, options)
         kinds = None if kwargs else kinds_of(args)
         ready = known.get(kinds) if kinds else None
         answer = ready(args) if ready else None
@@ -38,16 +48,28 @@ def value_and_grad(
             call = at(f, args, kwargs, wrt, options)
             answer = _general(call)
             remember(known, kinds if len(args) == len(call.arguments) else None, call, options)
+            objects = _with_objects(f, args, kwargs, call, options)
         value, found = answer
         return value, found if isinstance(wrt, tuple) else found[0]
 
-    return _named(value_and_gradient, f, "value and gradient")
+    return _named(value_and_gradient, f, "value and gradient", wrt)
+
+
+def _with_objects(
+    f: Any, args: Sequence[Any], kwargs: dict[str, Any], call: Call, options: Options
+) -> tuple[ObjectFastPath, tuple[Any, ...]] | None:
+    """What serves later calls with objects like these, and the arguments that a bound method adds to them."""
+    if kwargs or isinstance(f, functools.partial):
+        return None
+    _, given, _, taken = called(f, args, {})
+    made = object_fast_path(call, options) if len(given) == len(call.arguments) else None
+    return None if made is None else (made, given[:taken])
 
 
 def _general(call: Call) -> Answer:
     """Value and gradients, whatever the arguments are."""
     found, adjoints = pullback(call, scalar_seeds(call))
-    return call.primal.rebuild(found), tuple(structured(call, adjoints, position) for position in call.chosen)
+    return call.returned(found), structured(call, adjoints)
 
 
 def grad(
@@ -65,14 +87,16 @@ def grad(
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return _named(gradient, f, "gradient")
+    return _named(gradient, f, "gradient", wrt)
 
 
-def _named(made: Callable[..., Any], f: Any, what: str) -> Callable[..., Any]:
+def _named(made: Callable[..., Any], f: Any, what: str, wrt: Wrt) -> Callable[..., Any]:
     functools.update_wrapper(made, f, assigned=("__name__", "__qualname__", "__module__"), updated=())
     # Nobody may look through it: the source of a derivative is not that of its function.
     del made.__wrapped__  # type: ignore[attr-defined]
     made.__dict__["__adcore_derivative__"] = what
+    # Compiled code that calls it compiles it in.
+    made.__dict__["__adcore_of__"] = f, wrt
     made.__doc__ = f"The {what} of {getattr(f, '__name__', f)}."
     return made
 
@@ -82,32 +106,42 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
 
     `cotangent` has the structure of the outputs. Integers and the like have cotangent None.
     """
-    python = python_function(f)
+    python, args, kwargs, taken = called(f, args, kwargs)
     names, values = bind(python, args, kwargs)
     call = Call(python, names, kept(names, values), Options(), range(len(names)))
 
     def cotangents(cotangent: Any) -> tuple[Any, ...]:
         """Cotangents of the arguments for a cotangent of the outputs."""
         _, adjoints = pullback(call, _seeds(call, outputs, cotangent))
-        return tuple(structured(call, adjoints, k) for k in range(len(names)))
+        return structured(call, adjoints)[taken:]
 
     cotangents.__name__, cotangents.__qualname__ = "pullback", "vjp.<locals>.pullback"
     outputs = results(call)
-    return call.primal.rebuild(outputs), cotangents
+    return call.returned(outputs), cotangents
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """Outputs of `f` and their derivative along `tangents`, which are built as `primals` (None: constant)."""
+    """Outputs of `f` and their derivative along `tangents`, which are built as `primals` (None: constant).
+
+    The tangent of an object is one of its class (`ad.zeros_like`, then changed), or a dict of paths in it with what
+    moves there: `{"arm.length": 1.0}`.
+    """
     if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
         refuse("jvp(f, primals, tangents) takes a tuple of arguments and a tuple of tangents")
     if len(primals) != len(tangents):
         refuse(f"jvp got {len(primals)} primals and {len(tangents)} tangents")
-    python = python_function(f)
-    names, values = bind(python, primals, {})
+    python, primals, kwargs, taken = called(f, primals, {})
+    tangents = (*(None,) * taken, *tangents)
+    names, values = bind(python, primals, kwargs)
     chosen = [k for k, tangent in enumerate(tangents) if tangent is not None]
     call = Call(python, names, values, Options(), chosen)
-    found, moved = pushforward(call, tangent_leaves(call, {k: tangents[k] for k in chosen}))
-    return call.primal.rebuild(found), call.primal.rebuild_tangent(moved)
+    found, moved = pushforward(call, tangent_leaves(call, [tangents[k] for k in chosen]))
+    return call.returned(found), call.primal.rebuild_tangent(moved)
+
+
+# What compiled code that calls these compiles in (`adcore/driver/nested.py`).
+for _function, _kind in ((grad, "gradient"), (value_and_grad, "value and gradient"), (jvp, "jvp")):
+    _function.__dict__["__adcore_makes__"] = _kind
 
 
 # Seeds
@@ -115,7 +149,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 def scalar_seeds(call: Call) -> list[Any]:
     """The seed of a scalar function's result. Raises ArgumentError for any other result."""
-    types, primal = call.result_types, call.primal
+    types, primal = call.returned_types, call.primal
     name = call.function.__name__
     if len(types) == 1 and primal.is_single and isinstance(types[0], Scalar) and is_differentiable(types[0]):
         return [1.0]
@@ -132,7 +166,8 @@ def scalar_seeds(call: Call) -> list[Any]:
 def _seeds(call: Call, outputs: Sequence[Any], cotangent: Any) -> list[Any | None]:
     """One seed per result from a cotangent in the structure of the outputs."""
     parts = call.primal.parts(cotangent)
-    return [_seed(type_, output, part) for type_, output, part in zip(call.result_types, outputs, parts, strict=True)]
+    returned = zip(call.returned_types, outputs, parts, strict=False)
+    return [_seed(type_, output, part) for type_, output, part in returned]
 
 
 def _seed(type_: Type, output: Any, part: Any) -> Any | None:

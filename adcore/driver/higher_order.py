@@ -16,18 +16,18 @@ import numpy as np
 from adcore.driver.batching import Cotangents, Tangents, lanes_for
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.sweeps import results, structured, tangent_leaves
+from adcore.driver.calls.targets import WrtTarget
 from adcore.driver.calls.wrt import Wrt, at
 from adcore.driver.functional import scalar_seeds
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, Scalar, Type
 from adcore.runtime.arguments import refuse
+from adcore.runtime.leaves import NDArray
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation
-
-Array = np.ndarray[Any, Any]
 
 
 class BoundDerivative:
@@ -46,6 +46,8 @@ class Operator:
 
     def __init__(self, what: str, f: Callable[..., Any], wrt: Wrt, make: Callable[..., BoundDerivative]) -> None:
         self._f, self._wrt, self._make = f, wrt, make
+        self.__adcore_derivative__ = "hessian" if make is _Hessian else what.lower()
+        self.__adcore_of__ = f, wrt
         self.__name__ = str(getattr(f, "__name__", f))
         self.__doc__ = f"{what} of {self.__name__}."
 
@@ -81,6 +83,9 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     return Operator("The Hessian", f, wrt, _Hessian)
 
 
+hessian.__dict__["__adcore_makes__"] = "hessian"
+
+
 def jacobian(f: Callable[..., Any], wrt: Wrt = 0) -> Operator:
     """The Jacobian of `f` by one argument: shape `output.shape + x.shape`; a tuple of them for a tuple of arguments,
     and a tuple over the outputs where there are several.
@@ -97,7 +102,7 @@ class _BoundProduct(BoundDerivative):
         vectors = vector if several else (vector,)
         if len(vectors) != len(call.chosen):
             refuse(f"hvp got {len(vectors)} vectors for {len(call.chosen)} arguments")
-        self.tangents = tangent_leaves(call, dict(zip(call.chosen, vectors, strict=True)))
+        self.tangents = tangent_leaves(call, vectors)
         self.sweeper = Tangents(call, 1, higher=True)
 
     def __call__(self) -> Any:
@@ -105,7 +110,7 @@ class _BoundProduct(BoundDerivative):
         self.sweeper.along(self.tangents)
         self.sweeper.run()
         change = [self.sweeper.change(k, 0) for k in range(len(self.call.kinds))]
-        found = tuple(structured(self.call, change, k) for k in self.call.chosen)
+        found = structured(self.call, change)
         return found if self.several else found[0]
 
     def explain(self) -> Explanation:
@@ -118,7 +123,7 @@ class _Hessian(BoundDerivative):
         self.call, self.several = call, several
         self.directions = _directions(call)
         self.sweeper = Tangents(call, lanes_for(call, len(self.directions), True), higher=True)
-        kinds = [(_shape(call, k), _dtype(call, k)) for k in call.chosen]
+        kinds = [(_shape(call, t), _dtype(call, t)) for t in call.targets]
         self.blocks = [[np.zeros((_count(a), _count(b)), np.result_type(s, t)) for b, t in kinds] for a, s in kinds]
         self.shaped = [
             [block.reshape(a + b) for block, (b, _) in zip(row, kinds, strict=True)]
@@ -127,7 +132,7 @@ class _Hessian(BoundDerivative):
 
     def __call__(self) -> Any:
         sweeper, lanes = self.sweeper, self.sweeper.lanes
-        columns = [self.call.spans[k][0] for k in self.call.chosen]
+        columns = [_leaf(self.call, target) for target in self.call.targets]
         for start in range(0, len(self.directions), lanes):
             batch = self.directions[start : start + lanes]
             _sweep(sweeper, batch)
@@ -145,7 +150,7 @@ class _Hessian(BoundDerivative):
 
 
 def _jacobian(call: Call, several: bool) -> BoundDerivative:
-    outputs = results(call)
+    outputs = results(call)[: len(call.returned_types)]
     directions = _directions(call)
     rows = sum(int(np.size(o)) for o in outputs)
     forward = -(-len(directions) // lanes_for(call, len(directions), False)) <= rows
@@ -158,9 +163,9 @@ class _Jacobian(BoundDerivative):
     def __init__(self, call: Call, several: bool, outputs: Sequence[Any]) -> None:
         self.call, self.several, self.outputs = call, several, outputs
         self.blocks, self.shaped = [], []
-        for output, type_ in zip(outputs, call.result_types, strict=True):
+        for output, type_ in zip(outputs, call.returned_types, strict=True):
             own = _float_of(type_)
-            shapes = [(_shape(call, k), np.result_type(own, _dtype(call, k))) for k in call.chosen]
+            shapes = [(_shape(call, t), np.result_type(own, _dtype(call, t))) for t in call.targets]
             self.blocks.append([np.zeros((int(np.size(output)), _count(shape)), dtype) for shape, dtype in shapes])
             self.shaped.append([
                 block.reshape(np.shape(output) + shape)
@@ -177,7 +182,9 @@ class _ByColumns(_Jacobian):
         super().__init__(call, several, outputs)
         self.directions = _directions(call)
         self.sweeper = Tangents(call, lanes_for(call, len(self.directions), False), higher=False)
-        self.columns = [np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(outputs, self.blocks, strict=True)]
+        self.columns = [
+            np.zeros(int(np.size(o)), line[0].dtype) for o, line in zip(self.outputs, self.blocks, strict=True)
+        ]
 
     def __call__(self) -> Any:
         sweeper, lanes = self.sweeper, self.sweeper.lanes
@@ -201,12 +208,12 @@ class _ByRows(_Jacobian):
         super().__init__(call, several, outputs)
         self.sweepers = {
             result: Cotangents(call, result, output)
-            for result, (type_, output) in enumerate(zip(call.result_types, outputs, strict=True))
+            for result, (type_, output) in enumerate(zip(call.returned_types, self.outputs, strict=True))
             if is_differentiable(type_)
         }
 
     def __call__(self) -> Any:
-        leaves = [self.call.spans[k][0] for k in self.call.chosen]
+        leaves = [_leaf(self.call, target) for target in self.call.targets]
         for result, sweeper in self.sweepers.items():
             for row in range(len(self.blocks[result][0])):
                 sweeper.aim(row)
@@ -250,9 +257,11 @@ def _noted(explained: Explanation, note: str) -> Explanation:
     return replace(explained, notes=(*explained.notes, note))
 
 
-def _shape(call: Call, position: int) -> tuple[int, ...]:
-    """Shape of an argument: numbers, arrays and lists of numbers have one."""
-    arg, value = call.signature.args[position], call.arguments[position]
+def _shape(call: Call, target: WrtTarget) -> tuple[int, ...]:
+    """Shape of an argument or a part of one: numbers, arrays and lists of numbers have one."""
+    if target.path is None:
+        refuse(f"`{target.name}` is never read: its derivatives are zero", help="leave it out of wrt")
+    arg, value = call.parts[target.path].arg, target.value
     if isinstance(arg, ScalarArg):
         return ()
     if isinstance(arg, ArrayArg):
@@ -260,7 +269,7 @@ def _shape(call: Call, position: int) -> tuple[int, ...]:
     if isinstance(arg, UniformArg) and isinstance(arg.item, ScalarArg):
         return (len(value),)
     return refuse(
-        f"`{call.names[position]}` has no one shape: its second derivatives and Jacobians are no arrays",
+        f"`{target.name}` has no one shape: its second derivatives and Jacobians are no arrays",
         help="pass one array, or use ad.hvp, ad.jvp and ad.vjp, which keep structures",
     )
 
@@ -269,8 +278,14 @@ def _count(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape))
 
 
-def _dtype(call: Call, position: int) -> str:
-    return _float_of(call.primal.leaves[call.spans[position][0]].type)
+def _leaf(call: Call, target: WrtTarget) -> int:
+    """The leaf of what has one shape."""
+    assert target.path is not None
+    return call.parts[target.path].span[0]
+
+
+def _dtype(call: Call, target: WrtTarget) -> str:
+    return _float_of(call.primal.leaves[_leaf(call, target)].type)
 
 
 def _float_of(type_: Type) -> str:
@@ -291,12 +306,12 @@ class _Direction:
 
 def _directions(call: Call) -> list[_Direction]:
     return [
-        _Direction(number, call.spans[position][0], element, index)
-        for number, position in enumerate(call.chosen)
-        for element, index in enumerate(np.ndindex(_shape(call, position)))
+        _Direction(number, _leaf(call, target), element, index)
+        for number, target in enumerate(call.targets)
+        for element, index in enumerate(np.ndindex(_shape(call, target)))
     ]
 
 
-def _plain(array: Array) -> Any:
+def _plain(array: NDArray) -> Any:
     """A Python float for what has no axes."""
     return float(array) if array.ndim == 0 else array

@@ -8,16 +8,16 @@ from adcore.ir.core import Function, walk
 from adcore.lower.roots import roots
 from adcore.ops import Table
 from adcore.runtime.native_code import CodePlace, NativeCode
-from adcore.signature import Leaf, Signature
+from adcore.signature import Leaf
 
 PHASES = {"primal": "primal", "forward": "forward mode", "reverse": "gradient"}
 """What a function is called that has but one sweep."""
 
 
-def interface(signature: Signature, build: Build) -> Interface:
+def interface(build: Build) -> Interface:
     """What calls have to know of the function of a build that was run until `SIMPLIFIED`."""
     program, function = build.product(PROGRAM), build.product(SIMPLIFIED)
-    own = signature.leaves()
+    own = program.signature.leaves()
     arrays = [(c.path, c.arg) for c in program.captures if c.arg is not None]
     captured = [
         Leaf(path, p.type, arg.writeable) for (path, arg), p in zip(arrays, function.params[len(own) :], strict=True)
@@ -30,6 +30,7 @@ def interface(signature: Signature, build: Build) -> Interface:
         captures=program.captures,
         compared=program.compared,
         size=sum(1 for _ in walk(function.region)),
+        updates=program.updates,
     )
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from adcore.runtime.alias_guard import Groups
 from adcore.runtime.arguments import refuse
-from adcore.signature import Signature
+from adcore.signature import LiveAttributes, Signature
 
 if TYPE_CHECKING:
-    from adcore.lower import Part
+    from adcore.lower import SweepPart
     from adcore.ops import Table
 
 Workspace = int | Literal["auto", "heap"]
@@ -60,7 +60,7 @@ class Variant:
 
     sweeps: tuple[Sweep, ...] = ()
     aliases: Groups = ()
-    part: Part = "whole"
+    part: SweepPart = "whole"
     heap: bool = False
     limit: int | None = None
     shapes: str = ""
@@ -80,7 +80,8 @@ class Request:
 
     `sweeps` are applied in order, each to the function that the one before made; `aliases` groups the parameters of
     the last one. `limit`: bytes that the last reverse sweep may keep for `values`, the primal leaves of a call (None:
-    no limit; 0: nothing may be kept, whatever the shapes). `part`: one half of the only sweep, a reverse one.
+    no limit; 0: nothing may be kept, whatever the shapes). `part`: one half of the only sweep, a reverse one. `live`:
+    the objects of the call, of which the signature need not say all that the program reads.
     """
 
     function: Callable[..., Any]
@@ -93,7 +94,8 @@ class Request:
     fastmath: bool = False
     boundscheck: bool = True
     ops: Table = field(default_factory=standard_ops, compare=False)
-    part: Part = "whole"
+    part: SweepPart = "whole"
+    live: LiveAttributes | None = field(default=None, compare=False, repr=False)
 
     @property
     def primal_aliases(self) -> Groups:

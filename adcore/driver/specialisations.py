@@ -1,7 +1,7 @@
 """Which compiled code serves a call: by function, kinds of arguments, what is differentiated, and aliasing.
 
-A function is read and compiled to IR once per signature (`Primal`); numbers that it takes from outside are looked up
-again at each use, and a change means a new one. Each `Primal` keeps its specialisations.
+A function is read and compiled to IR once per signature (`PrimalSpecialisation`); numbers that it takes from outside
+are looked up again at each use, and a change means a new one. Each keeps its specialisations.
 """
 
 from __future__ import annotations
@@ -12,25 +12,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adcore.captures import unwrap
 from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
 from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
-from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import LeafValue, exact, flatten, rebuild
-from adcore.signature import ArrayArg, Leaf, ScalarArg, Signature
+from adcore.runtime.arguments import described_call, refuse
+from adcore.runtime.leaves import LeafValue, flatten, rebuild
+from adcore.runtime.objects import LiveObjects
+from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signature, has_objects, leaves
 
 if TYPE_CHECKING:
     from adcore.driver.pipeline import Build
     from adcore.ir.core import Function
-    from adcore.lower import Part
+    from adcore.lower import SweepPart
 
 # The stages are imported where something is compiled, not before.
 
 
 @dataclass(frozen=True, eq=False)
-class Primal:
+class PrimalSpecialisation:
     """A function for one signature, ready to be differentiated."""
 
     origin: Compilation
@@ -66,9 +68,10 @@ class Primal:
     def result_types(self) -> tuple[Type, ...]:
         return self.interface.result_types
 
-    def rebuild(self, results: Sequence[Any]) -> Any:
-        """What the function returns, from the results of its IR."""
-        return rebuild(self.interface.result, iter(results), exact)
+    @property
+    def returned_types(self) -> tuple[Type, ...]:
+        """The types of the results that the function returns; behind them are attributes that it assigns."""
+        return self.interface.result_types[: len(list(leaves(self.interface.result, "")))]
 
     def rebuild_tangent(self, tangents: Sequence[Any]) -> Any:
         """The derivative of what it returns: floats for floats, None for what has no derivative."""
@@ -110,7 +113,7 @@ class Primal:
         return tuple(group for group in groups if writes & frozenset(group))
 
     def specialisation(
-        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: Part = "whole"
+        self, sweeps: tuple[Sweep, ...], aliases: Groups, values: Sequence[LeafValue], part: SweepPart = "whole"
     ) -> Specialisation:
         """Code for these sweeps under this aliasing; `values` are the primal leaves, for limits in bytes."""
         limit, plain = self.options.workspace, Variant(sweeps, aliases, part)
@@ -135,26 +138,88 @@ class Primal:
 MOST_PRIMALS = 1024
 """Compiled functions remembered: lambdas made in a loop, or ever new static values, must not grow for ever."""
 
-_primals: dict[tuple[Any, ...], Primal] = {}
+_primals: dict[tuple[Any, ...], PrimalSpecialisation] = {}
 
 
-def primal_of(function: Callable[..., Any], signature: Signature, options: Options) -> Primal:
-    """`function` compiled to IR for `signature`. Raises CompileError."""
-    key = (function, signature, options, id(options.ops), generation())
+def primal_of(
+    function: Callable[..., Any], signature: Signature, options: Options, live: LiveAttributes | None = None
+) -> PrimalSpecialisation:
+    """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
+
+    Raises CompileError."""
+    key = _key(function, signature, options)
     found = _primals.get(key)
     if found is not None and found.is_current():
         return found
     # The function itself is the same under every workspace; each specialisation knows what it was compiled for.
-    plain = _primals.get((function, signature, replace(options, workspace="auto"), id(options.ops), generation()))
+    plain = _primals.get(_key(function, signature, replace(options, workspace="auto")))
     if plain is not None and plain.is_current():
         _primals[key] = replace(plain, options=options)
         return _primals[key]
-    origin = Compilation(function, signature, options)
-    primal = Primal(origin, options, origin.interface())
+    origin = Compilation(function, signature, options, live)
+    primal = PrimalSpecialisation(origin, options, origin.interface())
+    _keep(_key(function, origin.signature, options), primal)
+    return primal
+
+
+def _key(function: Callable[..., Any], signature: Signature, options: Options) -> tuple[Any, ...]:
+    # Reloading puts other code into the same function.
+    code = getattr(unwrap(function), "__code__", None)
+    return (function, code, signature, options, id(options.ops), generation())
+
+
+def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
     if len(_primals) >= MOST_PRIMALS:
         _primals.pop(next(iter(_primals)))
     _primals[key] = primal
-    return primal
+
+
+MOST_READS = 16
+"""Ways of reading the same objects that are remembered: as many as a function has versions by flags, say."""
+
+_reads: dict[tuple[Any, ...], list[Signature]] = {}
+
+
+def primal_for(
+    function: Callable[..., Any],
+    names: Sequence[str],
+    values: Sequence[Any],
+    options: Options,
+    weaken: Callable[[Signature], Signature],
+) -> tuple[PrimalSpecialisation, LiveObjects]:
+    """`function` compiled to IR for a call with `values`, and the objects of that call. `weaken` makes the signature
+    fit more than these values.
+
+    What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
+    has read; where that gives another signature than the earlier one's, the program is compiled anew."""
+    coarse, live = described_call(names, values)
+    if not any(map(has_objects, coarse.args)):
+        return primal_of(function, weaken(coarse), options), live
+    known = _reads_of(function, coarse, options)
+    for read in known:
+        described, live = described_call(names, values, read)
+        found = _primals.get(_key(function, weaken(described), options))
+        if found is not None and found.is_current():
+            return found, live
+    _, asked = described_call(names, values)
+    primal = primal_of(function, coarse, options, asked)
+    # The user's objects are not kept alive.
+    asked.forget()
+    # What was read first need not be what is met first, depth first, where objects are shared.
+    described, live = described_call(names, values, primal.signature)
+    if described in known:
+        known.remove(described)
+    known.insert(0, described)
+    del known[MOST_READS:]
+    wanted = weaken(described)
+    return primal if wanted == primal.signature else primal_of(function, wanted, options), live
+
+
+def _reads_of(function: Callable[..., Any], coarse: Signature, options: Options) -> list[Signature]:
+    key = (function, coarse, options.boundscheck, id(options.ops))
+    if key not in _reads and len(_reads) >= MOST_PRIMALS:
+        _reads.pop(next(iter(_reads)))
+    return _reads.setdefault(key, [])
 
 
 def is_differentiable(type_: Type) -> bool:
@@ -162,4 +227,4 @@ def is_differentiable(type_: Type) -> bool:
     return is_float(type_) if not isinstance(type_, (ArrayType, ListType)) else is_float(type_.element)
 
 
-__all__ = ["Primal", "Specialisation", "is_differentiable", "primal_of"]
+__all__ = ["PrimalSpecialisation", "Specialisation", "is_differentiable", "primal_of"]

@@ -6,24 +6,28 @@
 
 from __future__ import annotations
 
-import inspect
 import zlib
 from dataclasses import replace
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.affine.parallel import vector_loops
+from adcore.captures import unwrap
+from adcore.driver import nested as nested
 from adcore.driver.request import Request
 from adcore.frontend import Program, compile_function
+from adcore.frontend.reader import source_lines
 from adcore.ir.core import Function
 from adcore.ir.verifier import verify
 from adcore.lower import Lowered, lower
 from adcore.lower.objects.object_code import Artifact, EmitOptions, emit
+from adcore.machine_model import MODEL
 from adcore.runtime.cache import disk
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand, inline
 from adcore.transform.canonical.range_folding import fold_ranges
+from adcore.transform.canonical.running_choices import untie_running_choices
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import Derivative
@@ -43,14 +47,14 @@ ENTRY = "kernel"
 def source(request: Request) -> str:
     """The user's text."""
     try:
-        return inspect.getsource(inspect.unwrap(request.function))
-    except (OSError, TypeError):
+        return "".join(source_lines(unwrap(request.function).__code__)[0])
+    except (OSError, TypeError, IndexError, AttributeError):
         return "# the source cannot be read\n"  # the next stage says so in the user's terms
 
 
 def program(request: Request) -> Program:
     """The source as IR. Raises CompileError."""
-    return compile_function(request.function, request.signature, request.ops)
+    return compile_function(request.function, request.signature, request.ops, live=request.live)
 
 
 def inlined(request: Request, program: Program) -> Function:
@@ -63,18 +67,20 @@ def simplified(request: Request, inlined: Function) -> Function:
     function = inlined if request.boundscheck else without_index_checks(inlined)
     function = simplify(function, request.ops)
     function = simplify(close_inductions(function, request.ops), request.ops)
-    function = simplify(simplify_checks(fold_ranges(function, request.ops), request.ops), request.ops)
+    function = simplify_checks(fold_ranges(function, request.ops), request.ops)
+    function = simplify(untie_running_choices(function, request.ops), request.ops)
     return verify(function, request.ops)
 
 
 def fused(request: Request, simplified: Function) -> Function:
     """What overlaps is known for a specialisation only, so each has its own."""
-    return verify(fuse_producers(simplified, request.ops, AliasClasses(request.primal_aliases)), request.ops)
+    function = fuse_producers(simplified, request.ops, AliasClasses(request.primal_aliases))
+    return _verified(function, simplified, request)
 
 
 def gradient(request: Request, derived: Derivative) -> Function:
     """The derivative without calls, simplified and made fast."""
-    function = lower_attach(expand(derived.function, everything=True))
+    function = lower_attach(expand(derived.function, everything=True), request.ops)
     return verify(improve(function, request.ops, request.aliases), request.ops)
 
 
@@ -82,10 +88,10 @@ def lowered(request: Request, gradient: Function) -> Lowered:
     """LLVM IR, after the steps that only the target asks for."""
     function = expand_bulk(gradient, request.ops)
     if not request.heap:
-        function = verify(separate_products(function, request.ops, request.aliases), request.ops)
+        function = _verified(separate_products(function, request.ops, request.aliases), gradient, request)
     function = tile_bits(sink_checks(function, request.ops), request.ops)
     with_products = emit_products(function, request.ops, request.aliases)
-    function = function if with_products is function else verify(with_products, request.ops)
+    function = _verified(with_products, function, request)
     aliases = AliasClasses(request.aliases)
     return lower(
         function,
@@ -100,12 +106,20 @@ def lowered(request: Request, gradient: Function) -> Lowered:
     )
 
 
+def _verified(function: Function, before: Function, request: Request) -> Function:
+    """`function`, which a pass made of `before`: where it left it as it was, it is as right as it was."""
+    return function if function is before else verify(function, request.ops)
+
+
 def artifact(request: Request, lowered: Lowered) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
-    text = "".join((lowered.text, *lowered.ready))
-    options = EmitOptions(superwords=any(sweep.width > 1 for sweep in request.sweeps))
-    name = disk.key("kernel", __version__, text, options)
+    superwords = any(sweep.width > 1 for sweep in request.sweeps)
+    options = EmitOptions(superwords=superwords, rescheduled=lowered.text.count("\n") < MODEL.most_rescheduled_lines)
     declared = {symbol: native.reason for symbol, native in lowered.natives.items()}
+    if disk.folder() is None:
+        return replace(emit(lowered, options), declared=declared)
+    text = "".join((lowered.text, *lowered.ready))
+    name = disk.key("kernel", __version__, text, options)
     stored = disk.fetch(name)
     if stored is not None:
         size = int.from_bytes(stored[:8], "little")

@@ -23,15 +23,15 @@ from adcore.captures import Capture
 from adcore.driver.interface import Interface
 from adcore.driver.request import Options
 from adcore.driver.rules import generation
+from adcore.loaded_code import says_the_same
 from adcore.runtime.cache import disk
 from adcore.runtime.cache.entries import NotPlain, packed, packed_code, unpacked, unpacked_code
 from adcore.runtime.cache.identity import Reached, Unstable, reach
-from adcore.runtime.cache.source_text import says_the_same
 from adcore.runtime.leaves import LeafValue
 from adcore.runtime.native_code import NativeCode
-from adcore.signature import ArgType, RecordArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.signature import ArgType, DictArg, RecordArg, SequenceArg, Signature, StaticArg, UniformArg, has_objects
 
-Key = tuple[Any, ...]
+WarmKey = tuple[Any, ...]
 
 MOST_FACTS = 32
 """A program that asks for the bytes of ever new shapes must not fill the disk."""
@@ -42,7 +42,7 @@ DAMAGE = (NotPlain, ValueError, TypeError, KeyError, IndexError, EOFError)
 
 def door_of(function: Callable[..., Any], signature: Signature, options: Options) -> Door | None:
     """The entries of a function for a signature; None where there is no cache, or no identity for the program."""
-    if options.ops is not None or disk.folder() is None:
+    if options.ops is not None or disk.folder() is None or any(map(has_objects, signature.args)):
         return None
     try:
         return Door(function, signature, options)
@@ -96,7 +96,7 @@ class Door:
     def _capture(self, path: str, place: Any, arg: Any) -> Capture:
         """A variable as it is now, which is as it was when the entry was made."""
         fetch = self._reached.fetcher(place)
-        return Capture(path, fetch, None if arg is not None else fetch(), arg)
+        return Capture(path, fetch, None if arg is not None else fetch(), arg, probe=self._reached.probe(place))
 
     def keep_interface(self, made: Interface) -> None:
         self._closed = not self._reached.covers(made.captures)
@@ -114,22 +114,24 @@ class Door:
 
     # Its specialisations
 
-    def code(self, key: Key) -> NativeCode | None:
+    def code(self, key: WarmKey) -> NativeCode | None:
         entry = disk.fetch(self._entry("kernel", key))
         try:
-            return unpacked_code(entry) if entry is not None else None
+            return unpacked_code(entry, self._reached.classes) if entry is not None else None
         except DAMAGE:
             return None
 
-    def keep_code(self, key: Key, code: NativeCode) -> None:
+    def keep_code(self, key: WarmKey, code: NativeCode) -> None:
         if not self._may_keep:
             return
         try:
-            disk.store(self._entry("kernel", key), packed_code(code))
+            entry = packed_code(code)
+            unpacked_code(entry, self._reached.classes)
+            disk.store(self._entry("kernel", key), entry)
         except NotPlain:
             return
 
-    def fact(self, what: str, key: Key, values: Sequence[LeafValue] | None) -> tuple[str | int | None] | None:
+    def fact(self, what: str, key: WarmKey, values: Sequence[LeafValue] | None) -> tuple[str | int | None] | None:
         """What a plan says, in a tuple; None where nobody has asked that yet."""
         entry = disk.fetch(self._entry(what, key, _sizes(values)))
         try:
@@ -137,7 +139,7 @@ class Door:
         except DAMAGE:
             return None
 
-    def keep_fact(self, what: str, key: Key, values: Sequence[LeafValue] | None, told: str | int | None) -> None:
+    def keep_fact(self, what: str, key: WarmKey, values: Sequence[LeafValue] | None, told: str | int | None) -> None:
         if self._may_keep and self._facts < MOST_FACTS:
             self._facts += 1
             disk.store(self._entry(what, key, _sizes(values)), packed((told,)))
@@ -161,6 +163,8 @@ def _described(arg: ArgType) -> Any:
         return ("record", [(name, _described(field)) for name, field in arg.fields])
     if isinstance(arg, SequenceArg):
         return (arg.kind, [_described(item) for item in arg.items])
+    if isinstance(arg, DictArg):
+        return ("dict", len(arg.keys), [_described(item) for item in arg.items])
     if isinstance(arg, UniformArg):
         return ("uniform", arg.kind, _described(arg.item))
     return arg
@@ -175,6 +179,10 @@ def _statics(arg: ArgType) -> Iterator[Any]:
         for _, field in arg.fields:
             yield from _statics(field)
     elif isinstance(arg, SequenceArg):
+        for item in arg.items:
+            yield from _statics(item)
+    elif isinstance(arg, DictArg):
+        yield from arg.keys
         for item in arg.items:
             yield from _statics(item)
     elif isinstance(arg, UniformArg):

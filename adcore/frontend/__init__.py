@@ -13,11 +13,12 @@ A program is compiled to what Python means, or refused. The known differences, a
 - A number that starts as an int and becomes a float in a loop is a float from the start (equal in value, and exact up
   to 2**53).
 - `sum` adds floats in order; since Python 3.12 the interpreter compensates rounding errors of Python floats.
-- Integers that do not fit in 64 bits raise OverflowError; NumPy's would wrap. Integers of 8 and 16 bits meet float32 as
-  64-bit integers do: the result is float64.
+- Integers that do not fit in 64 bits raise OverflowError; NumPy's int64 would wrap (narrower ones
+  do wrap).
 - An axis of length 1 stretches where that length is known while compiling (those of arguments are); where it only turns
   out to be 1 at run time, NotImplementedError is raised.
 - Where more than two lengths of an error about shapes are not known while compiling, its text names the axis instead.
+- `raise A(...) from e` raises `A` without `__cause__`; compiled code never warns.
 - Lists share the wording of IndexError with arrays.
 """
 

@@ -3,46 +3,52 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from adcore.errors import CompileError, Diagnostic
 from adcore.frontend.custom_derivatives import Rule, find
-from adcore.frontend.numpy.elementwise import operand
-from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.objects.methods import call_abstract, call_special
+from adcore.frontend.objects.results import ResultTrees
+from adcore.frontend.objects.slots import parameter
 from adcore.frontend.program import Program
-from adcore.frontend.python.calls import defaults_of, run_body
+from adcore.frontend.python.calls import apply, defaults_of, run_body
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.syntax import evaluate, execute, perform
 from adcore.frontend.reader import FunctionSource, read, refuse
-from adcore.frontend.session import FunctionScope, Session, State, Syntax, open_scope
+from adcore.frontend.session import Session, State, Syntax, open_scope
 from adcore.frontend.speculation import Speculation
 from adcore.frontend.values.abstract import (
     Abstract,
-    ArrayRef,
-    Constant,
-    Expanded,
     Items,
-    ListRef,
-    Poison,
-    Record,
-    Reshaped,
-    Uniform,
-    is_scalar,
 )
-from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
-from adcore.frontend.values.sequences import from_leaves, static_items
+from adcore.frontend.values.dicts import new_dict
+from adcore.frontend.values.sequences import from_leaves
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    AttributeUpdate,
+    LiveAttributes,
+    ObjectArg,
+    ScalarArg,
+    Signature,
+    StaticArg,
+)
 
 
 def compile_function(
-    function: Callable[..., Any], signature: Signature, ops: OpTable = TABLE, own_rule: bool = False
+    function: Callable[..., Any],
+    signature: Signature,
+    ops: OpTable = TABLE,
+    own_rule: bool = False,
+    live: LiveAttributes | None = None,
 ) -> Program:
     """Compile `function` for arguments of the kinds in `signature`; CompileError holds everything that is wrong.
+
+    Of objects, what the program reads beyond what the signature has is asked from `live`.
 
     A function that has a rule becomes a call of itself, unless its own body is asked for (`own_rule`).
     """
@@ -52,7 +58,7 @@ def compile_function(
     while True:
         speculation.renew()
         try:
-            program = _Compilation(source, signature, ops, speculation, rule).program()
+            program = _Compilation(source, signature, ops, speculation, rule, live).program()
         except Exception:
             # What was assumed wrongly explains it, if anything was.
             if not speculation.failed:
@@ -70,20 +76,28 @@ class _Compilation:
     """One compilation, given what earlier ones found out."""
 
     def __init__(
-        self, source: FunctionSource, signature: Signature, ops: OpTable, speculation: Speculation, rule: Rule | None
+        self,
+        source: FunctionSource,
+        signature: Signature,
+        ops: OpTable,
+        speculation: Speculation,
+        rule: Rule | None,
+        live: LiveAttributes | None,
     ) -> None:
         self.source, self.signature, self.rule = source, signature, rule
-        self.session = Session(ops, Syntax(evaluate, execute, perform, _own_body), speculation)
+        syntax = Syntax(evaluate, execute, perform, _own_body, apply, call_abstract, call_special)
+        self.session = Session(ops, syntax, speculation, live)
         self.scope = open_scope(self.session, source, source.node, State(), None)
         self.span = source.span(source.node)
 
     def program(self) -> Program:
-        values = self._bind()
+        self._bind()
         self.session.active.append(self.source.function.__code__)
+        self.session.known.append((self.source.function.__code__, ()))
         self.session.open_calls.append(self.scope)
         try:
             result = run_body(self.scope) if self.rule is None else self._custom(self.rule)
-            shape = self._result(result)
+            tree, updates, leaves = self._results(result)
         except (AssertionError, KeyError, TypeError, IndexError, AttributeError) as fault:
             if self.session.diagnostics:
                 # What was reported explains it: a refused construct left something behind that nothing expected.
@@ -92,103 +106,77 @@ class _Compilation:
             raise AssertionError(f"internal fault of the compiler at {where}: {fault!r}") from fault
         if self.session.diagnostics:
             raise CompileError(sorted(self.session.diagnostics, key=_position))
-        leaves, tree = shape
+        signature, values = self._refined()
         parameters = [*values, *self.session.captures.parameters.values()]
         region = self.session.builder.finish(parameters, leaves)
         module = Module(Function(self.source.name, region, self.span))
         number = {value: k for k, value in enumerate(values)}
         compared = frozenset((number[a], axis) for a, axis in self.session.compared if a in number)
         captures = self.session.captures.in_order()
-        return Program(module, captures, tree, self.source.name, self.span, self.source.file, compared)
+        return Program(
+            module, captures, tree, self.source.name, self.span, self.source.file, signature, compared, updates
+        )
 
-    def _bind(self) -> list[Value]:
+    def _refined(self) -> tuple[Signature, list[Value]]:
+        """The signature with all attributes of objects that were read, and the parameters for its leaves."""
+        instances = self.session.instances
+        refined = replace(self.signature, args=tuple(map(instances.refined, self.signature.args)))
+        assert refined == self.signature or not (refined.aliases or refined.ones), "leaves are numbered anew"
+        return refined, [instances.parameters[leaf.path][1] for leaf in refined.leaves()]
+
+    def _bind(self) -> None:
         """Parameters of the function: what the signature gives, defaults for the rest."""
         a = self.source.node.args
         own = [arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
-        if a.vararg or a.kwarg:
-            star = a.vararg or a.kwarg
-            assert star is not None
-            raise refuse(
-                "a function with `*` or `**` parameters can't be compiled on its own",
-                "name the parameters",
-                span=self.source.span(star),
-            )
-        unknown = [name for name in self.signature.names if name not in own]
-        if unknown:
-            raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
+        if a.kwarg is None:
+            unknown = [name for name in self.signature.names if name not in own and "[" not in name]
+            if unknown:
+                raise refuse(f"{self.source.name} has no parameter `{unknown[0]}`", span=self.span)
         leaves = self.signature.leaves()
-        values = [Value(leaf.type, leaf.path) for leaf in leaves]
+        given = [parameter(self.scope, leaf) for leaf in leaves]
+        values = [value for value, _, _ in given]
         for group, members in enumerate(self.signature.aliases):
             for member in members:
                 self.session.groups[values[member]] = group
         self.session.ones.update((values[leaf], axis) for leaf, axis in self.signature.ones)
-        iterable: Iterator[tuple[Value, bool, Value]] = iter(
-            [(v, leaf.writeable, v) for v, leaf in zip(values, leaves, strict=True)]
-        )
+        iterable = iter(given)
         bound: dict[str, Abstract] = {}
         with self.scope.at(self.source.node):
             for name, arg in zip(self.signature.names, self.signature.args, strict=True):
                 bound[name] = from_leaves(self.scope, arg, iterable)
-        self.scope.state.locals.update({**defaults_of(self.source.function), **bound})
+                if not isinstance(arg, (ScalarArg, StaticArg, ObjectArg)):
+                    self.session.instances.note(bound[name], name)
+            bound = self._collected(bound)
+            for name, default in defaults_of(self.scope, self.source.node, self.source.function).items():
+                if name not in bound:
+                    bound[name] = default()
+        self.scope.state.locals.update(bound)
         missing = [name for name in own if name not in self.scope.state.locals]
         if missing:
             raise refuse(f"{self.source.name} is called without `{missing[0]}`", span=self.span)
-        return values
+
+    def _collected(self, bound: dict[str, Abstract]) -> dict[str, Abstract]:
+        """The arguments of parameters; what has none goes into those with stars."""
+        a = self.source.node.args
+        named = {arg.arg for arg in (*a.posonlyargs, *a.args, *a.kwonlyargs)}
+        found = {name: value for name, value in bound.items() if name in named}
+        if a.vararg is not None:
+            # Named `rest[0]`, `rest[1]` and so on, in order.
+            own = f"{a.vararg.arg}["
+            found[a.vararg.arg] = Items(tuple(value for name, value in bound.items() if name.startswith(own)))
+        if a.kwarg is not None:
+            options = {k: value for k, value in bound.items() if k not in named and "[" not in k}
+            found[a.kwarg.arg] = new_dict(self.scope, options)
+        return found
 
     def _custom(self, rule: Rule) -> Abstract:
         return call_custom(self.scope, self.source.node, rule, (), dict(self.scope.state.locals))
 
-    def _result(self, value: Abstract) -> tuple[list[Value], ArgType]:
-        leaves: list[Value] = []
+    def _results(self, value: Abstract) -> tuple[ArgType, tuple[AttributeUpdate, ...], list[Value]]:
         node = self.source.node
-        last = node.body if isinstance(node, ast.Lambda) else node.body[-1]
-        tree = result_tree(self.scope, last, value, leaves)
-        return leaves, tree
-
-
-def _returnable(scope: FunctionScope, node: ast.AST, value: Expanded | Reshaped) -> Abstract:
-    """A view with other axes, to be returned: descriptors have no such axes, so nobody must see that it is a copy."""
-    if not value.base.local:
-        return scope.error(node, "a view of an argument with other axes can't be returned", "return a copy of it")
-    part = operand(scope, value)
-    assert part is not None
-    return computed(scope, node, part)
+        trees = ResultTrees(self.scope, node.body if isinstance(node, ast.Lambda) else node.body[-1])
+        return trees.tree(value), trees.updates(), trees.leaves
 
 
 def _position(found: Diagnostic) -> tuple[str, int, int]:
     return (found.span.file, found.span.line, found.span.column) if found.span else ("", 0, 0)
-
-
-def result_tree(scope: FunctionScope, node: ast.AST, value: Abstract, leaves: list[Value]) -> ArgType:
-    """The kind of a returned value; its leaves are appended to `leaves`."""
-    if is_scalar(value):
-        try:
-            leaves.append(materialise(scope, value))
-        except TooWide as error:
-            scope.error(node, f"{error} does not fit in a 64-bit integer", "return a float")
-        return ScalarArg(scalar_type(value).name, weak_type_of(value).always)
-    if isinstance(value, (Expanded, Reshaped)):
-        value = _returnable(scope, node, value)
-    if isinstance(value, ArrayRef):
-        leaves.append(value.value)
-        if value.literal is not None:
-            return UniformArg("list", ScalarArg(value.element.name, not value.weak.never))
-        return ArrayArg(value.element.name, value.rank, "C" if value.type.layout == "C" else "S", value.writeable)
-    if isinstance(value, (Items, ListRef)):
-        items = tuple(result_tree(scope, node, item, leaves) for item in static_items(scope, value))
-        return SequenceArg("tuple" if isinstance(value, Items) else "list", items)
-    if isinstance(value, Record):
-        fields = tuple((name, result_tree(scope, node, item, leaves)) for name, item in value.fields)
-        return RecordArg(value.cls, fields)
-    if isinstance(value, Uniform):
-        leaves.extend(value.leaves)
-        return UniformArg("list" if value.kind == "list" else "tuple", value.item)
-    if isinstance(value, Constant) and value.value is None:
-        return StaticArg(None)
-    if not isinstance(value, Poison):
-        scope.error(
-            node,
-            f"{describe(value)} can't be returned",
-            "return None, numbers, arrays, or tuples, lists, named tuples and dataclasses of them",
-        )
-    return StaticArg(None)

@@ -11,7 +11,7 @@ from adcore.ops.custom import Code
 from adcore.ops.define import Native
 from adcore.signature import ScalarArg
 
-Kinds = tuple[ScalarArg, ...]
+ScalarArguments = tuple[ScalarArg, ...]
 
 
 class Rule:
@@ -28,11 +28,11 @@ class Rule:
         adjoint: Callable[..., Any] | None,
         primal: Callable[..., Any] | None = None,
         native: Native | None = None,
-        types: Kinds = (),
+        types: ScalarArguments = (),
     ) -> None:
         self.function, self.name, self.tangent, self.adjoint = function, name, tangent, adjoint
         self.primal, self.native, self.types = primal, native, types
-        self.compiled: dict[Kinds, Compiled | None] = {}
+        self.compiled: dict[ScalarArguments, Compiled | None] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 from adcore.frontend.numpy.functions import (
     constructors,
+    conversions,
     formulas,
     joining,
     methods,
     products,
     reductions,
+    repeating,
+    rounding,
     shapes,
     ufuncs,
 )
-from adcore.frontend.python.functions import iterables, math_functions, numbers
+from adcore.frontend.python.functions import iterables, math_functions, more_math, numbers, reflection, searches
 from adcore.frontend.registry import FUNCTIONS, METHODS
 
 ROOMS = (
     numbers,
     iterables,
     math_functions,
+    more_math,
+    reflection,
+    searches,
     ufuncs,
     formulas,
+    rounding,
     constructors,
+    conversions,
     shapes,
     joining,
+    repeating,
     products,
     reductions,
     methods,

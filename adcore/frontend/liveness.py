@@ -39,15 +39,22 @@ class _Jumps:
     on_break: Names = NOTHING
     on_continue: Names = NOTHING
 
+    on_error: Names = NOTHING
+
     @property
     def any(self) -> Names:
-        return self.on_break | self.on_continue
+        return self.on_break | self.on_continue | self.on_error
+
+    def with_errors(self, names: Names) -> _Jumps:
+        """The same inside of something that errors are caught by, behind which `names` are live."""
+        return _Jumps(self.on_break, self.on_continue, self.on_error | names)
 
 
 def liveness(body: Sequence[ast.stmt]) -> Liveness:
     """The live names of a function body."""
     found = Liveness()
-    found.always = frozenset(name for stmt in body for name in _nested_reads(stmt))
+    # What belongs to a function around this one is read there.
+    found.always = frozenset(name for stmt in body for name in _nested_reads(stmt)) | nonlocals(body)
     _Solver(found).block(body, found.always, _Jumps())
     return found
 
@@ -99,16 +106,39 @@ class _Solver:
             return jumps.on_continue
         if isinstance(stmt, ast.FunctionDef):
             return (after - {stmt.name}) | frozenset(_nested_reads(stmt)) | reads(stmt.args)
+        if isinstance(stmt, ast.Try):
+            return self.guarded(stmt, after, jumps)
+        if isinstance(stmt, ast.With):
+            # `contextlib.suppress` goes on behind it from anywhere inside.
+            return self.block(stmt.body, after, jumps.with_errors(after)) | frozenset(
+                n for item in stmt.items for n in reads(item)
+            )
         if isinstance(stmt, ast.AugAssign):
             return after | reads(stmt) | stores(stmt.target)
         read, bound = self.plain(stmt)
         return (after - bound) | read
 
+    def guarded(self, stmt: ast.Try, after: Names, jumps: _Jumps) -> Names:
+        """Of a `try`: what its handlers read is wanted all through its body, as control may go there from anywhere."""
+        last = self.block(stmt.finalbody, after, jumps) | after
+        caught = frozenset(
+            name
+            for handler in stmt.handlers
+            for name in self.block(handler.body, last, jumps) | (reads(handler.type) if handler.type else NOTHING)
+        )
+        caught |= last
+        self.found.after[stmt] |= last
+        bodies = [stmt.orelse or stmt.body, *(handler.body for handler in stmt.handlers)]
+        inner = self.block(stmt.body, self.block(stmt.orelse, last, jumps), jumps.with_errors(caught))
+        if all(map(self.found.leaves, bodies)):
+            self.found.leaving.add(stmt)
+        return inner | caught
+
     def loop(self, stmt: ast.For | ast.While, after: Names, jumps: _Jumps, test: Names, targets: Names) -> Names:
         leaving = test | self.block(stmt.orelse, after, jumps)
         head = leaving
         while True:
-            inner = self.block(stmt.body, head, _Jumps(after, head))
+            inner = self.block(stmt.body, head, _Jumps(after, head, jumps.on_error))
             grown = head | (inner - targets)
             if grown == head:
                 break
@@ -117,6 +147,19 @@ class _Solver:
         self.found.after[stmt] = after | leaving | jumps.any
         self.found.head[stmt] = head
         return head
+
+
+def nonlocals(body: Sequence[ast.stmt]) -> Names:
+    """The names that a function body declares to be those of a function around it."""
+    found: set[str] = set()
+    pending: list[ast.AST] = list(body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Nonlocal):
+            found.update(node.names)
+        elif not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.expr)):
+            pending.extend(children(node))
+    return frozenset(found)
 
 
 def only_if(body: Sequence[ast.stmt]) -> ast.If | None:
@@ -170,6 +213,8 @@ def bound_names(body: Iterable[ast.AST]) -> Names:
             continue
         if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
             found.add(node.id)
+        if isinstance(node, ast.ExceptHandler) and node.name is not None:
+            found.add(node.name)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update((alias.asname or alias.name).split(".")[0] for alias in node.names)
         pending.extend(children(node))

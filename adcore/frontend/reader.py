@@ -14,6 +14,8 @@ from typing import Any
 
 from adcore.captures import unwrap
 from adcore.errors import CompileError, Diagnostic
+from adcore.frontend.desugaring import desugared
+from adcore.loaded_code import is_rewritten, says_the_same
 from adcore.source import Span
 
 
@@ -68,6 +70,22 @@ def refuse(title: str, help: str = "", notes: tuple[str, ...] = (), span: Span |
     return CompileError([Diagnostic(title, span, notes=notes, help=help)])
 
 
+_last: tuple[types.CodeType, list[str], int] | None = None
+
+
+def source_lines(code: types.CodeType) -> tuple[list[str], int]:
+    """The lines of a function and the number of the first; OSError, TypeError or IndexError if there are none.
+
+    Finding where they end takes a tokenizer, and two stages ask for the same ones: the last answer is kept.
+    """
+    global _last
+    known = _last
+    if known is None or known[0] is not code:
+        # Of the code, because a function that names another as the one that it wraps would give that one's source.
+        known = _last = (code, *inspect.getsourcelines(code))
+    return known[1], known[2]
+
+
 def read(function: Callable[..., Any]) -> FunctionSource:
     """The source of `function`; CompileError if there is none to be had."""
     plain = unwrap(function)
@@ -82,8 +100,7 @@ def read(function: Callable[..., Any]) -> FunctionSource:
     if inspect.isgeneratorfunction(plain) or inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
         raise refuse(f"{name} is a generator or coroutine", "write a plain function that returns its result")
     try:
-        # Of the code, because a function that names another as the one that it wraps would give that one's source.
-        lines, start = inspect.getsourcelines(plain.__code__)
+        lines, start = source_lines(plain.__code__)
         file = inspect.getsourcefile(plain) or plain.__code__.co_filename
     except (OSError, TypeError, IndexError):
         raise refuse(
@@ -111,9 +128,16 @@ def read(function: Callable[..., Any]) -> FunctionSource:
         except SyntaxError:
             pass
     node = tree.body[0] if tree is not None and tree.body else None
+    if isinstance(node, ast.FunctionDef) and not (says_the_same(plain) or is_rewritten(plain, node)):
+        raise refuse(
+            f"the source of {name} is not what is loaded: {file} was changed since",
+            "import the module again (importlib.reload), or start Python again",
+            ("compiled is the text of a function; running is what that text was at the import",),
+            Span(file, start, 0, start, len(lines[0].rstrip()) if lines else 0),
+        )
     if not isinstance(node, ast.FunctionDef):
         raise refuse(f"the source of {name} can't be parsed on its own", "define the function with `def` in a file")
-    return FunctionSource(plain, node, file, start - 1, column, tuple(dedented.splitlines()))
+    return FunctionSource(plain, desugared(node), file, start - 1, column, tuple(dedented.splitlines()))
 
 
 def _lambda(function: types.FunctionType, lines: list[str], start: int, file: str) -> FunctionSource:
@@ -167,7 +191,9 @@ def _parse_lambda(text: str) -> ast.Lambda | None:
 
 def _same_code(node: ast.Lambda, function: types.FunctionType) -> bool:
     """Whether compiling `node` gives the code of `function` (up to free variables, which compile to globals here)."""
-    code = compile(ast.fix_missing_locations(ast.Expression(node)), "<lambda>", "eval").co_consts[0]
+    whole = compile(ast.fix_missing_locations(ast.Expression(node)), "<lambda>", "eval")
+    # Defaults come first, and may hold lambdas themselves.
+    code = [constant for constant in whole.co_consts if isinstance(constant, types.CodeType)][-1]
     own = function.__code__
     return bool(
         code.co_varnames == own.co_varnames

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,17 +23,17 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import POISON, Abstract, Poison
+from adcore.frontend.values.abstract import POISON, Abstract, Lazy, Poison
 
-Bound = dict[str, Abstract]
+BoundArguments = dict[str, Abstract]
 """Arguments by the name of the parameter."""
 
-Call = Callable[[FunctionScope, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
+CallHandler = Callable[[FunctionScope, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]
 """Compiles a call with these positional and keyword arguments."""
 
-FunctionRule = Callable[[FunctionScope, ast.Call, Bound], Abstract]
+FunctionRule = Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]
 
-MethodRule = Callable[[FunctionScope, ast.Call, Abstract, Bound], Abstract]
+MethodRule = Callable[[FunctionScope, ast.Call, Abstract, BoundArguments], Abstract]
 
 NumberCall = Callable[[FunctionScope, ast.Call, Any, list[Abstract]], Abstract]
 """Compiles a call of a function that takes numbers, in order."""
@@ -48,7 +49,7 @@ class Supported:
 
     function: Any
     name: str
-    call: Call
+    call: CallHandler
     about: str
     samples: tuple[str, ...]
     lazy: bool = False
@@ -79,14 +80,20 @@ def spelled(function: Any) -> str:
     name: str = function.__name__
     if isinstance(owner := getattr(function, "__self__", None), np.ufunc):
         return f"np.{owner.__name__}.{name}"
-    for module, prefix in ((builtins, ""), (math, "math."), (np, "np."), (np.linalg, "np.linalg.")):
+    for module, prefix in (
+        (builtins, ""),
+        (math, "math."),
+        (np, "np."),
+        (np.linalg, "np.linalg."),
+        (functools, "functools."),
+    ):
         if getattr(module, name, None) is function:
             return prefix + (OLDER.get(name, name) if module is np else name)
     return f"np.{OLDER.get(name, name)}"
 
 
 def register(
-    function: Any, call: Call, about: str, samples: tuple[str, ...], lazy: bool = False, numbers: int = 0
+    function: Any, call: CallHandler, about: str, samples: tuple[str, ...], lazy: bool = False, numbers: int = 0
 ) -> None:
     """Enter a function in the table, once."""
     assert function not in FUNCTIONS, function
@@ -103,7 +110,7 @@ def parameters(
     args: list[Abstract],
     named: dict[str, Abstract],
     least: int = 1,
-) -> Bound | None:
+) -> BoundArguments | None:
     """Arguments by name; reports those that are not supported."""
     function = ast.unparse(node.func)
     found = dict(zip(names, args, strict=False))
@@ -118,10 +125,12 @@ def parameters(
     return None if any(isinstance(v, Poison) for v in found.values()) else found
 
 
-def numpy_call(*functions: Any, samples: tuple[str, ...], about: str, method: str = "") -> Callable[[Call], Call]:
+def numpy_call(
+    *functions: Any, samples: tuple[str, ...], about: str, method: str = ""
+) -> Callable[[CallHandler], CallHandler]:
     """Register NumPy functions that look at their arguments themselves, and the method of arrays that is the same."""
 
-    def decorate(call: Call) -> Call:
+    def decorate(call: CallHandler) -> CallHandler:
         for function in functions:
             register(function, call, about, samples, lazy=True)
         if method:
@@ -177,7 +186,8 @@ def number_function(
     def call(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if named:
             return scope.error(node, f"the argument `{next(iter(named))}=` is not supported here", "leave it out")
-        return apply(scope, node, function, args)
+        result = apply(scope, node, function, args)
+        return result.at([]) if isinstance(result, Lazy) and not result.rank else result
 
     register(function, call, about, samples, lazy, numbers)
 
@@ -197,10 +207,10 @@ def python_function(
     samples: tuple[str, ...],
     about: str,
     lazy: bool = False,
-) -> Callable[[Call], Call]:
+) -> Callable[[CallHandler], CallHandler]:
     """Register builtins, which take from `least` to `most` arguments (None: any number of them)."""
 
-    def decorate(rule: Call) -> Call:
+    def decorate(rule: CallHandler) -> CallHandler:
         def checked(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
             name = ast.unparse(node.func)
             for key in named:

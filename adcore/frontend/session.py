@@ -16,6 +16,7 @@ import numpy as np
 from adcore.captures import unwrap
 from adcore.errors import Diagnostic
 from adcore.frontend.captures import Captures
+from adcore.frontend.instances import Instances
 from adcore.frontend.liveness import Liveness, bound_names, liveness
 from adcore.frontend.program import Program
 from adcore.frontend.reader import FunctionSource, read
@@ -24,7 +25,7 @@ from adcore.frontend.values.abstract import FALSE, POISON, UNBOUND, Abstract, Co
 from adcore.ir.builder import Builder, OpenRegion, OpTable
 from adcore.ir.core import Value
 from adcore.ir.types import Scalar
-from adcore.signature import Signature
+from adcore.signature import LiveAttributes, Signature
 from adcore.source import Span
 
 
@@ -57,13 +58,17 @@ class State:
 
 @dataclass(frozen=True)
 class Syntax:
-    """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own. Modules
-    between them go through the session, so that they need not import each other."""
+    """The entry points of what compiles syntax: expressions, blocks, single statements, functions on their own, calls
+    of values and of methods, special methods of objects (None where the class has none). Modules between them go
+    through the session, so that they need not import each other."""
 
     evaluate: Callable[[FunctionScope, ast.expr], Abstract]
     execute: Callable[[FunctionScope, Sequence[ast.stmt]], None]
     perform: Callable[[FunctionScope, ast.stmt], None]
     compile: Callable[[Callable[..., Any], Signature], Program]
+    apply: Callable[[FunctionScope, ast.Call, Abstract, list[Abstract]], Abstract]
+    call: Callable[[FunctionScope, ast.AST, Abstract, tuple[Abstract, ...], dict[str, Abstract]], Abstract]
+    special: Callable[[FunctionScope, ast.AST, Abstract, str, tuple[Abstract, ...]], Abstract | None]
 
 
 class Session:
@@ -73,19 +78,27 @@ class Session:
     array parameters may overlap; `shared`: lists that are the same as others on some paths only, and hence must not
     change any more; `used_up`: iterators over which something has run; `at_most_one`: lengths that are 0 or 1, so that
     their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
-    `open_calls`: their scopes; `ones`: axes of arguments that are known to have length 1; `lengths`: which axis of an
-    argument a value is the length of; `compared`: those that had to agree with others, where a length of 1 would
+    `known`: what is known of the arguments of calls under way; `recursive`: how many were recursive;
+    `open_calls`: their scopes; `growth`, `reserved`, `spare`: what the code under way appends to lists, memory that has
+    room for all of it, and for how much at some depth (`values/growing.py`); `ones`: axes of arguments that are known
+    to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to agree
+    with others, where a length of 1 would
     stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `names_of`: the
-    names of each function, by its node.
+    names of each function, by its node; `instances`: what is known of objects; `outside`: dicts from outside, by the
+    keys of their captures.
     """
 
-    def __init__(self, ops: OpTable, syntax: Syntax, speculation: Speculation) -> None:
+    def __init__(
+        self, ops: OpTable, syntax: Syntax, speculation: Speculation, live: LiveAttributes | None = None
+    ) -> None:
         self.syntax = syntax
         self.builder = Builder(ops)
         self.diagnostics: list[Diagnostic] = []
         self.captures = Captures()
         self.speculation = speculation
         self.active: list[object] = []
+        self.known: list[tuple[object, tuple[object, ...]]] = []
+        self.recursive = 0
         self.call_sites: list[Span] = []
         self.literals: dict[int, Span] = {}
         self.groups: dict[Value, int] = {}
@@ -98,8 +111,13 @@ class Session:
         self.compared: set[tuple[Value, int]] = set()
         self.unordered: set[Value] = set()
         self.open_calls: list[FunctionScope] = []
+        self.instances = Instances(live)
+        self.growth: dict[int, Any] = {}
+        self.reserved: set[Value] = set()
+        self.spare: dict[tuple[Value, int], int] = {}
         self._sources: dict[object, FunctionSource] = {}
         self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
+        self.outside: dict[tuple[object, ...], Abstract] = {}
         self._cells = 0
 
     def source(self, function: Callable[..., Any]) -> FunctionSource:
@@ -151,6 +169,10 @@ class FunctionScope:
         """The value of an expression."""
         return self.session.syntax.evaluate(self, node)
 
+    def apply(self, node: ast.Call, function: Abstract, arguments: list[Abstract]) -> Abstract:
+        """A call of `function`, which `node` has asked for."""
+        return self.session.syntax.apply(self, node, function, arguments)
+
     def execute(self, body: Sequence[ast.stmt]) -> None:
         """Statements one after the other."""
         self.session.syntax.execute(self, body)
@@ -198,6 +220,10 @@ class FunctionScope:
                 self.builder.append(instr)
             longer.yields = finish()
         return longer
+
+    def special(self, node: ast.AST, owner: Abstract, name: str, *arguments: Abstract) -> Abstract | None:
+        """`type(owner).name(owner, ...)`, as operators call it; None where the class has none."""
+        return self.session.syntax.special(self, node, owner, name, arguments)
 
     def list_items(self, value: ListRef) -> tuple[Abstract, ...]:
         return self.state.cells[value.cell]

@@ -21,13 +21,15 @@ class Speculation:
 
     `elements`: element types of the lists (by where they are written) that need memory, because a subscript is only
     known at run time; `mixed`: those of them that hold numbers of Python and of NumPy; `flags`: whether numbers carry
-    flags that tell which of the two they are. `failed`: the compilation under way found out something that it should
+    flags that tell which of the two they are; `attributes`: those of a class that are assigned elsewhere than in its
+    methods. `failed`: the compilation under way found out something that it should
     have known from the start.
     """
 
     elements: dict[Span, Scalar] = field(default_factory=dict)
     mixed: set[Span] = field(default_factory=set)
     flags: bool = False
+    attributes: dict[type, dict[str, None]] = field(default_factory=dict)
     failed: bool = False
     _flags_wanted: bool = False
 
@@ -46,6 +48,13 @@ class Speculation:
     def needs_flags(self) -> None:
         """Something depends on whether a number is weak that may be either."""
         self._flags_wanted = self.failed = True
+
+    def assigns(self, cls: type, name: str) -> None:
+        """Instances of `cls` get an attribute that no method of theirs assigns."""
+        known = self.attributes.setdefault(cls, {})
+        if name not in known:
+            known[name] = None
+            self.failed = True
 
     def renew(self) -> None:
         """Before the next compilation, which knows what this one has found."""

@@ -98,6 +98,10 @@ class Builder:
         self.span = span
         return result
 
+    def is_constant(self, value: Value) -> bool:
+        """Whether `value` came from `const`."""
+        return any(value in known.values() for known in self._constants)
+
     def definition(self, value: Value) -> Instr | None:
         """The instruction of an open region that defines `value`."""
         every = (instr for body in reversed(self._bodies) for instr in reversed(body))

@@ -22,19 +22,19 @@ from weakref import WeakKeyDictionary
 
 from adcore.ir.core import Subject
 
-About = TypeVar("About", bound=Subject)
+AnySubject = TypeVar("AnySubject", bound=Subject)
 Asked = ParamSpec("Asked")
 Fact = TypeVar("Fact")
 
 _facts: WeakKeyDictionary[Subject, dict[Hashable, Any]] = WeakKeyDictionary()
 
 
-def kept(find: Callable[Concatenate[About, Asked], Fact]) -> Callable[Concatenate[About, Asked], Fact]:
+def kept(find: Callable[Concatenate[AnySubject, Asked], Fact]) -> Callable[Concatenate[AnySubject, Asked], Fact]:
     """`find` as a function that answers the same question about the same object once. Further arguments are hashable
     and given by position: they are part of the question."""
 
     @wraps(find)
-    def asked(subject: About, *args: Asked.args, **kwargs: Asked.kwargs) -> Fact:
+    def asked(subject: AnySubject, *args: Asked.args, **kwargs: Asked.kwargs) -> Fact:
         assert not kwargs, f"{find.__name__} takes its arguments by position"
         facts = _facts.get(subject)
         if facts is None:
@@ -46,7 +46,7 @@ def kept(find: Callable[Concatenate[About, Asked], Fact]) -> Callable[Concatenat
             fact = facts[question] = find(subject, *args, **kwargs)
         return fact
 
-    return cast(Callable[Concatenate[About, Asked], Fact], asked)
+    return cast(Callable[Concatenate[AnySubject, Asked], Fact], asked)
 
 
 def forget(subjects: Iterable[Subject]) -> None:

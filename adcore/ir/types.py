@@ -24,6 +24,7 @@ class Scalar:
 
 F64 = Scalar("f64", "f", 8)
 F32 = Scalar("f32", "f", 4)
+F80 = Scalar("f80", "f", 16)  # x87: no program has it, checks retype programs to it
 I64 = Scalar("i64", "i", 8)
 I32 = Scalar("i32", "i", 4)
 I16 = Scalar("i16", "i", 2)
@@ -33,7 +34,7 @@ U32 = Scalar("u32", "u", 4)
 U16 = Scalar("u16", "u", 2)
 U8 = Scalar("u8", "u", 1)
 BOOL = Scalar("bool", "b", 1)
-SCALARS = {t.name: t for t in (F64, F32, I64, I32, I16, I8, U64, U32, U16, U8, BOOL)}
+SCALARS = {t.name: t for t in (F64, F32, F80, I64, I32, I16, I8, U64, U32, U16, U8, BOOL)}
 
 NUMPY_NAMES = {
     "f64": "float64", "f32": "float32", "i64": "int64", "i32": "int32", "i16": "int16", "i8": "int8",

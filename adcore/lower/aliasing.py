@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import ArrayType, ListType
-from adcore.lower.descriptors import Array
+from adcore.lower.descriptors import ArrayDescriptor
 from adcore.lower.roots import Root, alias_classes, roots
 from adcore.lower.writer import LLVMModule
 from adcore.ops import Table
@@ -41,7 +41,7 @@ class Aliasing:
     def roots(self, value: Value) -> frozenset[Root]:
         return self.known.get(value, frozenset())
 
-    def suffix(self, array: Array) -> str:
+    def suffix(self, array: ArrayDescriptor) -> str:
         """What follows the address of a load or store through `array`."""
         align = min((self._alignment(root) for root in array.roots), default=1)
         classes = frozenset(self._classes[root] for root in array.roots)

@@ -11,7 +11,7 @@ from adcore.lower.writer import Writer, literal
 
 
 @dataclass(frozen=True)
-class Array:
+class ArrayDescriptor:
     """An array: `dims` and `strides` (in bytes) are i64 texts."""
 
     type: ArrayType
@@ -22,7 +22,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class List:
+class ListDescriptor:
     """A list of arrays: the address of its table, and its length."""
 
     type: ListType
@@ -31,14 +31,17 @@ class List:
     roots: frozenset[Root]
 
 
-Operand = str | Array | List
+Operand = str | ArrayDescriptor | ListDescriptor
 """What a value becomes: the LLVM text of a scalar, or a descriptor."""
+
+
+FLOATS = {4: "float", 8: "double", 16: "x86_fp80"}
 
 
 def register(type_: Scalar) -> str:
     """The LLVM type of a scalar in a register."""
     if type_.kind == "f":
-        return "double" if type_.bytes == 8 else "float"
+        return FLOATS[type_.bytes]
     return "i1" if type_.kind == "b" else f"i{8 * type_.bytes}"
 
 
@@ -68,7 +71,7 @@ def _steps(w: Writer, stride: str, dims: Sequence[str]) -> tuple[str, ...]:
     return tuple(strides)
 
 
-def element_address(w: Writer, array: Array, index: Sequence[str]) -> str:
+def element_address(w: Writer, array: ArrayDescriptor, index: Sequence[str]) -> str:
     """The address of one element (of the byte that holds it, in a packed array), which is known to lie inside."""
     pointer, size = array.base, str(array.type.element.bytes)
     if array.type.layout == "P":
@@ -85,7 +88,7 @@ def element_address(w: Writer, array: Array, index: Sequence[str]) -> str:
     return pointer
 
 
-def view(w: Writer, array: Array, type_: ArrayType, operands: Sequence[str], axes: str) -> Array:
+def view(w: Writer, array: ArrayDescriptor, type_: ArrayType, operands: Sequence[str], axes: str) -> ArrayDescriptor:
     """`view`: drop or restrict axes. The address of an empty view may lie outside, so nothing is `inbounds`."""
     dims, strides, offset, position = [], [], "0", 0
     for axis, stride in zip(axes, array.strides, strict=True):
@@ -97,10 +100,10 @@ def view(w: Writer, array: Array, type_: ArrayType, operands: Sequence[str], axe
             strides.append(w.mul(step, stride))
         position += 1 if axis == "i" else 3
     base = array.base if offset == "0" else w.let(f"getelementptr i8, ptr {array.base}, i64 {offset}")
-    return Array(type_, base, tuple(dims), tuple(strides), array.roots)
+    return ArrayDescriptor(type_, base, tuple(dims), tuple(strides), array.roots)
 
 
-def transpose(array: Array, type_: ArrayType, permutation: Sequence[int]) -> Array:
+def transpose(array: ArrayDescriptor, type_: ArrayType, permutation: Sequence[int]) -> ArrayDescriptor:
     """`transpose`: the same elements, axes in another order."""
     dims = tuple(array.dims[k] for k in permutation)
     return replace(array, type=type_, dims=dims, strides=tuple(array.strides[k] for k in permutation))
@@ -111,7 +114,7 @@ def components(value: Operand, type_: Type) -> list[tuple[str, str]]:
     if isinstance(value, str):
         assert isinstance(type_, Scalar)
         return [(register(type_), value)]
-    if isinstance(value, List):
+    if isinstance(value, ListDescriptor):
         return [("ptr", value.table), ("i64", value.count)]
     strides = value.strides if value.type.layout == "S" else ()
     return [("ptr", value.base), *(("i64", text) for text in (*value.dims, *strides))]
@@ -119,7 +122,7 @@ def components(value: Operand, type_: Type) -> list[tuple[str, str]]:
 
 def parts(value: Operand, type_: Type) -> list[tuple[str, str]]:
     """The LLVM (type, text) pairs that a value consists of, those that follow from others included."""
-    if isinstance(value, Array):
+    if isinstance(value, ArrayDescriptor):
         return [("ptr", value.base), *(("i64", text) for text in (*value.dims, *value.strides))]
     return components(value, type_)
 
@@ -129,10 +132,10 @@ def rebuilt(w: Writer, type_: Type, texts: Sequence[str], roots: frozenset[Root]
     if isinstance(type_, Scalar):
         return texts[0]
     if isinstance(type_, ListType):
-        return List(type_, texts[0], texts[1], roots)
+        return ListDescriptor(type_, texts[0], texts[1], roots)
     dims = tuple(texts[1 : 1 + type_.rank])
     strides = tuple(texts[1 + type_.rank :]) if type_.layout == "S" else contiguous(w, type_, dims)
-    return Array(type_, texts[0], dims, strides, roots)
+    return ArrayDescriptor(type_, texts[0], dims, strides, roots)
 
 
 def component_types(type_: Type) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from adcore.abi.faults import Fault
 from adcore.ir.types import Scalar
@@ -45,6 +45,15 @@ ERRORS: Mapping[str, tuple[str, str]] = {
 """The faults that lowering itself can name, as exception and message."""
 
 
+SUFFIXES = {4: "f", 8: "", 16: "l"}
+"""How C names the variants of a mathematical function, by the bytes of its numbers."""
+
+
+def overloaded(name: str, type_: Scalar) -> str:
+    """An intrinsic for numbers of a type."""
+    return f"llvm.{name}.f{80 if type_.bytes == 16 else 8 * type_.bytes}"
+
+
 class LLVMEmitter:
     """Emits into one function; `span` and `mode` describe the instruction being lowered."""
 
@@ -54,6 +63,9 @@ class LLVMEmitter:
         self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""
+        self.detail_word: Callable[[int], int] = lambda k: k
+        """Where the frame has room for number k of a fault's details."""
+        self.vector_calls = 0  # calls that have a vector variant, whose last bits may differ
         self._leaving: dict[tuple[object, ...], str] = {}
         self.held: list[str] = []
         """Memory of malloc that is held at this point: whatever leaves the kernel gives it back."""
@@ -66,13 +78,14 @@ class LLVMEmitter:
         return self.writer.let(text)
 
     def libm(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
-        ty, symbol = register(type_), name if type_.bytes == 8 else f"{name}f"
+        ty, symbol = register(type_), name + SUFFIXES[type_.bytes]
         self.module.function(f"declare {ty} @{symbol}({', '.join([ty] * len(operands))})")
         variants = self.vector_math.variants(symbol, type_, len(operands))
         for variant in variants:
             vector = f"<{variant.lanes} x {ty}>"
             self.module.function(f"declare {vector} @{variant.symbol}({', '.join([vector] * len(operands))})")
             self.module.kept_symbols[variant.symbol] = None
+        self.vector_calls += bool(variants)
         mappings = ",".join(v.mapping for v in variants)
         extra = f' "vector-function-abi-variant"="{mappings}"' if mappings else ""
         attributes = self.module.attributes(PURE_CALL + extra)
@@ -80,7 +93,7 @@ class LLVMEmitter:
         return self.let(f"call {self.flags}{ty} @{symbol}({arguments}) {attributes}")
 
     def intrinsic(self, name: str, type_: Scalar, operands: Sequence[str]) -> str:
-        ty, symbol = register(type_), f"llvm.{name}.f{8 * type_.bytes}"
+        ty, symbol = register(type_), overloaded(name, type_)
         self.module.function(f"declare {ty} @{symbol}({', '.join([ty] * len(operands))})")
         return self.let(f"call {self.flags}{ty} @{symbol}({join([ty] * len(operands), operands)})")
 
@@ -115,7 +128,10 @@ class LLVMEmitter:
         lines = [f"{label}:"]
         for k, detail in enumerate(details):
             slot = f"%{self.writer.fresh()}"
-            lines += [f"  {slot} = getelementptr i64, ptr %frame, i64 {k}", f"  store i64 {detail}, ptr {slot}"]
+            lines += [
+                f"  {slot} = getelementptr i64, ptr %frame, i64 {self.detail_word(k)}",
+                f"  store i64 {detail}, ptr {slot}",
+            ]
         for base in self.held:
             self.pieces.take_name(base, "ptr")
             lines.append(f"  call void @free(ptr {base})")

@@ -19,14 +19,14 @@ from adcore.abi import frame
 from adcore.abi.faults import Fault
 from adcore.ir.core import Instr, Region
 from adcore.ir.types import I64, ArrayType, Scalar
-from adcore.lower.descriptors import Array, contiguous, memory, octets
+from adcore.lower.descriptors import ArrayDescriptor, contiguous, memory, octets
 from adcore.lower.emitter import ERRORS, LLVMEmitter
 from adcore.lower.roots import Root
 from adcore.lower.writer import literal
 from adcore.source import Span
 
-Workspace = Literal["arena", "heap"]
-Part = Literal["whole", "forward", "reverse"]
+WorkspaceKind = Literal["arena", "heap"]
+SweepPart = Literal["whole", "forward", "reverse"]
 ALIGNMENT = 64
 """Of the program's own arrays and all shadows: a cache line, and the widest vector."""
 SUSPENDED_BITS = 8
@@ -50,9 +50,9 @@ class Storage:
 
     emitter: LLVMEmitter
     name: str
-    workspace: Workspace
+    workspace: WorkspaceKind
     stack_limit: int
-    part: Part = "whole"
+    part: SweepPart = "whole"
     limit: int | None = None
     stack_used: int = 0
     sites: list[AllocationSite] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Storage:
     uses_chunk: bool = False
     uses_bits: bool = False
 
-    def alloc(self, instr: Instr, shape: Sequence[str], roots: frozenset[Root], escapes: bool) -> Array:
+    def alloc(self, instr: Instr, shape: Sequence[str], roots: frozenset[Root], escapes: bool) -> ArrayDescriptor:
         """The array of an `alloc`, uninitialised unless its attribute `zero` is set."""
         type_ = instr.result.type
         assert isinstance(type_, ArrayType)
@@ -80,7 +80,7 @@ class Storage:
             self.emitter.module.function("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
             align = 1 if stored else type_.element.bytes
             w.do(f"call void @llvm.memset.p0.i64(ptr align {align} {base}, i8 0, i64 {size}, i1 false)")
-        return Array(type_, base, tuple(shape), contiguous(w, type_, shape), roots)
+        return ArrayDescriptor(type_, base, tuple(shape), contiguous(w, type_, shape), roots)
 
     @contextmanager
     def scratch(self, size: str) -> Iterator[str]:

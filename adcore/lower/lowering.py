@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
-from adcore.ir.core import Function, Instr
+from adcore.ir.core import Function, Instr, walk
 from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
 from adcore.lower.emitter import LLVMEmitter
@@ -42,7 +42,7 @@ from adcore.lower.instructions.memory_access import (
     lower_view,
 )
 from adcore.lower.instructions.product_calls import lower_product
-from adcore.lower.kernel_memory import AllocationSite, Part, Storage, Workspace
+from adcore.lower.kernel_memory import AllocationSite, Storage, SweepPart, WorkspaceKind
 from adcore.lower.kernel_text import definition
 from adcore.lower.outlining import Pieces
 from adcore.lower.region_lowering import Handler, Lowering
@@ -79,13 +79,13 @@ def lower(
     *,
     name: str = "kernel",
     alias_groups: tuple[tuple[int, ...], ...] = (),
-    workspace: Workspace = "arena",
+    workspace: WorkspaceKind = "arena",
     fastmath: bool = False,
     stack_limit: int = 16384,
     ops: Table = TABLE,
     parallel: Collection[Instr] = (),
     vector_math: VectorMath | None = None,
-    part: Part = "whole",
+    part: SweepPart = "whole",
     limit: int | None = None,
     piece_lines: int = MODEL.piece_lines,
 ) -> Lowered:
@@ -103,7 +103,9 @@ def lower(
     storage = Storage(emitter, name, workspace, stack_limit, part, limit)
     aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath, HANDLERS)
-    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results])
+    left = max((len(i.operands) - 1 for i in walk(function.region) if i.op == "check"), default=0)
+    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results], left)
+    emitter.detail_word = layout.detail_word
     _whole(lowering, function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     text, names = definition(name, emitter, storage, width)

@@ -134,7 +134,7 @@ class Pieces:
         return found
 
 
-class Scope(dict[Value, Operand]):
+class PieceScope(dict[Value, Operand]):
     """What values are; a value that an earlier piece defined is taken over when it is asked for."""
 
     def __init__(self, pieces: Pieces) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import Scalar
 from adcore.lower.aliasing import Aliasing
-from adcore.lower.descriptors import Array, component_types, components, rebuilt, register
-from adcore.lower.emitter import LLVMEmitter
+from adcore.lower.descriptors import ArrayDescriptor, component_types, components, rebuilt, register
+from adcore.lower.emitter import LLVMEmitter, overloaded
 from adcore.lower.kernel_memory import Storage
-from adcore.lower.outlining import Scope
+from adcore.lower.outlining import PieceScope
 from adcore.lower.roots import kept
 from adcore.ops import Table
 
@@ -34,7 +34,7 @@ class Lowering:
         self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
         self.writer = emitter.writer
         self.plain_mode = "fast" if fastmath else ""
-        self.values = Scope(emitter.pieces)
+        self.values = PieceScope(emitter.pieces)
         self.extrema: dict[Instr, str] = {}
         self.negated: set[Instr] = set()
         self.handlers = handlers
@@ -86,7 +86,12 @@ class Lowering:
         """`llvm.maximumnum` or `llvm.minimumnum`, without flags: NaN is part of their meaning."""
         type_ = instr.result.type
         assert isinstance(type_, Scalar)
-        ty, name = register(type_), f"llvm.{self.extrema[instr]}.f{8 * type_.bytes}"
+        ty, name = register(type_), overloaded(self.extrema[instr], type_)
+        if type_.bytes == 16:  # for which LLVM has no such instruction
+            order = "ogt" if "max" in name else "olt"
+            first = self.writer.let(f"fcmp {order} {ty} {a}, {b}")
+            alone = self.writer.let(f"fcmp uno {ty} {b}, {b}")
+            return self.writer.let(f"select i1 {self.writer.let(f'or i1 {first}, {alone}')}, {ty} {a}, {ty} {b}")
         self.emitter.module.function(f"declare {ty} @{name}({ty}, {ty})")
         return self.writer.let(f"call {ty} @{name}({ty} {a}, {ty} {b})")
 
@@ -105,9 +110,9 @@ class Lowering:
         assert rule is not None
         return rule(self.emitter, (), type_, (), {"value": value})
 
-    def array(self, value: Value) -> Array:
+    def array(self, value: Value) -> ArrayDescriptor:
         lowered = self.values[value]
-        assert isinstance(lowered, Array)
+        assert isinstance(lowered, ArrayDescriptor)
         return lowered
 
     def components(self, values: Sequence[Value]) -> list[str]:

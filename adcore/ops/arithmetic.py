@@ -15,9 +15,10 @@ import numpy as np
 
 from adcore.ir.core import Attributes
 from adcore.ir.types import BOOL, I64, SCALARS, Scalar, Type, is_float, is_integer
-from adcore.ops.define import Emitter, Op, OpTypeError, TypeRule, comparison, number, same, truth
-from adcore.ops.effects import EXACT, VALUE
-from adcore.ops.expr import Expr, log, power, where
+from adcore.ops.define import Emitter, Op, OpTypeError, TypeRule, comparison, everywhere, number, same, truth
+from adcore.ops.effects import CONVERTS, EXACT, VALUE
+from adcore.ops.expr import Expr, where
+from adcore.ops.slopes import power_slopes
 
 PAIRS = ((0.7, 1.9), (-1.3, 0.4), (2.5, -0.6))
 
@@ -78,7 +79,7 @@ def llvm_type(type_: Type) -> str:
     """The LLVM register type of a scalar."""
     assert isinstance(type_, Scalar)
     if type_.kind == "f":
-        return "double" if type_.bytes == 8 else "float"
+        return {4: "float", 8: "double", 16: "x86_fp80"}[type_.bytes]
     return "i1" if type_.kind == "b" else f"i{8 * type_.bytes}"
 
 
@@ -208,11 +209,6 @@ def _integer_power(x: int, y: int) -> int:
 def _float_power(x: Any, y: Any) -> Any:
     """C's pow. NumPy takes a square root for a scalar exponent of 0.5, which differs at -0.0 and minus infinity."""
     return np.power(np.array([x, x]), np.array([y, y]))[0]
-
-
-def _power_partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr]:
-    by_base = where(y.equals(0), 0.0, y * power(x, y - 1))
-    return by_base, where(x > 0, r * log(x), 0.0)
 
 
 INTEGER_POWER = """define internal {i64, i64} @adcore.ipow(i64 %x, i64 %n) alwaysinline {
@@ -359,7 +355,7 @@ def lower_cast(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     if result.kind == "b":
         return e.let(f"fcmp une {a} {x}, 0.0") if source.kind == "f" else e.let(f"icmp ne {a} {x}, 0")
     if source.kind == "f":
-        return _lower_from_float(e, source, result, x)
+        return _lower_from_float(e, source, result, x, bool(attrs.get("exact")))
     if result.kind == "f":
         return e.let(f"{'sitofp' if source.kind == 'i' else 'uitofp'} {a} {x} to {b}")
     if a == b:
@@ -369,14 +365,15 @@ def lower_cast(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequ
     return e.let(f"trunc {a} {x} to {b}")
 
 
-def _lower_from_float(e: Emitter, source: Scalar, result: Scalar, x: str) -> str:
+def _lower_from_float(e: Emitter, source: Scalar, result: Scalar, x: str, exact: bool) -> str:
     a, b = llvm_type(source), llvm_type(result)
     if result.kind == "f":
         return e.let(f"{'fpext' if result.bytes > source.bytes else 'fptrunc'} {a} {x} to {b}")
-    e.fail_if(e.let(f"fcmp uno {a} {x}, 0.0"), "NaN to integer")
-    above = e.let(f"fcmp oge {a} {x}, 0x43E0000000000000")  # 2**63
-    below = e.let(f"fcmp olt {a} {x}, 0xC3E0000000000000")
-    e.fail_if(e.let(f"or i1 {above}, {below}"), "float to integer overflow")
+    if not exact:
+        e.fail_if(e.let(f"fcmp uno {a} {x}, 0.0"), "NaN to integer")
+        above = e.let(f"fcmp oge {a} {x}, 0x43E0000000000000")  # 2**63
+        below = e.let(f"fcmp olt {a} {x}, 0xC3E0000000000000")
+        e.fail_if(e.let(f"or i1 {above}, {below}"), "float to integer overflow")
     return e.let(f"fptosi {a} {x} to {b}")
 
 
@@ -394,12 +391,47 @@ def _lower_first(e: Emitter, types: tuple[Type, ...], result: Type, operands: Se
     return operands[0]
 
 
-def _extremum_partials(first_wins: str) -> Any:
-    def partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr]:
-        first = x.apply(first_wins, y)
-        return where(first, r.lift(1.0), 0.0), where(first, r.lift(0.0), 1.0)
+def _sloped_type(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
+    if len(types) not in (3, 5) or len(set(types)) != 1 or not is_float(types[0]):
+        raise OpTypeError(f"sloped does not accept ({', '.join(map(str, types))})")
+    return (types[0],)
 
-    return partials
+
+def _slopes(value: Expr, *rest: Expr) -> Sequence[Expr | None]:
+    given = rest[:-1]  # x, slope by x, y, slope by y; the last one is the result
+    return None, *(given[k + 1] if k % 2 == 0 else None for k in range(len(given)))
+
+
+def _extremum_rules(first_wins: str) -> dict[str, Any]:
+    """What is chosen, as by `select`: multiplied by 1 and 0, an infinite derivative of the other would be NaN."""
+
+    def tangent(x: Expr, y: Expr, r: Expr, tangents: Sequence[Expr | None]) -> Expr:
+        return where(x.apply(first_wins, y), tangents[0] or r.lift(0.0), tangents[1] or r.lift(0.0))
+
+    def adjoint(x: Expr, y: Expr, r: Expr, ct: Expr) -> Sequence[Expr | None]:
+        first = x.apply(first_wins, y)
+        return where(first, ct, 0.0), where(first, 0.0, ct)
+
+    return {"tangent": tangent, "adjoint": adjoint}
+
+
+def _strong_tangent(p: Expr, c: Expr, r: Expr, tangents: Sequence[Expr | None]) -> Expr:
+    dp, dc = tangents
+    terms = [t for t in (dp and dp.apply("mulz", c), dc and p.apply("mulz", dc)) if t is not None]
+    return terms[0] if len(terms) == 1 else terms[0] + terms[1]
+
+
+def _strong_adjoint(p: Expr, c: Expr, r: Expr, ct: Expr) -> Sequence[Expr | None]:
+    return where(ct.equals(0.0), 0.0, ct.apply("mulz", c)), p.apply("mulz", ct)
+
+
+def lower_strong_product(
+    e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes
+) -> str:
+    """The partial is cleared rather than the product, so that the product may still join a sum in one instruction."""
+    ty, (partial, factor) = llvm_type(result), operands
+    there = e.let(f"fcmp une {ty} {factor}, 0.0")
+    return e.let(f"fmul {e.flags}{ty} {e.let(f'select i1 {there}, {ty} {partial}, {ty} 0.0')}, {factor}")
 
 
 def lower_extremum(name: str) -> Any:
@@ -433,22 +465,26 @@ OPS = (
     Op("mul", _two, by_kind(np.multiply, lambda x, y: x * y), lambda x, y, r: (y, x),
        lower=lower_arithmetic("fmul", "smul"), samples=PAIRS, effects=EXACT, commutative=True),
     Op("div", _float2, by_kind(np.divide, None), lambda x, y, r: (1.0 / y, -(r / y)), lower=lower_div, samples=PAIRS,
-       cost=6.0, effects=VALUE),
+       cost=6.0, effects=VALUE, singular=lambda x, y: not y),
+    # `mulz p, c`: p * c, but 0 where c is, even if p is infinite or NaN: a partial derivative times what it passes on.
+    Op("mulz", _float2, by_kind(lambda p, c: c if c == 0 else p * c, None), tangent=_strong_tangent,
+       adjoint=_strong_adjoint, lower=lower_strong_product, samples=PAIRS, cost=1.5, effects=VALUE),
     Op("floordiv", _two, by_kind(_python_floordiv, _divides(lambda x, y: x // y)), lower=lower_floordiv, samples=PAIRS,
        cost=40.0, effects=EXACT),
     Op("mod", _two, by_kind(_python_remainder, _divides(lambda x, y: x % y)),
        lambda x, y, r: (r.lift(1.0), -x.apply("floordiv", y)), lower=lower_remainder, samples=PAIRS, cost=40.0,
        effects=EXACT),
-    Op("pow", _two, by_kind(_float_power, _integer_power), _power_partials, lower=lower_pow,
-       samples=((0.7, 1.9), (1.3, -0.4), (2.5, 3.0)), cost=60.0, effects=EXACT),
+    Op("pow", _two, by_kind(_float_power, _integer_power), power_slopes, lower=lower_pow,
+       samples=((0.7, 1.9), (1.3, -0.4), (2.5, 3.0)), cost=60.0, effects=EXACT,
+       singular=lambda x, y: y is None or y < 1),
     Op("neg", same(number, 1), by_kind(np.negative, lambda x: -x), lambda x, r: (r.lift(-1.0),), lower=lower_neg,
        samples=((0.3,), (-2.0,)), effects=EXACT),
     Op("abs", same(number, 1), by_kind(np.abs, abs), lambda x, r: (x.apply("sign"),), lower=lower_abs,
        samples=((0.3,), (-2.0,)), effects=EXACT),
-    Op("minimum", _two, by_kind(np.minimum, min), _extremum_partials("le"), lower=lower_extremum("minimum"),
-       samples=PAIRS, effects=VALUE),
-    Op("maximum", _two, by_kind(np.maximum, max), _extremum_partials("ge"), lower=lower_extremum("maximum"),
-       samples=PAIRS, effects=VALUE),
+    Op("minimum", _two, by_kind(np.minimum, min), lower=lower_extremum("minimum"), samples=PAIRS,
+       effects=VALUE, chooses=True, **_extremum_rules("le")),
+    Op("maximum", _two, by_kind(np.maximum, max), lower=lower_extremum("maximum"), samples=PAIRS,
+       effects=VALUE, chooses=True, **_extremum_rules("ge")),
     *(Op(name, comparison, lambda x, y, compare=compare: bool(compare(x, y)), lower=lower_comparison(ordered),
          effects=VALUE)
       for name, ordered, compare in (
@@ -464,10 +500,14 @@ OPS = (
     Op("shl", scalar_int(2), by_kind(None, _shift(1)), lower=lower_shift(left=True), effects=EXACT),
     Op("shr", scalar_int(2), by_kind(None, _shift(-1)), lower=lower_shift(left=False), effects=EXACT),
     Op("select", select_type, lambda c, x, y: x if c else y, tangent=_select_tangent, adjoint=_select_adjoint,
-       lower=lower_select, effects=VALUE),
+       lower=lower_select, effects=VALUE, chooses=True),
     # `attach value, source`: the value of the first with the derivative of the second, which equals it up to rounding.
     Op("attach", _float2, lambda value, source: value, tangent=lambda v, s, r, tangents: tangents[1] or r.lift(0.0),
-       adjoint=lambda v, s, r, ct: (None, ct), blocked=(0,), lower=_lower_first, cost=0.0, effects=VALUE),
+       adjoint=lambda v, s, r, ct: (None, ct), blocked=(0,), lower=_lower_first, cost=0.0, effects=VALUE,
+       value_of=0),
+    # `sloped value, x, slope [, y, slope]`: the value of the first, with these derivatives by x and y.
+    Op("sloped", _sloped_type, lambda value, *slopes: value, _slopes, blocked=(0, 2, 4), lower=_lower_first, cost=0.0,
+       effects=VALUE, value_of=0, singular=everywhere),
     Op("cast", cast_type, evaluate_cast, tangent=_cast_tangent, adjoint=_cast_adjoint, lower=lower_cast,
-       effects=VALUE),
+       effects=CONVERTS),
 )  # fmt: skip

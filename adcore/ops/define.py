@@ -59,7 +59,7 @@ class Emitter(Protocol):
         """Fast-math flags of the current instruction, with a trailing blank unless empty."""
 
 
-Lowering = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
+LoweringRule = Callable[[Emitter, tuple[Type, ...], Type, Sequence[str], Attributes], str]
 """(emitter, operand types, result type, operand texts, attributes) -> text of the result."""
 
 
@@ -85,6 +85,10 @@ class Op:
     `cost` is in units of one addition.
     `expand(builder, operands, **attrs)` appends simpler instructions that do the same and returns what stands for the
     results: a bulk op (one that touches more of memory than one element) needs no lowering and no derivative then.
+    `singular(*numbers)` says whether a partial may be infinite or NaN where the operands are finite, given those
+    operands that are constant (None for others): its products are strong (`adcore.analysis.strong_zeros`).
+    `chooses`: the result is one of the operands, the others are discarded.
+    `value_of`: the value is that of this operand; the others are there for derivatives.
     `effects` says what the op does besides giving its results; None (nobody has said) is refused by the verifier.
     """
 
@@ -95,12 +99,15 @@ class Op:
     tangent: Callable[..., Expr] | None = None
     adjoint: Callable[..., Sequence[Expr | None]] | None = None
     blocked: tuple[int, ...] = ()
-    lower: Lowering | None = None
+    lower: LoweringRule | None = None
     samples: tuple[tuple[float, ...], ...] = ()
     cost: float = 1.0
     expand: Expansion | None = None
     effects: Effects | None = None
     commutative: bool = False
+    singular: Callable[..., bool] | None = None
+    chooses: bool = False
+    value_of: int | None = None
 
     @property
     def differentiable(self) -> bool:
@@ -110,9 +117,9 @@ class Op:
     def pure(self) -> bool:
         return self.effects is not None and self.effects.pure
 
-    def can_raise(self, types: tuple[Type, ...]) -> bool:
+    def can_raise(self, instr: Instr) -> bool:
         """Whether an instruction of this op, with operands of these types, may stop the program."""
-        return self.effects is None or self.effects.can_raise(types)
+        return self.effects is None or self.effects.can_raise(instr)
 
 
 class Table(Mapping[str, Op]):
@@ -204,6 +211,11 @@ class Table(Mapping[str, Op]):
     def changed(self, name: str, **fields: Any) -> Table:
         """A copy in which the definition of `name` differs in `fields`."""
         return Table({**self._ops, name: replace(self._ops[name], **fields)})
+
+
+def everywhere(*numbers: float | None) -> bool:
+    """Singular, whatever is known of the operands."""
+    return True
 
 
 def _fail(name: str, types: tuple[Type, ...]) -> OpTypeError:

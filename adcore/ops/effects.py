@@ -22,13 +22,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from adcore.ir.core import Instr, Value
-from adcore.ir.types import ArrayType, ListType, Type, is_integer
+from adcore.ir.types import ArrayType, ListType, Type, is_float, is_integer
 
-Kind = Literal["read", "write", "add"]
+AccessKind = Literal["read", "write", "add"]
 
-Raises = Literal["never", "always", "integers", "memory"]
-"""integers: only where operands are integers, whose results may not fit; memory: only where there is none left, which
-is no error of the user's program."""
+Raises = Literal["never", "always", "integers", "conversions", "memory"]
+"""integers: only where operands are integers, whose results may not fit; conversions: only where a float becomes an
+integer, which has no NaN; memory: only where there is none left, which is no error of the user's program."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Access:
     `every`: no element is left out, so that a write leaves nothing of what was there.
     """
 
-    kind: Kind
+    kind: AccessKind
     array: int
     at: int | None = None
     value: int | None = None
@@ -130,11 +130,17 @@ class Effects:
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
-    def can_raise(self, types: Sequence[Type]) -> bool:
-        """Whether an instruction with operands of these types may stop the program."""
+    def can_raise(self, instr: Instr) -> bool:
+        """Whether operands of the types of this instruction's may stop the program."""
         if self.raises == "integers":
-            return any(is_integer(t) for t in types)
+            return any(is_integer(v.type) for v in instr.operands)
+        if self.raises == "conversions":
+            return any(is_float(v.type) for v in instr.operands) and is_integer(instr.result.type)
         return self.raises != "never"
+
+    def may_raise(self, instr: Instr) -> bool:
+        """The same, where it stands: what is known to be `exact` there has a result."""
+        return self.raises != "never" and not instr.attrs.get("exact") and self.can_raise(instr)
 
     def problems(self, types: Sequence[Type]) -> list[str]:
         """What is wrong with the declaration for operands of these types, for the verifier."""
@@ -156,6 +162,9 @@ VALUE = Effects()
 
 EXACT = Effects(raises="integers")
 """The same, but integers that do not fit, or have no result, stop the program."""
+
+CONVERTS = Effects(raises="conversions")
+"""The same, but a float that is no integer's neighbour (a NaN, or too large) stops the program."""
 
 STOPS = Effects(raises="always")
 """The same, but some operands stop the program."""

@@ -84,6 +84,12 @@ def where(condition: Expr, then: Expr | float, otherwise: Expr | float) -> Expr:
     return Expr(b, b.emit("select", condition.value, base.lift(then).value, base.lift(otherwise).value))
 
 
+def sloped(value: Expr, *slopes: tuple[Expr, Expr]) -> Expr:
+    """`value`, whose derivative by each `x` is `slope`, for pairs `(x, slope)`, however it was computed."""
+    b, pairs = value.builder, (e.value for pair in slopes for e in pair)
+    return Expr(b, b.emit("sloped", value.value, *pairs))
+
+
 def sqrt(x: Expr) -> Expr:
     return x.apply("sqrt")
 
@@ -110,6 +116,10 @@ def sinh(x: Expr) -> Expr:
 
 def cosh(x: Expr) -> Expr:
     return x.apply("cosh")
+
+
+def tanh(x: Expr) -> Expr:
+    return x.apply("tanh")
 
 
 def power(x: Expr, y: Expr | float) -> Expr:

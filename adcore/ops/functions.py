@@ -10,9 +10,23 @@ import numpy as np
 
 from adcore.ir.core import Attributes
 from adcore.ir.types import Scalar, Type, is_float
-from adcore.ops.define import Emitter, Lowering, Op, same
+from adcore.ops.arithmetic import llvm_type
+from adcore.ops.define import Emitter, LoweringRule, Op, everywhere, same
 from adcore.ops.effects import VALUE
-from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh, sqrt, where
+from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh
+from adcore.ops.slopes import (
+    acosh_slope,
+    asin_slope,
+    asinh_slope,
+    atan2_slopes,
+    atan_slope,
+    atanh_slope,
+    copysign_slopes,
+    fmod_slopes,
+    hypot_slopes,
+    logaddexp_slopes,
+    tanh_slope,
+)
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -42,7 +56,7 @@ def quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
-def libm(name: str) -> Lowering:
+def libm(name: str) -> LoweringRule:
     def lower(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
         assert isinstance(result, Scalar)
         return e.libm(name, result, operands)
@@ -50,7 +64,7 @@ def libm(name: str) -> Lowering:
     return lower
 
 
-def intrinsic(name: str) -> Lowering:
+def intrinsic(name: str) -> LoweringRule:
     def lower(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
         assert isinstance(result, Scalar)
         return e.intrinsic(name, result, operands)
@@ -64,19 +78,20 @@ def unary(
     partial: Callable[[Expr, Expr], Expr] | None,
     samples: tuple[tuple[float, ...], ...],
     cost: float = 20.0,
-    lower: Lowering | None = None,
+    lower: LoweringRule | None = None,
+    singular: Callable[..., bool] | None = None,
 ) -> Op:
     """A function of one float with derivative `partial(x, result)` (None: zero wherever it exists)."""
     partials = (lambda x, r: (partial(x, r),)) if partial else None
     return Op(name, _one, quiet(evaluate), partials, lower=lower or libm(name), samples=samples, cost=cost,
-              effects=VALUE)  # fmt: skip
+              effects=VALUE, singular=singular)  # fmt: skip
 
 
 def lower_sign(e: Emitter, types: tuple[Type, ...], result: Type, operands: Sequence[str], attrs: Attributes) -> str:
     """NumPy's sign: 0 at 0, NaN at NaN."""
     assert isinstance(result, Scalar)
     (x,) = operands
-    ty = "double" if result.bytes == 8 else "float"
+    ty = llvm_type(result)
     ordered = e.let(f"fcmp one {ty} {x}, 0.0")
     other = e.let(f"fadd {ty} {x}, 0.0")  # makes 0.0 of -0.0, keeps NaN
     return e.let(f"select i1 {ordered}, {ty} {e.intrinsic('copysign', result, ('1.0', x))}, {ty} {other}")
@@ -87,7 +102,7 @@ def lower_logaddexp(
 ) -> str:
     """max(x, y) + log1p(exp(-|x - y|)), which does not overflow; x + log(2) where x = y, infinities included."""
     assert isinstance(result, Scalar)
-    (x, y), ty = operands, "double" if result.bytes == 8 else "float"
+    (x, y), ty = operands, llvm_type(result)
     difference = e.let(f"fsub {ty} {x}, {y}")
     apart = e.let(f"fneg {ty} {e.intrinsic('fabs', result, (difference,))}")
     rest = e.libm("log1p", result, (e.libm("exp", result, (apart,)),))
@@ -196,54 +211,46 @@ def _lgamma(x: float) -> float:
     return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
 
 
-def _fmod_partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr]:
-    return r.lift(1.0), -(x / y).apply("trunc")
-
-
-def _copysign_partials(x: Expr, y: Expr, r: Expr) -> Sequence[Expr | None]:
-    return where((x * r) < 0, r.lift(-1.0), 1.0), None
-
-
 OPS = (
-    unary("sqrt", np.sqrt, lambda x, r: 0.5 / r, POSITIVE, 12, intrinsic("sqrt")),
-    unary("cbrt", np.cbrt, lambda x, r: r / (3.0 * x), POSITIVE, 40),
-    unary("exp", np.exp, lambda x, r: r, ANY),
-    unary("exp2", np.exp2, lambda x, r: LN2 * r, ANY),
-    unary("expm1", np.expm1, lambda x, r: r + 1.0, ANY, 30),
-    unary("log", np.log, lambda x, r: 1.0 / x, POSITIVE),
-    unary("log1p", np.log1p, lambda x, r: 1.0 / (1.0 + x), POSITIVE, 30),
-    unary("log2", np.log2, lambda x, r: 1.0 / (LN2 * x), POSITIVE),
-    unary("log10", np.log10, lambda x, r: 1.0 / (LN10 * x), POSITIVE),
+    unary("sqrt", np.sqrt, lambda x, r: 0.5 / r, POSITIVE, 12, intrinsic("sqrt"), singular=everywhere),
+    unary("cbrt", np.cbrt, lambda x, r: 1.0 / (3.0 * (r * r)), POSITIVE, 40, singular=everywhere),
+    unary("exp", np.exp, lambda x, r: r, ANY, singular=everywhere),
+    unary("exp2", np.exp2, lambda x, r: LN2 * r, ANY, singular=everywhere),
+    unary("expm1", np.expm1, lambda x, r: exp(x), ANY, 30, singular=everywhere),
+    unary("log", np.log, lambda x, r: 1.0 / x, POSITIVE, singular=everywhere),
+    unary("log1p", np.log1p, lambda x, r: 1.0 / (1.0 + x), POSITIVE, 30, singular=everywhere),
+    unary("log2", np.log2, lambda x, r: (1.0 / LN2) / x, POSITIVE, singular=everywhere),
+    unary("log10", np.log10, lambda x, r: (1.0 / LN10) / x, POSITIVE, singular=everywhere),
     unary("sin", np.sin, lambda x, r: cos(x), ANY),
     unary("cos", np.cos, lambda x, r: -sin(x), ANY),
-    unary("tan", np.tan, lambda x, r: 1.0 + r * r, ((0.3,), (-1.1,), (2.2,)), 40),
-    unary("asin", np.arcsin, lambda x, r: 1.0 / sqrt((1.0 - x) * (1.0 + x)), UNIT, 30),
-    unary("acos", np.arccos, lambda x, r: -1.0 / sqrt((1.0 - x) * (1.0 + x)), UNIT, 30),
-    unary("atan", np.arctan, lambda x, r: 1.0 / (1.0 + x * x), ANY, 30),
-    unary("sinh", np.sinh, lambda x, r: cosh(x), ANY, 40),
-    unary("cosh", np.cosh, lambda x, r: sinh(x), ANY, 40),
-    unary("tanh", np.tanh, lambda x, r: 1.0 - r * r, ANY, 40),
-    unary("asinh", np.arcsinh, lambda x, r: 1.0 / sqrt(1.0 + x * x), ANY, 40),
-    unary("acosh", np.arccosh, lambda x, r: 1.0 / sqrt((x - 1.0) * (x + 1.0)), ((1.3,), (2.5,)), 40),
-    unary("atanh", np.arctanh, lambda x, r: 1.0 / ((1.0 - x) * (1.0 + x)), UNIT, 40),
+    unary("tan", np.tan, lambda x, r: 1.0 + r * r, ((0.3,), (-1.1,), (2.2,)), 40, singular=everywhere),
+    unary("asin", np.arcsin, lambda x, r: asin_slope(x), UNIT, 30, singular=everywhere),
+    unary("acos", np.arccos, lambda x, r: -asin_slope(x), UNIT, 30, singular=everywhere),
+    unary("atan", np.arctan, lambda x, r: atan_slope(x), ANY, 30),
+    unary("sinh", np.sinh, lambda x, r: cosh(x), ANY, 40, singular=everywhere),
+    unary("cosh", np.cosh, lambda x, r: sinh(x), ANY, 40, singular=everywhere),
+    unary("tanh", np.tanh, lambda x, r: tanh_slope(x), ANY, 40),
+    unary("asinh", np.arcsinh, lambda x, r: asinh_slope(x), ANY, 40),
+    unary("acosh", np.arccosh, lambda x, r: acosh_slope(x), ((1.3,), (2.5,)), 40, singular=everywhere),
+    unary("atanh", np.arctanh, lambda x, r: atanh_slope(x), UNIT, 40, singular=everywhere),
     unary("erf", math.erf, lambda x, r: TWO_OVER_SQRT_PI * exp(-(x * x)), ANY, 40),
     unary("erfc", math.erfc, lambda x, r: -TWO_OVER_SQRT_PI * exp(-(x * x)), ANY, 40),
-    unary("gamma", _gamma, lambda x, r: r * polygamma(0, x), POSITIVE, 120, libm("tgamma")),
-    unary("lgamma", _lgamma, lambda x, r: polygamma(0, x), POSITIVE, 80, libm("lgamma")),
+    unary("gamma", _gamma, lambda x, r: r * polygamma(0, x), POSITIVE, 120, libm("tgamma"), singular=everywhere),
+    unary("lgamma", _lgamma, lambda x, r: polygamma(0, x), POSITIVE, 80, libm("lgamma"), singular=everywhere),
     Op("polygamma", _one, quiet(evaluate_polygamma), lambda x, r, order: (polygamma(order + 1, x),),
-       lower=lower_polygamma, samples=POSITIVE, cost=120.0, effects=VALUE),
+       lower=lower_polygamma, samples=POSITIVE, cost=120.0, effects=VALUE, singular=everywhere),
     unary("floor", np.floor, None, ANY, 1, intrinsic("floor")),
     unary("ceil", np.ceil, None, ANY, 1, intrinsic("ceil")),
     unary("trunc", np.trunc, None, ANY, 1, intrinsic("trunc")),
     unary("rint", np.rint, None, ANY, 1, intrinsic("rint")),
     unary("sign", np.sign, None, ANY, 2, lower_sign),
-    Op("atan2", _two, quiet(np.arctan2), lambda y, x, r: (x / (x * x + y * y), -(y / (x * x + y * y))),
-       lower=libm("atan2"), samples=PAIRS, cost=50.0, effects=VALUE),
-    Op("hypot", _two, quiet(np.hypot), lambda x, y, r: (x / r, y / r), lower=libm("hypot"), samples=PAIRS, cost=40.0,
-       effects=VALUE),
-    Op("logaddexp", _two, quiet(np.logaddexp), lambda x, y, r: (exp(x - r), exp(y - r)), lower=lower_logaddexp,
-       samples=PAIRS, cost=60.0, commutative=True, effects=VALUE),
-    Op("fmod", _two, quiet(np.fmod), _fmod_partials, lower=libm("fmod"), samples=PAIRS, cost=40.0, effects=VALUE),
-    Op("copysign", _two, quiet(np.copysign), _copysign_partials, lower=intrinsic("copysign"), samples=PAIRS,
+    Op("atan2", _two, quiet(np.arctan2), atan2_slopes, lower=libm("atan2"), samples=PAIRS, cost=50.0, effects=VALUE,
+       singular=everywhere),
+    Op("hypot", _two, quiet(np.hypot), hypot_slopes, lower=libm("hypot"), samples=PAIRS, cost=40.0, effects=VALUE,
+       singular=everywhere),
+    Op("logaddexp", _two, quiet(np.logaddexp), logaddexp_slopes, lower=lower_logaddexp, samples=PAIRS, cost=60.0,
+       commutative=True, effects=VALUE),
+    Op("fmod", _two, quiet(np.fmod), fmod_slopes, lower=libm("fmod"), samples=PAIRS, cost=40.0, effects=VALUE),
+    Op("copysign", _two, quiet(np.copysign), copysign_slopes, lower=intrinsic("copysign"), samples=PAIRS,
        effects=VALUE),
 )  # fmt: skip

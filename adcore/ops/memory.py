@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from adcore.ir.core import Attributes, Instr
+from adcore.ir.exceptions import Raising, made_error
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, SCALARS, ArrayType, ListType, Type
 from adcore.ops.define import Op, OpTypeError, element_of
 from adcore.ops.effects import REGIONS, STOPS, VALUE, Axis, Effects, View, adds, reads, writes
@@ -149,13 +150,16 @@ FAULTS: dict[str, type[Exception]] = {
     "OverflowError": OverflowError, "TypeError": TypeError,
     "AssertionError": AssertionError, "UnboundLocalError": UnboundLocalError, "RuntimeError": RuntimeError,
     "ArithmeticError": ArithmeticError, "FloatingPointError": FloatingPointError, "KeyError": KeyError,
-    "NotImplementedError": NotImplementedError,
+    "NotImplementedError": NotImplementedError, "AttributeError": AttributeError,
 }  # fmt: skip
 
 
-def evaluate_check(condition: bool, *details: int, error: str, message: str) -> None:
+def evaluate_check(condition: bool, *details: Any, error: str, message: str, raising: Raising | None = None) -> None:
     if not condition:
-        raise FAULTS[error](message.format(*details))
+        if raising is not None:
+            pairs = zip(details, raising.kinds, strict=True)
+            raise made_error(raising, [x if weak else np.dtype(NUMPY_NAMES[t]).type(x) for x, (t, weak) in pairs])
+        raise FAULTS[error](message.format(*details)) if message else FAULTS[error]()
 
 
 def any_types(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:

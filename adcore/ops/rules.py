@@ -20,8 +20,10 @@ def tangent(
     result: Value,
     tangents: Sequence[Value | None],
     attrs: Attributes,
+    strong: bool = False,
 ) -> Value:
-    """The tangent of `result`, given those of the operands (None: zero; at least one is given)."""
+    """The tangent of `result`, given those of the operands (None: zero; at least one is given). `strong`: a tangent of
+    zero adds nothing, even if the partial derivative is infinite or NaN."""
     primal = [Expr(builder, v) for v in (*operands, result)]
     directions = [None if t is None else Expr(builder, t) for t in tangents]
     if op.tangent is not None:
@@ -31,7 +33,7 @@ def tangent(
     for partial, direction in zip(op.partials(*primal, **meaning(attrs)), directions, strict=True):
         if partial is None or direction is None:
             continue
-        term = partial * direction
+        term = Expr(builder, _times(builder, partial.value, direction.value, strong))
         total = term if total is None else total + term
     return builder.const(0.0, primal[-1].type) if total is None else total.value
 
@@ -44,8 +46,9 @@ def adjoint(
     cotangent: Value,
     attrs: Attributes,
     active: Sequence[bool],
+    strong: bool = False,
 ) -> list[Value | None]:
-    """What each active operand's adjoint grows by, given the adjoint of `result`."""
+    """What each active operand's adjoint grows by, given the adjoint of `result`; `strong` as of `tangent`."""
     primal = [Expr(builder, v) for v in (*operands, result)]
     ct = Expr(builder, cotangent)
     if op.adjoint is not None:
@@ -54,9 +57,15 @@ def adjoint(
     assert op.partials is not None, f"{op.name} has no derivative"
     partials = op.partials(*primal, **meaning(attrs))
     return [
-        builder.emit("mul", p.value, cotangent, flags="adjoint") if p is not None and a else None
+        _times(builder, p.value, cotangent, strong, flags="adjoint") if p is not None and a else None
         for p, a in zip(partials, active, strict=True)
     ]
+
+
+def _times(builder: Builder, partial: Value, factor: Value, strong: bool, **attrs: Any) -> Value:
+    """The product; where `strong`, zero where `factor` is. Partials that the rule knows are finite."""
+    known = not strong or builder.is_constant(partial)
+    return builder.emit("mul" if known else "mulz", partial, factor, **attrs)
 
 
 def adjoint_needs(ops: Table, instr: Instr, active: Sequence[bool]) -> tuple[Value, ...]:

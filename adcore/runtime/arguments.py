@@ -14,15 +14,19 @@ import dataclasses
 import enum
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 
 from adcore.errors import ArgumentError, Diagnostic
+from adcore.instances import is_bound, is_object
 from adcore.ir.types import NUMPY_NAMES
+from adcore.runtime.objects import LiveObjects
 from adcore.signature import (
     ArgType,
     ArrayArg,
+    DictArg,
     RecordArg,
     ScalarArg,
     SequenceArg,
@@ -49,21 +53,33 @@ def signature(names: Sequence[str], values: Sequence[Any], aliases: tuple[tuple[
 
     Raises ArgumentError with a finding for every argument that cannot be passed.
     """
+    return replace(described_call(names, values)[0], aliases=aliases)
+
+
+def described_call(
+    names: Sequence[str], values: Sequence[Any], like: Signature | None = None
+) -> tuple[Signature, LiveObjects]:
+    """The signature of a call, and the objects in it, whose attributes are described as far as `like` has them."""
+    live = LiveObjects(describe)
+    kinds = like.args if like is not None else (None,) * len(names)
     described: list[ArgType] = []
     findings: list[Diagnostic] = []
-    for name, value in zip(names, values, strict=True):
+    for name, value, kind in zip(names, values, kinds, strict=True):
         try:
-            described.append(describe(value, name))
+            described.append(describe(value, name, live, kind))
         except ArgumentError as error:
             findings += error.diagnostics
     if findings:
         raise ArgumentError(findings)
-    return Signature(tuple(names), tuple(described), aliases)
+    return Signature(tuple(names), tuple(described)), live
 
 
-def describe(value: Any, path: str) -> ArgType:
-    """The kind of one argument; `path` names it in errors. Raises ArgumentError."""
+def describe(value: Any, path: str, live: LiveObjects | None = None, like: ArgType | None = None) -> ArgType:
+    """The kind of one argument; `path` names it in errors. Raises ArgumentError.
+
+    Objects are noted in `live`, and described as far as those of `like` are."""
     kind = type(value)
+    live = LiveObjects(describe) if live is None else live
     if kind in PYTHON_SCALARS:
         return _python_scalar(value, path)
     if isinstance(value, np.ndarray):
@@ -71,11 +87,17 @@ def describe(value: Any, path: str) -> ArgType:
     if isinstance(value, np.generic):
         return ScalarArg(_dtype(value.dtype, path, "scalar"), weak=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _record(value, [field.name for field in dataclasses.fields(value)], path)
+        return _record(value, [field.name for field in dataclasses.fields(value)], path, live, like)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return _record(value, value._fields, path)
+        return _record(value, value._fields, path, live, like)
     if isinstance(value, (list, tuple)):
-        return _items(value, path)
+        return _items(value, path, live, like)
+    if type(value) is dict:
+        return _dict(value, path, live, like)
+    if is_object(value):
+        return live.object(value, path, like)
+    if is_bound(value):
+        return live.bound(value, path, like)
     if isinstance(value, STATIC) or callable(value):
         return StaticArg(value)
     if isinstance(value, (float, int)):  # subclasses: IntEnum was caught above, others behave as numbers
@@ -141,16 +163,17 @@ def _array(value: np.ndarray[Any, Any], path: str) -> ArrayArg:
     return ArrayArg(dtype, value.ndim, "C" if flags.c_contiguous else "S", bool(flags.writeable))
 
 
-def _record(value: Any, names: Iterable[str], path: str) -> RecordArg:
+def _record(value: Any, names: Iterable[str], path: str, live: LiveObjects, like: ArgType | None) -> RecordArg:
     fields = []
+    known = dict(like.fields) if isinstance(like, RecordArg) else {}
     for name in names:
         if not hasattr(value, name):
             refuse(f"argument `{path}`: {type(value).__name__} has no value for its field `{name}`")
-        fields.append((name, describe(getattr(value, name), f"{path}.{name}")))
+        fields.append((name, describe(getattr(value, name), f"{path}.{name}", live, known.get(name))))
     return RecordArg(type(value), tuple(fields))
 
 
-def _items(value: Sequence[Any], path: str) -> UniformArg | SequenceArg:
+def _items(value: Sequence[Any], path: str, live: LiveObjects, like: ArgType | None) -> UniformArg | SequenceArg:
     kind: Literal["list", "tuple"] = "list" if isinstance(value, list) else "tuple"
     if kind == "list" and value and type(value[0]) in PYTHON_SCALARS and len(set(map(type, value))) == 1:
         return UniformArg("list", _uniform_numbers(value, path))
@@ -159,11 +182,43 @@ def _items(value: Sequence[Any], path: str) -> UniformArg | SequenceArg:
             f"argument `{path}` is a {kind} of {len(value)} items that are not all of one kind",
             help="pass an array, or a list of numbers of one type",
         )
-    items = tuple(describe(item, f"{path}[{k}]") for k, item in enumerate(value))
-    item = _common(items)
+    known: Sequence[ArgType | None] = like.items if isinstance(like, SequenceArg) else ()
+    known = known if len(known) == len(value) else (None,) * len(value)
+    items = tuple(describe(item, f"{path}[{k}]", live, known[k]) for k, item in enumerate(value))
+    item = None if _are_layers(value) else _common(items)
     if item is not None and (isinstance(item, (ArrayArg, RecordArg)) or (kind == "list" and _lifts(item))):
         return UniformArg(kind, item)
     return SequenceArg(kind, items)
+
+
+def _dict(value: Mapping[Any, Any], path: str, live: LiveObjects, like: ArgType | None) -> DictArg:
+    known = dict(zip(like.keys, like.items, strict=True)) if isinstance(like, DictArg) else {}
+    items = tuple(describe(item, f"{path}[{key!r}]", live, known.get(key)) for key, item in value.items())
+    return DictArg(tuple(value), items)
+
+
+MOST_LAYERS = 32
+"""Lists of more items are never taken apart because of their shapes."""
+
+
+def _are_layers(value: Sequence[Any]) -> bool:
+    """Whether items hold matrices with different numbers of columns, as the layers of a network do: a program for this
+    length, its loops unrolled, can give them different shapes. Data sets, and series of any length, agree in it."""
+    if not 1 < len(value) <= MOST_LAYERS:
+        return False
+    return len({_columns(item) for item in value}) > 1
+
+
+def _columns(item: Any) -> tuple[int, ...]:
+    """The last lengths of the matrices in an item."""
+    if isinstance(item, np.ndarray):
+        return item.shape[-1:] if item.ndim > 1 else ()
+    names: Iterable[str] = ()
+    if isinstance(item, tuple) and hasattr(item, "_fields"):
+        names = item._fields
+    elif dataclasses.is_dataclass(item) and not isinstance(item, type):
+        names = (field.name for field in dataclasses.fields(item))
+    return tuple(n for name in names for n in _columns(getattr(item, name, None)))
 
 
 def _uniform_numbers(value: Sequence[Any], path: str) -> ScalarArg:
@@ -214,11 +269,11 @@ def _article(noun: str) -> str:
 
 def _instead(value: Any) -> str:
     if isinstance(value, dict):
-        return "pass a dataclass or a named tuple instead of a dict"
+        return "pass a plain dict of it, a dataclass or a named tuple"
     if isinstance(value, (set, frozenset)):
         return "pass a sorted list or an array instead of a set"
     if isinstance(value, complex):
         return "pass the real and the imaginary part as two arguments"
     if hasattr(value, "__array__"):
         return "pass np.asarray(...) of it"
-    return "pass floats, ints, bools, NumPy arrays, or lists, tuples, named tuples and dataclasses of them"
+    return "pass floats, ints, bools, NumPy arrays, or lists, tuples, dicts, named tuples and dataclasses of them"

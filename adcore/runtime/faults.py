@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import CodeType
 from typing import NoReturn
 
-from adcore.abi.faults import Fault
+from adcore.abi.faults import Fault, made_error
 from adcore.errors import Diagnostic, WorkspaceError
+from adcore.runtime.frames import Frame
 from adcore.source import Span
 
 ERRORS: dict[str, type[Exception]] = {
     error.__name__: error
     for error in (
         IndexError, ZeroDivisionError, ValueError, OverflowError, TypeError, MemoryError, RuntimeError, AssertionError,
-        UnboundLocalError, NameError, ArithmeticError, FloatingPointError, KeyError, NotImplementedError,
+        UnboundLocalError, AttributeError, NameError, ArithmeticError, FloatingPointError, KeyError,
+        NotImplementedError,
     )
 }  # fmt: skip
 
 
-def raise_fault(fault: Fault, details: tuple[int, int], function: str) -> NoReturn:
+def raise_fault(fault: Fault, frame: Frame, function: str, note: str = "") -> NoReturn:
     """Raise the fault's exception; the innermost frame of its traceback is the user's line, in `function`."""
-    message = fault.message.format(*details)
+    if fault.raising is not None:
+        numbers = [frame.detail(k, dtype, weak) for k, (dtype, weak) in enumerate(fault.raising.kinds)]
+        try:
+            made = made_error(fault.raising, numbers)
+        except Exception as problem:
+            # As where Python can't make the exception: what that raises is raised instead.
+            made = problem.with_traceback(None)
+        _raise(made, fault.span, function, note)
+    message = fault.message.format(*frame.details)
     if fault.error == WorkspaceError.__name__:
         raise WorkspaceError([Diagnostic(message, fault.span)])
-    error = ERRORS[fault.error](message)
-    if fault.span is None:
+    error = ERRORS[fault.error]
+    _raise(error(message) if message else error(), fault.span, function, note)
+
+
+def _raise(error: BaseException, span: Span | None, function: str, note: str) -> NoReturn:
+    if note:
+        # As `add_note` does, which Python has since 3.11.
+        error.__dict__.setdefault("__notes__", []).append(note)
+    if span is None:
         raise error
-    error.span = fault.span  # type: ignore[attr-defined]
-    exec(_raising(fault.span, function), {"__name__": "adcore", "__error__": error})
+    with contextlib.suppress(AttributeError):
+        error.span = span  # type: ignore[attr-defined]
+    exec(_raising(span, function), {"__name__": "adcore", "__error__": error})
     raise AssertionError("unreachable")
 
 

@@ -19,6 +19,9 @@ NEVER_RAN = -1
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 
+_DETAIL_TYPES: dict[str, Any] = {"f64": np.float64, "f32": np.float64}
+"""What a word of a detail holds; integers of any width for the others."""
+
 _SCALAR_FORMATS = {"f64": "<d", "f32": "<fxxxx"}
 
 
@@ -32,6 +35,8 @@ class Frame:
         self.address: int = self.words.__array_interface__["data"][0]
         self.pinned: dict[int, Any] = {}
         self.workspace: Arena | None = None
+        self.note = ""
+        """What an error says besides, where the caller's memory may not be as Python would have left it."""
 
     def set_workspace(self, base: int, end: int, arena: Arena | None = None) -> None:
         """Where the kernel may put what it stores. The frame keeps `arena`: it may outlive the thread that it is of."""
@@ -52,6 +57,12 @@ class Frame:
     def details(self) -> tuple[int, int]:
         """The two numbers that a fault reports."""
         return int(self.words[DETAIL_A]), int(self.words[DETAIL_B])
+
+    def detail(self, k: int, dtype: str, weak: bool) -> Any:
+        """Number `k` of those that a fault leaves, as Python's or as NumPy's."""
+        element = self.words[self.layout.detail_word(k)].view(_DETAIL_TYPES.get(dtype, np.int64))
+        value = np.dtype(NUMPY_NAMES[dtype]).type(element)
+        return value.item() if weak else value
 
     def set_param(self, k: int, value: LeafValue) -> None:
         """Put parameter `k`: a number, an array or a tuple of arrays, of the layout's type."""

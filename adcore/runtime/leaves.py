@@ -12,8 +12,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from adcore.instances import instance_value
 from adcore.ir.types import NUMPY_NAMES
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    ObjectArg,
+    RecordArg,
+    SameArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+    leaves,
+)
 
 NDArray = np.ndarray[Any, Any]
 LeafValue = Any
@@ -51,6 +64,16 @@ class Flattened:
         elif isinstance(arg, RecordArg):
             for name, field in arg.fields:
                 self.add(field, getattr(value, name))
+        elif isinstance(arg, ObjectArg) and value is None:
+            # A method has no shadow.
+            self.values += [None] * sum(1 for _ in leaves(arg, ""))
+        elif isinstance(arg, ObjectArg):
+            for name, field in arg.fields:
+                if not isinstance(field, (StaticArg, SameArg)):
+                    self.add(field, instance_value(value, name))
+        elif isinstance(arg, DictArg):
+            for key, item in zip(arg.keys, arg.items, strict=True):
+                self.add(item, value[key])
         elif isinstance(arg, UniformArg):
             self._column(arg.item, value, _list_writer(value))
 
@@ -127,6 +150,8 @@ def rebuild(arg: ArgType, leaf: Iterator[LeafValue], number: Number = derivative
         return items if arg.kind == "list" else tuple(items)
     if isinstance(arg, RecordArg):
         return record(arg.cls, [(name, rebuild(field, leaf, number)) for name, field in arg.fields])
+    if isinstance(arg, DictArg):
+        return {key: rebuild(item, leaf, number) for key, item in zip(arg.keys, arg.items, strict=True)}
     if isinstance(arg, UniformArg):
         column = _rebuild_column(arg.item, leaf, number)
         return column if arg.kind == "list" or column is None else tuple(column)

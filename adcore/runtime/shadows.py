@@ -8,21 +8,46 @@ from typing import Any
 import numpy as np
 
 from adcore.errors import ArgumentError
+from adcore.instances import BOUND, MISSING, instance_value
 from adcore.runtime.alias_guard import alias_groups, extent, overlaps_itself, share_memory
 from adcore.runtime.arguments import describe, refuse
 from adcore.runtime.leaves import LeafValue, NDArray, arrays
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    ObjectArg,
+    RecordArg,
+    SameArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+)
 
 
 def check_structure(name: str, arg: ArgType, value: Any, shadow: Any, writes: bool = True) -> None:
     """Refuse a shadow that is not built like its primal: same containers, same lengths, arrays of the same shape and
     dtype, numbers for numbers; read-only ones if the call `writes` into it. Parts without a derivative (integers,
     strings, None) may hold anything."""
-    _check(f"`{name}`", arg, value, shadow, writes)
+    _check(f"`{name}`", arg, value, shadow, writes, {})
 
 
-def _check(path: str, arg: ArgType, value: Any, shadow: Any, writes: bool) -> None:
-    if isinstance(arg, ArrayArg):
+Beside = dict[int, Any]
+"""The shadow of each object and array that was met, by its identity."""
+
+
+def _check(path: str, arg: ArgType, value: Any, shadow: Any, writes: bool, beside: Beside) -> None:
+    if isinstance(arg, SameArg) and beside.get(id(value), shadow) is not shadow:
+        refuse(
+            f"the shadow of {path} is not the one of `{arg.path}`, which is the same",
+            notes=("what stands at two places has one derivative",),
+            help="use ad.zeros_like(...) of the whole argument",
+        )
+    beside[id(value)] = shadow
+    if isinstance(arg, ObjectArg):
+        _check_object(path, arg, value, shadow, writes, beside)
+    elif isinstance(arg, ArrayArg):
         _check_array(path, arg, value, shadow, writes)
     elif isinstance(arg, ScalarArg):
         if arg.dtype[0] == "f" and not isinstance(shadow, (float, int, np.floating, np.integer)):
@@ -31,14 +56,34 @@ def _check(path: str, arg: ArgType, value: Any, shadow: Any, writes: bool) -> No
         if type(shadow) is not arg.cls:
             refuse(f"the shadow of {path} is {_a(shadow)}; it must be {_a(value)}, as {path} is")
         for field, part in arg.fields:
-            _check(_join(path, f".{field}"), part, getattr(value, field), getattr(shadow, field, None), writes)
+            _check(_join(path, f".{field}"), part, getattr(value, field), getattr(shadow, field, None), writes, beside)
+    elif isinstance(arg, DictArg):
+        if not isinstance(shadow, dict) or any(key not in shadow for key in arg.keys):
+            refuse(f"the shadow of {path} must be a dict with the keys that {path} has")
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            _check(_join(path, f"[{key!r}]"), item, value[key], shadow[key], writes, beside)
     elif isinstance(arg, (SequenceArg, UniformArg)):
         if isinstance(shadow, np.ndarray) or not isinstance(shadow, (list, tuple)) or len(shadow) != len(value):
             found = f"{_a(shadow)} of {len(shadow)}" if hasattr(shadow, "__len__") and np.ndim(shadow) else _a(shadow)
             refuse(f"the shadow of {path} is {found}; it must be {_a(value)} of {len(value)}, as {path} is")
         for k, (part, other) in enumerate(zip(value, shadow, strict=True)):
             item = arg.item if isinstance(arg, UniformArg) else arg.items[k]
-            _check(_join(path, f"[{k}]"), item, part, other, writes)
+            _check(_join(path, f"[{k}]"), item, part, other, writes, beside)
+
+
+def _check_object(path: str, arg: ObjectArg, value: Any, shadow: Any, writes: bool, beside: Beside) -> None:
+    if arg.cls in BOUND:
+        return
+    if type(shadow) is not arg.cls or shadow is value:
+        found = "the object itself" if shadow is value else _a(shadow)
+        refuse(f"the shadow of {path} is {found}; it must be {_a(value)} of its own", help="use ad.zeros_like(...)")
+    for name, field in arg.fields:
+        if isinstance(field, StaticArg):
+            continue
+        own = instance_value(shadow, name)
+        if own is MISSING:
+            refuse(f"the shadow of {path} has no attribute `{name}`", help="use ad.zeros_like(...)")
+        _check(_join(path, f".{name}"), field, instance_value(value, name), own, writes, beside)
 
 
 def _join(path: str, suffix: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_adalloc.checks.instances import attributes, is_instance
+
 Vector = NDArray[np.float64]
 
 
@@ -48,7 +50,8 @@ def names_of(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     """
     __tracebackhide__ = True
     try:
-        signature = inspect.signature(function)
+        # A decorator's own parameters are those of the call, whatever function it wraps.
+        signature = inspect.signature(function, follow_wrapped=not inspect.isfunction(function))
     except (TypeError, ValueError):
         return tuple(f"arg{k}" for k in range(count))
     try:
@@ -64,38 +67,63 @@ def names_of(function: Callable[..., Any], count: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def walk(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """The leaves of a value, depth first, with their paths."""
-    if isinstance(value, (tuple, list)):
+def walk(value: Any, path: str, seen: dict[int, Any] | None = None) -> Iterator[tuple[str, Any]]:
+    """The leaves of a value, depth first, with their paths; those of an object that was met before count once."""
+    seen = {} if seen is None else seen
+    if is_instance(value):
+        if id(value) not in seen:
+            seen[id(value)] = value
+            for name, item in attributes(value):
+                if not (isinstance(item, np.ndarray) and id(item) in seen):
+                    yield from walk(item, f"{path}.{name}", seen)
+                if isinstance(item, np.ndarray):
+                    seen[id(item)] = item
+    elif isinstance(value, (tuple, list)):
         fields = getattr(value, "_fields", None)
         for k, item in enumerate(value):
-            yield from walk(item, f"{path}.{fields[k]}" if fields else f"{path}[{k}]")
+            yield from walk(item, f"{path}.{fields[k]}" if fields else f"{path}[{k}]", seen)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from walk(item, f"{path}[{key!r}]")
+            yield from walk(item, f"{path}[{key!r}]", seen)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            yield from walk(getattr(value, field.name), f"{path}.{field.name}")
+            yield from walk(getattr(value, field.name), f"{path}.{field.name}", seen)
     else:
         yield path, value
 
 
-def rebuilt(value: Any, leaves: Iterator[Any]) -> Any:
+def rebuilt(value: Any, leaves: Iterator[Any], made: dict[int, Any] | None = None) -> Any:
     """A value of the same structure with the given leaves, in the order of `walk`."""
+    made = {} if made is None else made
+    if is_instance(value):
+        return _rebuilt_instance(value, leaves, made)
     if isinstance(value, (tuple, list)):
-        items = [rebuilt(item, leaves) for item in value]
+        items = [rebuilt(item, leaves, made) for item in value]
         if hasattr(value, "_make"):
             return value._make(items)
         return items if isinstance(value, list) else tuple(items)
     if isinstance(value, dict):
-        return {key: rebuilt(item, leaves) for key, item in value.items()}
+        return {key: rebuilt(item, leaves, made) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         twin = copy.copy(value)
         for field in dataclasses.fields(value):
             # Frozen dataclasses refuse plain assignment; their __init__ may do more than assign.
-            object.__setattr__(twin, field.name, rebuilt(getattr(value, field.name), leaves))
+            object.__setattr__(twin, field.name, rebuilt(getattr(value, field.name), leaves, made))
         return twin
     return next(leaves)
+
+
+def _rebuilt_instance(value: Any, leaves: Iterator[Any], made: dict[int, Any]) -> Any:
+    """An object of the class, made without `__init__`, shared where the original is."""
+    if id(value) not in made:
+        twin = made[id(value)] = object.__new__(type(value))
+        for name, item in attributes(value):
+            if isinstance(item, np.ndarray):
+                part = made[id(item)] = made[id(item)] if id(item) in made else next(leaves)
+            else:
+                part = rebuilt(item, leaves, made)
+            object.__setattr__(twin, name, part)
+    return made[id(value)]
 
 
 class Replica:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,16 +18,22 @@ from typing import Any
 import numpy as np
 
 from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.arguments import Point, names_of
+from pytest_adalloc.checks.arguments import Point, Vector, names_of
+from pytest_adalloc.checks.comparison import EDGE, Comparison
 from pytest_adalloc.checks.counting import count_calls, hold_to_limits
-from pytest_adalloc.checks.differences.comparison import Comparison, compare
+from pytest_adalloc.checks.determinism import require_determinism, require_still_the_same
+from pytest_adalloc.checks.differences.comparison import compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
-from pytest_adalloc.checks.evaluation import Evaluator, Outcome, Weights, ones_on_written
+from pytest_adalloc.checks.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
+from pytest_adalloc.checks.exact.judging import compare_exactly
+from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
+from pytest_adalloc.checks.exact.twins import LargeReference
 from pytest_adalloc.checks.foreign import ForeignGradient
 from pytest_adalloc.checks.grad_report import GradReport
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
-from pytest_adalloc.checks.primal import compare_primal
+from pytest_adalloc.checks.primal import POINTS, allowed_difference, compare_primal, reads_otherwise
+from pytest_adalloc.checks.side_effects import require_no_side_effects
 from pytest_adalloc.checks.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.options import CheckOptions, Progress, silent
@@ -65,30 +72,40 @@ def examined(
 def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[..., Any] | None) -> GradientSubject:
     __tracebackhide__ = True
     about, options = trial.about, trial.options
-    trial.progress(f"compiling {about.function}", 0, 1)
-    subject = _compiled(f, about.point, options) if grad is None else ForeignGradient(grad, about.point)
     plain = getattr(f, "py_func", f)  # a jitted function stands for the Python function inside
     evaluator = Evaluator(plain, about.point)
-    started = time.perf_counter()
-    outcome = _first_call(trial, evaluator)
-    took = time.perf_counter() - started
+    first, took = _first_calls(about, evaluator)
+    trial.progress(f"compiling {about.function}", 0, 1)
+    subject = _compiled(f, about.point, options) if grad is None else ForeignGradient(grad, about.point)
+    outcome = _defined(trial, evaluator, first)
     trial.learn(value=outcome.returned)
     weights = evaluator.weights = _weights(trial, outcome)
     subject.derive(outcome, weights)
     if grad is None:
         trial.learn_storage(subject.storage)
+    domain = DomainBounds.of(options.domain, about.point)
+    reference = PointReference.of(plain, about.point, weights)
+    exact = _exact(trial, reference, evaluator, domain, outcome, took)
+    large = _large(trial, reference, outcome) if exact is None else None
     how = ""
     if subject.primal is not None:
         native = Evaluator(subject.primal, about.point, weights)
-        if took > SLOW:
+        if took > SLOW and exact is None and large is None:
             evaluator, how = native, f"; sampled with the compiled primal: a call of plain Python takes {took:.2g} s"
-        compare_primal(trial, outcome, native.outcome(), evaluator)
+        allowed, trial.noise = _allowed(exact, large, evaluator, domain)
+        compare_primal(trial, outcome, native.outcome(), allowed)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
     trial.about = replace(trial.about, coarse=subject.coarse)
-    _compare_gradient(trial, evaluator, how)
+    found = _compare_gradient(trial, evaluator, domain, exact, large, how)
+    if evaluator.calls and evaluator.call is plain:
+        require_still_the_same(about, evaluator, outcome)
+    if found.verdict != "passed":
+        raise Unmet(found.verdict, diagnostics.of_comparison(trial.about, found))
     if grad is None:
         compare_modes(trial, subject)
+    else:
+        require_no_side_effects(trial, grad, outcome)
     if options.order == 2:
         compare_second(trial, subject)
     return subject
@@ -101,18 +118,33 @@ def _compiled(f: Callable[..., Any], point: Point, options: CheckOptions) -> Gra
     return CompiledGradient(f, point, options)
 
 
-def _first_call(trial: Trial, evaluator: Evaluator) -> Outcome:
+def _first_calls(about: diagnostics.About, evaluator: Evaluator) -> tuple[Outcome | Exception, float]:
+    """What the function gives at the point, always the same, or what it raises there; and how long a call takes.
+
+    Nothing is compiled yet: what draws random numbers gets its own verdict, not that it can't be compiled.
+    """
     __tracebackhide__ = True
-    point = trial.about.point
+    started = time.perf_counter()
     try:
         outcome = evaluator.outcome()
-    except (ArithmeticError, ValueError) as problem:
-        evaluator.trouble = f"{type(problem).__name__}: {problem}"
-        found = compare(evaluator, np.full(point.size, np.nan))
-        if found.kind != "undefined":
-            raise
-        raise Unmet("edge of the domain", diagnostics.edge(trial.about, found)) from problem
-    return outcome
+    except Exception as problem:
+        return problem, 0.0
+    took = time.perf_counter() - started
+    require_determinism(about, evaluator, outcome, took)
+    return outcome, took
+
+
+def _defined(trial: Trial, evaluator: Evaluator, first: Outcome | Exception) -> Outcome:
+    """The outcome at the point. Raises Unmet where the function has no value there, what it raises otherwise."""
+    __tracebackhide__ = True
+    if isinstance(first, Outcome):
+        return first
+    if isinstance(first, (ArithmeticError, ValueError, NotReal)):
+        evaluator.trouble = f"{type(first).__name__}: {first}"
+        found = compare(evaluator, np.full(trial.about.point.size, np.nan))
+        if found.kind == "undefined":
+            raise Unmet("edge of the domain", diagnostics.edge(trial.about, found)) from first
+    raise first
 
 
 def _weights(trial: Trial, outcome: Outcome) -> Weights:
@@ -127,24 +159,120 @@ def _weights(trial: Trial, outcome: Outcome) -> Weights:
     return weights
 
 
-def _compare_gradient(trial: Trial, evaluator: Evaluator, how: str) -> None:
+Exact = tuple[PointReference, ProgramSlopes]
+
+
+def _exact(
+    trial: Trial,
+    reference: PointReference | None,
+    evaluator: Evaluator,
+    domain: DomainBounds,
+    outcome: Outcome,
+    took: float,
+) -> Exact | None:
+    """The exact slopes of the function, where the compiler can read it, and its reading is the function.
+
+    Raises Unmet where a gradient of the compiler's own is checked, and it reads something else than Python does.
+    """
+    about, seed = trial.about, trial.options.seed or 0
+    slopes = reference.slopes(seed) if reference is not None else None
+    if reference is None or slopes is None or not math.isfinite(slopes.value):
+        return None
+    value = evaluator.at(about.point.vector) if outcome.value is None else outcome.value
+    points = POINTS if took < SLOW else 1
+    other = reads_otherwise(evaluator, reference, slopes, value, domain, seed, points)
+    if other is None:
+        return reference, slopes
+    if about.foreign:
+        return None
+    vector, python, read = other
+    where = "" if np.array_equal(vector, about.point.vector) else f" at ({_some(vector)})"
+    text = diagnostics.primal_differs(about, f"the value{where}", f"{python:.17g}", f"{read:.17g}")
+    raise Unmet("primal differs from Python", text)
+
+
+def _large(trial: Trial, reference: PointReference | None, outcome: Outcome) -> LargeReference | None:
+    """The 80-bit twin of a function, if it is the function: its value is Python's, as far as rounding lets see.
+
+    Raises Unmet where a gradient of the compiler's own is checked, and it reads something else than Python does."""
+    large = LargeReference.of(reference, trial.about.point, trial.options.seed or 0)
+    if large is None or outcome.value is None:
+        return None
+    value = large.value
+    if abs(outcome.value - value) <= large.allowance:
+        return large
+    if trial.about.foreign or not math.isfinite(outcome.value):
+        return None
+    text = diagnostics.primal_differs(trial.about, "the value", f"{outcome.value:.17g}", f"{value:.17g}")
+    raise Unmet("primal differs from Python", text)
+
+
+def _some(vector: Vector) -> str:
+    shown = ", ".join(f"{x:.17g}" for x in vector[:4])
+    return shown + (", ..." if len(vector) > 4 else "")
+
+
+def _allowed(
+    exact: Exact | None, large: LargeReference | None, evaluator: Evaluator, domain: DomainBounds
+) -> tuple[float, float]:
+    """How far the values of Python and of compiled code may be apart at the point, and the noise in them."""
+    if exact is not None:
+        reference, slopes = exact
+        return 16.0 * slopes.noise + 1e3 * reference.roundoff * abs(slopes.value), slopes.noise
+    if large is not None:
+        return large.allowance, large.allowance / 16.0
+    return allowed_difference(evaluator, domain)
+
+
+def _compare_gradient(
+    trial: Trial,
+    evaluator: Evaluator,
+    domain: DomainBounds,
+    exact: Exact | None,
+    large: LargeReference | None,
+    how: str,
+) -> Comparison:
     options, about = trial.options, trial.about
-    found = compare(
-        evaluator,
-        trial.gradient,
-        tolerance=Tolerance(options.rtol, options.atol),
-        domain=DomainBounds.of(options.domain, about.point),
-        seed=options.seed or 0,
-        tick=lambda done, total: trial.progress("finite differences", done, total),
-    )
+    tolerance = Tolerance(options.rtol, options.atol)
+    found = None
+    if exact is not None:
+        found = compare_exactly(*exact, about.point, trial.gradient, tolerance, domain)
+    elif large is not None:
+        found = large.compare(trial.gradient, tolerance, domain, options.seed or 0)
+    if found is None:
+        found = compare(
+            evaluator,
+            trial.gradient,
+            tolerance=tolerance,
+            domain=domain,
+            seed=options.seed or 0,
+            tick=lambda done, total: trial.progress("finite differences", done, total),
+        )
+    if found.kind == EDGE and found.exact:
+        found = replace(found, trouble=_trouble(evaluator, found) or found.trouble)
     trial.noise = max(trial.noise, found.noise)
+    drowned = tuple(about.point.spelled(k) for k in found.drowned)
     trial.learn(max_error=found.max_error, worst=found.worst(about.point), differences=_reference(found) + how)
-    if found.verdict != "passed":
-        raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
+    trial.learn(digits=found.digits, drowned=drowned)
+    return found
+
+
+def _trouble(evaluator: Evaluator, found: Comparison) -> str:
+    """What Python says beside an edge, on the side without a value."""
+    size = max(abs(float(evaluator.point.vector[found.component])), 2.0**-10)
+    step = math.copysign(2.0**-20 * size, -1.0 if math.isnan(found.left) else 1.0)
+    evaluator.trouble = ""
+    evaluator.along(found.component, step)
+    return evaluator.trouble
 
 
 def _reference(found: Comparison) -> str:
-    return f"{found.how}, rounding noise {found.noise:.1e}"
+    if not found.exact:
+        return f"finite differences of {found.how}, rounding noise {found.noise:.1e}"
+    if found.digits is None:
+        return found.how
+    left = f"; rounding of the program leaves {found.leaves}" if found.leaves is not None else ""
+    return f"{found.how}; agrees to {found.digits} digits{left}"
 
 
 def name_of(f: Callable[..., Any]) -> str:

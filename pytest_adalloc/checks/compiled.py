@@ -17,9 +17,11 @@ import adcore as ad
 from pytest_adalloc.checks.arguments import Moved, Point, Replica, Vector, bounds, walk
 from pytest_adalloc.checks.diagnostics import diagnostic
 from pytest_adalloc.checks.evaluation import Outcome, Weights
+from pytest_adalloc.checks.instances import is_instance
 from pytest_adalloc.checks.later import Later
 from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
-from pytest_adalloc.options import CheckOptions, Scope
+from pytest_adalloc.hooks.reports import Scope
+from pytest_adalloc.options import CheckOptions
 
 COLUMNS = 256  # so many components' gradients are made by forward mode alone
 HEAP = ("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc", "memalign", "mmap", "munmap")
@@ -30,6 +32,7 @@ _link_path_seen = False
 class CompiledGradient:
     """A compiled function and its derivatives at a point."""
 
+    ours = True
     coarse = False  # it computes with the bits of the arguments
 
     def __init__(self, f: Callable[..., Any], point: Point, options: CheckOptions) -> None:
@@ -308,7 +311,8 @@ def _shadows(point: Point) -> Replica:
 
 
 def _is_active(argument: Any, leaves: Sequence[Any]) -> bool:
-    return not isinstance(argument, list) and all(leaf.shape is None for leaf in leaves)
+    mutable = isinstance(argument, list) or is_instance(argument)
+    return not mutable and all(leaf.shape is None for leaf in leaves)
 
 
 def _mutable(shadow: Any) -> Any:

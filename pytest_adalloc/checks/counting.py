@@ -9,6 +9,7 @@ import numpy as np
 from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.other_derivatives import roundoff_of
 from pytest_adalloc.checks.primal import same
+from pytest_adalloc.checks.requests import hold_requests
 from pytest_adalloc.checks.subject import CountedRun, GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 
@@ -19,7 +20,11 @@ def count_calls(trial: Trial, subject: GradientSubject) -> None:
     trial.progress("counting allocations", 0, calls)
     if not _watched(trial):
         return
-    for count in subject.count(calls, options.scope or "thread"):
+    from pytest_adalloc import hooks
+
+    with hooks.observing(options.realtime):
+        counts = subject.count(calls, options.scope or "thread")
+    for count in counts:
         seen = count.allocations
         if not trial.report.allocs_per_call or sum(seen.allocs_per_call) > sum(trial.report.allocs_per_call):
             trial.learn(
@@ -30,13 +35,12 @@ def count_calls(trial: Trial, subject: GradientSubject) -> None:
                 witnesses=tuple(seen.witnesses),
             )
         if seen.disagreement and not seen.unseen:
-            from pytest_adalloc import hooks
-
             raise hooks.HooksDead(f"two ways of counting contradict each other: {seen.disagreement}")
         if max(seen.allocs_per_call, default=0) > options.max_allocs or seen.unseen:
             raise Unmet(
                 "allocates", diagnostics.allocates(about, seen, options.max_allocs, trial.report.stored, count.sweep)
             )
+        hold_requests(about, seen, options, subject.ours)
         _compare_last(trial, count, calls)
 
 

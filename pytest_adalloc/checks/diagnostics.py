@@ -9,15 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.checks.arguments import Point
-from pytest_adalloc.checks.differences import extrapolation
+from pytest_adalloc.checks.comparison import CUSP, JUMP, UNDEFINED, Comparison, digits_of
 from pytest_adalloc.checks.grad_report import elsewhere_note
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.differences.comparison import Comparison
     from pytest_adalloc.hooks import AllocationReport
 
 
+MOST_PLACES = 3
 COARSE = 1e-3  # what float32 may do to a relative error; a wrong term does more
+
+
+COMPILER = "your function is not to blame: this is a fault of the compiler; please report it with this test"
+"""What to do about a fault of the compiler."""
 
 
 @dataclass(frozen=True)
@@ -106,16 +110,37 @@ def gradient_wrong(about: About, found: Comparison) -> str:
     elif about.foreign:
         help = "look at the term of your gradient that belongs to this component"
     else:
-        help = "your function is not to blame: this is a fault of the compiler; please report it with this test"
+        help = COMPILER
+    by = "exact slope" if found.exact else "finite differences"
     return diagnostic(
         f"gradient wrong: d {about.function} / d {component(about, found)}",
-        f"  expected {found.expected:.12g} (finite differences, +- {found.error:.1e})",
+        f"  expected {found.expected:.12g} ({by}, +- {found.error:.1e}{_leaves(found)})",
         f"  got      {found.got:.12g} ({about.maker}{relative})",
         _hunch(found),
         about.here(),
-        f"  = note: differences were taken for {found.how}",
+        _enters(about, found),
+        f"  = note: compared with {found.how}",
         help=help,
     )
+
+
+def _leaves(found: Comparison) -> str:
+    """How many digits there are to agree in."""
+    if not found.expected or not math.isfinite(found.error):
+        return ""
+    digits = digits_of(found.error / abs(found.expected))
+    return f", {digits} digit{'' if digits == 1 else 's'}"
+
+
+def _enters(about: About, found: Comparison) -> list[str]:
+    """Where in the source a component enters."""
+    if not found.places or found.component < 0:
+        return []
+    lines = [f"  = note: {component(about, found)} enters here"]
+    for place in found.places[:MOST_PLACES]:
+        lines += at_span(place)
+    more = len(found.places) - MOST_PLACES
+    return lines + ([f"  and at {more} more lines"] if more > 0 else [])
 
 
 def _hunch(found: Comparison) -> str:
@@ -135,10 +160,12 @@ def _hunch(found: Comparison) -> str:
 
 def unreliable(about: About, found: Comparison) -> str:
     """Differences can't tell right from wrong here."""
+    by = "the exact slope is" if found.exact else "finite differences say"
+    usual = f"its values carry a rounding noise of about {found.noise:.1e}, or it varies on a scale too small to sample"
     return diagnostic(
         f"finite differences unreliable here: d {about.function} / d {component(about, found)}",
-        f"  finite differences say {found.expected:.6g} +- {found.error:.1e}; {about.maker} says {found.got:.6g}",
-        f"  its values carry a rounding noise of about {found.noise:.1e}, or it varies on a scale too small to sample",
+        f"  {by} {found.expected:.6g} +- {found.error:.1e}; {about.maker} says {found.got:.6g}",
+        f"  {found.why or usual}",
         about.here(),
         help="choose a better conditioned point, use float64, or pass rtol= to accept what can be seen",
     )
@@ -148,9 +175,9 @@ def kink(about: About, found: Comparison) -> str:
     """The slopes from the left and the right differ."""
     what = component(about, found)
     value = about.point.vector[found.component] if found.component >= 0 else math.nan
-    if found.kind == extrapolation.JUMP:
+    if found.kind == JUMP:
         seen = "  the function jumps at this point: its value changes by the same amount however small the step is"
-    elif found.kind == extrapolation.CUSP:
+    elif found.kind == CUSP:
         seen = "  the slope grows without bound towards this point"
     else:
         seen = (
@@ -173,7 +200,7 @@ def edge(about: About, found: Comparison) -> str:
     """The function is not defined on one side, or not at all."""
     what = component(about, found)
     value = about.point.vector[found.component] if found.component >= 0 else math.nan
-    if found.kind == extrapolation.UNDEFINED:
+    if found.kind == UNDEFINED:
         place = f"{what} = {value:.6g}" if found.component >= 0 else "this point"
         return diagnostic(
             f"edge of the domain: {about.function} has no value at {place}",
@@ -192,8 +219,45 @@ def edge(about: About, found: Comparison) -> str:
 
 def _bounded(what: str, value: float, found: Comparison) -> str:
     # The side that has no value is the one without a slope.
-    pair = f"({value:g}, None)" if math.isfinite(found.right) else f"(None, {value:g})"
+    pair = f"({value:g}, None)" if not math.isnan(found.right) else f"(None, {value:g})"
     return f"domain={{{what.split('[')[0].split('.')[0]!r}: {pair}}}"
+
+
+def not_deterministic(about: About, when: str, seen: Sequence[str], generators: Sequence[str]) -> str:
+    """Calls at one point gave different answers."""
+    used = ", ".join(generators)
+    return diagnostic(
+        f"not deterministic: {about.function} gives another answer for the same arguments, {when}",
+        seen,
+        about.here(),
+        f"  = note: a call uses {used}" if used else "",
+        help="a function with chance in it has no gradient that could be checked: seed its generator in each call, "
+        "or pass the random numbers as an argument"
+        if used
+        else "something survives from one call to the next, or comes from outside (a counter, a cache, a clock): make "
+        "the answer depend on the arguments alone",
+    )
+
+
+def changes_arguments(about: About, paths: Sequence[str]) -> str:
+    """A gradient that was passed in leaves its arguments otherwise than the function does."""
+    which = ", ".join(paths)
+    return diagnostic(
+        f"gradient wrong: {about.maker} of {about.function} changes {which}",
+        f"  its numbers are right, but after the call {which} is not what {about.function} leaves there",
+        about.there(),
+        help="work on a copy: whoever calls it, an optimiser say, goes on with the changed arguments",
+    )
+
+
+def another_gradient(about: About, first: float, again: float) -> str:
+    """A gradient that was passed in gives different numbers at one point."""
+    return diagnostic(
+        f"not deterministic: {about.maker} of {about.function} gives another answer for the same arguments",
+        f"  a component is {first:.17g} in one call and {again:.17g} in the next",
+        about.there(),
+        help="something survives from one call to the next, a buffer that is added to and not cleared, say",
+    )
 
 
 def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
@@ -203,7 +267,7 @@ def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
         f"  plain Python gives    {expected}",
         f"  compiled code gives   {got}",
         about.here(),
-        help="your function is not to blame: this is a fault of the compiler; please report it with this test",
+        help=COMPILER,
     )
 
 
@@ -213,7 +277,7 @@ def modes_disagree(about: About, forward: float, reverse: float) -> str:
         f"gradient wrong: forward and reverse mode of {about.function} disagree",
         f"  along a random tangent: forward {forward:.12g}, reverse {reverse:.12g}",
         about.here(),
-        help="your function is not to blame: this is a fault of the compiler; please report it with this test",
+        help=COMPILER,
     )
 
 

@@ -64,7 +64,7 @@ class Evaluator:
         try:
             with np.errstate(all="ignore"):
                 value = number(self.call(*arguments))
-        except (ArithmeticError, ValueError) as problem:
+        except Exception as problem:  # at a sampled point, whatever it is: the function has no value there
             self.trouble = f"{type(problem).__name__}: {problem}"
             return math.nan
         total = self.seed * value if value is not None else 0.0
@@ -75,6 +75,10 @@ class Evaluator:
             self.trouble = f"the value is {total}"
             return math.nan
         return total
+
+
+class NotReal(TypeError):
+    """A value that is complex, as Python's power gives it of a negative number."""
 
 
 def number(returned: Any) -> float | None:
@@ -90,6 +94,8 @@ def number(returned: Any) -> float | None:
             return float(returned)
         except (TypeError, ValueError):
             pass
+    if np.iscomplexobj(returned) and np.ndim(returned) == 0:
+        raise NotReal(f"the value {returned} is complex")
     raise TypeError(
         f"a gradient needs a function that returns a number, or nothing while it writes into its arguments; "
         f"this one returned a {type(returned).__name__}"

@@ -12,7 +12,7 @@ from pytest_adalloc.checks.evaluation import Outcome, Weights
 from pytest_adalloc.checks.subject import CountedRun, Unmet, WorkspaceUse
 
 if TYPE_CHECKING:
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class ForeignGradient:
@@ -25,6 +25,7 @@ class ForeignGradient:
 
     def __init__(self, grad: Callable[..., Any], point: Point) -> None:
         self._grad, self._point = grad, point
+        self.ours = type(grad).__module__.partition(".")[0] == "adcore" or hasattr(grad, "__adcore_derivative__")
 
     def derive(self, outcome: Outcome, weights: Weights) -> None:
         """There is nothing to do. Raises TypeError if the function returned nothing."""

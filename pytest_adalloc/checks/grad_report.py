@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Verdict = Literal[
     "passed",
     "not checked",
+    "not deterministic",
     "gradient wrong",
     "finite differences unreliable here",
     "kink",
@@ -25,6 +26,10 @@ Verdict = Literal[
     "hooks dead",
     "cannot compile",
 ]
+
+
+MOST_NAMED = 5
+"""So many components that drown are named in the text."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,11 @@ class Worst:
 class GradReport:
     """What is known about one gradient after a check. It is no boolean: a check that fails has raised `CheckFailed`.
 
-    `gradients` has one entry per differentiated argument, in its structure. `max_error` is relative. `differences` says
-    how the reference was made, `watched` what the counters could see. Figures of steps that were not reached are empty.
-    What is `stored` and why (`explanation`) is found out when it is read.
+    `gradients` has one entry per differentiated argument, in its structure. `max_error` is relative. `digits` is what
+    a pass is worth: to so many decimal digits each component agrees that rounding leaves a digit of (None: nothing was
+    compared); `drowned` names the components that it leaves none of. `differences` says how the reference was made.
+    Figures of steps that were not reached are empty. What is `stored` and why (`explanation`) is found out when it is
+    read.
     """
 
     function: str
@@ -55,6 +62,8 @@ class GradReport:
     gradients: tuple[Any, ...] = ()
     max_error: float = float("nan")
     worst: Worst | None = None
+    digits: int | None = None
+    drowned: tuple[str, ...] = ()
     differences: str = ""
     allocs_per_call: tuple[int, ...] = ()
     bytes_per_call: tuple[int, ...] = ()
@@ -98,7 +107,10 @@ class GradReport:
 
     def details(self, stored: bool = True) -> list[str]:
         """Further lines, indented: differences, certificate, witnesses, plan (unless not `stored`), notes."""
-        lines = [f"finite differences: {self.differences}"] if self.differences else []
+        lines = [f"compared with: {self.differences}"] if self.differences else []
+        if self.drowned:
+            some = ", ".join(self.drowned[:MOST_NAMED]) + (", ..." if len(self.drowned) > MOST_NAMED else "")
+            lines.append(f"rounding hides {len(self.drowned)} of the components: {some}")
         if self.certificate is not None:
             lines.append(f"certificate: {_certified(self.certificate)}")
         lines += [f"witness: {witness}" for witness in self.witnesses]
@@ -107,6 +119,10 @@ class GradReport:
         lines += [elsewhere] if elsewhere else []
         domains = getattr(self.allocations, "python", {})
         lines += [f"Python's {name}: {c.calls} requests, {c.bytes} bytes" for name, c in domains.items() if c.calls]
+        if self.allocations is not None and getattr(self.allocations, "page_faults", None) is not None:
+            from pytest_adalloc.hooks.reports import demands
+
+            lines.append(demands(self.allocations))
         lines += [f"stored: {described(record)}" for record in (self.stored if stored else ())]
         lines += list(self.notes)
         return [f"  {line}" for text in lines for line in text.splitlines()]

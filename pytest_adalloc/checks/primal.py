@@ -8,23 +8,63 @@ from typing import Any
 import numpy as np
 
 from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.differences.directions import natural_scale
+from pytest_adalloc.checks.arguments import Vector
+from pytest_adalloc.checks.differences.directions import DomainBounds, natural_scale, random_direction
 from pytest_adalloc.checks.differences.extrapolation import Precision, measured_noise
 from pytest_adalloc.checks.evaluation import Evaluator, Outcome
+from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.subject import Unmet
 from pytest_adalloc.checks.trial import Trial
 
+POINTS = 5
+"""So many points around are looked at beside the point itself."""
 
-def compare_primal(trial: Trial, plain: Outcome, native: Outcome, evaluator: Evaluator) -> None:
+
+def allowed_difference(evaluator: Evaluator, domain: DomainBounds) -> tuple[float, float]:
+    """How far values at the point may be apart, and their rounding noise, by calls alone."""
+    point = evaluator.point
+    precision = Precision.of(point.dtype)
+    line, _ = point.consistent(random_direction(point, natural_scale(point), domain, np.random.default_rng(1)))
+    base = evaluator.at(point.vector)
+    noise = measured_noise(lambda step: evaluator.at(domain.clipped(point.vector + step * line)), precision, base)
+    return 64.0 * noise + 1e3 * precision.roundoff * abs(base if math.isfinite(base) else 0.0), noise
+
+
+def reads_otherwise(
+    evaluator: Evaluator,
+    reference: PointReference,
+    slopes: ProgramSlopes,
+    value: float,
+    domain: DomainBounds,
+    seed: int,
+    points: int = POINTS,
+) -> tuple[Vector, float, float] | None:
+    """A point at which the compiler's reading of the function has another value than Python: vector, Python's, its.
+
+    The point itself and some around it: a front end that reads a function wrong, or takes a variable for a constant,
+    gives the right value where it was compiled and slopes that agree with its own derivative.
+    """
+    random = np.random.default_rng(seed)
+    vector = reference.vector
+    size = np.where(vector != 0, np.abs(vector), 1.0)
+    for k in range(points + 1):
+        steps = random.choice([-1.0, 1.0], len(vector)) * 2.0 ** random.integers(-12, -3, len(vector)) * size
+        at = domain.clipped(vector + steps) if k else vector
+        python = evaluator.at(at) if k else value
+        found = reference.value(at, seed + k) if k else (slopes.wide, slopes.noise)
+        if found is None or not math.isfinite(python):
+            continue
+        wide, noise = found
+        if abs(python - wide) > 16.0 * noise + 1e3 * reference.roundoff * abs(python):
+            return at, python, wide
+    return None
+
+
+def compare_primal(trial: Trial, plain: Outcome, native: Outcome, allowed: float) -> None:
     """The compiled primal agrees with Python as far as the order of operations is free."""
     about = trial.about
     point = about.point
     precision = Precision.of(point.dtype)
-    line, _ = point.consistent(natural_scale(point))
-    base = evaluator.at(point.vector)
-    noise = measured_noise(lambda step: evaluator.at(point.vector + step * line), precision, base)
-    trial.noise = noise
-    allowed = 64.0 * noise + 1e3 * precision.roundoff * abs(base if math.isfinite(base) else 0.0)
     if plain.value is not None or native.value is not None:
         values = (plain.value, native.value)
         if None in values or not same(np.float64(values[0]), np.float64(values[1]), allowed):

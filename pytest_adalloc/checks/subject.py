@@ -13,7 +13,7 @@ from pytest_adalloc.checks.later import Later
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks import AllocationReport
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class Unmet(Exception):
@@ -50,6 +50,7 @@ class GradientSubject(Protocol):
     """A gradient under test at one point."""
 
     primal: Callable[..., Any] | None
+    ours: bool  # whether our compiler made it
     coarse: bool  # whether the gradient came with fewer bits than the arguments have
 
     @property

@@ -13,6 +13,7 @@ second witness, and with ``--adalloc-preload`` a preloaded library is the third.
 from pytest_adalloc.hooks.count.link_check import check_link_path
 from pytest_adalloc.hooks.count.measuring import measure, measure_native
 from pytest_adalloc.hooks.count.recording import Recording, forbid, record
+from pytest_adalloc.hooks.count.system_calls import observing
 from pytest_adalloc.hooks.count.trend import GrowthReport, growth, measure_growth
 from pytest_adalloc.hooks.errors import AllocationForbidden, HooksBusy, HooksDead, HooksUnavailable
 from pytest_adalloc.hooks.install.process import available, hook_addresses
@@ -38,5 +39,6 @@ __all__ = [
     "measure",
     "measure_growth",
     "measure_native",
+    "observing",
     "record",
 ]

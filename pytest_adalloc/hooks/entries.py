@@ -1,6 +1,7 @@
-"""The one table of hooked entry points; hooks, counters, breakpoints and the preload library all read it.
+"""The one table of allocator functions; hooks, counters, patches, breakpoints and the preload library all read it.
 
-Not here on purpose: ``reallocarray`` and ``operator new`` end in an entry of this table and would count twice.
+Not among those that slots lead to: ``reallocarray`` and libstdc++'s ``operator new`` end in one of them and would count
+twice.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["allocate", "map", "release", "unmap"]
+EntryKind = Literal["allocate", "map", "release", "unmap"]
 
 
 @dataclass(frozen=True)
@@ -16,15 +17,22 @@ class AllocatorEntry:
     """One C entry point, typed in LLVM's spelling.
 
     The bytes of a call are the product of the parameters listed in ``size`` (none: the call has no size).
-    ``behind`` is the name under which glibc exports the same function for those who replace it.
+    ``behind`` is the name under which glibc exports the same function for those who replace it, ``symbols`` are the
+    names of a function that has several.
     """
 
     name: str
     result: str
     params: tuple[str, ...]
     size: tuple[int, ...]
-    kind: Kind
+    kind: EntryKind
     behind: str = ""
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def exported(self) -> tuple[str, ...]:
+        """The symbols under which libraries export it."""
+        return self.symbols or (self.name,)
 
     @property
     def counts(self) -> bool:
@@ -50,6 +58,27 @@ ENTRIES: tuple[AllocatorEntry, ...] = (
     AllocatorEntry("munmap", "i32", ("ptr", "i64"), (1,), "unmap"),
 )
 
-NAMES: tuple[str, ...] = tuple(entry.name for entry in ENTRIES)
-BY_NAME: dict[str, AllocatorEntry] = {entry.name: entry for entry in ENTRIES}
-NUMBER: dict[str, int] = {entry.name: number for number, entry in enumerate(ENTRIES)}
+# What no slot leads to: seen where the function itself is patched. An allocator may bring operators of its own that do
+# not go through malloc; ``syscall`` counts where it asks for memory.
+_FORMS = ("", "RKSt9nothrow_t", "St11align_val_t", "St11align_val_tRKSt9nothrow_t")
+_SIZED = ("m", "mSt11align_val_t")
+NEW = AllocatorEntry(
+    "operator new", "ptr", ("i64",), (0,), "allocate", symbols=tuple(f"_Zn{k}m{form}" for k in "wa" for form in _FORMS)
+)
+DELETE = AllocatorEntry(
+    "operator delete",
+    "void",
+    ("ptr",),
+    (),
+    "release",
+    symbols=tuple(f"_Zd{k}Pv{form}" for k in "la" for form in (*_FORMS, *_SIZED)),
+)
+SYSCALL = AllocatorEntry("syscall()", "i64", ("i64", "ptr", "i64"), (2,), "map", symbols=("syscall",))
+EVERY: tuple[AllocatorEntry, ...] = (*ENTRIES, NEW, DELETE, SYSCALL)
+
+# Entries that enter another one inside libc: realloc(NULL) and small alignments go on to malloc.
+LEADS_TO_MALLOC = ("realloc", "aligned_alloc", "memalign", "posix_memalign", "valloc", "pvalloc")
+
+NAMES: tuple[str, ...] = tuple(entry.name for entry in EVERY)
+BY_NAME: dict[str, AllocatorEntry] = {entry.name: entry for entry in EVERY}
+NUMBER: dict[str, int] = {entry.name: number for number, entry in enumerate(EVERY)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, NoReturn
 
+Scope = Literal["thread", "process"]
 Pattern = Literal["none", "first call", "every call", "growing", "irregular", "shape-dependent"]
 WitnessState = Literal["agrees", "disagrees", "unavailable", "not asked"]
 
@@ -33,6 +34,7 @@ class Site:
     """One place that allocates, over all calls of the window: who called which entry, how often, for how many bytes.
 
     ``phase`` is what the address table of the caller said about the code (such as "reverse sweep"), else empty.
+    ``past_slots``: the call came by no relocation slot, and the patched function saw it.
     """
 
     function: str
@@ -44,12 +46,14 @@ class Site:
     bytes: int
     phase: str = ""
     stack: tuple[StackFrame, ...] = ()
+    past_slots: bool = False
 
     def __str__(self) -> str:
         code = " in ".join(part for part in (self.symbol, self.library) if part)
         line = f", {self.file}:{self.line}" if self.file else ""
         phase = f", {self.phase}" if self.phase else ""
-        return f"{self.function} x {self.count}, {self.bytes} bytes: {code}{line}{phase}"
+        past = ", past the relocation slots" if self.past_slots else ""
+        return f"{self.function} x {self.count}, {self.bytes} bytes: {code}{line}{phase}{past}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,8 @@ class AllocationReport:
     threads; what these ask for before the first and after the last call is in no entry of ``allocs_per_call``.
     ``other_threads`` has the same form. What the Python interpreter and its standard library asked for is not in
     these, but in ``interpreter``; ``python`` counts the requests inside the interpreter's own allocators. ``status`` is
-    the value of the call that stopped a native loop, else 0.
+    the value of the call that stopped a native loop, else 0. ``system_calls`` and ``page_faults`` are those of as many
+    further calls, where they were asked for; else ``page_faults`` is None.
     """
 
     allocs_per_call: tuple[int, ...]
@@ -117,6 +122,8 @@ class AllocationReport:
     driven: str = "native"
     repeats: int = 0
     by_shape: tuple[ShapeCount, ...] = ()
+    system_calls: Mapping[str, int] = field(default_factory=dict)
+    page_faults: int | None = None
 
     @property
     def calls(self) -> int:
@@ -193,6 +200,7 @@ def render(report: AllocationReport, top: int = 5) -> str:
     lines += [f"  {site}" for site in report.sites[:top]]
     lines += [f"  and {len(report.sites) - top} more sites"] if len(report.sites) > top else []
     lines += [f"  {count}" for count in report.by_shape]
+    lines += [f"  {demands(report)}"] if report.page_faults is not None else []
     lines += [f"  other threads: {_counts(report.other_threads)}"] if report.other_threads else []
     lines += [f"  the interpreter's own: {_counts(report.interpreter)}"] if report.interpreter else []
     lines += [f"  Python's {name}: {c.calls} calls, {c.bytes} bytes" for name, c in report.python.items() if c.calls]
@@ -200,6 +208,12 @@ def render(report: AllocationReport, top: int = 5) -> str:
     lines += [f"  witness {witness}" for witness in report.witnesses]
     lines += [f"  not watched: {spot}" for spot in report.blind_spots]
     return "\n".join(lines)
+
+
+def demands(report: AllocationReport) -> str:
+    """What was asked of the system, in one line."""
+    calls = f"system calls: {_counts(report.system_calls)}" if report.system_calls else "no system call"
+    return f"{calls}, {_many(report.page_faults or 0, 'page fault')} in {_many(report.calls, 'further call')}"
 
 
 def _headline(report: AllocationReport) -> str:

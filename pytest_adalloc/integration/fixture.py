@@ -12,7 +12,7 @@ from pytest_adalloc.session import Recorder
 if TYPE_CHECKING:
     from pytest_adalloc.checks.grad_report import GradReport
     from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
-    from pytest_adalloc.options import Scope
+    from pytest_adalloc.hooks.reports import Scope
 
 
 class Adalloc:
@@ -40,6 +40,33 @@ class Adalloc:
         __tracebackhide__ = True
         return self._settled(f, args, grad, options, counted=False)
 
+    def check_jvp(
+        self, f: Callable[..., Any], /, *args: Any, jvp: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_jvp`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.checks.products import along_tangents
+        from pytest_adalloc.integration.settle import judged_product
+
+        return judged_product(along_tangents, f, args, jvp, options, self._recorder)
+
+    def check_vjp(
+        self, f: Callable[..., Any], /, *args: Any, vjp: Callable[..., Any] | None = None, **options: Any
+    ) -> GradReport:
+        """See `pytest_adalloc.check_vjp`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.checks.products import of_cotangent
+        from pytest_adalloc.integration.settle import judged_product
+
+        return judged_product(of_cotangent, f, args, vjp, options, self._recorder)
+
+    def check_rule(self, rule: Callable[..., Any], /, *args: Any, **options: Any) -> GradReport:
+        """See `pytest_adalloc.check_rule`."""
+        __tracebackhide__ = True
+        from pytest_adalloc.integration.settle import judged_rule
+
+        return judged_rule(rule, args, options, self._recorder)
+
     def measure(
         self,
         call: Callable[..., object],
@@ -48,10 +75,12 @@ class Adalloc:
         warmup: int = 1,
         scope: Scope | None = None,
         others: Sequence[Sequence[object]] = (),
+        realtime: bool = False,
     ) -> AllocationReport:
         """Count the native allocations of any callable, call by call; with `others`, also by the arguments' shapes.
 
-        Raises HooksDead when the counters can't vouch for what they say.
+        `realtime` counts system calls and page faults too. Raises HooksDead when the counters can't vouch for what they
+        say.
         """
         from pytest_adalloc import hooks
         from pytest_adalloc.report.profiles import profiled
@@ -59,7 +88,15 @@ class Adalloc:
         settings = self._recorder.settings
         counted = calls or settings.calls
         scope = scope or settings.scope
-        report = hooks.measure(call, *args, calls=counted, warmup=warmup, scope=scope, others=others)
+        report = hooks.measure(
+            call,
+            *args,
+            calls=counted,
+            warmup=warmup,
+            scope=scope,
+            others=others,
+            realtime=realtime or settings.syscalls,
+        )
         profiled(self._recorder, report)
         return report
 
@@ -72,7 +109,9 @@ class Adalloc:
         return hooks.measure_growth(call, *args, calls=calls, batches=batches)
 
     @contextmanager
-    def forbid(self, *, scope: Scope | None = None, at_once: bool = True) -> Iterator[None]:
+    def forbid(
+        self, *, scope: Scope | None = None, at_once: bool = True, max_numpy: int | None = None
+    ) -> Iterator[None]:
         """A block that is stopped at its first native allocation, by AllocationForbidden with the backtrace.
 
         Under `--adalloc=warn` it runs to its end and warns, under `--adalloc=off` it is not watched. `at_once=False`
@@ -86,7 +125,8 @@ class Adalloc:
         from pytest_adalloc import hooks
 
         try:
-            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once and policy == "strict"):
+            at_once = at_once and policy == "strict"
+            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once, max_numpy=max_numpy):
                 yield
         except hooks.AllocationForbidden as problem:
             if policy == "strict":

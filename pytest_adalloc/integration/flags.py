@@ -12,4 +12,5 @@ FLAGS: tuple[Flag, ...] = (
     *(flag for each in FORMATS for flag in each.flags),
     Flag("scope", "choice", ("thread", "process"), "count this thread, or all of them"),
     Flag("preload", "bool", None, "run again under LD_PRELOAD with a counting library, as one more witness"),
+    Flag("syscalls", "bool", None, "count system calls too, also those that no library makes, over further calls"),
 )

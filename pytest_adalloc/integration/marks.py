@@ -64,8 +64,6 @@ def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> 
     function = item.obj
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         fail("an async body can't be differentiated; name a plain function in the mark instead")
-    if inspect.ismethod(function) and not isinstance(function.__self__, type):
-        fail("a method's body depends on `self`; make it a function or a @staticmethod, or name a function in the mark")
     names = parameters_of(function)
     args = tuple(_argument(item, mark, name) for name in names)
     for name, value in zip(names, args, strict=True):

@@ -58,6 +58,12 @@ class ShownProgress:
         )
 
     def _print(self, write: Callable[[], object]) -> None:
-        with self._capture.global_and_fixture_disabled() if self._capture is not None else nullcontext():
-            write()
-            sys.stdout.flush()
+        # pytest's capture puts its own streams back when it resumes; a test may have put others there since
+        # (`redirect_stdout`, a doctest), and what it prints next has to go to those.
+        theirs = sys.stdin, sys.stdout, sys.stderr
+        try:
+            with self._capture.global_and_fixture_disabled() if self._capture is not None else nullcontext():
+                write()
+                sys.stdout.flush()
+        finally:
+            sys.stdin, sys.stdout, sys.stderr = theirs

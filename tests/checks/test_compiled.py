@@ -18,6 +18,7 @@ from pytest_adalloc import hooks
 from pytest_adalloc.checks import compiled
 from pytest_adalloc.checks.checking import examined
 from pytest_adalloc.checks.compiled import CompiledGradient
+from pytest_adalloc.checks.exact.slopes import PointReference
 from pytest_adalloc.checks.grad_report import GradReport
 from pytest_adalloc.hooks.install.process import installed
 from pytest_adalloc.options import CheckOptions
@@ -213,8 +214,7 @@ def test_many_elements() -> None:
 
     report = seen(squares, np.linspace(-1, 1, 200_000))
     assert report.verdict == "passed", report.message
-    assert "8 random directions and 8 of 200000 components (seed 0)" in report.differences
-    assert "sampled with the compiled primal" in report.differences
+    assert "80-bit slopes of all 200000 components" in report.differences
 
 
 # Verdicts
@@ -308,7 +308,9 @@ def test_verdict_kink_and_edge() -> None:
     assert seen(root, 4.0).verdict == "passed"
 
 
-def test_verdict_unreliable() -> None:
+def test_verdict_unreliable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PointReference, "of", lambda *_: None)  # as where the compiler can't read a function
+
     def cancels(x):
         return (0.1 * x + 1e12) - 1e12
 
@@ -349,10 +351,19 @@ def test_verdict_cannot_compile() -> None:
 
 
 def test_hooks_that_the_code_bypasses_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the allocator's own functions are patched they see that code, and all is well."""
     monkeypatch.setattr(compiled, "_link_path_seen", False)
     monkeypatch.setattr(hooks, "hook_addresses", lambda: dict(installed().slots.originals))
-    with pytest.raises(hooks.HooksDead, match=r"counted \(0, 0, 0\) in 3 calls: a count of 0 would mean nothing"):
-        seen(rosenbrock, X)
+    points = installed().entry_points
+    if points.complete:
+        assert seen(rosenbrock, X).verdict == "passed"
+        monkeypatch.setattr(compiled, "_link_path_seen", False)
+    points.suspend("left out by a test")
+    try:
+        with pytest.raises(hooks.HooksDead, match=r"counted \(0, 0, 0\) in 3 calls: a count of 0 would mean nothing"):
+            seen(rosenbrock, X)
+    finally:
+        points.resume()
 
 
 def test_a_dead_canary_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -485,7 +496,7 @@ def test_the_story_of_a_kink() -> None:
 
     assert spoken(seen(hinge, np.array([2.0, 2.0]))) == dedent("""\
         kink: d hinge / d x[0] does not exist at x[0] = 2
-          slope from the left 0, from the right 1; the compiled gradient: 1
+          slope from the left 0, from the right 1; the compiled gradient: 0.5
           --> FILE:N
           N |     def hinge(x):
           = note: abs, min, max, sorting and branches make such points; any gradient is a choice there

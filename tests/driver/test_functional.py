@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -251,7 +250,6 @@ REFUSED = {
     "wrt type": (programs.polynomial, 1.0, (1.0, 2.0), "give argument numbers or names", ""),
     "dict": (programs.polynomial, 0, ({}, 2.0), "argument `a` is a dict", "dataclass"),
     "second": (ad.grad(programs.polynomial), 0, (1.0, 2.0), "polynomial is the gradient of a function", "ad.hessian"),
-    "partial": (functools.partial(programs.polynomial, 2.0), 0, (1.0,), "functools.partial", "polynomial itself"),
     "no function": (3, 0, (), "3 is not a function", "Python function"),
 }
 

@@ -17,8 +17,19 @@ import numpy as np
 from adcore.captures import array_arg
 from adcore.frontend import Program, compile_function
 from adcore.ir import interpret, verify
+from adcore.ir.types import NUMPY_NAMES
 from adcore.ops import TABLE
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, StaticArg, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    RecordArg,
+    ScalarArg,
+    SequenceArg,
+    Signature,
+    StaticArg,
+    UniformArg,
+)
 
 
 def kind(value: Any) -> ArgType:
@@ -29,9 +40,8 @@ def kind(value: Any) -> ArgType:
         return arg
     if isinstance(value, (bool, int, float, np.generic)):
         weak = not isinstance(value, np.generic)
-        names = {"float32": "f32", "f": "f64", "i": "i64", "b": "bool"}
-        dtype = np.asarray(value).dtype
-        return ScalarArg(names.get(dtype.name) or names[dtype.kind], weak)
+        names = {theirs: ours for ours, theirs in NUMPY_NAMES.items()}
+        return ScalarArg(names[np.asarray(value).dtype.name], weak)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return RecordArg(type(value), tuple((f.name, kind(getattr(value, f.name))) for f in dataclasses.fields(value)))
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -43,6 +53,8 @@ def kind(value: Any) -> ArgType:
         if kinds and all(k == kinds[0] for k in kinds) and liftable(kinds[0]) and not numbers:
             return UniformArg(name, kinds[0])
         return SequenceArg(name, tuple(kinds))
+    if type(value) is dict:
+        return DictArg(tuple(value), tuple(map(kind, value.values())))
     return StaticArg(value)
 
 
@@ -59,6 +71,9 @@ def flatten(arg: ArgType, value: Any) -> Iterator[Any]:
     elif isinstance(arg, SequenceArg):
         for item, part in zip(arg.items, value, strict=True):
             yield from flatten(item, part)
+    elif isinstance(arg, DictArg):
+        for key, item in zip(arg.keys, arg.items, strict=True):
+            yield from flatten(item, value[key])
     elif isinstance(arg, RecordArg):
         for name, field in arg.fields:
             yield from flatten(field, getattr(value, name))
@@ -74,6 +89,8 @@ def unflatten(arg: ArgType, leaves: Iterator[Any]) -> Any:
     if isinstance(arg, SequenceArg):
         items = [unflatten(item, leaves) for item in arg.items]
         return tuple(items) if arg.kind == "tuple" else items
+    if isinstance(arg, DictArg):
+        return {key: unflatten(item, leaves) for key, item in zip(arg.keys, arg.items, strict=True)}
     if isinstance(arg, RecordArg):
         return arg.cls(*(unflatten(field, leaves) for _, field in arg.fields))
     if isinstance(arg, UniformArg):
@@ -107,6 +124,8 @@ def same(a: Any, b: Any, exact: bool = True) -> bool:
     """Equal in structure and value; to the bit if `exact`."""
     if isinstance(a, (list, tuple)):
         return isinstance(b, (list, tuple)) and len(a) == len(b) and all(map(lambda x, y: same(x, y, exact), a, b))
+    if type(a) is dict:
+        return type(b) is dict and list(a) == list(b) and all(same(a[key], b[key], exact) for key in a)
     if dataclasses.is_dataclass(a) and not isinstance(a, type):
         return type(a) is type(b) and all(
             same(getattr(a, f.name), getattr(b, f.name), exact) for f in dataclasses.fields(a)

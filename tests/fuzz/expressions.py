@@ -127,13 +127,15 @@ WRONG = ("math.sqrt({0})", "math.log({0})", "{0} / ({1})", "math.acos({0})", "fl
 
 class Expressions:
     """Draws expressions; `wrong` is how often a subscript or an operand may be out of its domain, `either` how often a
-    number is Python's or NumPy's as the data decide, and something asks."""
+    number is Python's or NumPy's as the data decide, and something asks; `everyday` how often a statement is one of
+    `Everyday`'s."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.wrong = 0.0
         own = random.Random(f"kinds of {seed}")  # so that the other programs stay what they are
         self.either = 0.15 if own.random() < 0.15 else 0.0
+        self.everyday = 0.3 if own.random() < 0.2 else 0.0
         self.helpers: list[tuple[str, int, str]] = []  # name, how many arrays come first, what follows a call
         self.counter = 0
 

@@ -20,7 +20,9 @@ _TEXTS = {
     "float32": "np.float32", "empty array": "np.zeros(0)", "array without axes": "np.zeros(())",
     "bools": "dtype=bool", "dataclass": "Body(", "list of numbers": "[s[", "captured array": "WEIGHTS[",
     "reversed": "reversed(", "zip": "zip(", "enumerate": "enumerate(", "copy": "copy(", "lists": " = [",
-    "number of either kind": "np.generic",
+    "number of either kind": "np.generic", "try": "try:", "match": "match (", "dict": '{"a": ', "named": ":=",
+    "nonlocal": "nonlocal ", "any": "any(q", "sum with a condition": "sum(q * q for", "raised text": "too large: ",
+    "parameters with stars": "*rest, m=0.5",
 }  # fmt: skip
 
 REQUIRED = frozenset(

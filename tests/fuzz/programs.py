@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tests.fuzz.expressions import ASKING, ArrayName, Expressions, IntName, Scope
+from tests.fuzz.everyday import Everyday
+from tests.fuzz.expressions import ASKING, ArrayName, IntName, Scope
 
 SHAPES: tuple[tuple[int, ...], ...] = ((12,), (10,), (5, 6), (6,), (2, 3, 4), (7,), (), (0,), (5,), (5,))
 """Shapes of the buffers."""
@@ -45,7 +46,7 @@ class Program:
     aliased: bool
 
 
-class Generator(Expressions):
+class Generator(Everyday):
     """Draws one program."""
 
     def __init__(self, seed: int) -> None:
@@ -78,6 +79,8 @@ class Generator(Expressions):
         """One statement, drawn by weight."""
         if self.either and self.chance(self.either):
             return self.carried_kind(scope)
+        if self.everyday and self.chance(self.everyday):
+            return self.everyday_statement(scope)
         nested = scope.depth < 4 and self.trips < 150
         draws = [
             (16 if nested else 0, self.for_loop), (6 if nested else 0, self.while_loop),

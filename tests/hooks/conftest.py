@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pytest_adalloc.hooks import available
+from pytest_adalloc.hooks.install.process import installed
 
 SOURCES = Path(__file__).parent / "sources"
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,15 @@ def cpp(build: Callable[..., Path]) -> Library:
 @pytest.fixture(scope="session")
 def reference(build: Callable[..., Path]) -> Reference:
     return Reference(build("driver.c", "driver", "-ldl"), build("counter.c", "libcounter.so", "-shared", "-fPIC"))
+
+
+@pytest.fixture
+def without_entries() -> Iterator[None]:
+    """No function is patched, as on a system that refuses it."""
+    hooks = installed()
+    hooks.entry_points.suspend("left out by a test")
+    yield
+    hooks.entry_points.resume()
 
 
 @pytest.fixture(scope="session")

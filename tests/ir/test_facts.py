@@ -16,7 +16,7 @@ from adcore.analysis.affine.bounds import bounds_of
 from adcore.analysis.affine.conflicts import conflicts_of
 from adcore.analysis.affine.dependence import AliasClasses, dependence_of
 from adcore.analysis.affine.forms import affine_of
-from adcore.analysis.affine.parallel import parallel_loops
+from adcore.analysis.affine.parallel import parallel_answers
 from adcore.analysis.affine.ranges import ranges_of
 from adcore.analysis.structure import structure_of
 from adcore.ir.core import Function
@@ -35,7 +35,7 @@ ANALYSES: dict[str, Callable[[Function], Any]] = {
     "ranges": lambda f: ranges_of(f, TABLE),
     "conflicts": lambda f: conflicts_of(f, TABLE),
     "dependence": lambda f: dependence_of(f, TABLE),
-    "parallel": lambda f: parallel_loops(f, TABLE),
+    "parallel": lambda f: parallel_answers(f, TABLE, AliasClasses()),
     "activity": lambda f: activity_of(f, TABLE, AliasClasses(), KINDS, (True,)),
     "local arrays": lambda f: local_arrays(f, TABLE),
 }

@@ -58,6 +58,14 @@ def test_switches_are_set_back(text: str) -> None:
     assert ours != before
 
 
+def test_long_texts_are_scheduled_once_less(text: str) -> None:
+    """It orders instructions differently, for this compile and its listing alone."""
+    usual, once = emit(text), emit(text, EmitOptions(rescheduled=False))
+    assert once.object_code != usual.object_code
+    assert once.assembly != usual.assembly
+    assert emit(text).object_code == usual.object_code
+
+
 def test_an_error_sets_them_back(text: str) -> None:
     before = plain(text)
     with pytest.raises(RuntimeError):

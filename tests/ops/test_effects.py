@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import adcore
 from adcore.ir import F64, I64, ArrayType, Builder, IRError, Value, interpret, parse_function, verify, walk
 from adcore.ops import TABLE, Effects, Op, Table, UndeclaredEffects
 from adcore.ops.effects import reads, writes
@@ -72,6 +75,31 @@ def test_sets_of_ops_that_passes_ask_for() -> None:
     assert TABLE.readers == {"load", "pack", "unpack", "copy", "product"}
     assert set(TABLE.views) == {"view", "transpose", "item"}
     assert TABLE.allocs == {"alloc"}
+
+
+# Passes ask effects, not names.
+
+NAMED = {"analysis/planning/sizes.py": {"item"}}
+"""Where the name of such an op may stand, see docs/dev/decisions/effects.md."""
+
+
+def compared_with_op(path: Path) -> set[str]:
+    """The strings that a module compares with the `op` of something."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute) and node.left.attr == "op":
+            parts = [part for right in node.comparators for part in ast.walk(right)]
+            found.update(p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str))
+    return found
+
+
+def test_passes_know_no_op_by_name_that_touches_memory_or_gives_an_array() -> None:
+    names = TABLE.touching | set(TABLE.views) | TABLE.allocs
+    root = Path(adcore.__file__).parent
+    paths = [path for room in ("analysis", "transform") for path in sorted((root / room).rglob("*.py"))]
+    found = {str(path.relative_to(root)): compared_with_op(path) for path in paths}
+    assert any("for" in compared for compared in found.values()), "comparisons are seen"
+    assert {path: compared & names for path, compared in found.items() if compared & names} == NAMED
 
 
 # What is declared, against what evaluation does. Array operands are drawn anew for each trial.

@@ -20,11 +20,13 @@ from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.range_folding import fold_ranges
+from adcore.transform.canonical.running_choices import untie_running_choices
 from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import emit_reverse, reverse
 from adcore.transform.diff.selection import lower_attach, track_selections
+from adcore.transform.diff.squared_roots import differentiate_squared_roots
 from adcore.transform.expansion import expand_bulk, in_elements
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import sink_checks
@@ -53,7 +55,9 @@ PASSES: dict[str, Pass] = {
     "range_folding": lambda f: fold_ranges(f, FOREIGN),
     "unchecked": without_index_checks,
     "producer_fusion": lambda f: fuse_producers(f, FOREIGN),
-    "selection": lambda f: lower_attach(track_selections(f, KINDS, [True], FOREIGN)),
+    "selection": lambda f: lower_attach(track_selections(f, KINDS, [True], FOREIGN), FOREIGN),
+    "squared_roots": lambda f: differentiate_squared_roots(f, FOREIGN),
+    "running_choices": lambda f: untie_running_choices(f, FOREIGN),
     "mem2reg": lambda f: mem2reg(f, FOREIGN),
     "short_circuit": lambda f: flatten_conditions(f, FOREIGN),
     "product_instructions": lambda f: emit_products(f, FOREIGN),

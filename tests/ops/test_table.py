@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from adcore.ir import BOOL, F32, F64, I64, Builder, Function, Scalar, Value, interpret
 from adcore.ir.types import I8, I16, I32, U8, U16, U32, U64
+from adcore.lower import lower
 from adcore.ops import TABLE, Op
 from adcore.ops.rules import adjoint, tangent
 from tests.lower.native import Native
@@ -134,7 +136,9 @@ def test_float_to_integer_casts_that_do_not_fit(value: float) -> None:
         assert actual == expected
 
 
-DIFFERENTIABLE = [op for op in SCALAR_OPS if op.differentiable and op.name not in ("select", "attach", "native")]
+DIFFERENTIABLE = [
+    op for op in SCALAR_OPS if op.differentiable and op.name not in ("select", "attach", "sloped", "native")
+]
 
 
 def derivative_function(op: Op, operand_count: int, reverse: bool) -> Function:
@@ -177,6 +181,25 @@ def test_an_attached_derivative_is_that_of_the_second_operand() -> None:
     assert Native(derivative_function(op, 2, reverse=True))(3.0, 4.0, 5.0) == (3.0, 0.0, 5.0)
 
 
+def test_given_slopes_are_those_by_each_operand() -> None:
+    op = TABLE["sloped"]
+    operands = (3.0, 4.0, 0.5, 5.0, -2.0)
+    assert Native(derivative_function(op, 5, reverse=False))(*operands, 9.0, 10.0, 9.0, 100.0, 9.0) == (3.0, -195.0)
+    assert Native(derivative_function(op, 5, reverse=True))(*operands, 7.0) == (3.0, 0.0, 3.5, 0.0, -14.0, 0.0)
+
+
+@pytest.mark.parametrize("partial", [math.inf, -math.inf, math.nan, 2.0])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_a_strong_product_with_zero_is_zero(partial: float, zero: float) -> None:
+    """So are its derivatives in the direction of zero; the one by the factor is the partial itself."""
+    op = TABLE["mulz"]
+    assert repr(Native(applied(op, (F64, F64)))(partial, zero)) == repr((zero,))
+    assert repr(interpret(applied(op, (F64, F64)), TABLE, (partial, zero))) == repr((zero,))
+    assert Native(derivative_function(op, 2, reverse=False))(partial, zero, 3.0, 0.0) == (0.0, 0.0)
+    assert Native(derivative_function(op, 2, reverse=True))(partial, zero, 0.0) == (0.0, 0.0, 0.0)
+    assert repr(Native(derivative_function(op, 2, reverse=True))(partial, zero, 1.0)[2]) == repr(partial)
+
+
 def _central(function: Function, at: tuple[float, ...], direction: Any) -> float:
     """Richardson-extrapolated central difference along `direction`."""
 
@@ -192,3 +215,21 @@ def test_every_op_with_a_meaning_for_scalars_can_be_lowered() -> None:
     native = {"load", "store", "accumulate", "dim", "view", "transpose", "alloc", "item", "count", "index", "check",
               "push", "pop", "pack", "unpack", "for", "while", "if"}  # fmt: skip
     assert {op.name for op in TABLE.values() if op.lower is None and op.expand is None} - native <= {"call", "rule"}
+
+
+def conversions() -> Iterator[Function]:
+    for source, target in itertools.product((BOOL, I64, I32, F32, F64), repeat=2):
+        builder, param = Builder(TABLE), Value(source)
+        result = builder.emit("cast", param, type=target.name)
+        yield Function(f"{source}_{target}", builder.finish([param], [result]))
+
+
+@pytest.mark.parametrize(
+    "function", [*(applied(op, types) for op, types in accepted()), *conversions()], ids=lambda f: f.name
+)
+def test_what_stops_a_kernel_is_declared(function: Function) -> None:
+    """Dead code elimination drops what cannot raise, and loops let go of it: a fault must be one that they know of."""
+    (instr,) = [i for i in function.region.body if i.results == function.results]
+    assert TABLE[instr.op].can_raise(instr) == bool(lower(function).faults)
+    exact = replace(instr, attrs={**instr.attrs, "exact": True})
+    assert not TABLE.effects[instr.op].may_raise(exact)

@@ -28,7 +28,14 @@ SOURCE = """
         libc = ctypes.CDLL(None)
         cached = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(ctypes.cast(libc.malloc, ctypes.c_void_p).value)
         seen = adalloc.measure(lambda: libc.free(ctypes.c_void_p(cached(77))), calls=3)
-        assert {w.name: w.unseen.get("malloc") for w in seen.witnesses}[preloaded.NAME] == 3
+        assert seen.by_function == {"malloc": 3}
+        assert {w.name: w.state for w in seen.witnesses}[preloaded.NAME] == "agrees"
+
+    def test_a_pointer_from_libcs_own_handle(adalloc):
+        libc = ctypes.CDLL("libc.so.6")
+        malloc = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_size_t)(ctypes.cast(libc.malloc, ctypes.c_void_p).value)
+        seen = adalloc.measure(lambda: libc.free(ctypes.c_void_p(malloc(77))), calls=3)
+        assert seen.allocs_per_call == (1, 1, 1)
 """
 
 
@@ -43,7 +50,7 @@ def _possible() -> None:
 @pytest.mark.parametrize("how", sample(["--adalloc-preload -n2", "--adalloc-preload", "-o adalloc_preload=true"], 1))
 def test_the_session_runs_again_with_one_more_witness(how: str, session: Session, pytester: pytest.Pytester) -> None:
     result = session(SOURCE, *how.split(), "--adalloc-json=all.json")
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(["adalloc: preloaded library counts as well"])
     (found,) = json.loads((pytester.path / "all.json").read_text())["checks"]
     assert {"preloaded library": "agrees"}.items() <= {w["name"]: w["state"] for w in found["witnesses"]}.items()

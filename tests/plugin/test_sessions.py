@@ -23,8 +23,10 @@ SOURCE = """
             total += v * v
         return total
 
+    OUT = np.zeros(3)
+
     def right(x):
-        return 2 * x
+        return np.add(x, x, out=OUT)
 
     def wrong(x):
         return 2.0002 * x
@@ -67,7 +69,7 @@ def test_a_run_passes_fails_and_tells(session: Session) -> None:
     result.stdout.fnmatch_lines(
         [
             "E *CheckFailed: gradient wrong: d squares / d x[[]2]",
-            "E *expected 6 (finite differences, +- *",
+            "E *expected 6 (exact slope, +- *",
             "E *got      6.0006 (the gradient that was passed in, off by 1.0e-04 of it)",
             "E *test_it.py:6",
             "E *def squares(x):",
@@ -129,7 +131,7 @@ def test_ini_options_and_flags(session: Session, pytester: pytest.Pytester) -> N
     pytester.makeini("[pytest]\nadalloc = warn\nadalloc_calls = 7\nadalloc_json = out/ini.json\nadalloc_explain = true")
     result = session(CASES, "-k", "test_right or test_wrong_plain")
     result.assert_outcomes(passed=2, deselected=4, warnings=1)
-    result.stdout.fnmatch_lines(["*0 allocations in 7 calls*", "*finite differences: all 3 components*"])
+    result.stdout.fnmatch_lines(["*0 allocations in 7 calls*", "*compared with: exact slopes of all 3 components*"])
     assert (pytester.path / "out/ini.json").exists()
     session(CASES, "--adalloc=strict", "--adalloc-calls=3").assert_outcomes(passed=2, failed=4)
 
@@ -359,3 +361,31 @@ def test_a_run_without_checks_says_nothing_and_imports_nothing(session: Session)
     )
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*adalloc =*")
+
+
+REDIRECTED = """
+    import contextlib, io
+    import numpy as np
+    from pytest_adalloc.integration import progress
+
+    progress.PATIENCE_IN_LOGS = 0.0
+
+    def test_redirect(adalloc):
+        buffer = io.StringIO()
+        with contextlib.redirect_stdout(buffer):
+            adalloc.check(lambda x: np.sum(x * x), np.ones(4), grad=lambda x: 2.0 * x, max_numpy=5)
+            print("hello")
+        assert buffer.getvalue() == "hello\\n"
+
+    def test_captured(adalloc, capsys):
+        adalloc.check(lambda x: np.sum(x * x), np.ones(4), grad=lambda x: 2.0 * x, max_numpy=5)
+        print("to the capture")
+        assert capsys.readouterr().out == "to the capture\\n"
+"""
+
+
+def test_what_a_test_prints_goes_where_the_test_sends_it(session: Session) -> None:
+    # pytest's capture replaces `sys.stdout` when it goes on after a line of progress.
+    result = session(REDIRECTED)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*adalloc: *test_redirect: * ..."])

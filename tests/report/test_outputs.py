@@ -43,8 +43,15 @@ def test_a_finding_is_plain_json() -> None:
     assert check == one
     assert check["value"] == 2.5
     assert check["max_error"] is None
+    assert (check["digits"], check["drowned"], check["reference"]) == (None, 0, "")
     assert check["worst"] == {"argument": "x", "index": [1, 3], "expected": 2.0, "got": None}
     assert (check["calls"], check["allocs"], check["allocs_per_call"], check["bytes"]) == (2, 1, 1, 64)
+
+
+def test_a_finding_says_what_a_pass_is_worth() -> None:
+    one = found(digits=11, drowned=("x[1]",), differences="exact slopes of all 2 components")
+    assert (one["digits"], one["drowned"], one["reference"]) == (11, 1, "exact slopes of all 2 components")
+    assert any("rounding hides 1 of the components: x[1]" in line for line in one["details"])
 
 
 def test_checks_of_one_test_are_numbered() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adcore.abi.faults import Fault
 from adcore.abi.frame import FIRST, FrameLayout
 from adcore.ir.types import F64, I64, SCALARS, ArrayType, ListType
 from adcore.runtime.arena import SMALLEST, Arena, arena
@@ -70,14 +71,12 @@ def test_the_arena_is_reserved_once() -> None:
     assert (small.base % 4096, small.size) == (0, SMALLEST)
 
 
-class Fault:
-    error, message = "IndexError", "index {0} is out of bounds for size {1}"
-    span = Span(__file__, 7, 0, 7, 10)
-
-
 def test_a_fault_is_raised_at_the_users_line() -> None:
+    fault = Fault("IndexError", "index {0} is out of bounds for size {1}", Span(__file__, 7, 0, 7, 10))
+    frame = Frame(FrameLayout.of([], [], details=2))
+    frame.words[:2] = 10, 3
     with pytest.raises(IndexError, match="index 10 is out of bounds for size 3") as raised:
-        raise_fault(Fault(), (10, 3), "kernel")
+        raise_fault(fault, frame, "kernel")
     last = raised.traceback[-1]
     assert (str(last.path), last.lineno + 1, last.name) == (__file__, 7, "kernel")
-    assert raised.value.span == Fault.span  # type: ignore[attr-defined]
+    assert raised.value.span == fault.span  # type: ignore[attr-defined]

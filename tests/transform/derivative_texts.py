@@ -42,11 +42,11 @@ def derivative(function: Function, limit: int | None = None) -> Derivative:
 
 def gradient(function: Function) -> Function:
     """The gradient with what nobody needs removed."""
-    return simplify(lower_attach(derivative(function).function), TABLE)
+    return simplify(lower_attach(derivative(function).function, TABLE), TABLE)
 
 
 def gradient_that_keeps_nothing(function: Function) -> Function:
-    return simplify(lower_attach(derivative(function, limit=0).function), TABLE)
+    return simplify(lower_attach(derivative(function, limit=0).function, TABLE), TABLE)
 
 
 def forward_sweep(function: Function) -> Function:

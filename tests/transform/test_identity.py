@@ -19,11 +19,13 @@ from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand
 from adcore.transform.canonical.range_folding import fold_ranges
+from adcore.transform.canonical.running_choices import untie_running_choices
 from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
 from adcore.transform.diff.reverse import emit_reverse
 from adcore.transform.diff.selection import lower_attach, track_selections
+from adcore.transform.diff.squared_roots import differentiate_squared_roots
 from adcore.transform.optimize.bit_tiles import tile_bits
 from adcore.transform.optimize.check_sinking import sink_checks
 from adcore.transform.optimize.dead_zeroing import remove_dead_zeroing
@@ -52,7 +54,9 @@ PASSES: dict[str, Callable[[Function], Function]] = {
     "producer fusion": lambda f: fuse_producers(f, TABLE),
     "mem2reg": lambda f: mem2reg(f, TABLE),
     "selections": lambda f: track_selections(f, KINDS, [True], TABLE),
-    "attach": lower_attach,
+    "squared roots": lambda f: differentiate_squared_roots(f, TABLE),
+    "running choices": lambda f: untie_running_choices(f, TABLE),
+    "attach": lambda f: lower_attach(f, TABLE),
     "dead zeroing": lambda f: remove_dead_zeroing(f, TABLE),
     "sweep fusion": lambda f: fuse(f, TABLE),
     "scalar promotion": lambda f: promote_sums(f, TABLE),

@@ -140,7 +140,7 @@ def all_plans(planner: Planner, limit: int) -> list[Way]:
             yield from extend(kept | {node}, rules, rest)
         for choice in options:
             if choice.operands is not None:
-                yield from extend(kept, {**rules, node: choice}, (*rest, *choice.operands))
+                yield from extend(kept, {**rules, node: choice}, (*rest, *choice.needs))
 
     return list(itertools.islice(extend(frozenset(), {}, demands(planner)), limit))
 
@@ -165,7 +165,7 @@ def least_cost(planner: Planner, price: float, steps: int) -> float | None:
         for choice in options:
             if choice.operands is not None:
                 follow = choice.cost + (choice.scratch * price if choice.scratch else 0.0)
-                extend(cost + follow, settled | {node}, (*choice.operands, *rest))
+                extend(cost + follow, settled | {node}, (*choice.needs, *rest))
         extend(cost + (options[0].store * price if options[0].store else 0.0), settled | {node}, rest)
 
     extend(0.0, frozenset(), demands(planner))

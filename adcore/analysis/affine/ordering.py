@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from adcore.analysis.affine.dependence import Dependence
 from adcore.analysis.structure import Structure
 from adcore.ir.core import Instr, Value, free_values, walk
-from adcore.ir.types import BOOL, is_float
 from adcore.ops import Table
 
 
@@ -128,11 +127,7 @@ def may_stop(instr: Instr, ops: Table, definition: Mapping[Value, Instr]) -> boo
         return True
     if effects.allocates:
         return not all(is_size(v, definition) for v in instr.operands)
-    types = tuple(v.type for v in instr.operands)
-    if instr.op == "cast":
-        return is_float(types[0]) and not is_float(instr.result.type) and instr.result.type != BOOL
-    harmless = effects.raises == "memory" or instr.attrs.get("exact")  # without memory, it is no error of the program
-    return not harmless and effects.can_raise(types)
+    return effects.raises != "memory" and effects.may_raise(instr)  # without memory, it is no error of the program
 
 
 def is_size(value: Value, definition: Mapping[Value, Instr]) -> bool:

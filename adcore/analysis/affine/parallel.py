@@ -8,7 +8,7 @@ up. Subscripts tell.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement
 
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
@@ -19,9 +19,18 @@ from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 
-def parallel_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
-    """The innermost `for` loops without a dependence that is carried from one iteration to another."""
-    return _parallel(function, ops, aliases or AliasClasses())
+def parallel_loops(
+    function: Function, ops: Table, aliases: AliasClasses | None = None, among: Iterable[Instr] | None = None
+) -> frozenset[Instr]:
+    """The innermost `for` loops without a dependence that is carried from one iteration to another; only those `among`
+    the given ones are looked at, if any are given."""
+    aliases = aliases or AliasClasses()
+    known, dependence = parallel_answers(function, ops, aliases), dependence_of(function, ops, aliases)
+    asked = [loop for loop in (walk(function.region) if among is None else among) if _is_innermost(loop)]
+    for loop in asked:
+        if loop not in known:
+            known[loop] = _is_parallel(dependence.structure, dependence, loop)
+    return frozenset(loop for loop in asked if known[loop])
 
 
 def vector_loops(function: Function, ops: Table, aliases: AliasClasses | None = None) -> frozenset[Instr]:
@@ -30,15 +39,15 @@ def vector_loops(function: Function, ops: Table, aliases: AliasClasses | None = 
     Where elements are apart, vectors are put together from single loads. Without the comparison of addresses LLVM takes
     that for cheaper than it is: the energy of 100 bodies (rows of three) took half as long again.
     """
-    dependence = dependence_of(function, ops, aliases)
-    found = parallel_loops(function, ops, aliases)
-    return frozenset(loop for loop in found if all(_moves_by_one(dependence, loop, i) for i in walk(loop.regions[0])))
+    dependence, loops = dependence_of(function, ops, aliases), filter(_is_innermost, walk(function.region))
+    dense = [loop for loop in loops if all(_moves_by_one(dependence, loop, i) for i in walk(loop.regions[0]))]
+    return parallel_loops(function, ops, aliases, dense)
 
 
 @kept
-def _parallel(function: Function, ops: Table, aliases: AliasClasses) -> frozenset[Instr]:
-    dependence = dependence_of(function, ops, aliases)
-    return frozenset(i for i in _innermost(function) if _is_parallel(dependence.structure, dependence, i))
+def parallel_answers(function: Function, ops: Table, aliases: AliasClasses) -> dict[Instr, bool]:
+    """Whether loops of `function` are parallel, as far as that was asked."""
+    return {}
 
 
 def _moves_by_one(dependence: Dependence, loop: Instr, instr: Instr) -> bool:
@@ -50,10 +59,8 @@ def _moves_by_one(dependence: Dependence, loop: Instr, instr: Instr) -> bool:
     return not any(outer) and abs(last * loop.attrs["step"]) <= 1
 
 
-def _innermost(function: Function) -> Iterator[Instr]:
-    for loop in walk(function.region):
-        if loop.op == "for" and not any(i.op in ("for", "while") for i in walk(loop.regions[0])):
-            yield loop
+def _is_innermost(instr: Instr) -> bool:
+    return instr.op == "for" and not any(i.op in ("for", "while") for i in walk(instr.regions[0]))
 
 
 def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
@@ -68,9 +75,13 @@ def _is_parallel(facts: Structure, dependence: Dependence, loop: Instr) -> bool:
 
 def independent_iterations(dependence: Dependence, accesses: Sequence[Instr], level: int) -> bool:
     """Whether no iteration of the `level`-th loop around `accesses` touches what another one writes."""
-    writers = dependence.ops.writers
-    pairs = [(a, b) for a, b in combinations_with_replacement(accesses, 2) if a.op in writers or b.op in writers]
-    return not any(dependence.carried(a, b, level) or dependence.carried(b, a, level) for a, b in pairs)
+    writers, memory = dependence.ops.writers, dependence.memory
+    for a, b in combinations_with_replacement(accesses, 2):
+        if (a.op not in writers and b.op not in writers) or memory(a).isdisjoint(memory(b)):
+            continue
+        if dependence.carried(a, b, level) or dependence.carried(b, a, level):
+            return False
+    return True
 
 
 def _is_fixed(facts: Structure, dependence: Dependence, access: Instr) -> bool:

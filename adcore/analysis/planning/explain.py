@@ -125,7 +125,7 @@ def kept(plan: Plan, planner: Planner) -> dict[Node, tuple[Instr, ...]]:
             if node in held:
                 readers.setdefault(node, {}).update(dict.fromkeys(users))
             if node in plan.choices and node not in plan.kept:
-                todo += plan.choices[node].operands or ()
+                todo += plan.choices[node].needs
     return {n: tuple(r) for n, r in readers.items()
             if not in_register(planner, n) or plan.choices[n].why == "overwritten" or n in plan.copied}  # fmt: skip
 

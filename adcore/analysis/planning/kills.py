@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from adcore.analysis.affine.dependence import AccessSide, Dependence
+from adcore.analysis.planning.choices import LaterStores, StoresBackwards
 from adcore.analysis.planning.record import address, runs_in
 from adcore.analysis.structure import contains
 from adcore.ir.core import Instr, Region, Value
@@ -32,6 +33,11 @@ class Kills:
             self._of_root.setdefault(dependence.access(store).root, []).append(store)
         self._reaching: dict[Value, list[Instr]] = {}
         self._need: dict[Value, int] = {}
+        self._backwards: dict[AccessSide, StoresBackwards] = {}
+        self._looked_at: dict[StoresBackwards, int] = {}
+        """The position, in the stores that reach a load, down to which they were looked at."""
+        self._undoable_up_to: dict[StoresBackwards, int] = {}
+        """How many of them can be undone before the first one that cannot."""
         self._undoable: dict[Instr, bool] = {}
         self.old: dict[Instr, Value] = {}
         for store in stores:
@@ -141,27 +147,60 @@ class Kills:
         """(between, after) for a load that is repeated before anything in its iteration of `region` is reversed."""
         return self._split(self._kills(load, region, len(region.body), None))
 
-    def to_undo(self, load: Instr) -> tuple[Instr, ...] | None:
+    def to_undo(self, load: Instr) -> tuple[tuple[Instr, ...], LaterStores | None] | None:
         """The later stores that have to be rolled back before `load` can be repeated; None if that is not possible.
-        What `of` says, but it stops at the first store that stands in the way."""
-        home, when = self.structure.home[load], self.need_position(load.result)
-        after = []
-        for store, passed in self._kills(load, home, when, self._certain_overwrite(load)):
+        What `of` says, but it stops at the first store that stands in the way. Those that come after the instruction of
+        the function's own region that holds `load` are found once for all loads that are alike."""
+        home, when, cover = self.structure.home[load], self.need_position(load.result), self._certain_overwrite(load)
+        near = []
+        for store, passed in self._kills(load, home, when, cover, apart=cover is None):
             if not passed or not self.can_be_undone(store):
                 return None
-            after.append(store)
-        return tuple(sorted(after, key=self.structure.number.__getitem__))
+            near.append(store)
+        later = self._later(load, self._far(load, home, when)) if cover is None else None
+        if later is not None and later.count > self._undoable_up_to[later.all]:
+            return None
+        return tuple(sorted(near, key=self.structure.number.__getitem__)), later
+
+    def _far(self, load: Instr, home: Region, when: int) -> int:
+        """The number of the first instruction that comes after all that `load` shares a loop or a branch with, and that
+        the reverse sweep has passed when it stands at position `when` of `home`."""
+        return max(self.structure.end[self.structure.holder(load)], self._ahead(home, when).stop)
+
+    def _later(self, load: Instr, start: int) -> LaterStores | None:
+        """The stores from number `start` on, all of them passed, that may overwrite what `load` read."""
+        dependence, number = self.dependence, self.structure.number
+        x, reaching = dependence.side(load, 0), self.reaching(load)
+        found = self._backwards.get(x)
+        if found is None:
+            found = self._backwards[x] = StoresBackwards()
+            self._looked_at[found], self._undoable_up_to[found] = len(reaching), len(reaching)
+        position, stores = self._looked_at[found], found.stores
+        while position and number[reaching[position - 1]] >= start and len(stores) <= self._undoable_up_to[found]:
+            position -= 1
+            store = reaching[position]
+            if dependence.meet(x, dependence.side(store, 0), 0):
+                if not self.can_be_undone(store):
+                    self._undoable_up_to[found] = len(stores)
+                stores.append(store)
+        self._looked_at[found] = position
+        count = bisect_right(stores, -start, key=lambda store: -number[store])
+        return LaterStores(found, count) if count else None
 
     def _split(self, kills: Iterable[tuple[Instr, bool]]) -> tuple[tuple[Instr, ...], tuple[Instr, ...]]:
         found = sorted(kills, key=lambda kill: self.structure.number[kill[0]])
         return tuple(s for s, passed in found if not passed), tuple(s for s, passed in found if passed)
 
-    def _kills(self, load: Instr, home: Region, when: int, cover: Instr | None) -> Iterator[tuple[Instr, bool]]:
+    def _kills(
+        self, load: Instr, home: Region, when: int, cover: Instr | None, apart: bool = False
+    ) -> Iterator[tuple[Instr, bool]]:
         """Later stores that may overwrite what `load` read, and whether the reverse sweep has passed them when it
-        stands at position `when` of `home`. `cover` certainly overwrites what `load` read."""
+        stands at position `when` of `home`. `cover` certainly overwrites what `load` read. `apart`: without those that
+        `_later` finds."""
         dependence, number = self.dependence, self.structure.number
         depth, ahead, later = self.structure.depth(home), self._ahead(home, when), self.structure.following(load)
-        for x, store, y in self._met(load) if cover is None else self._met_until(load, cover):
+        end = self._far(load, home, when) if apart else None
+        for x, store, y in self._met(load, end) if cover is None else self._met_until(load, cover):
             place = number[store]
             within = x.depth > depth and dependence.carries(x, y, depth, x.depth)
             if within or (contains(later, place) and dependence.meet(x, y, 0)):
@@ -169,9 +208,12 @@ class Kills:
             elif (cover is None or store is cover) and dependence.carries(x, y, 0, depth):
                 yield store, True
 
-    def _met(self, load: Instr) -> Iterator[tuple[AccessSide, Instr, AccessSide]]:
-        """The stores to memory that `load` may read, and both as seen from inside their common loops."""
+    def _met(self, load: Instr, end: int | None = None) -> Iterator[tuple[AccessSide, Instr, AccessSide]]:
+        """The stores to memory that `load` may read, and both as seen from inside their common loops; only those before
+        the instruction number `end`, if it is given."""
         stores = self.reaching(load)
+        if end is not None:
+            stores = stores[: bisect_left(stores, end, key=self.structure.number.__getitem__)]
         loops, side = self.dependence.access(load).loops, self.dependence.side
         inner = range(0)
         for depth in range(len(loops), -1, -1):

@@ -41,30 +41,47 @@ class FlowNetwork:
         """(value, source side); the value is infinite if no finite cut exists."""
         s, t = self._node(source), self._node(sink)
         total = 0.0
-        while (level := self._levels(s))[t] >= 0:
-            pushed = self._blocking_flow(s, t, level)
+        while (left := self._steps_to(t, s))[s] >= 0:
+            pushed = self._blocking_flow(s, t, left)
             if pushed == inf:
                 total = inf
                 break
             total += pushed
-        reached = self._levels(s)
-        return total, frozenset(key for key, n in self._number.items() if reached[n] >= 0)
+        reached = self._reached(s)
+        return total, frozenset(key for key, n in self._number.items() if reached[n])
 
-    def _levels(self, s: int) -> list[int]:
-        """The number of arcs on a shortest way from `s` to each node; -1 where there is none."""
-        level, head, left = [-1] * len(self._arcs), self._head, self._left
-        level[s] = 0
+    def _steps_to(self, t: int, s: int) -> list[int]:
+        """The number of arcs on a shortest way from each node to `t`; -1 where there is none, or it is no shorter than
+        that from `s`: so a way that gets nearer with every arc is no dead end, until arcs on it are full."""
+        steps, head, left = [-1] * len(self._arcs), self._head, self._left
+        steps[t] = 0
+        queue = [t]
+        for v in queue:
+            if steps[s] >= 0:
+                break
+            next_ = steps[v] + 1
+            for k in self._arcs[v]:
+                u = head[k]
+                if steps[u] < 0 and left[k ^ 1] > EPSILON:
+                    steps[u] = next_
+                    queue.append(u)
+        return steps
+
+    def _reached(self, s: int) -> list[bool]:
+        """Which nodes can be reached from `s`."""
+        reached, head, left = [False] * len(self._arcs), self._head, self._left
+        reached[s] = True
         queue = [s]
         for u in queue:
             for k in self._arcs[u]:
                 v = head[k]
-                if level[v] < 0 and left[k] > EPSILON:
-                    level[v] = level[u] + 1
+                if not reached[v] and left[k] > EPSILON:
+                    reached[v] = True
                     queue.append(v)
-        return level
+        return reached
 
-    def _blocking_flow(self, s: int, t: int, level: list[int]) -> float:
-        """Push along shortest ways until none is left."""
+    def _blocking_flow(self, s: int, t: int, steps: list[int]) -> float:
+        """Push along shortest ways until none is left; `steps` says how far it is from each node to `t`."""
         head, left = self._head, self._left
         position = [0] * len(self._arcs)
         total = 0.0
@@ -77,10 +94,10 @@ class FlowNetwork:
                     return inf
                 total += flow
                 u = self._push(path, flow)
-            arcs, below = self._arcs[u], level[u] + 1
+            arcs, nearer = self._arcs[u], steps[u] - 1
             for p in range(position[u], len(arcs)):
                 k = arcs[p]
-                if level[head[k]] == below and left[k] > EPSILON:
+                if steps[head[k]] == nearer and left[k] > EPSILON:
                     position[u] = p  # it may take more than one way
                     path.append(k)
                     u = head[k]
@@ -88,7 +105,7 @@ class FlowNetwork:
             else:
                 if not path:
                     return total
-                level[u] = -1  # no way on from here
+                steps[u] = -1  # no way on from here
                 u = head[path.pop() ^ 1]
 
     def _push(self, path: list[int], flow: float) -> int:

@@ -17,7 +17,7 @@ from typing import TypeGuard
 
 from adcore.analysis.activity import ActivityFacts
 from adcore.analysis.affine.dependence import Dependence
-from adcore.analysis.planning.choices import Choice, Node, Why
+from adcore.analysis.planning.choices import Choice, Node, StoresBackwards, Why
 from adcore.analysis.planning.kills import Kills
 from adcore.analysis.planning.record import Needs, address
 from adcore.analysis.planning.replay import slice_of
@@ -78,8 +78,11 @@ class Planner:
         needs: Needs,
         ops: Table,
         apart: Collection[Instr] = (),
+        strong: frozenset[Instr] = frozenset(),
     ) -> None:
-        """`apart`: loops whose steps run again; their stores cannot be rolled back one by one."""
+        """`apart`: loops whose steps run again; their stores cannot be rolled back one by one. `strong`: instructions
+        whose adjoints are strong products (`adcore.analysis.strong_zeros`)."""
+        self.strong = strong
         self.dependence, self.active, self.needs, self.ops = dependence, active, needs, ops
         self.structure = dependence.structure
         self.function = self.structure.function  # what is known about it is kept for as long as the planner
@@ -93,12 +96,15 @@ class Planner:
         self.options: dict[Node, tuple[Choice, ...]] = {}
         self._exact: dict[Value, bool] = {}
         todo: list[Node] = list(needs.values)
+        passed: dict[StoresBackwards, int] = {}
         while todo:
             node = todo.pop()
             if node in self.options or (isinstance(node, Value) and self.is_free(node)):
                 continue
             self.options[node] = self.ways(node) if isinstance(node, Value) else (self.undo(node),)
-            todo += [operand for choice in self.options[node] for operand in choice.operands or ()]
+            for choice in self.options[node]:
+                todo += choice.operands or ()
+                todo += choice.later.unseen(self.options, passed) if choice.later else ()
         self.choices = {node: options[0] for node, options in self.options.items()}
 
     def is_free(self, value: Value) -> bool:
@@ -150,7 +156,8 @@ class Planner:
     def dominates(self, one: Choice, other: Choice) -> bool:
         """Whether no plan is cheaper with `other` than with `one`."""
         asked = [self.asked(choice) for choice in (one, other)]
-        return one.cost <= other.cost and one.scratch <= other.scratch and asked[0] <= asked[1]
+        fewer = asked[0] <= asked[1] and one.later in (None, other.later)
+        return one.cost <= other.cost and one.scratch <= other.scratch and fewer
 
     def asked(self, choice: Choice) -> set[Node]:
         return {o for o in choice.operands or () if not (isinstance(o, Value) and self.is_free(o))}
@@ -209,12 +216,14 @@ class Planner:
         if temporary and self.temporaries.choice(root) is None:
             return Choice(store, why="temporary")
         undone = None if instr in self.kills.overwriting else self.kills.to_undo(instr)
-        memory = None if undone is None else self.memory_of(instr, (), undone)
-        if memory is None:
+        if undone is None:
             return Choice(store, why="overwritten")
+        near, later = undone
+        memory: tuple[Node, ...] = (root,) if temporary else near
         operands: tuple[Node, ...] = (*self.ops.subscripts(instr), *address(self.dependence, array), *memory)
-        why: Why = "overwritten" if undone else "temporary" if temporary else "dearer"
-        return Choice(store, self.ops[instr.op].cost * times, operands=operands, why=why)
+        why: Why = "overwritten" if near or later else "temporary" if temporary else "dearer"
+        cost = self.ops[instr.op].cost * times
+        return Choice(store, cost, operands=operands, later=None if temporary else later, why=why)
 
     def killers(self, loaded: Value) -> tuple[Instr, ...]:
         """The stores that may overwrite what the load of this value read, first those that no log can help with."""
@@ -337,6 +346,7 @@ class Planner:
         others: those in `choices`, or else the preferred ones."""
         choices = self.choices if choices is None else choices
         demanded: dict[Node, None] = {}
+        passed: dict[StoresBackwards, int] = {}
         todo: list[Node] = [v for v in self.needs.values if v in choices]
         cost = 0.0
         while todo:
@@ -351,6 +361,7 @@ class Planner:
                 assert choice.operands is not None, f"{node!r} has no rule"
                 cost += choice.cost + choice.scratch
                 todo += choice.operands
+                todo += choice.later.unseen(demanded, passed) if choice.later else ()
         stores = [n for n in demanded if isinstance(n, Instr)]
         copied = tuple(n for n in demanded if isinstance(n, Value) and self.is_lasting(n))
         return Plan(
@@ -384,7 +395,7 @@ class Planner:
         copies = any(isinstance(o, Value) and self.is_lasting(o) for o in choice.operands or ())
         if choice.operands is None or choice.scratch or copies:
             return [value]
-        for operand in choice.operands:
+        for operand in choice.needs:
             if chain := self._blocked(operand, seen | {value}):
                 return [value, *chain]
         return []

@@ -10,7 +10,7 @@ from adcore.driver.calls.batch import BatchRun
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.calls.split_run import SplitRun
 from adcore.driver.request import Options
-from adcore.driver.specialisations import Primal
+from adcore.driver.specialisations import PrimalSpecialisation
 
 
 def annotated_run(
@@ -19,7 +19,7 @@ def annotated_run(
     names: Sequence[str],
     annotated: Sequence[Any],
     options: Options,
-    expected: Primal | None = None,
+    expected: PrimalSpecialisation | None = None,
 ) -> InPlaceRun:
     """The call with these annotations, ready to run."""
     cls: type[InPlaceRun] = InPlaceRun

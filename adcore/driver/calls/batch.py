@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adcore.activities import Activity, BatchDuplicated, Duplicated, Mode
+from adcore.driver.calls.attribute_shadows import AttributeShadows
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.request import Options
-from adcore.driver.specialisations import Primal, Specialisation
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
@@ -26,7 +27,7 @@ class BatchRun(InPlaceRun):
         names: Sequence[str],
         annotated: Sequence[Any],
         options: Options,
-        expected: Primal | None = None,
+        expected: PrimalSpecialisation | None = None,
     ) -> None:
         if mode.sweep != "forward":
             refuse("BatchDuplicated arguments are for forward mode", help="one reverse sweep gives the whole gradient")
@@ -60,8 +61,11 @@ class BatchRun(InPlaceRun):
         """The tangents of the result, one per lane."""
         primal, results = self.call.primal, self.results()
         lanes = [self.call.tangents(results, lane, self.width) for lane in range(self.width)]
+        for activities, tangents in zip(self._lanes(), lanes, strict=True):
+            AttributeShadows(self.call, activities).moved(results, tangents)
         found = tuple(map(primal.rebuild_tangent, lanes))
-        return (found, primal.rebuild(results[: len(primal.result_types)])) if self.mode.primal else found
+        value = self.call.returned(results, assign=True)
+        return (found, value) if self.mode.primal else found
 
     @property
     def returned(self) -> Returned:

@@ -15,13 +15,16 @@ from dataclasses import replace
 from typing import Any
 
 from adcore.driver.calls.mismatch import differences
+from adcore.driver.calls.targets import target_of
 from adcore.driver.request import Groups, Options, Sweep
-from adcore.driver.specialisations import Primal, Specialisation, is_differentiable, primal_of
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable, primal_for, primal_of
 from adcore.errors import ArgumentError
 from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
-from adcore.runtime.arguments import signature
+from adcore.runtime.arguments import described_call
 from adcore.runtime.leaves import LeafValue, flatten
+from adcore.runtime.results import CallResults
+from adcore.runtime.structures import parts, reached
 from adcore.signature import Signature, leaves
 
 
@@ -40,26 +43,44 @@ class Call:
         arguments: Sequence[Any],
         options: Options,
         chosen: Sequence[int] | None = None,
-        described: Signature | None = None,
-        expected: Primal | None = None,
+        weaken: Callable[[Signature], Signature] = lambda signature: signature,
+        expected: PrimalSpecialisation | None = None,
+        inside: Sequence[str] = (),
     ) -> None:
         """`chosen`: numbers of the arguments by which derivatives are taken; None for a call without derivatives.
+        `inside`: paths of what is meant of them, by default all of each. `weaken` makes the signature fit more
+        than the arguments.
 
         `expected` is used as it is, with what it took from outside when it was compiled; ArgumentError where this call
         does not fit it.
         """
         self.function, self.names, self.arguments = function, names, arguments
         self.chosen = tuple(chosen or ())
-        self.signature = described or signature(names, arguments)
-        if expected is not None and self.signature != expected.signature:
-            raise ArgumentError(differences(expected.signature, self.signature))
-        self.base = self.primal = expected or primal_of(function, self.signature, options)
+        self._describe(options, weaken, expected)
+        self.primal = self.base
         self.flattened = flatten(self.signature.args, arguments)
         self.values: list[LeafValue] = [*self.flattened.values, *self.primal.captured()]
         self.groups: Groups = self.primal.relevant(alias_groups(self.values), self.primal.written)
         self._settle(options)
         self.spans = _spans(self.signature)
+        self.parts = parts(self.signature)
+        paths = inside or [names[k] for k in self.chosen]
+        self.targets = [target_of(path, names, arguments, self.parts, self.live) for path in paths]
         self.kinds = self._kinds() if chosen is not None else ("const",) * len(self.primal.leaves)
+
+    def _describe(
+        self, options: Options, weaken: Callable[[Signature], Signature], expected: PrimalSpecialisation | None
+    ) -> None:
+        """The kinds of the arguments, and the primal for them where they share no memory."""
+        if expected is not None:
+            described, self.live = described_call(self.names, self.arguments, expected.signature)
+            self.signature = weaken(described)
+            if self.signature != expected.signature:
+                raise ArgumentError(differences(expected.signature, self.signature))
+            self.base = expected
+            return
+        self.base, self.live = primal_for(self.function, self.names, self.arguments, options, weaken)
+        self.signature = self.base.signature
 
     def _settle(self, options: Options) -> None:
         """The primal for how these arguments lie in memory: what it writes, and what stretches, is known only now."""
@@ -74,7 +95,7 @@ class Call:
             self.primal = primal_of(self.function, replace(signature, ones=tuple(sorted(ones))), options)
 
     def _kinds(self) -> tuple[str, ...]:
-        wanted = {k for position in self.chosen for k in self.spans[position]}
+        wanted = {k for target in self.targets if target.path for k in reached(self.parts, target.path)}
         kinds = []
         for k, leaf in enumerate(self.primal.leaves):
             # Lists of arrays that the function uses for scratch need shadows from outside, and what shares memory with
@@ -95,6 +116,20 @@ class Call:
     @property
     def result_types(self) -> tuple[Type, ...]:
         return self.primal.result_types
+
+    @property
+    def returned_types(self) -> tuple[Type, ...]:
+        """The types of what the function returns, without attributes that it assigns."""
+        return self.primal.returned_types
+
+    def returned(self, results: Sequence[Any], assign: bool = False) -> Any:
+        """What the function returns, from the results of its IR; `assign`: with the attributes that it assigns."""
+        made = CallResults(self.live, self.primal.leaves, self.values)
+        leaf = iter(results)
+        value = made.rebuilt(self.primal.interface.result, leaf)
+        if assign:
+            made.assign(self.primal.interface.updates, leaf)
+        return value
 
     @property
     def varied(self) -> list[int]:

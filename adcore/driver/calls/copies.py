@@ -8,7 +8,7 @@ from typing import Any
 from adcore.runtime.alias_guard import alias_groups, detach
 from adcore.runtime.arguments import signature
 from adcore.runtime.leaves import LeafValue, flatten, record
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
+from adcore.signature import ArgType, ArrayArg, DictArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
 
 
 def kept(names: Sequence[str], values: Sequence[Any]) -> list[Any]:
@@ -30,6 +30,8 @@ def _rebuilt(arg: ArgType, leaf: Iterator[LeafValue], value: Any) -> Any:
         return items if arg.kind == "list" else tuple(items)
     if isinstance(arg, RecordArg):
         return record(arg.cls, [(name, _rebuilt(field, leaf, getattr(value, name))) for name, field in arg.fields])
+    if isinstance(arg, DictArg):
+        return {key: _rebuilt(item, leaf, value[key]) for key, item in zip(arg.keys, arg.items, strict=True)}
     if isinstance(arg, UniformArg):
         return _rebuilt_column(arg, leaf, value)
     return next(leaf) if isinstance(arg, ArrayArg) else value

@@ -7,25 +7,28 @@ buffers (`bind`), or by any native caller.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adcore.activities import Active, Activity, Const, Duplicated, Mode
 from adcore.driver.calls.annotations import add_numbers, annotate, check, has_scalars, weakened
+from adcore.driver.calls.attribute_shadows import AttributeShadows
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.run import Buffer, Run
 from adcore.driver.request import Options
-from adcore.driver.specialisations import Primal, Specialisation, is_differentiable
+from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
-from adcore.runtime.arguments import refuse, signature
+from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
 from adcore.runtime.leaves import Flattened, LeafValue, Packed, arrays, rebuild
+from adcore.runtime.results import note_unassigned
 from adcore.runtime.shadows import check_overlaps
 from adcore.signature import ScalarArg, StaticArg
 
-Leaves = list[LeafValue | None]
+OptionalLeaves = list[LeafValue | None]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Shadows:
     """The shadow of each leaf that is differentiated (None for others). `packed`: lists of numbers that were copied to
     arrays; `own`: whether some are the call's own, and have to be zero when it starts."""
 
-    values: Leaves
+    values: OptionalLeaves
     packed: list[Packed]
     own: bool
 
@@ -43,21 +46,23 @@ class InPlaceRun(Run):
 
     def __init__(
         self, mode: Mode, function: Callable[..., Any], names: Sequence[str], annotated: Sequence[Any],
-        options: Options, expected: Primal | None = None,
+        options: Options, expected: PrimalSpecialisation | None = None,
     ) -> None:  # fmt: skip
         self.mode, self.options = mode, options
         self.activities = [annotate(a) for a in annotated]
         values = [a.value for a in self.activities]
         chosen = [k for k, a in enumerate(self.activities) if not isinstance(a, Const)]
-        described = weakened(signature(names, values), self.activities)
         differentiated = None if mode.sweep == "primal" else chosen
-        self.call = Call(function, names, values, options, differentiated, described, expected)
+        fit = functools.partial(weakened, activities=self.activities)
+        self.call = Call(function, names, values, options, differentiated, fit, expected)
         for activities in self._lanes():
             self._check(activities)
         self.lanes = [self._shadows(activities) for activities in self._lanes()]
         self._check_memory()
+        self.assigned = AttributeShadows(self.call, self.activities)
         given = self._given()
         super().__init__(self.call, self._specialised(given), given)
+        self.frame.note = self._note()
 
     def _lanes(self) -> list[list[Activity]]:
         """The annotations by direction, where a call has several at once."""
@@ -77,7 +82,7 @@ class InPlaceRun(Run):
 
     def _shadows(self, activities: Sequence[Activity]) -> Shadows:
         flattened = Flattened()
-        given: Leaves = [None] * len(self.call.kinds)
+        given: OptionalLeaves = [None] * len(self.call.kinds)
         for arg, activity, span in zip(self.call.signature.args, activities, self.call.spans, strict=True):
             if isinstance(activity, Duplicated):
                 start = len(flattened.values)
@@ -120,7 +125,8 @@ class InPlaceRun(Run):
         """One value per parameter of the code."""
         call, lanes = self.call, [lane.values for lane in self.lanes]
         if self.mode.sweep == "reverse":
-            return [*call.values, *(lanes[0][k] for k in call.duplicated), *(1.0 for seed in self.seeds() if seed)]
+            ones = [1.0 for seed in self.seeds()[: len(call.returned_types)] if seed]
+            return [*call.values, *(lanes[0][k] for k in call.duplicated), *ones, *self.assigned.cotangents()]
         return [*call.values, *(1.0 if lane[k] is None else lane[k] for k in call.varied for lane in lanes)]
 
     def _specialised(self, given: Sequence[LeafValue]) -> Specialisation:
@@ -134,15 +140,35 @@ class InPlaceRun(Run):
 
     def seeds(self) -> tuple[bool, ...]:
         """Which results are differentiated: all floats, seeded with 1.0."""
-        types = self.call.result_types
+        types = self.call.returned_types
         if any(not isinstance(t, Scalar) and is_differentiable(t) for t in types):
             refuse(
                 f"{self.call.function.__name__} returns an array: there is no one derivative to propagate",
                 help="use ad.vjp, or write the result into an argument and seed its shadow",
             )
-        return tuple(is_differentiable(t) for t in types)
+        return self.assigned.seeds([is_differentiable(t) for t in types])
+
+    def _note(self) -> str:
+        """What an error says of the arguments, which are the caller's own: checks are moved out of loops."""
+        names = [f"`{self.call.paths[k]}`" for k in sorted(self.call.primal.written)]
+        if not names:
+            return ""
+        what = (
+            f"adcore: what {self.call.function.__name__} writes ({', '.join(names)}) may hold other values than after"
+        )
+        return f"{what} the same error in Python: compiled code may notice it earlier or later in a loop"
 
     # Running it
+
+    def execute(self) -> None:
+        """Call the native code. Raises what the user's program raises, and says what it then leaves undone."""
+        if self.mode.sweep == "reverse":
+            self.assigned.start()
+        try:
+            super().execute()
+        except Exception as error:
+            note_unassigned(error, self.call.primal.interface.updates)
+            raise
 
     def run(self) -> Any:
         """Call the native code; what it returned, in the form of the mode."""
@@ -154,6 +180,7 @@ class InPlaceRun(Run):
         """The same run with a frame of its own."""
         made = copy.copy(self)
         made.frame = self.specialisation.kernel.frame(self.values)
+        made.frame.note = self.frame.note
         return made
 
     def again(self, activities: Sequence[Any]) -> InPlaceRun:
@@ -182,7 +209,8 @@ class InPlaceRun(Run):
     def is_native(self) -> bool:
         """Whether the frame alone says everything: nothing is copied in and out, and no shadow of the call's own has to
         be zero when it starts."""
-        copied = self.call.flattened.packed or any(lane.packed or lane.own for lane in self.lanes)
+        copied = bool(self.call.flattened.packed) or any(lane.packed or lane.own for lane in self.lanes)
+        copied = copied or bool(self.call.primal.interface.updates)
         return not (copied or self._scalar_shadows())
 
     def _scalar_shadows(self) -> bool:
@@ -194,11 +222,13 @@ class InPlaceRun(Run):
     def finish(self) -> Any:
         """Results from the frame: the value, the tangent, or the derivatives of the Active arguments."""
         primal, results, count = self.call.primal, self.results(), len(self.call.result_types)
+        value = self.call.returned(results[:count], assign=True)
         if self.mode.sweep == "primal":
-            return primal.rebuild(results)
-        value = primal.rebuild(results[:count]) if self.mode.primal else None
+            return value
         if self.mode.sweep == "forward":
-            found = primal.rebuild_tangent(self.call.tangents(results))
+            tangents = self.call.tangents(results)
+            self.assigned.moved(results, tangents)
+            found = primal.rebuild_tangent(tangents)
         else:
             found = self.derivatives(iter(results[count:]))
         return (found, value) if self.mode.primal else found
@@ -257,4 +287,4 @@ class InPlaceRun(Run):
         return True
 
 
-__all__ = ["InPlaceRun", "Leaves"]
+__all__ = ["InPlaceRun", "OptionalLeaves"]

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from adcore.errors import Diagnostic
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, Signature, UniformArg
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    ObjectArg,
+    RecordArg,
+    SameArg,
+    ScalarArg,
+    SequenceArg,
+    Signature,
+    UniformArg,
+)
 
 
 def differences(expected: Signature, found: Signature) -> list[Diagnostic]:
@@ -29,7 +40,12 @@ def kind_text(arg: ArgType) -> str:
         return f"a {arg.kind} ({', '.join(map(kind_text, arg.items))})"
     if isinstance(arg, RecordArg):
         return f"a {arg.cls.__name__} ({', '.join(f'{n}: {kind_text(f)}' for n, f in arg.fields)})"
-    return repr(arg.value)
+    if isinstance(arg, DictArg):
+        parts = (f"{key!r}: {kind_text(item)}" for key, item in zip(arg.keys, arg.items, strict=True))
+        return f"a dict ({', '.join(parts)})"
+    if isinstance(arg, ObjectArg):
+        return f"a {arg.cls.__name__} ({', '.join(f'{n}: {kind_text(f)}' for n, f in arg.fields)})"
+    return f"the same as `{arg.path}`" if isinstance(arg, SameArg) else repr(arg.value)
 
 
 __all__ = ["differences", "kind_text"]

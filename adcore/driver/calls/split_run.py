@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adcore.driver.calls.attribute_shadows import AttributeShadows
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.specialisations import Specialisation
 from adcore.runtime.alias_guard import alias_groups
@@ -31,6 +32,11 @@ class SplitRun(InPlaceRun):
         if call.groups:
             path = call.paths[call.groups[0][0]]
             refuse(f"`{path}` shares memory that the function writes: its sweeps can't be split", help="pass copies")
+        if AttributeShadows(call, self.activities):
+            refuse(
+                "the function assigns attributes of an object that has a shadow: its sweeps can't be split",
+                help="use mode=ad.Reverse, or pass the object without a shadow",
+            )
         check_overlaps(call.paths, call.values, shadows, call.primal.written)
         if alias_groups([s if s is not None else 0.0 for s in shadows]):
             refuse("shadows share memory: the sweeps can't be split", help="give each shadow memory of its own")

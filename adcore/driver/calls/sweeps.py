@@ -5,17 +5,19 @@ What the function writes into is copied first; arrays that share memory share it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from adcore.driver.calls.call import Call
+from adcore.driver.calls.targets import moved
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import LeafValue, arrays, flatten, rebuild
+from adcore.runtime.leaves import LeafValue, arrays, flatten
 from adcore.runtime.shadows import check_structure
-from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg
+from adcore.runtime.structures import DerivativeStructure
+from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg, has_objects
 
 
 def results(call: Call) -> list[Any]:
@@ -26,6 +28,7 @@ def results(call: Call) -> list[Any]:
 
 def pullback(call: Call, seeds: Sequence[Any | None]) -> tuple[list[Any], list[Any]]:
     """Results, and for each primal leaf its adjoint (None where it has none), for one seed per result."""
+    seeds = [*seeds, *(None,) * (len(call.result_types) - len(seeds))]
     shadows = call.shadows()
     given = [*call.copies(), *(shadows[k] for k in call.duplicated), *(seed for seed in seeds if seed is not None)]
     sweep = call.reverse([seed is not None for seed in seeds])
@@ -62,21 +65,28 @@ def _filled(shadow: LeafValue | None, tangent: LeafValue | None) -> LeafValue:
 # Between leaves and the structure of arguments
 
 
-def structured(call: Call, per_leaf: Sequence[Any], position: int) -> Any:
-    """Values per leaf in the structure of argument `position`."""
-    span = call.spans[position]
-    taken: Iterator[Any] = iter([per_leaf[k] if k < len(call.kinds) else None for k in span])
-    return rebuild(call.signature.args[position], taken)
+def structured(call: Call, per_leaf: Sequence[Any]) -> tuple[Any, ...]:
+    """Values per leaf in the structure of what the call is differentiated by."""
+    structure = DerivativeStructure(call.parts, per_leaf)
+    return tuple(
+        structure.zeros(target.value) if target.path is None else structure.of(target.path, target.value)
+        for target in call.targets
+    )
 
 
-def tangent_leaves(call: Call, per_argument: dict[int, Any]) -> list[LeafValue | None]:
-    """One tangent per primal leaf from those of some arguments, which are built as these are; None elsewhere."""
+def tangent_leaves(call: Call, tangents: Sequence[Any]) -> list[LeafValue | None]:
+    """One tangent per primal leaf from those of what the call is differentiated by, which are built as these are; None
+    elsewhere."""
     found: list[LeafValue | None] = [None] * len(call.kinds)
-    for position, tangent in per_argument.items():
-        arg = call.signature.args[position]
-        given = _as_floats(arg, tangent)
-        check_structure(call.names[position], arg, call.arguments[position], given)
-        for k, value in zip(call.spans[position], flatten([arg], [given]).values, strict=True):
+    for target, tangent in zip(call.targets, tangents, strict=True):
+        if target.path is None or tangent is None:
+            continue  # never read, or constant
+        part = call.parts[target.path]
+        given = _as_floats(part.arg, tangent)
+        if has_objects(part.arg) and isinstance(given, dict):
+            given = moved(target, given)
+        check_structure(target.name, part.arg, target.value, given)
+        for k, value in zip(part.span, flatten([part.arg], [given]).values, strict=True):
             found[k] = value if call.kinds[k] != "const" else None
     return found
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from adcore.driver import inspection
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.calls.mismatch import differences
 from adcore.driver.calls.run import Buffer
@@ -23,6 +24,7 @@ class Bound(native.NativeCallable):
 
     def __init__(self, run: InPlaceRun) -> None:
         self._run = run
+        self._relinked: list[Any] = []
         self.buffers: tuple[Buffer, ...] = run.buffers
         if native.supported() and run.is_native:
             function, block = bound_block(
@@ -37,6 +39,19 @@ class Bound(native.NativeCallable):
     def address(self) -> int:
         """Address of the native entry."""
         return self._run.specialisation.kernel.address
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the native entry alone makes the whole call: nothing is copied in or out around it."""
+        return self._run.is_native
+
+    def relink(self, imports: Mapping[str, int]) -> int:
+        """Load the very same object code once more, with `imports` (malloc, say) at the given addresses; its entry."""
+        code = self._run.specialisation.code
+        loaded = code.load(imports)
+        self._relinked.append(loaded)
+        inspection.note(loaded, code.rows(loaded, self._run.call.function.__name__))
+        return loaded[code.entry]
 
     @property
     def frame_address(self) -> int:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import re
+import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adcore.abi.frame import FIRST
+from adcore.abi.frame import WORKSPACE_BASE, WORKSPACE_END
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
@@ -98,39 +100,69 @@ def _words(type_: Any) -> str:
 
 
 def low_level_callable(run: InPlaceRun, keep: Any) -> Any:
-    """`scipy.LowLevelCallable` of a function of floats with one float result: `double (double, ...)`, and for two or
-    more arguments `double (int, double *)`, as SciPy's integrators want it. The adapter is native, too."""
-    layout = run.frame.layout
-    scalar = all(str(t) == "f64" for t in (*layout.params, *layout.results))
-    if not scalar or len(layout.results) != 1 or not layout.params:
-        refuse("a low-level callable takes floats and returns one float", help="use .ctypes or .address with a frame")
+    """`scipy.LowLevelCallable` of the function, its derivative (reverse mode) or its tangent (forward mode).
+
+    It takes the function's own numbers, all of them floats: `double (double)`, and for two or more `double (int,
+    double *)`, as SciPy's integrators want it. Tangents are those of the compilation, the seed of a reverse sweep is 1.
+    A fault gives NaN. The adapter is native, too.
+    """
     from scipy import LowLevelCallable  # type: ignore[import-untyped]
 
-    own = arena()
-    loaded = linker.load(
-        emit(_adapter(len(layout.params), layout.size, own.base, own.end)).object_code,
-        ["adapter"], {"kernel": run.specialisation.kernel.address},
-    )  # fmt: skip
-    single = len(layout.params) == 1
+    given = _given_numbers(run)
+    layout, own = run.frame.layout, arena()
+    words = dict(zip(layout.param_words, given, strict=True))
+    text = _adapter(words, layout.result_words[_answer(run)], layout.size, (own.base, own.end))
+    loaded = linker.load(emit(text).object_code, ["adapter"], {"kernel": run.specialisation.kernel.address})
+    single = given.count(None) == 1
     signature = [ctypes.c_double] if single else [ctypes.c_int, ctypes.POINTER(ctypes.c_double)]
     function: Any = ctypes.CFUNCTYPE(ctypes.c_double, *signature)(loaded["adapter"])
     function.keep = (loaded, own, keep)
     return LowLevelCallable(function)
 
 
-def _adapter(count: int, words: int, base: int, end: int) -> str:
-    """A C function that fills a frame on its stack, calls the kernel, and answers NaN to a fault."""
-    given = "double %x0" if count == 1 else "i32 %n, ptr %x"
-    lines = [f"define double @adapter({given}) nounwind {{", f"  %frame = alloca [{words} x i64], align 64"]
-    for word, value in ((2, base), (3, end)):
+def _given_numbers(run: InPlaceRun) -> list[float | None]:
+    """What each parameter of the native entry is given: a constant, or None for the caller's next number."""
+    layout, count = run.frame.layout, len(run.call.paths)
+    numbers = all(str(type_) == "f64" for type_ in (*layout.params, *layout.results))
+    if not numbers or not count or run.mode.sweep not in ("primal", "reverse", "forward"):
+        refuse("a low-level callable takes floats and returns one float", help="use .ctypes or .address with a frame")
+    if run.mode.sweep == "reverse":
+        return [None] * count + [1.0] * (len(layout.params) - count)
+    return [None] * count + [float(value) for value in run.values[count:]]
+
+
+def _answer(run: InPlaceRun) -> int:
+    """Which result of the native entry the C function returns."""
+    names = result_names(run)
+    derivatives = [k for k, name in enumerate(names) if not name.startswith("result ")]
+    wanted = list(range(len(names))) if run.mode.sweep == "primal" else derivatives
+    if len(wanted) != 1 or (run.mode.primal and run.mode.sweep != "primal"):
+        shown = ", ".join(names) or "nothing"
+        refuse(f"a low-level callable returns one number, and this has {shown}",
+               help="compile with one Active argument, the others Const, in a mode without the value")  # fmt: skip
+    return wanted[0]
+
+
+def _adapter(given: Mapping[int, float | None], answer: int, words: int, memory: tuple[int, int]) -> str:
+    """A C function that fills a frame on its stack, calls the kernel, and answers NaN to a fault.
+
+    `given`: by word of the frame, a constant or None, which is the caller's next number."""
+    single = list(given.values()).count(None) == 1
+    lines = [f"define double @adapter({'double %x0' if single else 'i32 %n, ptr %x'}) nounwind {{",
+             f"  %frame = alloca [{words} x i64], align 64"]  # fmt: skip
+    for word, value in zip((WORKSPACE_BASE, WORKSPACE_END), memory, strict=True):
         lines += [f"  %w{word} = getelementptr i64, ptr %frame, i64 {word}", f"  store i64 {value}, ptr %w{word}"]
-    for k in range(count):
-        if count > 1:
-            lines += [f"  %p{k} = getelementptr double, ptr %x, i64 {k}", f"  %x{k} = load double, ptr %p{k}"]
-        lines += [f"  %a{k} = getelementptr i64, ptr %frame, i64 {FIRST + k}", f"  store double %x{k}, ptr %a{k}"]
+    taken = 0
+    for word, constant in given.items():
+        number = f"%x{taken}" if constant is None else f"0x{struct.pack('>d', constant).hex().upper()}"
+        if constant is None and not single:
+            lines += [f"  %p{taken} = getelementptr double, ptr %x, i64 {taken}",
+                      f"  %x{taken} = load double, ptr %p{taken}"]  # fmt: skip
+        taken += constant is None
+        lines += [f"  %a{word} = getelementptr i64, ptr %frame, i64 {word}", f"  store double {number}, ptr %a{word}"]
     lines += [
         "  %status = call i32 @kernel(ptr %frame)",
-        f"  %r = getelementptr i64, ptr %frame, i64 {FIRST + count}",
+        f"  %r = getelementptr i64, ptr %frame, i64 {answer}",
         "  %value = load double, ptr %r",
         "  %fine = icmp eq i32 %status, 0",
         "  %answer = select i1 %fine, double %value, double 0x7FF8000000000000",

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from adcore.activities import Active, Activity, BatchDuplicated, Duplicated
+from adcore.driver.calls.binding import default_of
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.runtime.arguments import refuse
-from adcore.signature import ArgType, ArrayArg, ScalarArg
+from adcore.signature import ArgType, ArrayArg, ObjectArg, SameArg, ScalarArg, StaticArg
 
 Order = list[tuple[int, str, int | None]]
 """For each plain argument the parameter it fills, its kind, and for a shadow its primal's parameter."""
 
 
-def annotated(run: InPlaceRun, title: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """The arguments of a call like `run` as annotations, whichever way they are given."""
+def annotated(
+    run: InPlaceRun, title: str, args: Sequence[Any], kwargs: Mapping[str, Any], omitted: frozenset[str] = frozenset()
+) -> list[Any]:
+    """The arguments of a call like `run` as annotations, whichever way they are given.
+
+    `omitted`: parameters that were left to their defaults when `run` was compiled. They stay what they were then, as
+    everything does that a handle takes from outside; others that are missing get the defaults of today.
+    """
     given: list[Any] = []
     rest = list(args)
     for name, activity in zip(run.call.names, run.activities, strict=True):
         if name in kwargs:
             rest.insert(0, kwargs[name])
+        if not rest and name in omitted:
+            given.append(activity)
+            continue
         if not rest:
-            refuse(f"{title} is called without `{name}`", help=_usage(run, title))
+            default = default_of(run.call.function, name)
+            if default is inspect.Parameter.empty:
+                refuse(f"{title} is called without `{name}`", help=_usage(run, title))
+            rest = [default]
         value = rest.pop(0)
         if not isinstance(value, Activity) and isinstance(activity, (Duplicated, BatchDuplicated)):
             if not rest:
@@ -65,20 +79,33 @@ def _converted(given: Any, compiled: Activity) -> Any:
     return copied
 
 
-def native_order(run: InPlaceRun) -> Order | None:
-    """How the native wrapper takes plain arguments; None where it can't."""
+def native_order(run: InPlaceRun, omitted: frozenset[str], flat: bool = False) -> Order | None:
+    """How the native wrapper takes plain arguments; None where it can't. Those that are `omitted` stay in the frame.
+    `flat`: leaves in the place of objects."""
     call = run.call
-    plain = type(run) is InPlaceRun and run.is_native
-    if not plain or len(call.values) != len(call.signature.args):
+    if type(run) is not InPlaceRun or not run.is_native:
         return None
-    count = shadow = len(call.values)
+    own = sum(map(len, call.spans))
+    if own != len(call.values):
+        return None  # arrays from outside are looked up at each call
+    count = shadow = own
     order: Order = []
-    for k, (arg, activity) in enumerate(zip(call.signature.args, run.activities, strict=True)):
+    for name, arg, activity, span in zip(call.names, call.signature.args, run.activities, call.spans, strict=True):
+        if name in omitted:
+            shadow += sum(_has_shadow(run, k) for k in span)
+            continue
+        if flat and isinstance(arg, ObjectArg):
+            kinds = [_wrapper_kind(leaf) for leaf in _leaves_of(arg)]
+            if None in kinds or isinstance(activity, Duplicated):
+                return None
+            order += [(k, kind or "", None) for k, kind in zip(span, kinds, strict=True)]
+            continue
         kind = _wrapper_kind(arg)
         if kind is None:
             return None
+        k = span.start
         order.append((k, kind, None))
-        varied = call.kinds[k] != "const" and not (run.mode.sweep == "reverse" and call.kinds[k] == "active")
+        varied = _has_shadow(run, k)
         if isinstance(activity, Duplicated):
             if not varied:
                 return None
@@ -86,6 +113,21 @@ def native_order(run: InPlaceRun) -> Order | None:
         if varied:
             shadow += 1
     return order if count else None
+
+
+def _leaves_of(arg: ArgType) -> Iterator[ArgType]:
+    """The kinds of what an object holds; other kinds as they are."""
+    if isinstance(arg, ObjectArg):
+        for _, field in arg.fields:
+            yield from _leaves_of(field)
+    elif not isinstance(arg, (StaticArg, SameArg)):
+        yield arg
+
+
+def _has_shadow(run: InPlaceRun, leaf: int) -> bool:
+    """Whether a parameter of the code is the shadow of this leaf."""
+    kind = run.call.kinds[leaf]
+    return kind != "const" and not (run.mode.sweep == "reverse" and kind == "active")
 
 
 def _wrapper_kind(arg: ArgType) -> str | None:

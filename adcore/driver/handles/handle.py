@@ -11,7 +11,7 @@ from adcore.abi.certificate import Certificate
 from adcore.activities import Activity, Mode
 from adcore.driver import inspection
 from adcore.driver.calls.annotated import annotated_run
-from adcore.driver.calls.binding import bind
+from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, native_order
@@ -30,15 +30,20 @@ class Handle(native.NativeCallable):
 
     Call it with annotated arguments, as it was compiled, or with their plain values and shadows in a row:
     `g(ad.Duplicated(x, dx), ad.Const(k))` or `g(x, dx, k)`. The second form runs without any Python in between when
-    the arguments are numbers and C-contiguous arrays. Numbers that the function takes from outside stay what they were
-    when it was compiled; arrays from outside are looked up at each call.
+    the arguments are numbers and C-contiguous arrays. Numbers that the function takes from outside, and the defaults of
+    parameters that were not given, stay what they were when it was compiled; arrays from outside are looked up at each
+    call.
     """
+
+    _flat = False
 
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
-        self._mode, self._function, self._options = mode, function, options
+        function, args, kwargs, taken = called(function, args, kwargs)
+        self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
+        self._omitted = omitted(function, args, kwargs)
         self._last = self._run.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
@@ -47,7 +52,7 @@ class Handle(native.NativeCallable):
             self.__wrapped__ = function
         else:
             self.__adcore_derivative__ = "compiled derivative"
-        order = native_order(self._run)
+        order = native_order(self._run, self._omitted, self._flat)
         if native.supported() and order is not None:
             self._go_native(order)
 
@@ -83,8 +88,10 @@ class Handle(native.NativeCallable):
 
     @property
     def high_water(self) -> int:
-        """The most bytes that the last call kept for its reverse sweep at any moment; never more than
-        `workspace_bytes`. Small fixed sizes are on the stack and not counted here."""
+        """The most bytes that the last call kept for its reverse sweep at any moment.
+
+        Never more than `workspace_bytes` where that call's shapes were those of the compilation, and its arrays shared
+        no memory that those didn't share. Small fixed sizes are on the stack and not counted here."""
         return self._last.used
 
     def explain(self) -> Explanation:
@@ -117,6 +124,11 @@ class Handle(native.NativeCallable):
         return tuple(call.paths[k] for k in sorted(call.primal.written))
 
     @property
+    def function(self) -> Callable[..., Any]:
+        """The Python function that it was compiled from."""
+        return self._function
+
+    @property
     def seconds(self) -> Mapping[str, float]:
         """How long each stage took."""
         return self._build.seconds
@@ -136,7 +148,12 @@ class Handle(native.NativeCallable):
         return function
 
     def low_level_callable(self) -> Any:
-        """`scipy.LowLevelCallable` of type `double (double, ...)` or `double (int, double *)`; see `handles.export`."""
+        """`scipy.LowLevelCallable` of a function of floats, its derivative or its tangent; a fault gives NaN.
+
+        Its type is `double (double)`, or `double (int, double *)` for two or more arguments. A reverse handle needs one
+        Active argument; a forward handle keeps the tangents of the compilation.
+
+        Raises `ArgumentError` where an argument is no float or there is more than one number to return."""
         from adcore.driver.handles.export import low_level_callable
 
         return low_level_callable(self._run, self)
@@ -176,7 +193,8 @@ class Handle(native.NativeCallable):
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
         """The run for a call, whose arguments are given in either way."""
-        made = self._made(annotated(self._run, self.__qualname__, args, kwargs))
+        given = (*self._given, *args)
+        made = self._made(annotated(self._run, self.__qualname__, given, kwargs, self._omitted))
         if made.call.kinds != self._run.call.kinds:
             refuse(f"{self.__qualname__} was compiled for other activities than those of this call")
         return made

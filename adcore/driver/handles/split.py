@@ -236,7 +236,7 @@ class _Slot:
         count = len(primal.result_types)
         there, back = self.there.layout, self.back.layout
         if len(there.results) > count:
-            size = 8 * (there.size - there.result_words[count])
+            size = 8 * (there.results_end - there.result_words[count])
             source = self.there.address + 8 * there.result_words[count]
             ctypes.memmove(self.back.address + 8 * back.param_words[0], source, size)
         records, free_end = int(self.there.words[words.FREE_BASE]) - self.base, int(self.there.words[words.FREE_END])
@@ -244,7 +244,7 @@ class _Slot:
         self.back.words[words.RECORDS] = records
         self.used = max(self.used, self.there.used)
         run.write_back_primal()
-        return primal.rebuild([self.there.result(k) for k in range(count)])
+        return run.call.returned([self.there.result(k) for k in range(count)], assign=True)
 
     def _load(self, run: SplitRun) -> None:
         self.run, self.there, self.back = run, _copied(run.frame), _copied(run.back_frame)
@@ -265,7 +265,7 @@ class _Slot:
 
     def _seeds(self, run: SplitRun, cotangent: Any) -> list[float]:
         primal = run.call.primal
-        floats = [is_differentiable(t) for t in primal.result_types]
+        floats = [is_differentiable(t) for t in primal.returned_types]
         if cotangent is None:
             return [1.0] * sum(floats)
         parts = [cotangent] if primal.is_single else primal.parts(cotangent)

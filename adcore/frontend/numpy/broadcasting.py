@@ -11,7 +11,7 @@ from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 
-Shape = tuple[Abstract, ...]
+Extents = tuple[Abstract, ...]
 
 RUNS_INTO_ONE = (
     "an axis of length 1 would have to stretch to another length; that is supported where the length is known while "
@@ -26,7 +26,7 @@ def same_length(a: Abstract, b: Abstract) -> bool:
     return as_static_int(a) is not None and as_static_int(a) == as_static_int(b)
 
 
-def broadcast(scope: FunctionScope, shapes: Sequence[Shape], out: Sequence[Shape] = ()) -> Shape:
+def broadcast(scope: FunctionScope, shapes: Sequence[Extents], out: Sequence[Extents] = ()) -> Extents:
     """The shape that arrays of these shapes have together; ValueError at run time if they don't fit.
 
     `out`: the shape of where the result is put, which NumPy's message mentions as well."""
@@ -87,7 +87,7 @@ def _check_lengths(
     scope.check(equal, "ValueError", *text.along(axis, x, y))
 
 
-def fits(scope: FunctionScope, target: Shape, source: Shape, template: str) -> Shape:
+def fits(scope: FunctionScope, target: Extents, source: Extents, template: str) -> Extents:
     """Check that `source` can be put into `target`; the axes of `source` without leading ones that have no place.
 
     `template` has fields for both shapes, of `source` first."""
@@ -106,13 +106,13 @@ def fits(scope: FunctionScope, target: Shape, source: Shape, template: str) -> S
     return kept
 
 
-def position(scope: FunctionScope, index: Sequence[Value], shape: Shape) -> list[Value]:
+def position(scope: FunctionScope, index: Sequence[Value], shape: Extents) -> list[Value]:
     """The subscripts of an operand of this shape, from those of the whole expression."""
     own = index[len(index) - len(shape) :]
     return [scope.const(0) if is_one(scope, n) else k for k, n in zip(own, shape, strict=True)]
 
 
-def stretches(scope: FunctionScope, shape: Shape, whole: Shape) -> bool:
+def stretches(scope: FunctionScope, shape: Extents, whole: Extents) -> bool:
     """Whether elements of an operand may be used more than once."""
     if len(shape) != len(whole):
         return True
@@ -139,7 +139,7 @@ MOST_DETAILS = 2
 class Text:
     """NumPy's text about shapes that don't fit: `template` with a field for each shape."""
 
-    def __init__(self, template: str, shapes: Sequence[Shape]) -> None:
+    def __init__(self, template: str, shapes: Sequence[Extents]) -> None:
         self.template, self.shapes = template, shapes
 
     def along(self, axis: int, x: Value, y: Value) -> tuple[Any, ...]:
@@ -151,7 +151,7 @@ class Text:
         return (self.template.format(*ranks).rstrip() + f": lengths {{0}} and {{1}} along axis {axis}", x, y)
 
 
-def described(text: str, shapes: Sequence[Shape], lengths: Sequence[Abstract] = ()) -> tuple[str, list[Value]] | None:
+def described(text: str, shapes: Sequence[Extents], lengths: Sequence[Abstract] = ()) -> tuple[str, list[Value]] | None:
     """`text` with shapes and lengths filled in, and the numbers that are only known at run time as its details; None if
     there are too many of those."""
     details: list[Value] = []
@@ -164,7 +164,7 @@ def described(text: str, shapes: Sequence[Shape], lengths: Sequence[Abstract] = 
     def one(length: Abstract) -> str:
         return f"{{{details.index(length.value)}}}" if isinstance(length, Num) else str(as_static_int(length))
 
-    def several(shape: Shape) -> str:
+    def several(shape: Extents) -> str:
         return "(" + ",".join(map(one, shape)) + ("," if len(shape) == 1 else "") + ")"
 
     return text.format(*map(several, shapes), *map(one, lengths)), details

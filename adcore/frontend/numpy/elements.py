@@ -19,9 +19,10 @@ from adcore.frontend.values.abstract import (
     Uniform,
     WeakType,
 )
+from adcore.frontend.values.narrow import check_bounds
 from adcore.frontend.values.numbers import materialise, weak_type_of
 from adcore.frontend.values.scalars import fail
-from adcore.frontend.values.weak_types import check_python, flag
+from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, U64, Scalar
 from adcore.source import Span
@@ -59,7 +60,9 @@ def _as_found(scope: FunctionScope, number: Num, array: ArrayRef, where: Span) -
     speculation = scope.session.speculation
     element = speculation.elements.get(where, array.element)
     mixed = where in speculation.mixed and not array.weak.mixed
-    return Num(materialise(scope, number, element), UNTRACKED if mixed else number.weak)
+    narrow = number.narrow if element == array.element else None
+    value = number.value if narrow is not None else materialise(scope, number, element)
+    return Num(value, UNTRACKED if mixed else number.weak, narrow)
 
 
 def loaded(scope: FunctionScope, value: Value, weak: WeakType) -> Num:
@@ -71,7 +74,7 @@ def loaded(scope: FunctionScope, value: Value, weak: WeakType) -> Num:
         fits = scope.emit("le", value, scope.const(2**63 - 1, U64))
         scope.check(fits, "OverflowError", "an unsigned 64-bit integer is too large")
     if type_.kind in "iu" and type_ != I64:
-        value = scope.emit("cast", value, type="i64")
+        return Num(scope.emit("cast", value, type="i64"), weak, type_)
     return Num(value, weak)
 
 
@@ -96,7 +99,7 @@ def stored(scope: FunctionScope, value: Abstract, element: Scalar, copied: bool 
     if isinstance(value, Num) and value.type.kind == "f" and element.kind in "iu":
         value = Num(scope.emit("cast", value.value, type="i64"), value.weak)
     if element.kind in "iu" and element != I64 and isinstance(value, Num) and value.type == I64:
-        _check_bounds(scope, value, element, value.weak if copied or wraps(element) else WEAK)
+        check_bounds(scope, value.value, element, value.weak if copied or wraps(element) else WEAK)
     return materialise(scope, value, element)
 
 
@@ -109,20 +112,6 @@ def wraps(element: Scalar) -> bool:
     except OverflowError:
         return False
     return True
-
-
-def _check_bounds(scope: FunctionScope, value: Num, element: Scalar, weak: WeakType) -> None:
-    bits = 8 * element.bytes
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if element.kind == "i" else (0, 2**bits - 1)
-
-    def inside() -> Value:
-        above = scope.emit("ge", value.value, scope.const(low))
-        if element == U64:
-            return above
-        return scope.emit("and", above, scope.emit("le", value.value, scope.const(high)))
-
-    message = f"Python integer {{}} out of bounds for {NUMPY_NAMES[element.name]}"
-    check_python(scope, weak, inside, "OverflowError", message, value.value)
 
 
 def writeable(scope: FunctionScope, array: ArrayRef, text: str = "assignment destination is read-only") -> bool:

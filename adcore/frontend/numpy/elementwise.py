@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, broadcast, position, stretches
+from adcore.frontend.numpy.broadcasting import Extents, broadcast, position, stretches
+from adcore.frontend.numpy.compression import compressed
 from adcore.frontend.numpy.elements import dims, load
 from adcore.frontend.numpy.types import chosen_type, converted, element_of, joint_type, loop_types, strong_element
 from adcore.frontend.session import FunctionScope, as_static_int
@@ -36,11 +37,12 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.lists import in_memory as list_in_memory
+from adcore.frontend.values.narrow import narrow_product, numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, inverted, negative
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
+from adcore.ir.types import BOOL, I64, NUMPY_NAMES, U32, Scalar
 
 ElementRule = Callable[[list[Abstract]], Abstract]
 """Makes one element of the result from one of each operand."""
@@ -70,6 +72,8 @@ def operand(scope: FunctionScope, value: Abstract) -> Lazy | None:
     """An array or number as the operand of an array expression; None for anything else."""
     if isinstance(value, Lazy):
         return value
+    if isinstance(value, BooleanIndexed):
+        value = compressed(scope, scope.node, value)
     if isinstance(value, ArrayRef):
         array = value
         read = Read(array, True)
@@ -80,7 +84,7 @@ def operand(scope: FunctionScope, value: Abstract) -> Lazy | None:
         at = lambda k: strong_element(load(scope, view.base, inside(view, k)))  # noqa: E731
         return Lazy(view.shape, view.element, at, (read,))
     if is_scalar(value):
-        return Lazy((), scalar_type(value), lambda index: value, ())
+        return Lazy((), numpy_element(value), lambda index: value, ())
     if isinstance(value, (Items, ListRef)):
         items = static_items(scope, value)
         if items and all(map(is_scalar, items)):
@@ -106,7 +110,7 @@ def mapped(
     inputs: Sequence[Scalar],
     output: Scalar,
     rule: ElementRule,
-    out: Sequence[Shape] = (),
+    out: Sequence[Extents] = (),
 ) -> Lazy:
     """The array of what `rule` makes of corresponding elements; `out`: the shape of where it is put, if known."""
     shape = broadcast(scope, [p.shape for p in parts], out)
@@ -160,13 +164,15 @@ def apply(
     function: np.ufunc,
     values: Sequence[Abstract],
     rule: ElementRule,
-    out: Sequence[Shape] = (),
+    out: Sequence[Extents] = (),
 ) -> Abstract:
     """A universal function of arrays and numbers, at least one of them an array."""
     if any(isinstance(v, Poison) for v in values):
         return POISON
     if any(isinstance(v, BooleanIndexed) for v in values):
-        return _boolean_indexed(scope, node, function, values, rule)
+        if _one_mask(values):
+            return _boolean_indexed(scope, node, function, values, rule)
+        values = [compressed(scope, node, v) if isinstance(v, BooleanIndexed) else v for v in values]
     parts = operands(scope, node, f"np.{function.__name__}", values)
     types = None if parts is None else loop_types(scope, node, function, values, parts)
     if parts is None or types is None:
@@ -183,24 +189,24 @@ def operands(scope: FunctionScope, node: ast.AST, name: str, values: Sequence[Ab
     for value, part in zip(values, parts, strict=True):
         if part is None:
             if not isinstance(value, Poison):
-                scope.error(node, f"{name} does not take {describe(value)} here")
+                scope.error(node, f"{name} does not take {describe(value)} here", "make it an array: np.array(...)")
             return None
     return [p for p in parts if p is not None]
+
+
+def _one_mask(values: Sequence[Abstract]) -> bool:
+    """Whether all arrays among `values` are selected by the same mask."""
+    arrays = [v for v in values if is_array(v)]
+    masks = {id(v.selects.value) for v in arrays if isinstance(v, BooleanIndexed)}
+    return len(masks) == 1 and all(isinstance(v, BooleanIndexed) for v in arrays)
 
 
 def _boolean_indexed(
     scope: FunctionScope, node: ast.AST, function: np.ufunc, values: Sequence[Abstract], rule: ElementRule
 ) -> Abstract:
     """Elements that one array of bools selects: computed everywhere, used where it holds."""
-    bool_arrays = {id(v.selects.value): v.selects for v in values if isinstance(v, BooleanIndexed)}
-    if len(bool_arrays) > 1 or any(is_array(v) and not isinstance(v, BooleanIndexed) for v in values):
-        return scope.error(
-            node,
-            "elements under a mask are combined with other arrays",
-            "use one mask, under one name, on both sides: `x[m] = y[m] * z[m]`, or np.where(m, ..., ...)",
-        )
     inner = apply(scope, node, function, [v.source if isinstance(v, BooleanIndexed) else v for v in values], rule)
-    (selects,) = bool_arrays.values()
+    selects = next(v.selects for v in values if isinstance(v, BooleanIndexed))
     return BooleanIndexed(inner, selects) if isinstance(inner, Lazy) else POISON
 
 
@@ -230,6 +236,11 @@ def _exact(
         return lambda v: Num(scope.emit(op, *(materialise(scope, x, BOOL) for x in v)), STRONG)
     if function in (np.floor_divide, np.remainder) and first.kind in "iu":
         return lambda v: _integer_division(scope, function, *v)
+    if function is np.multiply and first == U32:
+        # Two of them have a product that 64 bits with a sign do not hold.
+        return lambda v: Num(
+            narrow_product(scope, materialise(scope, v[0], I64), materialise(scope, v[1], I64), U32), STRONG
+        )
     if function is np.power and first.kind == "f":
         return lambda v: _power(scope, node, v, rule)
     if function is np.power:
@@ -271,7 +282,7 @@ def _integer_power(scope: FunctionScope, v: list[Abstract], rule: ElementRule) -
 
 
 def operation(
-    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Shape] = ()
+    scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract, out: Sequence[Extents] = ()
 ) -> Abstract:
     """`a OP b`, at least one of them an array."""
     if kind in (ast.LShift, ast.RShift) and not (isinstance(b, Constant) and 0 <= (as_static_int(b) or 0) < 64):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from adcore.frontend.numpy.broadcasting import Shape, product
+from adcore.frontend.numpy.broadcasting import Extents, product
 from adcore.frontend.numpy.elements import accumulate, load
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.types import joint_type
@@ -39,7 +39,7 @@ Reader = Callable[[Sequence[Value]], Abstract]
 class ReductionSource:
     """What is reduced: elements of type `element`, of which `chosen` (if given) tells which count."""
 
-    shape: Shape
+    shape: Extents
     element: Scalar
     read: Reader
     chosen: Callable[[Sequence[Value]], Value] | None = None
@@ -66,7 +66,7 @@ def source_of(scope: FunctionScope, node: ast.AST, value: Abstract, what: str) -
     return None
 
 
-def _read_as(shape: Shape, read: Reader, scope: FunctionScope) -> ReductionSource:
+def _read_as(shape: Extents, read: Reader, scope: FunctionScope) -> ReductionSource:
     with scope.builder.region():
         element = scalar_type(read([scope.const(0)] * len(shape)))
     return ReductionSource(shape, element, read)
@@ -186,7 +186,7 @@ def truth_fold(scope: FunctionScope, source: ReductionSource, op: str, first: bo
     return combine(scope, replace(source, read=truth), scope.const(first), BOOL, op)
 
 
-def linear(scope: FunctionScope, shape: Shape, index: Sequence[Value]) -> Value:
+def linear(scope: FunctionScope, shape: Extents, index: Sequence[Value]) -> Value:
     """The position of an element in C order."""
     where = index[0] if index else scope.const(0)
     for length, k in zip(shape[1:], index[1:], strict=True):

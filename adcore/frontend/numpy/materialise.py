@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, fits, position, stretches
+from adcore.frontend.numpy.broadcasting import Extents, fits, position, stretches
+from adcore.frontend.numpy.compression import compressed
 from adcore.frontend.numpy.elements import dims, fill, may_overlap, nest, store, writeable
 from adcore.frontend.numpy.elementwise import inside, operand, operation
 from adcore.frontend.session import FunctionScope
@@ -48,15 +49,11 @@ def allocate(
 
 
 def in_memory(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
-    """`value`; an array expression as an array of its own."""
+    """`value`; an array expression, or what a mask selects, as an array of its own."""
     if isinstance(value, Lazy):
         return computed(scope, node, value)
     if isinstance(value, BooleanIndexed):
-        return scope.error(
-            node,
-            "how many elements a mask selects is only known at run time",
-            "use them where they are: np.sum(x[m]), x[m] = y[m], or np.where(m, x, 0.0)",
-        )
+        return compressed(scope, node, value)
     return value
 
 
@@ -75,7 +72,7 @@ def note_order(scope: FunctionScope, array: ArrayRef, *sources: Lazy) -> None:
         scope.session.unordered.add(array.root)
 
 
-def target_shape(scope: FunctionScope, target: Target) -> Shape:
+def target_shape(scope: FunctionScope, target: Target) -> Extents:
     return dims(scope, target) if isinstance(target, ArrayRef) else target.shape
 
 
@@ -158,8 +155,6 @@ def update(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], target
     if not is_writeable(scope, target, "output array is read-only"):
         return
     new = operation(scope, node, kind, target, value, [target_shape(scope, target)])
-    if isinstance(new, BooleanIndexed):
-        scope.error(node, "elements under a mask meet a whole array", "write `x[m] += y[m]`")
     if not isinstance(new, Lazy):
         return
     if can_hold(scope, node, target.element, new.element):

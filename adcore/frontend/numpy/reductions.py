@@ -27,13 +27,14 @@ from adcore.frontend.numpy.folds import (
     total,
     truth_fold,
 )
-from adcore.frontend.numpy.materialise import allocate, computed, note_order
+from adcore.frontend.numpy.materialise import allocate, computed, in_memory, note_order
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
     STRONG,
     Abstract,
     ArrayRef,
+    BooleanIndexed,
     Constant,
     Expanded,
     Lazy,
@@ -42,7 +43,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.numbers import materialise
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, I64, Scalar
+from adcore.ir.types import BOOL, I64, U64, Scalar
 
 Reduction = Callable[[FunctionScope, ast.AST, ReductionSource], Abstract]
 
@@ -183,8 +184,8 @@ def position_of(comparison: str) -> Reduction:
     name = "argmax" if comparison == "gt" else "argmin"
 
     def rule(scope: FunctionScope, node: ast.AST, source: ReductionSource) -> Abstract:
-        if source.chosen is not None or source.element == BOOL:
-            return scope.error(node, f"{name} of this is not supported", "write a loop")
+        if source.element == BOOL:
+            return scope.error(node, f"{name} of bools is not supported", "write a loop")
         not_empty(scope, source, f"attempt to get {name} of an empty sequence")
         type_ = summed(source.element)
         zero = scope.const(0)
@@ -206,8 +207,6 @@ def position_of(comparison: str) -> Reduction:
 
 def running(scope: FunctionScope, node: ast.AST, source: ReductionSource, axis: int | None, op: str) -> Abstract:
     """np.cumsum ("add"), np.cumprod ("mul") along an axis; of all elements in C order if there is none."""
-    if source.chosen is not None:
-        return scope.error(node, "cumulative sums under a mask are not supported", "write a loop")
     type_ = summed(source.element)
     shape = source.shape if axis is not None else (product(scope, source.shape),)
     result = allocate(scope, shape, type_)
@@ -280,6 +279,8 @@ def reduced(
     kind = REDUCTIONS[name]
     if kind.twice and isinstance(value, Lazy):
         value = computed(scope, node, value)
+    if isinstance(value, BooleanIndexed) and (name in ("argmax", "argmin") or given.keys() & {"axis", "keepdims"}):
+        value = in_memory(scope, node, value)
     source = source_of(scope, node, value, what)
     if source is None:
         return POISON
@@ -291,8 +292,6 @@ def reduced(
         return scope.error(node, "`keepdims` must be known while compiling", "write True or False")
     if name in ("argmax", "argmin") and "axis" in given and len(axes) > 1 and not _is_none(given["axis"]):
         return scope.error(node, f"{what} takes one axis")
-    if source.chosen is not None and (len(axes) < len(source.shape) or keepdims.value):
-        return scope.error(node, f"{what} of a selection by a mask has no axes", "use np.where and an axis")
     element, rule = kind.result(source.element), kind.rule
     if source.element.kind == "u" and name in ("sum", "prod") and len(axes) < len(source.shape):
         return scope.error(node, f"{what} of unsigned integers is unsigned", "convert with .astype(np.int64)")
@@ -301,10 +300,22 @@ def reduced(
         delta = materialise(scope, ddof)
         rule = lambda f, n, s: plain(f, n, s, delta)  # noqa: E731
     result = along(scope, node, source, axes, bool(keepdims.value), rule, element)
+    if isinstance(result, Num) and source.element.kind in "iu":
+        result = _of_integers(scope, name, source.element, result)
     part = operand(scope, value)
     if part is not None and isinstance(result, (ArrayRef, Expanded)):
         note_order(scope, result if isinstance(result, ArrayRef) else result.base, part)
     return result
+
+
+def _of_integers(scope: FunctionScope, name: str, element: Scalar, result: Num) -> Num:
+    """A number made of integers, of the type that NumPy gives it: sums of unsigned ones are unsigned."""
+    type_ = element if REDUCTIONS[name].result is _same else U64 if element.kind == "u" else I64
+    return (
+        result
+        if type_ == I64 or result.type != I64 or REDUCTIONS[name].result is _index
+        else replace(result, narrow=type_)
+    )
 
 
 def _is_none(value: Abstract) -> bool:

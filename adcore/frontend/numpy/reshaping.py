@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from adcore.frontend.numpy.broadcasting import Shape, described, product, same_length
+from adcore.frontend.numpy.broadcasting import Extents, described, product, same_length
 from adcore.frontend.numpy.elements import dims
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.indexing.views import WHOLE, view
@@ -29,7 +29,7 @@ from adcore.ir.core import Value
 from adcore.ir.types import I64
 
 
-def reshaped(scope: FunctionScope, node: ast.AST, value: Abstract, wanted: Shape) -> Abstract:
+def reshaped(scope: FunctionScope, node: ast.AST, value: Abstract, wanted: Extents) -> Abstract:
     """`value.reshape(wanted)`, one length of which may be -1: a view, or a new array if `value` is not in memory."""
     source = _contiguous(scope, node, value)
     shape = None if source is None else _completed(scope, node, dims(scope, source), wanted)
@@ -72,7 +72,7 @@ def _contiguous(scope: FunctionScope, node: ast.AST, value: Abstract) -> ArrayRe
     return None
 
 
-def _completed(scope: FunctionScope, node: ast.AST, own: Shape, wanted: Shape) -> Shape | None:
+def _completed(scope: FunctionScope, node: ast.AST, own: Extents, wanted: Extents) -> Extents | None:
     """`wanted` with its -1 replaced; ValueError at run time if the numbers of elements differ."""
     unknown = [k for k, n in enumerate(wanted) if as_static_int(n) == -1]
     if len(unknown) > 1 or any((as_static_int(n) or 0) < -1 for n in wanted):
@@ -102,7 +102,7 @@ def _completed(scope: FunctionScope, node: ast.AST, own: Shape, wanted: Shape) -
     return tuple(shape)
 
 
-def _check(scope: FunctionScope, fits: Value, size: Abstract, wanted: Shape) -> None:
+def _check(scope: FunctionScope, fits: Value, size: Abstract, wanted: Extents) -> None:
     parts = ["newaxis" if as_static_int(n) == -1 else "{}" for n in wanted]
     lengths = (size, *(n for n in wanted if as_static_int(n) != -1))
     text = "cannot reshape array of size {} into shape (" + ",".join(parts) + ("," if len(parts) == 1 else "") + ")"
@@ -111,7 +111,7 @@ def _check(scope: FunctionScope, fits: Value, size: Abstract, wanted: Shape) -> 
     scope.check(fits, "ValueError", message, *details)
 
 
-def _flattened(scope: FunctionScope, shape: Shape, index: Sequence[Value]) -> Value:
+def _flattened(scope: FunctionScope, shape: Extents, index: Sequence[Value]) -> Value:
     """The position in C order."""
     where = scope.const(0)
     for k, (length, position) in enumerate(zip(shape, index, strict=True)):
@@ -121,7 +121,7 @@ def _flattened(scope: FunctionScope, shape: Shape, index: Sequence[Value]) -> Va
     return where
 
 
-def _unflattened(scope: FunctionScope, shape: Shape, where: Value) -> list[Value]:
+def _unflattened(scope: FunctionScope, shape: Extents, where: Value) -> list[Value]:
     """Subscripts of a position in C order."""
     found: list[Value] = []
     for length in shape[:0:-1]:

@@ -20,19 +20,18 @@ from adcore.frontend.values.abstract import (
     Poison,
     is_scalar,
 )
+from adcore.frontend.values.narrow import narrow_of, numpy_element, plain
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import one_type
-from adcore.ir.types import BOOL, F32, F64, I64, NUMPY_NAMES, SCALARS, Scalar
+from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, SCALARS, Scalar
 
 
 def joint_type(scope: FunctionScope, items: Sequence[Abstract]) -> Scalar:
     """The element type of an array that NumPy makes of numbers: Python's floats are float64, whatever stands by."""
     for item in items:
         one_type(scope, item)
-    types = {scalar_type(item) for item in items}
-    if types <= {F32, BOOL} and F32 in types:
-        return F32
-    return F64 if not types or types & {F32, F64} else I64 if I64 in types else BOOL
+    types = [np.dtype(NUMPY_NAMES[numpy_element(item).name]) for item in items]
+    return (ir_type(np.result_type(*types)) or F64) if types else F64
 
 
 def numpy_types(value: Abstract, element: Scalar) -> list[Any]:
@@ -98,7 +97,8 @@ def _resolved(function: np.ufunc, given: Sequence[Any]) -> tuple[Any, ...]:
 
 def converted(scope: FunctionScope, value: Abstract, wanted: Scalar) -> Abstract:
     """An element as NumPy's inner loop takes it. Constants stay as they are: they adapt by the rules for numbers."""
-    if isinstance(value, Constant) or (wanted.kind in "iu" and scalar_type(value) == I64):
+    known = isinstance(value, Constant) and (narrow_of(value) is None or wanted.kind in "iu")
+    if known or (wanted.kind in "iu" and scalar_type(value) == I64):
         return strong_element(value)
     return Num(materialise(scope, value, I64 if wanted.kind in "iu" else wanted), STRONG)
 
@@ -132,4 +132,4 @@ def chosen_type(
 
 def strong_element(value: Abstract) -> Abstract:
     """A number out of an array; what is known stays as it is."""
-    return Num(value.value, STRONG) if isinstance(value, Num) else value
+    return plain(value, STRONG) if isinstance(value, Num) or narrow_of(value) is not None else value

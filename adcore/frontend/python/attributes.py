@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import ast
+import enum
 import types
 
 import numpy as np
 
+from adcore.captures import Probe
 from adcore.frontend.numpy.broadcasting import product
 from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import in_memory
+from adcore.frontend.objects.attributes import object_attribute
+from adcore.frontend.python.dicts import NAMES as DICT_METHODS
 from adcore.frontend.python.globals_and_closures import from_python
+from adcore.frontend.python.list_methods import LIST_METHODS
 from adcore.frontend.registry import METHODS
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -20,33 +25,44 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DeferredText,
     Items,
     ListRef,
     Method,
     Num,
+    ObjectRef,
     Poison,
     Record,
+    Super,
     is_array,
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.numbers import materialise
+from adcore.instances import HEAP_TYPE
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
-
-LIST_METHODS = frozenset({"append", "copy", "index", "count"})
 
 
 def attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:
     """`owner.name`."""
     if isinstance(owner, Poison):
         return owner
+    if isinstance(owner, (ObjectRef, Super)) or (isinstance(owner, Record) and name not in dict(owner.fields)):
+        return object_attribute(scope, node, owner, name)
+    if isinstance(owner, Constant) and is_written_class(owner.value):
+        return object_attribute(scope, node, owner, name)
     if isinstance(owner, Constant):
         return _constant_attribute(scope, node, owner, name)
     if (isinstance(owner, ArrayRef) and owner.literal is None) or is_array(owner):
         return array_attribute(scope, node, owner, name)
     if isinstance(owner, Record):
-        return record_attribute(scope, node, owner, name)
+        return dict(owner.fields)[name]
     if isinstance(owner, ListRef) and name in LIST_METHODS:
+        return Method(owner, name)
+    if isinstance(owner, DeferredText) and name == "format":
+        return Method(owner, name)
+    if is_dict(owner) and name in DICT_METHODS:
         return Method(owner, name)
     if isinstance(owner, Num) and name in ("real", "item", "conjugate"):
         return _number_attribute(scope, node, owner, name)
@@ -66,8 +82,15 @@ def _number_attribute(scope: FunctionScope, node: ast.Attribute, owner: Num, nam
     return plain if name == "real" else Method(plain, name)
 
 
+def is_written_class(value: object) -> bool:
+    """Whether a constant is a class that was written in Python, whose methods are looked up as those of instances."""
+    return isinstance(value, type) and bool(value.__flags__ & HEAP_TYPE) and not issubclass(value, (tuple, enum.Enum))
+
+
 def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Constant, name: str) -> Abstract:
     value = owner.value
+    if isinstance(value, str) and callable(getattr(value, name, None)):
+        return Method(owner, name)
     if is_scalar(owner) or isinstance(value, str):
         return scope.error(node, f"attribute `{name}` of {describe(owner)} is not supported")
     if not isinstance(value, (types.ModuleType, type)) and type(value).__module__ != "numpy":
@@ -81,7 +104,8 @@ def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Consta
     except AttributeError as error:
         return scope.error(node, str(error), "check the spelling")
     path = f"{getattr(value, '__name__', 'object')}.{name}"
-    return from_python(scope, node, found, path, lambda: getattr(value, name), (id(value), name))
+    probe = Probe(vars(value), name) if isinstance(value, types.ModuleType) else None
+    return from_python(scope, node, found, path, lambda: getattr(value, name), (id(value), name), probe)
 
 
 def array_attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, name: str) -> Abstract:
@@ -104,17 +128,3 @@ def array_attribute(scope: FunctionScope, node: ast.Attribute, owner: Abstract, 
     if name == "T":
         return transposed(scope, node, owner, NONE)
     return scope.error(node, f"`.{name}` of an array is not supported", ARRAY_EXPRESSIONS)
-
-
-def record_attribute(scope: FunctionScope, node: ast.Attribute, owner: Record, name: str) -> Abstract:
-    for field, value in owner.fields:
-        if field == name:
-            return value
-    fields = ", ".join(field for field, _ in owner.fields)
-    if hasattr(owner.cls, name):
-        return scope.error(
-            node,
-            f"methods and properties of {owner.cls.__name__} are not supported",
-            f"write a function that takes the fields it needs ({fields})",
-        )
-    return scope.error(node, f"{owner.cls.__name__} has no field `{name}`", f"it has {fields}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,9 +14,17 @@ from adcore.captures import unwrap
 from adcore.errors import CompileError
 from adcore.frontend.custom_derivatives import find
 from adcore.frontend.functions import FUNCTIONS, METHODS
+from adcore.frontend.nested import call_nested, is_nested
 from adcore.frontend.numpy.materialise import all_settled, in_memory
+from adcore.frontend.objects.construction import construct_object
+from adcore.frontend.objects.conversions import special_call
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
+from adcore.frontend.python.dicts import add_all, dict_method
+from adcore.frontend.python.globals_and_closures import default_value
+from adcore.frontend.python.list_methods import call_list_method
+from adcore.frontend.python.nonlocals import fetch, hand_back
+from adcore.frontend.python.texts import text_method
 from adcore.frontend.reader import FunctionSource
 from adcore.frontend.session import FunctionScope, body_of, callee_scope
 from adcore.frontend.values.abstract import (
@@ -27,6 +36,7 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    ExceptionValue,
     Items,
     ListRef,
     Method,
@@ -35,8 +45,10 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
+from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.lists import append
+from adcore.frontend.values.dicts import is_dict, new_dict
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.sequences import static_items
 
 DEEPEST_CALL = 64
@@ -59,24 +71,58 @@ class Arguments:
         return Arguments(positional, {key: in_memory(scope, node, v) for key, v in self.keywords.items()})
 
 
+CallRule = Callable[[FunctionScope, ast.AST, Any, Arguments], Abstract]
+AnyCallRule = TypeVar("AnyCallRule", bound=Callable[..., Abstract])
+
+CALLED: dict[type, CallRule] = {}
+"""What a call of other abstract values does, by their type; of classes of Python's own, by the class."""
+
+
+def called(kind: type) -> Callable[[AnyCallRule], AnyCallRule]:
+    """Register what compiles a call of an abstract value."""
+
+    def decorate(rule: AnyCallRule) -> AnyCallRule:
+        CALLED[kind] = rule
+        return rule
+
+    return decorate
+
+
 def call(scope: FunctionScope, node: ast.Call) -> Abstract:
     """`f(...)`."""
     function = scope.evaluate(node.func)
     if isinstance(function, Method) and any(isinstance(n, ast.Call) for a in node.args for n in ast.walk(a)):
         function = Method(in_memory(scope, node, function.owner), function.name)
     arguments = _arguments(scope, node)
-    if isinstance(function, Poison) or arguments is None or arguments.poisoned:
+    return POISON if arguments is None else _called(scope, node, function, arguments)
+
+
+def _called(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
+    if isinstance(function, Poison) or arguments.poisoned:
         return POISON
+    return call_value(scope, node, function, arguments)
+
+
+def call_value(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
+    """A call of whatever can be called."""
     if isinstance(function, Closure):
         arguments = arguments.in_memory(scope, node)
         parent = function.scope
         assert isinstance(parent, FunctionScope)
-        return inline(scope, node, parent.source, function.node, parent, dict(function.defaults), arguments)
+        defaults = {name: _known(value) for name, value in function.defaults}
+        return inline(scope, node, parent.source, function.node, parent, defaults, arguments)
     if isinstance(function, Method):
         return call_method(scope, node, function, arguments)
+    if type(function) in CALLED:
+        return CALLED[type(function)](scope, node, function, arguments)
     if not isinstance(function, Constant):
         return scope.error(node, f"{describe(function)} can't be called")
     return call_object(scope, node, function.value, arguments)
+
+
+def apply(scope: FunctionScope, node: ast.Call, function: Abstract, values: list[Abstract]) -> Abstract:
+    """A call of a value with these arguments, as `map(function, values)` makes them."""
+    return _called(scope, node, function, Arguments(values, {}))
 
 
 def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
@@ -99,10 +145,14 @@ def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
             positional.append(value)
     keywords: dict[str, Abstract] = {}
     for keyword in node.keywords:
-        if keyword.arg is None:
-            scope.error(keyword.value, "`**` in a call is not supported", "write the keywords out")
+        positional, value = _after(scope, positional, keyword.value)
+        if keyword.arg is not None:
+            keywords[keyword.arg] = value
+        elif not add_all(scope, keyword.value, keywords, value):
             return None
-        positional, keywords[keyword.arg] = _after(scope, positional, keyword.value)
+    if not all(isinstance(key, str) for key in keywords):
+        scope.error(node, "the keywords of a call must be strings", "make the keys of what `**` unpacks strings")
+        return None
     return Arguments(positional, keywords)
 
 
@@ -116,6 +166,8 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         arguments = arguments.in_memory(scope, node)
         if arguments.poisoned:
             return POISON
+    if is_nested(function):
+        return call_nested(scope, node, function, arguments.positional, arguments.keywords)
     if (rule := find(function)) is not None:
         return call_custom(scope, node, rule, arguments.positional, arguments.keywords)
     try:
@@ -125,8 +177,15 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         if isinstance(unwrap(function), types.FunctionType):
             return call_user(scope, node, function, arguments)
         return _unknown(scope, node, function)
+    if (found := special_call(scope, node, function, arguments.positional)) is not None:
+        return found
     if function in FUNCTIONS:
+        # Functions of libraries keep no list: they get it as it is now.
+        arguments = Arguments([as_list(scope, v) for v in arguments.positional],
+                              {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
+    if isinstance(function, type) and function in CALLED:
+        return CALLED[function](scope, node, function, arguments)
     if isinstance(function, type):
         return construct(scope, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
@@ -164,44 +223,58 @@ def call_user(scope: FunctionScope, node: ast.Call, function: Any, arguments: Ar
     except CompileError as error:
         (found,) = error.diagnostics
         return scope.error(node, found.title, found.help, notes=found.notes)
-    defaults = defaults_of(source.function)
-    return inline(scope, node, source, source.node, None, defaults, arguments)
+    return inline(scope, node, source, source.node, None, defaults_of(scope, node, source.function), arguments)
 
 
-def defaults_of(function: types.FunctionType) -> dict[str, Abstract]:
-    """Defaults of a function that exists: their values are what was evaluated when it was defined."""
+Defaults = dict[str, Callable[[], Abstract]]
+"""By parameter; those that are asked for are looked at."""
+
+
+def defaults_of(scope: FunctionScope, node: ast.AST, function: types.FunctionType) -> Defaults:
+    """Defaults of a function that exists."""
     code = function.__code__
     names = code.co_varnames[: code.co_argcount]
-    values = function.__defaults__ or ()
-    found: dict[str, Abstract] = {
-        name: Constant(value) for name, value in zip(names[len(names) - len(values) :], values, strict=True)
-    }
-    found.update((name, Constant(value)) for name, value in (function.__kwdefaults__ or {}).items())
-    return found
+    count = len(function.__defaults__ or ())
+    own = [*names[len(names) - count :], *(function.__kwdefaults__ or {})]
+    return {name: (lambda name=name: default_value(scope, node, function, name)) for name in own}  # type: ignore[misc]
+
+
+def _known(value: Abstract) -> Callable[[], Abstract]:
+    return lambda: value
 
 
 def inline(
     scope: FunctionScope,
-    node: ast.Call,
+    node: ast.AST,
     source: FunctionSource,
     function: ast.FunctionDef | ast.Lambda,
     parent: FunctionScope | None,
-    defaults: dict[str, Abstract],
+    defaults: Defaults,
     arguments: Arguments,
+    owner: int | None = None,
 ) -> Abstract:
-    """Compile the body of a function where it is called."""
+    """Compile the body of a function where it is called; `owner`: the cell of the object whose method it is, which may
+    call the same method of another one."""
     name = getattr(function, "name", "<lambda>")
-    key = (function, parent) if parent is not None else source.function.__code__
-    if key in scope.session.active:
-        return scope.error(node, f"{name} calls itself", "write the recursion as a loop", "recursive call")
+    key: object = (function, parent) if parent is not None else source.function.__code__
+    key = key if owner is None else (key, owner)
+    constants = _constants(arguments)
+    if key in scope.session.active and not _may_end(scope, key, constants):
+        return scope.error(
+            node, f"{name} calls itself", "write the recursion as a loop, or over what is known", "recursive call"
+        )
     if len(scope.session.active) > DEEPEST_CALL:
         return scope.error(node, "calls are nested too deeply", "write fewer levels of functions")
     bound = bind(scope, node, function, defaults, arguments)
     if bound is None:
         return POISON
     callee = callee_scope(scope, source, function, parent)
+    for other in scope.session.open_calls if parent is not None else ():
+        hand_back(other)
+    fetch(callee)
     callee.state.locals.update(bound)
     scope.session.active.append(key)
+    scope.session.known.append((key, constants))
     scope.session.open_calls.append(callee)
     scope.session.call_sites.append(scope.span(node))
     span = scope.builder.span
@@ -209,12 +282,42 @@ def inline(
         result = run_body(callee)
     finally:
         scope.session.active.pop()
+        scope.session.known.pop()
         scope.session.open_calls.pop()
         scope.session.call_sites.pop()
         scope.builder.span = span
     scope.state.cells = callee.state.cells
     scope.state.dead = callee.state.dead
+    hand_back(callee)
+    for other in reversed(scope.session.open_calls) if parent is not None else ():
+        fetch(other)
     return result
+
+
+MOST_RECURSIVE = 512
+"""Recursive calls that are compiled in place altogether."""
+
+DEEPEST_RECURSION = 24
+"""Recursive calls in one another: the compiler follows them by recursion of its own."""
+
+
+def _constants(arguments: Arguments) -> tuple[object, ...]:
+    """What of the arguments is known while compiling: numbers and other constants, tuples, records."""
+    values = (*arguments.positional, *arguments.keywords.values())
+    return tuple(
+        ("constant", type(v.value), repr(v.value)) if isinstance(v, Constant) else ("container", id(v))
+        for v in values
+        if isinstance(v, (Constant, Items, Record))
+    )
+
+
+def _may_end(scope: FunctionScope, key: object, known: tuple[object, ...]) -> bool:
+    """Whether a recursion may be followed: no call of the function under way has the same arguments as far as they are
+    known, so that a test of them can end it."""
+    session = scope.session
+    session.recursive += 1
+    few = session.recursive <= MOST_RECURSIVE and session.active.count(key) <= DEEPEST_RECURSION
+    return few and (key, known) not in session.known
 
 
 def run_body(scope: FunctionScope) -> Abstract:
@@ -232,18 +335,15 @@ def run_body(scope: FunctionScope) -> Abstract:
 
 def bind(
     scope: FunctionScope,
-    node: ast.Call,
+    node: ast.AST,
     function: ast.FunctionDef | ast.Lambda,
-    defaults: dict[str, Abstract],
+    defaults: Defaults,
     arguments: Arguments,
 ) -> dict[str, Abstract] | None:
     """Parameters and what they get; reports what does not fit."""
     a = function.args
     name = getattr(function, "name", "<lambda>")
     names = [arg.arg for arg in (*a.posonlyargs, *a.args)]
-    if a.kwarg is not None:
-        scope.error(node, f"{name} takes `**{a.kwarg.arg}`, which is not supported", "name the parameters")
-        return None
     bound = dict(zip(names, arguments.positional, strict=False))
     extra = tuple(arguments.positional[len(names) :])
     if a.vararg is not None:
@@ -252,17 +352,23 @@ def bind(
         scope.error(node, f"{name} takes {len(names)} positional arguments but {len(arguments.positional)} were given")
         return None
     keyword_names = {arg.arg for arg in (*a.args, *a.kwonlyargs)}
+    options: dict[str, Abstract] = {}
     for key, value in arguments.keywords.items():
+        if key not in keyword_names and a.kwarg is not None:
+            options[key] = value
+            continue
         if key not in keyword_names or key in bound:
             problem = "got multiple values for" if key in bound else "has no parameter"
             scope.error(node, f"{name} {problem} `{key}`")
             return None
         bound[key] = value
+    if a.kwarg is not None:
+        bound[a.kwarg.arg] = new_dict(scope, options)
     missing = []
     for key in (*names, *(arg.arg for arg in a.kwonlyargs)):
         if key not in bound:
             if key in defaults:
-                bound[key] = defaults[key]
+                bound[key] = defaults[key]()
             else:
                 missing.append(key)
     if missing:
@@ -272,7 +378,9 @@ def bind(
 
 
 def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Arguments) -> Abstract:
-    """`Point(x, y)` of a named tuple or a plain dataclass."""
+    """`Point(x, y)` of a named tuple or a plain dataclass; an exception."""
+    if issubclass(cls, BaseException):
+        return ExceptionValue(cls, tuple(arguments.positional), tuple(arguments.keywords.items()))
     names = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
     defaults: dict[str, Abstract] = {k: Constant(v) for k, v in getattr(cls, "_field_defaults", {}).items()}
     if names is None and dataclasses.is_dataclass(cls):
@@ -282,7 +390,7 @@ def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Argume
             names = tuple(f.name for f in fields)
             defaults = {f.name: Constant(f.default) for f in fields if f.default is not dataclasses.MISSING}
     if names is None:
-        return _unknown(scope, node, cls)
+        return construct_object(scope, node, cls, arguments.positional, arguments.keywords)
     values = {**dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
     if len(arguments.positional) + len(arguments.keywords) != len(values) or set(values) - set(names):
         return scope.error(node, f"{cls.__name__} has the fields {', '.join(names)}")
@@ -296,10 +404,12 @@ def call_method(scope: FunctionScope, node: ast.Call, method: Method, arguments:
     owner = method.owner
     if isinstance(owner, ArrayRef) or is_array(owner):
         return METHODS[method.name].call(scope, node, [owner, *arguments.positional], arguments.keywords)
-    if isinstance(owner, ListRef) and method.name == "append" and len(arguments.positional) == 1:
-        return append(scope, node, owner, arguments.positional[0])
-    if isinstance(owner, ListRef) and method.name == "copy":
-        return scope.new_list(scope.list_items(owner), scope.span(node))
+    if isinstance(owner, ListRef):
+        return call_list_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
+    if is_text(owner):
+        return text_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
+    if is_dict(owner):
+        return dict_method(scope, node, owner, method.name, arguments.positional, arguments.keywords)
     if isinstance(owner, Num):
         return Num(owner.value) if method.name == "item" else owner
     return scope.error(node, f"`.{method.name}` is not supported", "write it out")

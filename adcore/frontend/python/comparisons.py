@@ -10,7 +10,9 @@ from itertools import pairwise
 
 from adcore.frontend.numpy.elementwise import comparison
 from adcore.frontend.numpy.materialise import in_memory, settled
+from adcore.frontend.objects.comparisons import compare_objects, contained, field_values, same_object
 from adcore.frontend.python.control.branches import BranchSide, chosen, effect_free, value_of, valued
+from adcore.frontend.python.dicts import has_key
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -20,17 +22,22 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
+    ObjectRef,
+    OutsideDict,
     Poison,
+    Record,
     is_array,
     is_scalar,
 )
 from adcore.frontend.values.conditions import condition, scalar
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import compare
+from adcore.frontend.values.scalars import compare, folded
 from adcore.frontend.values.sequences import static_items
 from adcore.frontend.values.weak_types import chosen as one_of
 from adcore.ir.types import BOOL
@@ -58,9 +65,11 @@ def _one_comparison(
         return POISON
     if kind in (ast.Is, ast.IsNot):
         return _identity(scope, node, kind, a, b)
-    a, b = scalar(scope, node, a), scalar(scope, node, b)
+    a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
     if kind in (ast.In, ast.NotIn):
         return _membership(scope, node, kind, a, b)
+    if isinstance(a, (ObjectRef, Record)) or isinstance(b, (ObjectRef, Record)):
+        return compare_objects(scope, node, kind, a, b, partial(_equal_fields, scope, node))
     if is_array(a) or is_array(b):
         return comparison(scope, node, kind, a, b)
     if isinstance(a, ArrayRef) or isinstance(b, ArrayRef):
@@ -76,6 +85,13 @@ def _one_comparison(
     if kind in (ast.Eq, ast.NotEq) and (a is NONE or b is NONE or isinstance(a, Constant) or isinstance(b, Constant)):
         return Constant(kind is ast.NotEq)
     return scope.error(node, f"{describe(a)} and {describe(b)} can't be compared")
+
+
+def _equal_fields(scope: FunctionScope, node: ast.Compare, a: Abstract, b: Abstract) -> Abstract:
+    """Two records, or objects of one dataclass, whose fields are compared one by one."""
+    return _equal_sequences(
+        scope, node, ast.Eq, Items(field_values(scope, node, a)), Items(field_values(scope, node, b))
+    )
 
 
 def _equal_sequences(
@@ -102,14 +118,29 @@ def _identity(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a:
         same = False
     elif isinstance(a, ArrayRef) and isinstance(b, ArrayRef) and a.value is b.value:
         same = True
-    elif isinstance(a, ListRef) and isinstance(b, ListRef):
+    elif isinstance(a, (ListRef, DictRef)) and isinstance(b, (ListRef, DictRef)):
         same = a.cell == b.cell
+    elif isinstance(a, ObjectRef) and isinstance(b, ObjectRef):
+        same = same_object(scope, a, b)
+    elif isinstance(a, ObjectRef) or isinstance(b, ObjectRef):
+        same = False
     if same is None:
         return scope.error(node, "`is` between these values is not supported", "compare with `==`, or test for None")
     return Constant(same if kind is ast.Is else not same)
 
 
 def _membership(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
+    if isinstance(b, ObjectRef):
+        return contained(scope, node, kind, a, b)
+    if isinstance(b, (DictRef, OutsideDict)):
+        found_key = has_key(scope, node, b, a)
+        return Constant(found_key.value == (kind is ast.In)) if isinstance(found_key, Constant) else found_key
+    if isinstance(b, Constant) and isinstance(b.value, (str, frozenset)):
+        if isinstance(a, Constant):
+            return folded(scope, node, lambda x, y: (x in y) == (kind is ast.In), a, b)
+        if isinstance(b.value, frozenset):
+            # Equal to one of them: the order does not matter.
+            b = Items(tuple(map(Constant, b.value)))
     if not (is_scalar(a) and isinstance(b, (Items, ListRef))):
         if isinstance(a, Constant) and isinstance(b, (Items, ListRef)):
             items = static_items(scope, b)

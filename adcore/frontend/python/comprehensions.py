@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.numpy.elements import nest, stored, wider
+from adcore.frontend.numpy.materialise import in_memory
+from adcore.frontend.python.control.branches import branch
+from adcore.frontend.python.control.loop_phis import loop
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.targets import assign
 from adcore.frontend.session import FunctionScope, as_static_int, comprehension_scope
-from adcore.frontend.values.abstract import POISON, Abstract, Constant, IterableValue, Num, Poison, is_scalar
+from adcore.frontend.values.abstract import (
+    POISON,
+    Abstract,
+    Constant,
+    FilteredValues,
+    IterableValue,
+    ListRef,
+    Num,
+    Poison,
+    is_scalar,
+)
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import append
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import LONGEST_LIST, list_array, list_literal
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.narrow import numpy_element
+from adcore.frontend.values.numbers import materialise, weak_type_of
 from adcore.frontend.values.weak_types import flag
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64, ArrayType
+
+GROWS = Poison()
+"""The list has to be made by loops that append."""
+
+MOST_TRIPS = 8
+"""Longer loops stay loops."""
 
 
 @expression(ast.ListComp)
@@ -25,7 +47,17 @@ def comprehension(scope: FunctionScope, node: ast.ListComp) -> Abstract:
     """`[item for target in iterable if condition]`."""
     inner = _scope(scope, node)
     items: list[Abstract] = []
-    outcome = _generate(inner, node, 0, items)
+    used = len(scope.session.used_up)
+    with scope.builder.region() as region:
+        outcome = _generate(inner, node, 0, items)
+    if outcome is GROWS:
+        del scope.session.used_up[used:]
+        inner = _scope(scope, node)
+        outcome = inner.new_list((), scope.span(node))
+        _grow(inner, node, 0, outcome)
+    else:
+        for instr in region.body:
+            scope.builder.append(instr)
     scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
     if outcome is not None:
         return outcome
@@ -35,7 +67,7 @@ def comprehension(scope: FunctionScope, node: ast.ListComp) -> Abstract:
 def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
     """`item for target in iterable` as the argument of a call: items are made as the callee asks for them."""
     (first, *others) = node.generators
-    if others or first.ifs:
+    if others or (first.ifs and not _is_filtered(scope, first)):
         as_list = ast.copy_location(ast.ListComp(node.elt, node.generators), node)
         return comprehension(scope, as_list)
     with scope.at(first.iter):
@@ -43,6 +75,27 @@ def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
     if iterable is None:
         return POISON
     source = iterable
+
+    def each(k: Abstract, use: Callable[[Abstract], None]) -> None:
+        inner = _scope(scope, node)
+        assign(inner, first.target, source.item(k))
+        tests = ast.copy_location(ast.BoolOp(ast.And(), first.ifs), node) if len(first.ifs) > 1 else first.ifs[0]
+        flag = condition(scope, tests, inner.evaluate(tests))
+        scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
+
+        def wanted() -> None:
+            inner.state.cells = scope.state.cells
+            value = inner.evaluate(node.elt)
+            scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
+            use(value)
+
+        if isinstance(flag, Num):
+            branch(scope, flag.value, wanted, lambda: None)
+        elif flag.value:
+            wanted()
+
+    if first.ifs:
+        return FilteredValues(source.length, each)
 
     def item(k: Abstract) -> Abstract:
         inner = _scope(scope, node)
@@ -52,6 +105,30 @@ def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
         return value
 
     return IterableValue(iterable.length, item, "generator", iterable.mixed)
+
+
+def _is_filtered(scope: FunctionScope, generator: ast.comprehension) -> bool:
+    """Whether it takes a run to tell which items a condition leaves: it is looked at, and what that emits dropped."""
+    reported = len(scope.session.diagnostics)
+    state = scope.state
+    with scope.builder.region():
+        scope.state = state.copy()
+        used = len(scope.session.used_up)
+        iterable = iterable_of(scope, generator.iter, scope.evaluate(generator.iter))
+        decided = False
+        if iterable is not None:
+            length = as_static_int(iterable.length)
+            inner = comprehension_scope(scope, bound_names([generator.target]))
+            decided = length is not None and length <= LONGEST_LIST
+            for k in range(length or 0) if decided else ():
+                assign(inner, generator.target, iterable.item(Constant(k)))
+                decided = decided and all(
+                    isinstance(condition(scope, test, inner.evaluate(test)), Constant) for test in generator.ifs
+                )
+        del scope.session.used_up[used:]
+    scope.state = state
+    del scope.session.diagnostics[reported:]
+    return not decided
 
 
 def _scope(scope: FunctionScope, node: ast.ListComp | ast.GeneratorExp) -> FunctionScope:
@@ -71,15 +148,13 @@ def _generate(scope: FunctionScope, node: ast.ListComp, depth: int, items: list[
     length = as_static_int(iterable.length)
     if length is None or length > LONGEST_LIST:
         if len(node.generators) > 1 or generator.ifs:
-            return scope.error(
-                node, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
-            )
+            return GROWS
         return _in_memory(scope, node, generator, iterable)
     for k in range(length):
         assign(scope, generator.target, iterable.item(Constant(k)))
         wanted = _wanted(scope, generator)
-        if isinstance(wanted, Poison):
-            return POISON
+        if wanted is None:
+            return GROWS
         if wanted:
             outcome = _generate(scope, node, depth + 1, items)
             if outcome is not None:
@@ -87,16 +162,51 @@ def _generate(scope: FunctionScope, node: ast.ListComp, depth: int, items: list[
     return None
 
 
-def _wanted(scope: FunctionScope, generator: ast.comprehension) -> bool | Poison:
+def _wanted(scope: FunctionScope, generator: ast.comprehension) -> bool | None:
+    """Whether an item counts; None if only a run tells."""
     for test in generator.ifs:
         flag = condition(scope, test, scope.evaluate(test))
         if not isinstance(flag, Constant):
-            return scope.error(
-                test, "the length of this list is not known while compiling", "fill a NumPy array in a loop"
-            )
+            return None
         if not flag.value:
             return False
     return True
+
+
+def _grow(scope: FunctionScope, node: ast.ListComp, depth: int, out: ListRef) -> None:
+    """The generators from `depth` on as loops that append to `out`."""
+    if depth == len(node.generators):
+        append(scope, node.elt, out, in_memory(scope, node.elt, scope.evaluate(node.elt)))
+        return
+    generator = node.generators[depth]
+    iterable = iterable_of(scope, generator.iter, consume(scope, generator.iter, scope.evaluate(generator.iter)))
+    if iterable is None:
+        return
+    source, length = iterable, materialise(scope, iterable.length, I64)
+
+    def tested(tests: list[ast.expr]) -> None:
+        if not tests:
+            _grow(scope, node, depth + 1, out)
+            return
+        flag = condition(scope, tests[0], scope.evaluate(tests[0]))
+        if isinstance(flag, Num):
+            branch(scope, materialise(scope, flag, BOOL), lambda: tested(tests[1:]), lambda: None)
+        elif flag.value:
+            tested(tests[1:])
+
+    def iteration(k: Abstract) -> None:
+        assign(scope, generator.target, source.item(k))
+        tested(generator.ifs)
+
+    known = as_static_int(iterable.length)
+    if known is not None and (iterable.mixed or known <= MOST_TRIPS):
+        for k in range(known):
+            iteration(Constant(k))
+        return
+    names = bound_names([generator.target])
+    loop(
+        scope, names, scope.names, (scope.const(0), length), 1, None, lambda k: iteration(Num(k)), trips=lambda: length
+    )
 
 
 def _in_memory(
@@ -117,7 +227,7 @@ def _in_memory(
         item = scope.evaluate(node.elt)
         buffer = None
         if is_scalar(item):
-            own = scalar_type(item)
+            own = numpy_element(item)
             known = speculation.elements.get(where, own)
             element = wider(known, own) or known
             buffer = Value(ArrayType(element, 1, "C"), "list")

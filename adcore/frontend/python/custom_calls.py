@@ -14,7 +14,7 @@ from typing import Any
 
 from adcore.captures import Capture, unwrap
 from adcore.errors import CompileError, Diagnostic
-from adcore.frontend.custom_derivatives import Compiled, Kinds, Rule
+from adcore.frontend.custom_derivatives import Compiled, Rule, ScalarArguments
 from adcore.frontend.program import Program
 from adcore.frontend.python.control.branches import choose
 from adcore.frontend.session import FunctionScope
@@ -54,7 +54,12 @@ def call_custom(
 
 
 def _called(
-    scope: FunctionScope, node: ast.AST, rule: Rule, numbers: list[Abstract], kinds: Kinds, mixed: Sequence[WeakType]
+    scope: FunctionScope,
+    node: ast.AST,
+    rule: Rule,
+    numbers: list[Abstract],
+    kinds: ScalarArguments,
+    mixed: Sequence[WeakType],
 ) -> Abstract:
     """The call for arguments of which those of kinds in `mixed` are either's: one of two, unless they are equal."""
     numpy = _made(scope, node, rule, kinds)
@@ -85,7 +90,7 @@ def _emitted(scope: FunctionScope, made: Compiled, numbers: list[Abstract], weak
     return Num(scope.emit(made.code.op, *operands, code=made.code), weak)
 
 
-def _made(scope: FunctionScope, node: ast.AST, rule: Rule, kinds: Kinds) -> Compiled | None:
+def _made(scope: FunctionScope, node: ast.AST, rule: Rule, kinds: ScalarArguments) -> Compiled | None:
     """The rule for arguments of these kinds; reports what is wrong with it."""
     if kinds in rule.compiled and rule.compiled[kinds] is None:
         scope.error(node, f"{rule.name} calls itself", "write the recursion as a loop", "recursive call")
@@ -127,7 +132,7 @@ def _in_order(
     return [v if id(v) in own else Constant(v) for v in bound.arguments.values()]
 
 
-def _compiled(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
+def _compiled(scope: FunctionScope, rule: Rule, kinds: ScalarArguments) -> Compiled:
     known = rule.compiled.get(kinds)
     if known is not None and all(c.unchanged() for c in known.captures):
         return known
@@ -140,7 +145,7 @@ def _compiled(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
         raise
 
 
-def _compile(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
+def _compile(scope: FunctionScope, rule: Rule, kinds: ScalarArguments) -> Compiled:
     captures: list[Capture] = []
     body = None
     if rule.native is None:
@@ -170,7 +175,7 @@ def _compile(scope: FunctionScope, rule: Rule, kinds: Kinds) -> Compiled:
     return replace(made, captures=tuple(captures))
 
 
-def _tangent(scope: FunctionScope, rule: Rule, kinds: Kinds, code: Code, captures: list[Capture]) -> Code:
+def _tangent(scope: FunctionScope, rule: Rule, kinds: ScalarArguments, code: Code, captures: list[Capture]) -> Code:
     assert rule.tangent is not None
     name = f"{rule.name}.tangent"
     program = _program(scope, rule.tangent, kinds, f"the tangent of {rule.name}", captures)
@@ -181,7 +186,7 @@ def _tangent(scope: FunctionScope, rule: Rule, kinds: Kinds, code: Code, capture
 
 
 def _adjoint(
-    scope: FunctionScope, rule: Rule, kinds: Kinds, floats: Kinds, captures: list[Capture]
+    scope: FunctionScope, rule: Rule, kinds: ScalarArguments, floats: ScalarArguments, captures: list[Capture]
 ) -> tuple[Part, ...]:
     assert rule.adjoint is not None
     program = _program(scope, rule.adjoint, kinds, f"the adjoint of {rule.name}", captures)
@@ -206,7 +211,7 @@ def _adjoint(
 
 
 def _program(
-    scope: FunctionScope, function: Callable[..., Any], kinds: Kinds, what: str, captures: list[Capture]
+    scope: FunctionScope, function: Callable[..., Any], kinds: ScalarArguments, what: str, captures: list[Capture]
 ) -> Program:
     names = list(inspect.signature(function).parameters)
     if len(names) != len(kinds):

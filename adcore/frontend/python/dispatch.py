@@ -91,30 +91,21 @@ def _head(stmt: ast.stmt) -> ast.AST:
 NO_EXPRESSIONS: dict[type[ast.expr], tuple[str, str]] = {
     ast.GeneratorExp: ("a generator expression is only supported as the argument of a call", "write a `for` loop"),
     ast.SetComp: ("sets are not supported", "use an array or a tuple"),
-    ast.DictComp: ("dictionaries are not supported", "use a dataclass, a named tuple, or arrays"),
-    ast.Dict: ("dictionaries are not supported", "use a dataclass, a named tuple, or arrays"),
-    ast.Set: ("sets are not supported", "use an array or a tuple"),
-    ast.NamedExpr: ("`:=` is not supported", "assign on a line of its own"),
     ast.Await: ("`await` is not supported", "compute without coroutines"),
     ast.Yield: ("`yield` is not supported", "write results into an array"),
     ast.YieldFrom: ("`yield from` is not supported", "write results into an array"),
-    ast.JoinedStr: ("formatted strings are not supported", "use a constant string"),
     ast.Starred: ("`*` is not supported here", "name the items one by one"),
     ast.Slice: ("a slice is not supported here", ""),
 }
 """What is refused, and what to write instead."""
 
 NO_STATEMENTS: dict[type[ast.stmt], tuple[str, str]] = {
-    ast.With: ("`with` is not supported", "enter the context around the call of the compiled function"),
-    ast.Try: ("`try` is not supported", "test the condition first, or catch the exception around the call"),
     ast.Global: ("`global` is not supported", "pass the value as an argument and return the new one"),
-    ast.Nonlocal: ("`nonlocal` is not supported", "return the new value from the inner function"),
+    ast.Match: ("this pattern of `match` is not supported", "use constants, `|`, names and `_`, or `if` and `elif`"),
     ast.ClassDef: ("a class inside a compiled function is not supported", "define it outside"),
-    ast.Delete: ("`del` is not supported", "leave the name as it is"),
     ast.AsyncFor: ("`async` is not supported", "compute without coroutines"),
     ast.AsyncWith: ("`async` is not supported", "compute without coroutines"),
     ast.AsyncFunctionDef: ("`async` is not supported", "compute without coroutines"),
-    ast.Match: ("`match` is not supported", "write `if` and `elif`"),
 }
 for _name in ("TryStar", "TypeAlias"):
     if hasattr(ast, _name):

@@ -11,10 +11,12 @@ from adcore.frontend.numpy.indexing.slices import element_or_view, subscripts
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
+from adcore.frontend.python.dicts import dict_item
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.globals_and_closures import lookup_global
 from adcore.frontend.python.operators import part_in_memory
-from adcore.frontend.session import FunctionScope, as_static_int
+from adcore.frontend.python.texts import text_subscript
+from adcore.frontend.session import FunctionScope, as_static_int, name_value
 from adcore.frontend.values.abstract import (
     POISON,
     Abstract,
@@ -22,9 +24,12 @@ from adcore.frontend.values.abstract import (
     Closure,
     Conflict,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
+    ObjectRef,
+    OutsideDict,
     Poison,
     PossiblyUnbound,
     Range,
@@ -35,6 +40,8 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import MISSING, key_of
+from adcore.frontend.values.growing import as_list, list_copy
 from adcore.frontend.values.iterables import iterable_of
 from adcore.frontend.values.lists import list_literal, list_subscript
 from adcore.frontend.values.numbers import materialise
@@ -96,6 +103,32 @@ def _tuple(scope: FunctionScope, node: ast.Tuple) -> Abstract:
     return Items(_items(scope, node.elts))
 
 
+@expression(ast.Set)
+def _set(scope: FunctionScope, node: ast.Set) -> Abstract:
+    """`{"a", "b"}`: constants, to be looked up in. In which order a set runs is nothing that a program may know."""
+    items = _items(scope, node.elts)
+    if any(isinstance(item, Poison) for item in items):
+        return POISON
+    keys = tuple(map(key_of, items))
+    if any(key is MISSING for key in keys):
+        return scope.error(node, "the items of a set must be known while compiling", "use a tuple")
+    return Constant(frozenset(keys))
+
+
+@expression(ast.NamedExpr)
+def _named(scope: FunctionScope, node: ast.NamedExpr) -> Abstract:
+    """`(name := value)`; in a comprehension the name is one of the function around it."""
+    holder = scope
+    while node.target.id not in holder.names and holder.parent is not None and holder.parent.node is scope.node:
+        holder = holder.parent
+    if holder is not scope:
+        return scope.error(node, "`:=` in a comprehension is not supported", "write the loop out")
+    value = in_memory(scope, node.value, scope.evaluate(node.value))
+    scope.state.locals[node.target.id] = value
+    name_value(value, node.target.id)
+    return value
+
+
 @expression(ast.List)
 def _list(scope: FunctionScope, node: ast.List) -> Abstract:
     return list_literal(scope, node, _items(scope, node.elts))
@@ -126,10 +159,19 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
     """`owner[parts]`."""
     if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
         return POISON
+    owner = as_list(scope, owner)
     if is_array(owner) and is_special(owner, parts):
         return selected(scope, node, owner, parts)
+    if isinstance(owner, ObjectRef) or (isinstance(owner, Record) and not issubclass(owner.cls, tuple)):
+        found = scope.special(node, owner, "__getitem__", parts[0] if len(parts) == 1 else Items(tuple(parts)))
+        return found if found is not None else scope.error(node, f"{describe(owner)} can't be subscripted")
     if isinstance(owner, ArrayRef):
-        return element_or_view(scope, node, owner, parts)
+        found = element_or_view(scope, node, owner, parts)
+        # A slice of a list is a list of its own.
+        own = isinstance(found, ArrayRef) and found.literal is not None and found.rank == 1
+        return list_copy(scope, found) if own and isinstance(found, ArrayRef) else found
+    if isinstance(owner, (DictRef, OutsideDict)):
+        return dict_item(scope, node, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
     if len(parts) != 1:
         return scope.error(node, f"{describe(owner)} takes one subscript")
     (part,) = parts
@@ -144,8 +186,8 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
         return uniform_item(scope, owner, normalised(scope, index, sequence_length(scope, owner)))
     if isinstance(owner, Range) and not isinstance(part, SubscriptSlice):
         return _range_item(scope, node, owner, part)
-    if isinstance(owner, Constant) and isinstance(part, Constant) and isinstance(owner.value, (str, dict, bytes)):
-        return scope.error(node, f"subscripts of {type(owner.value).__name__} are not supported")
+    if isinstance(owner, Constant) and isinstance(owner.value, str):
+        return text_subscript(scope, node, owner, part)
     return scope.error(node, f"{describe(owner)} can't be subscripted")
 
 

@@ -9,8 +9,10 @@ from adcore.frontend.numpy.elements import is_list
 from adcore.frontend.numpy.elementwise import operation, unary
 from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.materialise import in_memory, settled
+from adcore.frontend.objects.operators import operation_of_objects, unary_of_object
 from adcore.frontend.python.control.branches import choose
 from adcore.frontend.python.dispatch import expression, too_wide
+from adcore.frontend.python.texts import text_operation
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -20,15 +22,19 @@ from adcore.frontend.values.abstract import (
     Items,
     ListRef,
     Num,
+    ObjectRef,
     Poison,
+    Record,
     is_array,
     is_scalar,
 )
 from adcore.frontend.values.conditions import condition, scalar
+from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.lists import repeat_list
 from adcore.frontend.values.numbers import TooWide, materialise
-from adcore.frontend.values.scalars import OPERATORS, binary, inverted, negative, positive
+from adcore.frontend.values.scalars import binary, inverted, negative, positive
 from adcore.frontend.values.sequences import static_items
 
 
@@ -51,9 +57,11 @@ def _binary(scope: FunctionScope, node: ast.BinOp) -> Abstract:
 
 def combine(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract) -> Abstract:
     """`a OP b` of any values."""
-    a, b = scalar(scope, node, a), scalar(scope, node, b)
+    a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
     if isinstance(a, Poison) or isinstance(b, Poison):
         return POISON
+    if (found := operation_of_objects(scope, node, kind, a, b)) is not None:
+        return found
     if is_array(a) or is_array(b):
         return matmul(scope, node, a, b) if kind is ast.MatMult else operation(scope, node, kind, a, b)
     if (is_list(a) and isinstance(a, ArrayRef)) or (is_list(b) and isinstance(b, ArrayRef)):
@@ -63,8 +71,9 @@ def combine(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Ab
     if kind is ast.Add and isinstance(a, (Items, ListRef)) and type(a) is type(b):
         items = (*static_items(scope, a), *static_items(scope, b))
         return Items(items) if isinstance(a, Items) else scope.new_list(items)
-    if isinstance(a, Constant) and isinstance(b, Constant) and isinstance(a.value, str):
-        return Constant(OPERATORS[kind][2](a.value, b.value)) if kind is ast.Add else _no_operator(scope, node, a, b)
+    if is_text(a) or is_text(b):
+        found = text_operation(scope, node, kind, a, b)
+        return _no_operator(scope, node, a, b) if found is None else found
     return binary(scope, node, kind, a, b)
 
 
@@ -82,6 +91,8 @@ def _unary(scope: FunctionScope, node: ast.UnaryOp) -> Abstract:
         return (
             Constant(not flag.value) if isinstance(flag, Constant) else Num(scope.emit("not", materialise(scope, flag)))
         )
+    if isinstance(value, (ObjectRef, Record)):
+        return unary_of_object(scope, node, type(node.op), value)
     if is_array(value):
         return unary(scope, node, type(node.op), value)
     if not is_scalar(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.numpy.elements import is_list, load, store, writeable
@@ -11,23 +12,32 @@ from adcore.frontend.numpy.functions.products import matmul
 from adcore.frontend.numpy.indexing.arrays import is_special, update_selected
 from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import Target, in_memory, put_array, update
+from adcore.frontend.objects.attributes import store_attribute
+from adcore.frontend.objects.operators import in_place
+from adcore.frontend.python.attributes import attribute
+from adcore.frontend.python.dicts import delete_at
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.expressions import closure, subscript
+from adcore.frontend.python.list_methods import extend_by
 from adcore.frontend.python.operators import combine
 from adcore.frontend.python.targets import assign, store_into
 from adcore.frontend.session import FunctionScope, name_value
 from adcore.frontend.values.abstract import (
     NONE,
     TRUE,
+    UNBOUND,
     Abstract,
     ArrayRef,
     Constant,
     Expanded,
+    Items,
     ListRef,
+    ObjectRef,
     Poison,
     Reshaped,
     is_scalar,
 )
+from adcore.frontend.values.dicts import is_dict
 from adcore.frontend.values.lists import check_list_store
 
 
@@ -82,24 +92,36 @@ def _annotated(scope: FunctionScope, stmt: ast.AnnAssign) -> None:
 @statement(ast.AugAssign)
 def _augmented(scope: FunctionScope, stmt: ast.AugAssign) -> None:
     """`target OP= value`: the target is evaluated once, before the value."""
-    kind, target = type(stmt.op), stmt.target
+    target = stmt.target
     if isinstance(target, ast.Subscript):
         _augmented_item(scope, stmt, target)
     elif isinstance(target, ast.Name):
         read = ast.copy_location(ast.Name(target.id, ast.Load()), target)
-        old = scope.evaluate(read)
-        value = scope.evaluate(stmt.value)
-        if isinstance(old, ArrayRef) and old.rank == 0:
-            _augment_element(scope, stmt, old, [], value)
-        elif isinstance(old, (ArrayRef, Expanded, Reshaped)) and not is_list(old):
-            _update_whole(scope, stmt, kind, old, value)
-        elif isinstance(old, ListRef):
-            scope.error(stmt, "a list is changed in place", "make a new list under a new name")
-        else:
-            assign(scope, target, combine(scope, stmt, kind, old, value))
+        _augment(scope, stmt, scope.evaluate(read), lambda new: assign(scope, target, new))
     else:
-        scope.evaluate(stmt.value)
-        assign(scope, target, Poison())
+        assert isinstance(target, ast.Attribute)
+        owner = scope.evaluate(target.value)
+        old = attribute(scope, target, owner, target.attr)
+        _augment(scope, stmt, old, lambda new: store_attribute(scope, target, owner, target.attr, new))
+
+
+def _augment(scope: FunctionScope, stmt: ast.AugAssign, old: Abstract, put: Callable[[Abstract], None]) -> None:
+    """A name or an attribute: what it holds changes in place, if it can, and `put` stores what is new otherwise."""
+    kind = type(stmt.op)
+    value = scope.evaluate(stmt.value)
+    if isinstance(old, ArrayRef) and old.rank == 0:
+        _augment_element(scope, stmt, old, [], value)
+    elif isinstance(old, (ArrayRef, Expanded, Reshaped)) and not is_list(old):
+        _update_whole(scope, stmt, kind, old, value)
+    elif isinstance(old, ListRef):
+        if kind is ast.Add:
+            extend_by(scope, stmt, old, value)
+        else:
+            scope.error(stmt, "a list is changed in place by this operator", "make a new list under a new name")
+    elif isinstance(old, ObjectRef) and (found := in_place(scope, stmt, kind, old, value)) is not None:
+        put(found)
+    else:
+        put(in_memory(scope, stmt, combine(scope, stmt, kind, old, value)))
 
 
 def _augmented_item(scope: FunctionScope, stmt: ast.AugAssign, target: ast.Subscript) -> None:
@@ -156,6 +178,25 @@ def _function(scope: FunctionScope, stmt: ast.FunctionDef) -> None:
     if stmt.decorator_list:
         scope.error(stmt.decorator_list[0], "a decorator on an inner function is not supported", "leave it out")
     scope.state.locals[stmt.name] = closure(scope, stmt)
+
+
+@statement(ast.Delete)
+def _delete(scope: FunctionScope, stmt: ast.Delete) -> None:
+    """`del name`, after which the name has no value, and `del d[key]`."""
+    for target in stmt.targets:
+        if isinstance(target, ast.Name):
+            scope.evaluate(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            scope.state.locals[target.id] = UNBOUND
+            continue
+        if isinstance(target, ast.Subscript):
+            owner = scope.evaluate(target.value)
+            parts = subscripts(scope, target.slice)
+            if isinstance(owner, Poison) or any(isinstance(p, Poison) for p in parts):
+                continue
+            if is_dict(owner):
+                delete_at(scope, target, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)))
+                continue
+        scope.error(target, "only names and entries of dicts can be deleted", "leave it as it is")
 
 
 @statement(ast.Import)

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from adcore.frontend.python import comparisons, comprehensions, expressions, operators, statements
-from adcore.frontend.python.control import loops, raising
+from adcore.frontend.python import (
+    comparisons,
+    comprehensions,
+    dicts,
+    expressions,
+    nonlocals,
+    operators,
+    statements,
+    texts,
+)
+from adcore.frontend.python.control import contexts, exceptions, loops, raising
 from adcore.frontend.python.control.blocks import execute
 from adcore.frontend.python.dispatch import evaluate, perform
 
-ROOMS = (expressions, operators, comparisons, comprehensions, statements, loops, raising)
+ROOMS = (
+    expressions, operators, comparisons, comprehensions, dicts, texts, nonlocals, statements, contexts, exceptions,
+    loops, raising,
+)  # fmt: skip
 """Where it is defined."""
 
 __all__ = ["ROOMS", "evaluate", "execute", "perform"]

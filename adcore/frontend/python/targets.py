@@ -8,6 +8,7 @@ from adcore.frontend.numpy.elements import ARRAY_EXPRESSIONS, check_length, dim,
 from adcore.frontend.numpy.indexing.arrays import is_special, put_selected
 from adcore.frontend.numpy.indexing.slices import locate, subscripts
 from adcore.frontend.numpy.materialise import in_memory, put_array, settled
+from adcore.frontend.objects.attributes import store_attribute
 from adcore.frontend.session import FunctionScope, name_value
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -19,6 +20,7 @@ from adcore.frontend.values.abstract import (
     IterableValue,
     Lazy,
     ListRef,
+    ObjectRef,
     Poison,
     Record,
     Reshaped,
@@ -27,6 +29,8 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import is_dict, store_at
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.lists import check_list_store, store_item
 from adcore.frontend.values.scalars import fail
@@ -48,13 +52,8 @@ def assign(scope: FunctionScope, target: ast.expr, value: Abstract) -> None:
         with scope.at(target):
             store_into(scope, target, owner, parts, value)
     elif isinstance(target, ast.Attribute):
-        scope.evaluate(target.value)
-        scope.error(
-            target,
-            "assigning to an attribute is not supported",
-            "keep the value in an array of length 1, or return it",
-            "assigned here",
-        )
+        value, owner = settled(scope, target, value, target, lambda: scope.evaluate(target.value))
+        store_attribute(scope, target, owner, target.attr, in_memory(scope, target, value))
     else:
         scope.error(target, "this assignment target is not supported", "assign to names one by one")
 
@@ -114,12 +113,20 @@ def store_into(
     """`owner[parts] = value`."""
     if isinstance(owner, Poison) or isinstance(value, Poison) or any(isinstance(p, Poison) for p in parts):
         return
+    owner = as_list(scope, owner)
     if isinstance(owner, (ArrayRef, Expanded, Reshaped)) and not is_list(owner) and is_special(owner, parts):
         put_selected(scope, node, owner, parts, value)
         return
+    if isinstance(owner, ObjectRef):
+        key = parts[0] if len(parts) == 1 else Items(tuple(parts))
+        if scope.special(node, owner, "__setitem__", key, in_memory(scope, node, value)) is None:
+            scope.error(node, f"{describe(owner)} does not support item assignment", "give it a method `__setitem__`")
+        return
     if isinstance(owner, (ListRef, ArrayRef)) and isinstance(value, Lazy) and is_list(owner):
         value = in_memory(scope, node, value)
-    if isinstance(owner, ListRef) and len(parts) == 1:
+    if is_dict(owner):
+        store_at(scope, node, owner, parts[0] if len(parts) == 1 else Items(tuple(parts)), value)
+    elif isinstance(owner, ListRef) and len(parts) == 1:
         store_item(scope, node, owner, parts[0], value)
     elif isinstance(owner, ArrayRef):
         _store_array(scope, node, owner, parts, value)

@@ -69,10 +69,12 @@ class Constant:
 
 @dataclass(frozen=True, eq=False)
 class Num:
-    """A number known at run time."""
+    """A number known at run time. `narrow`: the integer type of NumPy's that it has, if that is not int64; see
+    `values/narrow.py`."""
 
     value: Value
     weak: WeakType = WEAK
+    narrow: Scalar | None = None
 
     @property
     def type(self) -> Scalar:
@@ -202,11 +204,85 @@ class ListRef:
 
 
 @dataclass(frozen=True, eq=False)
+class DictRef:
+    """A dict that the program made: a reference to a cell of the scope's state, which holds the keys (a Constant, in
+    order) and then their values. Keys are always known while compiling."""
+
+    cell: int
+
+
+@dataclass(frozen=True, eq=False)
+class OutsideDict:
+    """A dict from outside, which is only read: an argument, a global. `value(k)` is that of key number `k`."""
+
+    keys: tuple[Any, ...]
+    value: Callable[[int], Abstract]
+
+
+@dataclass(frozen=True, eq=False)
+class DeferredText:
+    """A text that holds numbers of the run: what Python makes it of after the call (`adcore.ir.exceptions`)."""
+
+    operation: str
+    items: tuple[Abstract, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ExceptionValue:
+    """An exception that is made, and perhaps raised: its class and what that is called with."""
+
+    cls: type[BaseException]
+    args: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class Record:
     """A named tuple or a dataclass instance."""
 
     cls: type
     fields: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectRef:
+    """An instance of a class: a reference to a cell, whose items are its attributes in the order of `Session.slots`."""
+
+    cell: int
+    cls: type
+
+
+@dataclass(frozen=True, eq=False)
+class Super:
+    """`super()`: attributes of `owner` that are looked up in the classes behind `after`."""
+
+    owner: Abstract
+    after: type
+
+
+@dataclass(frozen=True, eq=False)
+class BoundMethod:
+    """A method of an object, or of a class, not yet called."""
+
+    owner: Abstract
+    function: Any
+
+
+@dataclass(frozen=True, eq=False)
+class PartialCall:
+    """`functools.partial(function, *positional, **keywords)`."""
+
+    function: Abstract
+    positional: tuple[Abstract, ...]
+    keywords: tuple[tuple[str, Abstract], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class UnreadAttribute:
+    """An attribute of an object from outside that nobody has read yet. All states share it: what it is, is found out
+    once (`frontend.objects.slots`)."""
+
+    find: Callable[[], Abstract]
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +315,15 @@ class IterableValue:
     item: Callable[[Abstract], Abstract]
     what: str
     mixed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FilteredValues:
+    """`item for target in iterable if condition` where only a run tells how many items that are: for each number
+    k < `length`, `each(k, use)` compiles that `use` gets the item, if there is one."""
+
+    length: Abstract
+    each: Callable[[Abstract, Callable[[Abstract], None]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -302,14 +387,18 @@ Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 """Asks for elements of expressions at subscripts, and returns an element."""
 
 Abstract = (
-    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | Record | Uniform | Range
-    | IterableValue | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound
+    Constant | Num | ArrayRef | Expanded | Reshaped | Lazy | BooleanIndexed | Items | ListRef | DictRef | OutsideDict
+    | Record | ObjectRef | Uniform | Range | Super | BoundMethod | PartialCall | UnreadAttribute | IterableValue
+    | Closure | Method | SubscriptSlice | Poison | Conflict | Unbound | PossiblyUnbound | FilteredValues | DeferredText
+    | ExceptionValue
 )  # fmt: skip
 
 NONE = Constant(None)
 TRUE = Constant(True)
 FALSE = Constant(False)
 POISON = Poison()
+MARK = Constant(type("list that has grown", (), {}))
+"""What the cell of a list starts with that has grown (`values/growing.py`): no program has this value."""
 UNBOUND = Unbound()
 
 
@@ -321,6 +410,11 @@ def is_number(value: Any) -> bool:
 def is_scalar(value: Abstract) -> bool:
     """A number, known or not."""
     return isinstance(value, Num) or (isinstance(value, Constant) and is_number(value.value))
+
+
+def is_grown(items: tuple[Abstract, ...]) -> bool:
+    """Whether a list holds its mark, its memory and how many items there are, in place of the items."""
+    return len(items) == 3 and items[0] is MARK
 
 
 def is_array(value: Abstract) -> bool:

@@ -8,26 +8,37 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     BooleanIndexed,
+    BoundMethod,
     Closure,
     Constant,
+    DeferredText,
+    DictRef,
+    ExceptionValue,
     Expanded,
+    FilteredValues,
     Items,
     IterableValue,
     Lazy,
     ListRef,
     Method,
     Num,
+    ObjectRef,
+    OutsideDict,
+    PartialCall,
     Range,
     Record,
     Reshaped,
     SubscriptSlice,
+    Super,
     Uniform,
 )
 
 WORDS: dict[type[Any], str] = {
     Items: "a tuple", ListRef: "a list", Uniform: "a list of any length", Range: "a range",
-    IterableValue: "an iterator", Closure: "a function", Method: "a method", SubscriptSlice: "a slice",
-    BooleanIndexed: "a selection by a mask",
+    IterableValue: "an iterator", Closure: "a function", Method: "a method", BoundMethod: "a method",
+    PartialCall: "a function", Super: "super()", SubscriptSlice: "a slice", BooleanIndexed: "a selection by a mask",
+    DictRef: "a dict", OutsideDict: "a dict", DeferredText: "a text", FilteredValues: "a generator with a condition",
+    ExceptionValue: "an exception",
 }  # fmt: skip
 
 
@@ -42,6 +53,6 @@ def describe(value: Abstract) -> str:
         return "a list" if value.literal is not None else f"an array of rank {value.rank}"
     if isinstance(value, (Expanded, Reshaped, Lazy)):
         return f"an array of rank {value.rank}"
-    if isinstance(value, Record):
+    if isinstance(value, (Record, ObjectRef)):
         return f"a {value.cls.__name__}"
     return WORDS.get(type(value), "a value")

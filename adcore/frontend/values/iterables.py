@@ -6,24 +6,30 @@ import ast
 
 from adcore.frontend.numpy.elements import dim
 from adcore.frontend.numpy.indexing.views import view
-from adcore.frontend.numpy.materialise import computed
+from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
+    BooleanIndexed,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
     Lazy,
     ListRef,
     Num,
+    ObjectRef,
+    OutsideDict,
     Poison,
     Range,
     Reshaped,
     Uniform,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import as_abstract, keys_of
+from adcore.frontend.values.growing import as_list
 from adcore.frontend.values.lists import dynamic_item
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.scalars import minimum
@@ -44,6 +50,7 @@ def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> Iterabl
     """What iterating over `value` gives; reports what can't be iterated over."""
     if isinstance(value, IterableValue):
         return value
+    value = as_list(scope, value)
     if isinstance(value, Range):
         return IterableValue(trip_count(scope, value), lambda k: range_item(scope, value, k), "range")
     if isinstance(value, Uniform):
@@ -53,13 +60,17 @@ def iterable_of(scope: FunctionScope, node: ast.AST, value: Abstract) -> Iterabl
         return IterableValue(
             sequence_length(scope, value), lambda k: _static_item(scope, node, value, k), "tuple", True
         )
-    if isinstance(value, Lazy):
-        return iterable_of(scope, node, computed(scope, node, value))
+    if isinstance(value, (DictRef, OutsideDict)):
+        return iterable_of(scope, node, Items(tuple(map(as_abstract, keys_of(scope, value)))))
+    if isinstance(value, (Lazy, BooleanIndexed)):
+        return iterable_of(scope, node, in_memory(scope, node, value))
     if isinstance(value, (Expanded, Reshaped)):
         owner = value
         return IterableValue(owner.shape[0], lambda k: view(scope, node, owner, [k]), "array")
     if isinstance(value, ArrayRef) and value.rank:
         return IterableValue(dim(scope, value, 0), lambda k: row(scope, value, materialise(scope, k, I64)), "array")
+    if isinstance(value, ObjectRef) and (found := scope.special(node, value, "__iter__")) is not None:
+        return iterable_of(scope, node, found)
     if isinstance(value, ArrayRef):
         scope.error(node, "iteration over a 0-d array", "pass an array of rank 1 or more")
     elif not isinstance(value, Poison):
@@ -98,10 +109,23 @@ def enumerated(scope: FunctionScope, iterable: IterableValue, start: Abstract) -
 def zipped(scope: FunctionScope, node: ast.AST, iterables: list[IterableValue]) -> IterableValue:
     if not iterables:
         return IterableValue(Constant(0), lambda k: Items(()), "zip")
+    known = [n for s in iterables if s.mixed and (n := as_static_int(s.length)) is not None]
+    if known and any(as_static_int(s.length) is None for s in iterables):
+        # Items of several kinds can't be chosen at run time: the others have to be as many.
+        return _zipped_with_kinds(scope, iterables, min(known))
     shortest = minimum(scope, node, [s.length for s in iterables], ast.Lt)
     return IterableValue(
         shortest, lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", any(s.mixed for s in iterables)
     )
+
+
+def _zipped_with_kinds(scope: FunctionScope, iterables: list[IterableValue], length: int) -> IterableValue:
+    for iterable in iterables:
+        if as_static_int(iterable.length) is None:
+            enough = scope.emit("ge", materialise(scope, iterable.length, I64), scope.const(length))
+            text = "zip of items of several kinds or shapes, {0}, and of fewer others"
+            scope.check(enough, "NotImplementedError", text, scope.const(length))
+    return IterableValue(Constant(length), lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", True)
 
 
 def reverse(scope: FunctionScope, iterable: IterableValue) -> IterableValue:

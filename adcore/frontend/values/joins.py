@@ -21,14 +21,17 @@ from adcore.frontend.values.abstract import (
     WEAK,
     Abstract,
     ArrayRef,
+    BoundMethod,
     Closure,
     Conflict,
     Constant,
+    DictRef,
     Expanded,
     Items,
     IterableValue,
     ListRef,
     Num,
+    ObjectRef,
     Poison,
     PossiblyUnbound,
     Range,
@@ -41,6 +44,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.conflicts import conflict, quoted
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.narrow import joined_narrow, narrow_of
 from adcore.frontend.values.numbers import join_types, materialise, static_type, weak_type_of
 from adcore.frontend.values.phis import parts
 from adcore.frontend.values.weak_types import flag
@@ -62,7 +66,7 @@ class Joiner:
     states: tuple[State, State] | None = None
     cells: dict[int, tuple[Abstract, ...]] = field(default_factory=dict)
 
-    def new(self, type_: Scalar, weak: WeakType = WEAK, hint: str = "") -> Num:
+    def new(self, type_: Scalar, weak: WeakType = WEAK, hint: str = "", narrow: Scalar | None = None) -> Num:
         """A fresh leaf; one that may be weak has a fresh flag, too, if flags are carried."""
         value = Value(type_, hint)
         self.fresh[value] = None
@@ -72,9 +76,13 @@ class Joiner:
                 python = Value(BOOL)
                 self.fresh[python] = None
                 weak = WeakType((python,))
-        return Num(value, weak)
+        return Num(value, weak, narrow)
 
     def join(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+        if a is b:
+            return a
+        known = self.scope.session.instances.known
+        a, b = known(a), known(b)
         if a is b:
             return a
         if isinstance(a, Conflict) or isinstance(b, Conflict):
@@ -90,7 +98,12 @@ class Joiner:
         return self._containers(a, b, name)
 
     def _scalars(self, a: Abstract, b: Abstract, name: str) -> Abstract:
-        if isinstance(a, Num) and isinstance(b, Num) and a.value is b.value and a.weak == b.weak:
+        if (
+            isinstance(a, Num)
+            and isinstance(b, Num)
+            and a.value is b.value
+            and (a.weak, a.narrow) == (b.weak, b.narrow)
+        ):
             return a
         # At the head of a loop a number from before is unknown already, but it still adapts as the constant that it is.
         start = self.starts.pop(a.value, a) if isinstance(a, Num) else a
@@ -100,10 +113,14 @@ class Joiner:
                 f"{quoted(name)} is float32 on one path and float64 on another",
                 "convert one of them, for example with np.float64(...), so that both paths agree",
             )
+        narrow = joined_narrow(start, b, joined)
+        if isinstance(narrow, str):
+            help = "convert them to one type on both paths: int(...), float(...) or np.int64(...)"
+            return Conflict(f"{quoted(name)} is {narrow}", help)
         weak = self._weak_types(weak_type_of(a), weak_type_of(b))
-        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.weak) == (joined, weak):
+        if isinstance(a, Num) and a.value in self.fresh and (a.type, a.weak, a.narrow) == (joined, weak, narrow):
             return a
-        return self.new(joined, weak, _hint(name))
+        return self.new(joined, weak, _hint(name), narrow)
 
     def _weak_types(self, a: WeakType, b: WeakType) -> WeakType:
         """Whether a number is weak after both paths: one flag says so, unless they agree for certain."""
@@ -119,9 +136,14 @@ class Joiner:
             values = self.sequence([v for _, v in a.fields], [v for _, v in b.fields], name)
             same = _identical(values, [v for _, v in a.fields])
             return a if same else Record(a.cls, _fields(a, values))
-        if isinstance(a, ListRef) and isinstance(b, ListRef):
+        if isinstance(a, (ListRef, DictRef)) and type(a) is type(b):
             cell = self._lists(a.cell, b.cell, name)
-            return a if isinstance(cell, ListRef) and cell.cell == a.cell else cell
+            return a if isinstance(cell, ListRef) and cell.cell == a.cell else _like(a, cell)
+        if isinstance(a, ObjectRef) and isinstance(b, ObjectRef) and a.cls is b.cls:
+            return a if a.cell == b.cell else self._object(a, b, name)
+        if isinstance(a, BoundMethod) and isinstance(b, BoundMethod) and a.function is b.function:
+            owner = self.join(a.owner, b.owner, name)
+            return owner if isinstance(owner, (Conflict, Poison)) else BoundMethod(owner, a.function)
         if isinstance(a, ArrayRef) and isinstance(b, ArrayRef) and a.value is b.value:
             return a
         if isinstance(a, Closure) and isinstance(b, Closure) and a.node is b.node and a.scope is b.scope:
@@ -143,16 +165,18 @@ class Joiner:
         if a in self.cells and a is not None and b is not None:
             return self._relist(a, b, name)
         clash = any(cell in pair for pair in self.pairs for cell in (a, b) if cell is not None)
-        left = self.states[0].cells.get(a, self.cells.get(a)) if a is not None else None
-        right = self.states[1].cells.get(b) if b is not None else None
+        left = self.cells.get(a, self._contents(0, a)) if a is not None else None
+        right = self._contents(1, b) if b is not None else None
         if clash or (left is not None and right is not None and len(left) != len(right)):
             return Conflict(
                 f"{quoted(name)} is a list of another length, or shared with other names, on another path",
                 "use a NumPy array of fixed size instead",
             )
         cell = self.scope.session.new_cell()
+        if (a or b or 0) < 0:
+            cell = -cell
         self.pairs[a, b] = cell
-        older = [c for c in (a, b) if c in self.states[0].cells and c in self.states[1].cells]
+        older = [c for c in (a, b) if c is not None and self._contents(0, c) and self._contents(1, c)]
         if older:
             # On one path the name still means a list that others may know, too.
             self.scope.session.shared.update([cell, *older])
@@ -162,11 +186,27 @@ class Joiner:
             self.cells[cell] = self.sequence(left, right, name)
         return ListRef(cell)
 
+    def _object(self, a: ObjectRef, b: ObjectRef, name: str) -> Abstract:
+        """An object that is chosen at run time: it has the attributes of either, joined."""
+        slots = self.scope.session.instances.slots
+        if slots[a.cell] != slots[b.cell]:
+            return Conflict(
+                f"{quoted(name)} is one of two objects that have different attributes",
+                "give them the same ones, or do what depends on the choice inside of each branch",
+            )
+        joined = self._lists(a.cell, b.cell, name)
+        return ObjectRef(self._laid_out(joined.cell, a.cell), a.cls) if isinstance(joined, ListRef) else joined
+
+    def _laid_out(self, cell: int, like: int) -> int:
+        """A new cell of an object has the slots of the old one."""
+        self.scope.session.instances.slots[cell] = self.scope.session.instances.slots[like]
+        return cell
+
     def _relist(self, a: int, b: int, name: str) -> Abstract:
         """`a` is already a joined list (of the head of a loop): an iteration ends with `b` in its place."""
         assert self.states is not None
         (old,) = [pair for pair, cell in self.pairs.items() if cell == a]
-        right = self.states[1].cells[b]
+        right = self._contents(1, b) or ()
         if len(right) != len(self.cells[a]):
             return Conflict(f"{quoted(name)} is a list whose length changes", "use a NumPy array of fixed size instead")
         del self.pairs[old]
@@ -214,11 +254,11 @@ class Joiner:
     def phi_of(self, value: Abstract, name: str) -> Abstract:
         """`value` with every number unknown: what a name that a loop assigns is at the loop's head."""
         if isinstance(value, Constant) and is_scalar(value):
-            fresh = self.new(static_type(value.value), weak_type_of(value), _hint(name))
+            fresh = self.new(static_type(value.value), weak_type_of(value), _hint(name), narrow_of(value))
             self.starts[fresh.value] = value
             return fresh
         if isinstance(value, Num):
-            return self.new(value.type, value.weak, _hint(name) or value.value.hint)
+            return self.new(value.type, value.weak, _hint(name) or value.value.hint, value.narrow)
         if isinstance(value, Items):
             return Items(tuple(self.phi_of(v, name) for v in value.items))
         if isinstance(value, Record):
@@ -229,7 +269,7 @@ class Joiner:
         """`value`, which only one path has, made to outlive that path."""
         if isinstance(value, Num):
             inside = any(v in self.inner for v in (value.value, *value.weak.flags))
-            return self.new(value.type, value.weak, _hint(name)) if inside else value
+            return self.new(value.type, value.weak, _hint(name), value.narrow) if inside else value
         if isinstance(value, Items):
             return Items(tuple(self.phi_of_one_path(v, name) for v in value.items))
         if isinstance(value, Record):
@@ -241,13 +281,17 @@ class Joiner:
                 if isinstance(inner, Conflict)
                 else PossiblyUnbound(inner, self.phi_of_one_path(value.bound, name))
             )
-        if isinstance(value, ListRef):
-            assert self.states is not None
-            first, second = self.states
-            if value.cell in first.cells and value.cell in second.cells:
+        if isinstance(value, (ListRef, DictRef, ObjectRef)):
+            first, second = (self._contents(k, value.cell) is not None for k in (0, 1))
+            if first and second:
                 return value
-            here = value.cell in second.cells
-            return self._lists(None if here else value.cell, value.cell if here else None, name)
+            joined = self._lists(None if second else value.cell, value.cell if second else None, name)
+            if isinstance(value, ObjectRef) and isinstance(joined, ListRef):
+                return ObjectRef(self._laid_out(joined.cell, value.cell), value.cls)
+            return joined if isinstance(value, ObjectRef) else _like(value, joined)
+        if isinstance(value, BoundMethod):
+            owner = self.phi_of_one_path(value.owner, name)
+            return owner if isinstance(owner, Conflict) else BoundMethod(owner, value.function)
         if isinstance(value, (ArrayRef, Expanded, Reshaped, Uniform, IterableValue, Range)) and self._inside(value):
             return Conflict(
                 f"{quoted(name)} is {describe(value)} that exists on one path only",
@@ -281,22 +325,24 @@ class Joiner:
         out.returns = pick(a.returns, b.returns, "$returns")
         out.breaks = pick(a.breaks, b.breaks, "$breaks")
         out.continues = pick(a.continues, b.continues, "$continues")
-        for cell in a.cells:
-            if cell in b.cells:
-                left, right = a.cells[cell], b.cells[cell]
+        for cell in dict.fromkeys((*a.cells, *b.cells)):
+            left, right = self._contents(0, cell), self._contents(1, cell)
+            if left is not None and right is not None:
                 if left is right:
                     out.cells[cell] = left
                 elif len(left) == len(right):
-                    out.cells[cell] = (
-                        self.sequence(left, right, "list")
-                        if not (a.dead or b.dead)
-                        else tuple(pick(x, y, "list") for x, y in zip(left, right, strict=True))
-                    )
+                    named = zip(left, right, self._item_names(cell, len(left)), strict=True)
+                    joined = tuple(pick(x, y, name) for x, y, name in named)
+                    out.cells[cell] = left if _identical(joined, left) else joined
                 else:
                     grown = Conflict("a list grows on one path only", "use a NumPy array of fixed size instead")
                     out.cells[cell] = (grown,) * max(len(left), len(right))
         out.cells.update(self.cells)
         return out
+
+    def _item_names(self, cell: int, count: int) -> tuple[str, ...]:
+        """What messages call the items of a cell: attributes have names."""
+        return self.scope.session.instances.slots.get(cell, ("list",) * count)
 
     def _alive(self, alive: Abstract, other: Abstract, name: str) -> Abstract:
         return (
@@ -307,6 +353,10 @@ class Joiner:
 
     def _alive_second(self, other: Abstract, alive: Abstract, name: str) -> Abstract:
         return self._alive(alive, other, name)
+
+    def _contents(self, side: int, cell: int) -> tuple[Abstract, ...] | None:
+        assert self.states is not None
+        return _contents(self.scope, self.states[side], cell)
 
     def _result(self, a: State, b: State, pick: Callable[[Abstract, Abstract, str], Abstract]) -> Abstract:
         """Results need no "is bound" flag: `returns` is that flag."""
@@ -336,6 +386,7 @@ class Joiner:
 
     def coerce(self, value: Abstract, phi: Abstract) -> Iterator[Value]:
         """Emit, on the current path, what the leaves of `phi` get from `value`."""
+        value = self.scope.session.instances.known(value)
         if isinstance(phi, Num):
             absent = not is_scalar(value)
             if phi.value in self.fresh:
@@ -345,7 +396,10 @@ class Joiner:
                 yield flag(self.scope, WEAK if absent else weak_type_of(value))
         elif isinstance(phi, (Items, Record)):
             shapes = parts(phi)
-            own = parts(value) if isinstance(value, type(phi)) else (UNBOUND,) * len(shapes)
+            own = parts(value) if isinstance(value, type(phi)) else ()
+            if len(own) != len(shapes):
+                # Absent, or a list of another length: then no part can be used afterwards.
+                own = (UNBOUND,) * len(shapes)
             for part, shape in zip(own, shapes, strict=True):
                 yield from self.coerce(part, shape)
         elif isinstance(phi, PossiblyUnbound):
@@ -366,7 +420,8 @@ class Joiner:
         yield state.continues, phi.continues
         origin = {cell: pair[side] for pair, cell in self.pairs.items()}
         for cell, items in phi.cells.items():
-            yield _contents(state, origin.get(cell, cell)), Items(items)
+            own = _contents(self.scope, state, origin.get(cell, cell))
+            yield UNBOUND if own is None else Items(own), Items(items)
 
     def state_leaves(self, phi: State) -> list[Value]:
         return [leaf for _, shape in self.slots(phi, phi, 0) for leaf in self.leaves(shape)]
@@ -376,8 +431,16 @@ class Joiner:
         return tuple(v for value, shape in slots for v in self.coerce(UNBOUND if state.dead else value, shape))
 
 
-def _contents(state: State, cell: int | None) -> Abstract:
-    return Items(state.cells[cell]) if cell in state.cells else UNBOUND
+def _like(value: ListRef | DictRef, joined: Abstract) -> Abstract:
+    """What lists are joined to, as a dict where dicts are."""
+    return DictRef(joined.cell) if isinstance(value, DictRef) and isinstance(joined, ListRef) else joined
+
+
+def _contents(scope: FunctionScope, state: State, cell: int | None) -> tuple[Abstract, ...] | None:
+    """The items of a list, or the attributes of an object; None where it does not exist."""
+    if cell is None or cell in state.cells:
+        return state.cells[cell] if cell is not None else None
+    return scope.session.instances.initial.get(cell)
 
 
 def _identical(a: Iterable[Abstract], b: Iterable[Abstract]) -> bool:

@@ -26,6 +26,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.messages import python_message
+from adcore.frontend.values.narrow import narrow_of, numpy_element
 from adcore.frontend.values.numbers import join_types, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import fail
 from adcore.frontend.values.sequences import all_scalars, static_items
@@ -52,7 +53,7 @@ def list_literal(scope: FunctionScope, node: ast.AST, items: tuple[Abstract, ...
         return scope.new_list(items, where)
     for item in filter(is_scalar, items):
         # The same literal may have held narrower numbers before: in another call, or another iteration.
-        scope.session.speculation.needs_memory(where, wider(element, scalar_type(item)) or element)
+        scope.session.speculation.needs_memory(where, wider(element, numpy_element(item)) or element)
         element = scope.session.speculation.elements[where]
     return in_memory(scope, items, element, where)
 
@@ -93,13 +94,16 @@ def common_type(scope: FunctionScope, node: ast.AST, items: tuple[Abstract, ...]
         )
         return None
     joined: Abstract = items[0]
+    if any(narrow_of(item) != narrow_of(joined) for item in items):
+        scope.error(node, "the items are integers of several of NumPy's types", "convert them to one: int(...)")
+        return None
     for item in items[1:]:
         type_ = join_types(joined, item)
         if type_ is None:
             scope.error(node, "the items are float32 and float64", "convert them to one type")
             return None
         joined = Num(Value(type_), WEAK if weak_type_of(joined).always and weak_type_of(item).always else STRONG)
-    return scalar_type(joined)
+    return numpy_element(items[0]) if narrow_of(items[0]) is not None else scalar_type(joined)
 
 
 def dynamic_item(scope: FunctionScope, node: ast.AST, owner: Abstract, index: Value) -> Abstract:
@@ -112,12 +116,14 @@ def dynamic_item(scope: FunctionScope, node: ast.AST, owner: Abstract, index: Va
         if isinstance(owner, ListRef):
             return move_to_memory(scope, node, owner, type_, items)
         return load(scope, in_memory(scope, items, type_, None), [index])
+    narrow = narrow_of(items[0])
+    type_ = type_ if narrow is None else scalar_type(items[0])
     item, weak = materialise(scope, items[-1], type_), weak_type_of(items[-1])
     for k in range(len(items) - 2, -1, -1):
         here = scope.emit("eq", index, scope.const(k))
         item = scope.emit("select", here, materialise(scope, items[k], type_), item)
         weak = chosen(scope, here, weak_type_of(items[k]), weak)
-    return Num(item, weak)
+    return Num(item, weak, narrow)
 
 
 def move_to_memory(
@@ -131,8 +137,10 @@ def move_to_memory(
     known = speculation.elements.get(where, element)
     speculation.needs_memory(where, wider(known, element) or known)
     weak_types = [weak_type_of(item) for item in items]
-    number = materialise(scope, Constant(0), speculation.elements[where])
-    return Num(number, weak_types[0] if all(weak == weak_types[0] for weak in weak_types) else UNTRACKED)
+    element = speculation.elements[where]
+    narrow = element if element.kind in "iu" and element != I64 else None
+    number = materialise(scope, Constant(0), I64 if narrow else element)
+    return Num(number, weak_types[0] if all(weak == weak_types[0] for weak in weak_types) else UNTRACKED, narrow)
 
 
 def list_subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, part: Abstract) -> Abstract:
@@ -194,18 +202,25 @@ def _store_anywhere(scope: FunctionScope, node: ast.AST, owner: ListRef, index: 
         any_item = move_to_memory(scope, node, owner, type_, (*items, value))
         scope.set_items(node, owner, (any_item,) * len(items))
         return
+    narrow = narrow_of(value)
+    type_ = type_ if narrow is None else scalar_type(value)
     new = materialise(scope, value, type_)
     changed: list[Abstract] = []
     for k, item in enumerate(items):
         here = scope.emit("eq", index, scope.const(k))
         weak = chosen(scope, here, weak_type_of(value), weak_type_of(item))
-        changed.append(Num(scope.emit("select", here, new, materialise(scope, item, type_)), weak))
+        changed.append(Num(scope.emit("select", here, new, materialise(scope, item, type_)), weak, narrow))
     scope.set_items(node, owner, tuple(changed))
 
 
 def check_list_store(scope: FunctionScope, array: ArrayRef, value: Abstract) -> None:
     """A list in memory that gets a number of a wider type has to be made of that type from the start."""
     if array.literal is not None and is_scalar(value):
+        own = array.element if array.element.kind in "iu" and array.element != I64 else None
+        if own != narrow_of(value) and scope.builder.span is not None:
+            title = "a list gets integers of several of NumPy's types, or of NumPy and of Python"
+            scope.error(scope.builder.span, title, "convert them to one type: int(...)")
+            return
         known = scope.session.speculation.elements.get(array.literal, array.element)
         type_ = wider(known, scalar_type(value))
         if type_ is not None:
@@ -236,7 +251,7 @@ def repeat_list(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -
 
 def filled(scope: FunctionScope, length: Abstract, item: Abstract, where: Span) -> ArrayRef:
     """A list in memory of equal numbers."""
-    element = scope.session.speculation.elements.get(where, scalar_type(item))
+    element = scope.session.speculation.elements.get(where, numpy_element(item))
     buffer = scope.emit("alloc", materialise(scope, length, I64), element=element.name, hint="list")
     value = stored(scope, item, element)
     nest(scope, (length,), lambda index: scope.put(value, buffer, index))
@@ -245,8 +260,3 @@ def filled(scope: FunctionScope, length: Abstract, item: Abstract, where: Span) 
         weak, flags = flag(scope, weak_type_of(item)), array.weak_flags
         nest(scope, (length,), lambda index: scope.put(weak, flags, index))
     return array
-
-
-def append(scope: FunctionScope, node: ast.AST, owner: ListRef, value: Abstract) -> Abstract:
-    scope.set_items(node, owner, (*scope.list_items(owner), value))
-    return NONE

@@ -27,7 +27,7 @@ def rebuilt(value: Abstract, mapping: dict[Value, Value]) -> Abstract:
     """A phi with its leaves replaced."""
     if isinstance(value, Num):
         weak = dataclasses.replace(value.weak, flags=tuple(mapping.get(f, f) for f in value.weak.flags))
-        return Num(mapping.get(value.value, value.value), weak) if value.value in mapping else value
+        return Num(mapping.get(value.value, value.value), weak, value.narrow) if value.value in mapping else value
     if isinstance(value, Items):
         return Items(tuple(rebuilt(v, mapping) for v in value.items))
     if isinstance(value, Record):

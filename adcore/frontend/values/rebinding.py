@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from adcore.frontend.numpy.broadcasting import Shape, same_length
+from adcore.frontend.numpy.broadcasting import Extents, same_length
 from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.materialise import allocate
 from adcore.frontend.session import FunctionScope, State, as_static_int
@@ -78,6 +78,8 @@ def named(state: State, keep: Callable[[str], bool]) -> Iterator[tuple[str, Abst
     """Names that matter, and the result."""
     yield from ((name, value) for name, value in state.locals.items() if keep(name))
     yield RESULT, state.result
+    # The attributes of an object are as the items of a name's tuple.
+    yield from ((_cell_name(cell), Items(items)) for cell, items in state.cells.items() if cell < 0)
 
 
 def of_state(state: State, keep: Callable[[str], bool]) -> dict[Path, ArrayRef]:
@@ -86,7 +88,33 @@ def of_state(state: State, keep: Callable[[str], bool]) -> dict[Path, ArrayRef]:
 
 def changed_state(state: State, change: Callable[[Path, Abstract], Abstract]) -> State:
     names = {name: changed(value, (name,), change) for name, value in state.locals.items()}
-    return replace(state.copy(), locals=names, result=changed(state.result, (RESULT,), change))
+    cells = {cell: _changed_cell(cell, items, change) for cell, items in state.cells.items()}
+    return replace(state.copy(), locals=names, cells=cells, result=changed(state.result, (RESULT,), change))
+
+
+def _changed_cell(
+    cell: int, items: tuple[Abstract, ...], change: Callable[[Path, Abstract], Abstract]
+) -> tuple[Abstract, ...]:
+    """The attributes of an object with every array in them replaced; lists keep their items."""
+    if cell > 0:
+        return items
+    return tuple(changed(item, (_cell_name(cell), str(k)), change) for k, item in enumerate(items))
+
+
+def _cell_name(cell: int) -> str:
+    """Stands for an object among the names."""
+    return f"%{cell}"
+
+
+def with_known_slots(scope: FunctionScope, state: State, other: State) -> State:
+    """`state` with all objects that `other` has, where what the two hold in a slot differs and must be known."""
+    instances = scope.session.instances
+    cells = dict(state.cells)
+    for cell, items in other.cells.items():
+        own = cells.get(cell, instances.initial.get(cell))
+        if cell < 0 and own is not None and own is not items:
+            cells[cell] = tuple(x if x is y else instances.known(x) for x, y in zip(own, items, strict=True))
+    return replace(state.copy(), cells=cells)
 
 
 def alike(a: ArrayRef, b: ArrayRef) -> bool:
@@ -105,10 +133,11 @@ def known_to_others(
         a.root is array.root
         for other in scope.session.open_calls
         if other is not scope
-        for a in of_state(other.state, lambda name: True).values()
+        for at, a in of_state(other.state, lambda name: True).items()
+        if at[0][0] != "%"
     ):
         return True
-    items = (item for cell in state.cells.values() for item in cell)
+    items = (item for number, cell in state.cells.items() if number > 0 for item in cell)
     if any(a.root is array.root for item in items for _, a in arrays(item, ())):
         return True
     if path[0] == RESULT:
@@ -125,7 +154,7 @@ def store_as_is(scope: FunctionScope, value: Abstract, target: ArrayRef, index: 
     store(scope, scope.node, Num(materialise(scope, value), STRONG), target, index)
 
 
-def check_shape(scope: FunctionScope, wanted: Shape, array: ArrayRef, name: str) -> None:
+def check_shape(scope: FunctionScope, wanted: Extents, array: ArrayRef, name: str) -> None:
     """A buffer has one shape."""
     for a, b in zip(wanted, dims(scope, array), strict=True):
         if not same_length(a, b):
@@ -151,11 +180,12 @@ class Carried:
 
     def opened(self, entry: State, assumed: State) -> State:
         """`assumed` with new buffers, allocated and filled before the loop."""
+        entry = with_known_slots(self.scope, entry, assumed)
         given = of_state(entry, lambda name: True)
         for path in sorted(self.wanted - self.buffers.keys()):
             first = given.get(path) or self.first[path]
             shape = dims(self.scope, first)
-            buffer = allocate(self.scope, shape, first.element, hint=path[0] if path[0][0] != "$" else "")
+            buffer = allocate(self.scope, shape, first.element, hint=path[0] if path[0][0] not in "$%" else "")
             self.buffers[path] = buffer
             if path in given:
                 copy(self.scope, buffer, first)
@@ -229,7 +259,7 @@ class Carried:
             copy(scope, buffer, source)
 
 
-def _differ(a: Shape, b: Shape) -> bool:
+def _differ(a: Extents, b: Extents) -> bool:
     """Whether two shapes are known to differ."""
     known = ((as_static_int(n), as_static_int(m)) for n, m in zip(a, b, strict=False))
     return any(n != m for n, m in known if n is not None and m is not None)
@@ -273,7 +303,7 @@ def merged(
             one = a or b
             if shape is None or one is None:
                 continue
-            buffer = allocate(scope, shape, one.element, hint=path[0] if path[0][0] != "$" else "")
+            buffer = allocate(scope, shape, one.element, hint=path[0] if path[0][0] not in "$%" else "")
             found[path] = buffer
             if any(
                 x is not None and known_to_others(scope, end, x, path, keep)
@@ -290,7 +320,7 @@ def _shape(
     a: ArrayRef | None,
     b: ArrayRef | None,
     inner: frozenset[Value],
-) -> Shape | None:
+) -> Extents | None:
     """The shape of the buffer for `path`, if it needs one and can have one."""
     if a is None or b is None:
         missing = ends[0] if a is None else ends[1]

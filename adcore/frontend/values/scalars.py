@@ -18,8 +18,10 @@ from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import STRONG, Abstract, Constant, Num, Poison, WeakType, is_scalar
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.messages import python_message
+from adcore.frontend.values.narrow import joined_narrow, narrow_of, narrow_operation, narrow_unary
 from adcore.frontend.values.numbers import TooWide, join_types, materialise, scalar_type, weak_type_of
 from adcore.frontend.values.powers import power
+from adcore.frontend.values.ties import TiedMean
 from adcore.frontend.values.weak_types import check_python, chosen, flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, Scalar
@@ -159,6 +161,8 @@ def binary(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abs
         if isinstance(value, Constant) and isinstance(value.value, complex):
             return scope.error(node, "this gives a complex number", "complex numbers are not supported")
         return value
+    if narrow_of(a) is not None or narrow_of(b) is not None:
+        return narrow_operation(scope, node, name, symbol, a, b, lambda x, y: binary(scope, node, kind, x, y))
     type_, weak = promoted(a, b)
     if type_ == BOOL and not weak.always and name not in ("bitand", "bitor", "bitxor"):
         return scope.error(node, f"`{symbol}` of NumPy bools", "write int(a) and int(b), or `and`, `or`, `not`")
@@ -223,6 +227,8 @@ def negative(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     if isinstance(value, Constant):
         return folded(scope, node, operator.neg, value)
     type_ = scalar_type(value)
+    if isinstance(value, Num) and value.narrow is not None:
+        return narrow_unary(scope, node, "-", "neg", value)
     refused = refused_bool(scope, node, "`-` of", value)
     return refused or Num(
         scope.emit("neg", materialise(scope, value, I64 if type_ == BOOL else type_)), weak_type_of(value)
@@ -242,6 +248,8 @@ def inverted(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     type_, weak = scalar_type(value), weak_type_of(value)
     if isinstance(value, Constant):
         return folded(scope, node, operator.invert, value)
+    if isinstance(value, Num) and value.narrow is not None:
+        return narrow_unary(scope, node, "~", "bitnot", value)
     if type_.kind == "f":
         return scope.error(node, "`~` does not take floats", "write `-x`, or `not x` for conditions")
     if type_ == BOOL and weak.never:
@@ -295,8 +303,8 @@ def to_int(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
 
 def minimum(scope: FunctionScope, node: ast.AST, values: list[Abstract], comparison: type[ast.cmpop]) -> Abstract:
     """Python's min (`Lt`) or max (`Gt`): the first of the best, a NaN is never better."""
-    best = values[0]
-    for value in values[1:]:
+    best, tied = values[0], TiedMean(scope)
+    for place, value in enumerate(values[1:], 2):
         if isinstance(best, Constant) and isinstance(value, Constant):
             best = value if COMPARISONS[comparison][1](value.value, best.value) else best
             continue
@@ -305,12 +313,17 @@ def minimum(scope: FunctionScope, node: ast.AST, values: list[Abstract], compari
             return scope.error(
                 node, "the arguments are float32 and float64", "convert them to one type, for example with np.float64"
             )
+        narrow = joined_narrow(best, value, joined)
+        if isinstance(narrow, str):
+            return scope.error(node, f"the result is {narrow}", "convert the arguments to one type, for example int")
         better = compare(scope, node, comparison, value, best)
         if isinstance(better, Constant):
             best = value if better.value else best
+            tied = TiedMean(scope)
             continue
         test = materialise(scope, better)
         weak = chosen(scope, test, weak_type_of(value), weak_type_of(best))
         x, y = (materialise(scope, v, joined) for v in (value, best))
-        best = Num(scope.emit("select", test, x, y), weak)
+        choice = scope.emit("select", test, x, y)
+        best = Num(tied.shared(choice, y, x, test if place < len(values) else None), weak, narrow)
     return best

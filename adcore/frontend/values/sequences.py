@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adcore.frontend.numpy.elements import dim, load, loaded
+from adcore.frontend.objects.bound import bound_function
+from adcore.frontend.objects.slots import argument_object
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -14,17 +16,32 @@ from adcore.frontend.values.abstract import (
     IterableValue,
     ListRef,
     Num,
+    OutsideDict,
     Range,
     Record,
     Uniform,
+    is_grown,
     is_scalar,
 )
 from adcore.frontend.values.messages import python_message
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.weak_types import certain
+from adcore.instances import BOUND
 from adcore.ir.core import Value
 from adcore.ir.types import I64, ArrayType, ListType
-from adcore.signature import ArgType, ArrayArg, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg, leaves
+from adcore.signature import (
+    ArgType,
+    ArrayArg,
+    DictArg,
+    ObjectArg,
+    RecordArg,
+    SameArg,
+    ScalarArg,
+    SequenceArg,
+    StaticArg,
+    UniformArg,
+    leaves,
+)
 
 
 def is_named_tuple(value: Abstract) -> bool:
@@ -45,7 +62,12 @@ def static_items(scope: FunctionScope, value: Abstract) -> tuple[Abstract, ...]:
     if isinstance(value, Record):
         return tuple(item for _, item in value.fields)
     assert isinstance(value, ListRef)
-    return scope.list_items(value)
+    items = scope.list_items(value)
+    if is_grown(items):
+        title = "a list whose length is only known at run time is used here"
+        scope.error(scope.builder.span or scope.span(scope.node), title, "make an array of it: np.array(items)")
+        return ()
+    return items
 
 
 def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
@@ -59,11 +81,15 @@ def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
     if isinstance(value, Uniform):
         (first, *_) = value.leaves
         return Num(scope.emit("count", first) if isinstance(first.type, ListType) else scope.emit("dim", first, axis=0))
+    if isinstance(value, ListRef) and is_grown(items := scope.list_items(value)):
+        return items[2]
     return Constant(len(static_items(scope, value)))
 
 
 def static_length(scope: FunctionScope, value: Abstract) -> int | None:
     """The length of a sequence, if it is known without emitting anything."""
+    if isinstance(value, ListRef) and is_grown(scope.list_items(value)):
+        return None
     if isinstance(value, (Items, ListRef)) or is_named_tuple(value):
         return len(static_items(scope, value))
     if isinstance(value, IterableValue):
@@ -134,11 +160,11 @@ def uniform_item(scope: FunctionScope, value: Uniform, k: Value) -> Abstract:
     return from_leaves(scope, value.item, iter(zip(values, value.writeable, value.roots, strict=True)))
 
 
-Leaves = Iterator[tuple[Value, bool, Value]]
+LeafPairs = Iterator[tuple[Value, bool, Value]]
 """IR value, whether it may be written to, and its root."""
 
 
-def from_leaves(scope: FunctionScope, arg: ArgType, values: Leaves) -> Abstract:
+def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstract:
     """The abstract value of an argument whose leaves are `values`, in order."""
     if isinstance(arg, StaticArg):
         return Constant(arg.value)
@@ -158,6 +184,15 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: Leaves) -> Abstract:
         items = tuple(from_leaves(scope, item, values) for item in arg.items)
         # A list argument is treated as a tuple: storing into it would have to reach the caller's list.
         return Items(items)
+    if isinstance(arg, ObjectArg) and arg.cls in BOUND:
+        return bound_function(dict(arg.fields), lambda part: from_leaves(scope, part, values))
+    if isinstance(arg, ObjectArg):
+        return argument_object(scope, arg, values, from_leaves)
+    if isinstance(arg, SameArg):
+        return scope.session.instances.met[arg.path]
+    if isinstance(arg, DictArg):
+        items = tuple(from_leaves(scope, item, values) for item in arg.items)
+        return OutsideDict(arg.keys, items.__getitem__)
     assert isinstance(arg, RecordArg)
     return Record(arg.cls, tuple((name, from_leaves(scope, field, values)) for name, field in arg.fields))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adcore.abi.faults import Fault
 from adcore.ir.core import Instr, Region
+from adcore.ir.types import BOOL, F64, Scalar, Type, is_float
 from adcore.lower.region_lowering import Lowering
 
 
@@ -19,6 +20,22 @@ def lower_index(lowering: Lowering, instr: Instr, region: Region) -> None:
 
 def lower_check(lowering: Lowering, instr: Instr, region: Region) -> None:
     condition, *details = lowering.texts(instr.operands)
-    assert len(details) <= 2, "a frame has room for two details"
-    fault = Fault(instr.attrs["error"], instr.attrs["message"], instr.span)
-    lowering.emitter.leave_if(lowering.writer.let(f"xor i1 {condition}, true"), fault, details)
+    fault = Fault(instr.attrs["error"], instr.attrs["message"], instr.span, instr.attrs.get("raising"))
+    words = [_word(lowering, text, value.type) for text, value in zip(details, instr.operands[1:], strict=True)]
+    lowering.emitter.leave_if(lowering.writer.let(f"xor i1 {condition}, true"), fault, words)
+
+
+def _word(lowering: Lowering, text: str, type_: Type) -> str:
+    """A number as the 64 bits that a frame has for it."""
+    w = lowering.writer
+    if is_float(type_):
+        wide = text if type_ == F64 else w.let(f"fpext float {text} to double")
+        return w.let(f"bitcast double {wide} to i64")
+    assert isinstance(type_, Scalar)
+    if type_ == BOOL:
+        return w.let(f"zext i1 {text} to i64")
+    return (
+        text
+        if type_.bytes == 8
+        else w.let(f"{'zext' if type_.kind == 'u' else 'sext'} i{8 * type_.bytes} {text} to i64")
+    )

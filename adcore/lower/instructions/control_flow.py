@@ -9,6 +9,7 @@ from adcore.ir.core import Instr, Region, Value
 from adcore.lower.descriptors import component_types
 from adcore.lower.instructions.carried_values import differences, extrema
 from adcore.lower.region_lowering import Lowering
+from adcore.lower.vector_width import is_one_chain
 from adcore.lower.writer import Phi, Writer
 
 
@@ -71,14 +72,15 @@ def lower_for(lowering: Lowering, instr: Instr, region: Region) -> None:
     phis = _phis(w, instr.operands[2:])
     _flow(phis, initial, before)
     lowering.bind(body.params, [name, *_names(phis)])
-    group = _open_group(lowering, instr)
+    group, vector_calls = _open_group(lowering, instr), lowering.emitter.vector_calls
     lowering.region(body)
     if group:
         lowering.aliasing.open_groups.pop()
     texts, latch = lowering.components(body.yields), w.block
     again = variable.advance()
     _flow(phis, texts, latch)
-    w.branch(again, inside, after, _loop_facts(lowering, group))
+    one_chain = is_one_chain(instr, lowering.plain_mode == "fast") and lowering.emitter.vector_calls == vector_calls
+    w.branch(again, inside, after, _loop_facts(lowering, group, one_chain))
     w.label(after)
     results = _phis(w, instr.results)
     _flow(results, initial, guard)
@@ -154,12 +156,15 @@ def _open_group(lowering: Lowering, instr: Instr) -> str:
     return lowering.aliasing.open_groups[-1]
 
 
-def _loop_facts(lowering: Lowering, group: str) -> str:
-    if not group:
-        return ""
-    module = lowering.emitter.module
-    fact = module.node(f'!{{!"llvm.loop.parallel_accesses", {group}}}')
-    return f", !llvm.loop {module.distinct(fact)}"
+def _loop_facts(lowering: Lowering, group: str, one_chain: bool) -> str:
+    """What LLVM is told of a loop. `one_chain`: additions in the user's order wait for each other, so that more vectors
+    in an iteration gain nothing, and are compiled for as long again."""
+    module, facts = lowering.emitter.module, []
+    if group:
+        facts.append(module.node(f'!{{!"llvm.loop.parallel_accesses", {group}}}'))
+    if one_chain:
+        facts.append(module.node('!{!"llvm.loop.interleave.count", i32 1}'))
+    return f", !llvm.loop {module.distinct(*facts)}" if facts else ""
 
 
 def lower_while(lowering: Lowering, instr: Instr, region: Region) -> None:

@@ -6,7 +6,7 @@ from adcore.abi import frame
 from adcore.ir.core import Value
 from adcore.ir.types import ArrayType, ListType, Scalar, Type
 from adcore.lower import descriptors
-from adcore.lower.descriptors import Array, List, Operand, register
+from adcore.lower.descriptors import ArrayDescriptor, ListDescriptor, Operand, register
 from adcore.lower.region_lowering import Lowering
 
 
@@ -21,11 +21,13 @@ def parameter(lowering: Lowering, value: Value, slot: frame.FrameSlot) -> Operan
         return word if type_.bytes == 8 else w.let(f"trunc i64 {word} to {register(type_)}")
     if isinstance(type_, ListType):
         table, count = _word(lowering, slot.offset, "ptr"), _size(lowering, "%frame", slot.offset + 1, "")
-        return List(type_, table, count, lowering.aliasing.roots(value))
+        return ListDescriptor(type_, table, count, lowering.aliasing.roots(value))
     return descriptor(lowering, type_, "%frame", slot.offset, value, "")
 
 
-def descriptor(lowering: Lowering, type_: ArrayType, base: str, offset: int, value: Value, suffix: str) -> Array:
+def descriptor(
+    lowering: Lowering, type_: ArrayType, base: str, offset: int, value: Value, suffix: str
+) -> ArrayDescriptor:
     """The array whose words start at `offset` from `base`."""
     address = _word_at(lowering, base, offset, "ptr", suffix)
     dims = tuple(_size(lowering, base, offset + 1 + k, suffix) for k in range(type_.rank))
@@ -34,7 +36,7 @@ def descriptor(lowering: Lowering, type_: ArrayType, base: str, offset: int, val
         strides = descriptors.contiguous(lowering.writer, type_, dims)
     else:
         strides = tuple(_word_at(lowering, base, first_stride + k, "i64", suffix) for k in range(type_.rank))
-    return Array(type_, address, dims, strides, lowering.aliasing.roots(value))
+    return ArrayDescriptor(type_, address, dims, strides, lowering.aliasing.roots(value))
 
 
 def _size(lowering: Lowering, base: str, offset: int, suffix: str) -> str:
@@ -54,9 +56,9 @@ def _word_at(lowering: Lowering, base: str, offset: int, type_: str, suffix: str
 
 def store_result(lowering: Lowering, value: Value, slot: frame.FrameSlot) -> None:
     lowered = lowering.values[value]
-    if isinstance(lowered, Array):
+    if isinstance(lowered, ArrayDescriptor):
         words = [("ptr", lowered.base), *(("i64", text) for text in (*lowered.dims, *lowered.strides))]
-    elif isinstance(lowered, List):
+    elif isinstance(lowered, ListDescriptor):
         words = [("ptr", lowered.table), ("i64", lowered.count)]
     else:
         words = [_scalar_word(lowering, value.type, lowered)]

@@ -8,13 +8,13 @@ from adcore.abi import frame
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import ArrayType
 from adcore.lower import descriptors
-from adcore.lower.descriptors import Array, List, memory
+from adcore.lower.descriptors import ArrayDescriptor, ListDescriptor, memory
 from adcore.lower.instructions.frame_words import descriptor
 from adcore.lower.region_lowering import Lowering
 from adcore.lower.roots import kept
 
 
-def _access(lowering: Lowering, array: Array, index: Sequence[Value]) -> tuple[str, str, str]:
+def _access(lowering: Lowering, array: ArrayDescriptor, index: Sequence[Value]) -> tuple[str, str, str]:
     """LLVM element type, address, and the suffix with alignment and alias facts."""
     address = descriptors.element_address(lowering.writer, array, lowering.texts(index))
     return memory(array.type.element), address, lowering.aliasing.suffix(array)
@@ -108,7 +108,7 @@ def lower_transpose(lowering: Lowering, instr: Instr, region: Region) -> None:
 def lower_item(lowering: Lowering, instr: Instr, region: Region) -> None:
     items = lowering.values[instr.operands[0]]
     type_ = instr.result.type
-    assert isinstance(items, List)
+    assert isinstance(items, ListDescriptor)
     assert isinstance(type_, ArrayType)
     w = lowering.writer
     row = w.mul(lowering.text(instr.operands[1]), str(8 * frame.words(type_)))
@@ -119,7 +119,7 @@ def lower_item(lowering: Lowering, instr: Instr, region: Region) -> None:
 
 def lower_count(lowering: Lowering, instr: Instr, region: Region) -> None:
     items = lowering.values[instr.operands[0]]
-    assert isinstance(items, List)
+    assert isinstance(items, ListDescriptor)
     lowering.values[instr.result] = items.count
 
 

@@ -24,7 +24,7 @@ from adcore.lower.writer import LLVMModule, Writer
 
 
 @dataclass(frozen=True)
-class Shape:
+class ProductShape:
     """How a product is cut up: `rows` by `vectors` of `lanes` elements are in registers, `terms` are added before they
     go back to memory, `block` rows of the left operand are packed at once."""
 
@@ -41,15 +41,15 @@ class Shape:
         return self.lanes * self.vectors
 
 
-def shape(element: Scalar, bits: int) -> Shape:
+def shape(element: Scalar, bits: int) -> ProductShape:
     """The shape for a machine whose vectors have `bits` bits: those with 512 have 32 of them, others at least 16."""
     lanes = bits // 8 // element.bytes
     if bits >= 512:
-        return Shape(element, lanes, 8, 3, 256, 192)
-    return Shape(element, lanes, 4, 3, 256, 128)
+        return ProductShape(element, lanes, 8, 3, 256, 192)
+    return ProductShape(element, lanes, 4, 3, 256, 128)
 
 
-def packed_bytes(w: Writer, s: Shape, rows: str, terms: str) -> str:
+def packed_bytes(w: Writer, s: ProductShape, rows: str, terms: str) -> str:
     """The bytes that packed operands take at most, for that many rows and terms."""
     padded = w.let(f"and i64 {w.let(f'add i64 {rows}, {s.rows - 1}')}, {-s.rows}")
     block, depth = _least(w, padded, str(s.block)), _least(w, terms, str(s.terms))
@@ -57,7 +57,7 @@ def packed_bytes(w: Writer, s: Shape, rows: str, terms: str) -> str:
 
 
 @cache
-def code(s: Shape) -> str:
+def code(s: ProductShape) -> str:
     """An LLVM module with the function `name(s)` for products of shape `s`. It needs no optimisation.
 
     The function's parameters: base, row stride and column stride of target, left and right operand (strides in bytes;
@@ -76,11 +76,11 @@ def code(s: Shape) -> str:
     return module.text("")
 
 
-def name(s: Shape) -> str:
+def name(s: ProductShape) -> str:
     return f"{_ProductCode.NAME}.{s.element.name}"
 
 
-def declaration(s: Shape) -> str:
+def declaration(s: ProductShape) -> str:
     types = (register(s.element) if kind == "T" else kind for kind, _ in _ProductCode.PARAMETERS)
     return f"declare void @{name(s)}({', '.join(types)})"
 
@@ -91,7 +91,7 @@ class _Code:
     NAME: str
     PARAMETERS: tuple[tuple[str, str], ...]
 
-    def __init__(self, module: LLVMModule, s: Shape) -> None:
+    def __init__(self, module: LLVMModule, s: ProductShape) -> None:
         self.module, self.shape, self.w = module, s, Writer()
         self.w.block = "start"
         self.type, self.size = register(s.element), s.element.bytes
@@ -178,7 +178,7 @@ class _Pack(_Code):
     PARAMETERS = (("ptr", "to"), ("i64", "width"), ("ptr", "from"), ("i64", "lane"), ("i64", "term"),
                   ("i64", "lanes"), ("i64", "terms"), ("T", "factor"))  # fmt: skip
 
-    def __init__(self, module: LLVMModule, s: Shape) -> None:
+    def __init__(self, module: LLVMModule, s: ProductShape) -> None:
         super().__init__(module, s)
         self.unit, self.vector = s.rows, f"<{s.rows} x {self.type}>"
 
@@ -378,7 +378,7 @@ class _Tile(_Code):
     PARAMETERS = (("ptr", "c"), ("i64", "c.row"), ("ptr", "right"), ("ptr", "left"), ("i64", "terms"), ("i1", "fresh"),
                   ("T", "initial"))  # fmt: skip
 
-    def __init__(self, module: LLVMModule, s: Shape, free: bool) -> None:
+    def __init__(self, module: LLVMModule, s: ProductShape, free: bool) -> None:
         super().__init__(module, s)
         self.free, self.NAME = free, _tile_name(free)
 

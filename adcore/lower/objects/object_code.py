@@ -19,12 +19,14 @@ from adcore.lower.objects.certificate import certify
 @dataclass(frozen=True)
 class EmitOptions:
     """How object code is made. `cpu` and `features` None: this machine's. `superwords`: put like operations of straight
-    code into one vector, as several tangents want it."""
+    code into one vector, as several tangents want it. `rescheduled`: order machine instructions once more when they
+    have their registers."""
 
     cpu: str | None = None
     features: str | None = None
     level: int = 2
     superwords: bool = False
+    rescheduled: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Artifact:
         """The machine code as assembly text."""
         binding = _llvm()
         module = binding.parse_assembly(self.llvm_ir)
-        with _switches():
+        with _switches(self.options):
             return str(target_machine(self.options).emit_assembly(module))
 
 
@@ -65,7 +67,7 @@ def emit(lowered: Lowered | str, options: EmitOptions | None = None) -> Artifact
     """Optimise and compile `lowered` (or LLVM text)."""
     options = options or EmitOptions()
     text, ready = (lowered, ()) if isinstance(lowered, str) else (lowered.text, lowered.ready)
-    with _switches():
+    with _switches(options):
         module, machine = optimised(text, options), target_machine(options)
         for each in ready:
             _add(module, each)
@@ -87,7 +89,7 @@ def optimised(text: str, options: EmitOptions) -> Any:
     """The LLVM module of `text` after the standard pipeline, under the switches of whoever calls."""
     binding, machine = _llvm(), target_machine(options)
     module = binding.parse_assembly(text)
-    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    module.triple, module.data_layout = _layout(options)
     module.verify()
     tuning = binding.create_pipeline_tuning_options(speed_level=options.level)
     # Superword vectorisation costs up to ten times the rest of the pipeline and gained nothing on the kernels measured.
@@ -109,22 +111,29 @@ SWITCHES = {
     # fast as with it, or faster.
     "disable-lsr": ("true", "false"),
 }
-"""LLVM's process-wide switches: what they are during our compiles, and otherwise."""
+"""LLVM's process-wide switches: what they are during all of our compiles, and otherwise."""
+
+
+def _chosen(options: EmitOptions) -> dict[str, tuple[str, str]]:
+    """The switches of one compile. The last scheduler takes time that grows with the square of a block of straight
+    code: a third of code generation for 5,000 statements."""
+    return SWITCHES if options.rescheduled else {**SWITCHES, "disable-post-ra": ("true", "false")}
 
 
 @contextmanager
-def _switches() -> Iterator[None]:
+def _switches(options: EmitOptions) -> Iterator[None]:
     """Passes and code generation read the switches when they run: so both run in here, in one thread at a time."""
+    chosen = _chosen(options)
     with LOCK:
-        _set_switches(0)
+        _set_switches(chosen, 0)
         try:
             yield
         finally:
-            _set_switches(1)
+            _set_switches(chosen, 1)
 
 
-def _set_switches(column: int) -> None:
-    for name, settings in SWITCHES.items():
+def _set_switches(chosen: Mapping[str, tuple[str, str]], column: int) -> None:
+    for name, settings in chosen.items():
         _llvm().set_option("adcore", f"-{name}={settings[column]}")
 
 
@@ -142,6 +151,13 @@ def host() -> tuple[str, str]:
     """CPU name and feature string of this machine."""
     binding = _llvm()
     return str(binding.get_host_cpu_name()), str(binding.get_host_cpu_features().flatten())
+
+
+@lru_cache(maxsize=8)
+def _layout(options: EmitOptions) -> tuple[str, str]:
+    """The triple of the target machine for `options`, and how it lays out data."""
+    machine = target_machine(options)
+    return str(machine.triple), str(machine.target_data)
 
 
 @lru_cache(maxsize=8)

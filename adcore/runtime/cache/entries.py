@@ -10,17 +10,18 @@ an entry is ever executed but the object code.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import marshal
 from collections.abc import Mapping
 from typing import Any
 
 from adcore.abi.certificate import Certificate
-from adcore.abi.faults import Fault
+from adcore.abi.faults import Deferred, Fault, FaultDetail, Raising
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import SCALARS, ArrayType, ListType, Scalar
 from adcore.runtime.native_code import CodePlace, NativeCode
-from adcore.signature import ArrayArg, Leaf, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
+from adcore.signature import ArrayArg, DictArg, Leaf, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
 from adcore.source import Span
 
 Classes = Mapping[tuple[str, str], type | None]
@@ -28,8 +29,8 @@ Classes = Mapping[tuple[str, str], type | None]
 KNOWN: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
-        ArrayArg, ArrayType, Certificate, CodePlace, Fault, FrameLayout, Leaf, ListType, NativeCode, RecordArg,
-        ScalarArg, SequenceArg, Span, StaticArg, UniformArg,
+        ArrayArg, ArrayType, Certificate, CodePlace, Deferred, DictArg, Fault, FaultDetail, FrameLayout, Leaf, ListType,
+        NativeCode, Raising, RecordArg, ScalarArg, SequenceArg, Span, StaticArg, UniformArg,
     )
 }  # fmt: skip
 """What may stand in an entry."""
@@ -82,6 +83,8 @@ def _made(plain: Any, classes: Classes) -> Any:
         return frozenset(content[0])
     if kind == "scalar":
         return SCALARS[content[0]]
+    if kind == "class" and content[0] == "builtins":
+        return getattr(builtins, content[1])
     if kind == "class":
         found = classes.get((content[0], content[1]))
         if found is None:
@@ -97,9 +100,9 @@ def packed_code(code: NativeCode) -> bytes:
     return packed(dataclasses.replace(code, object_code=b""), code.object_code)
 
 
-def unpacked_code(entry: bytes) -> NativeCode:
-    """The kernel of an entry."""
-    code, object_code = unpacked(entry, {})
+def unpacked_code(entry: bytes, classes: Classes) -> NativeCode:
+    """The kernel of an entry; `classes`: those of the exceptions that it raises."""
+    code, object_code = unpacked(entry, classes)
     if not isinstance(code, NativeCode):
         raise NotPlain("no kernel")
     return dataclasses.replace(code, object_code=object_code)

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.captures import Capture, array_arg, unwrap
+from adcore.captures import Capture, Probe, array_arg, unwrap
 from adcore.runtime.cache.hashing import blake2b
 from adcore.runtime.cache.libraries import is_found, is_library, name_of, of_a_library
 
@@ -44,11 +44,11 @@ _UNREAD = frozenset({
 })  # fmt: skip
 """What a class's namespace holds for others than its instances' fields."""
 
-Step = int | str | tuple[str]
-Place = tuple[int, str | None, tuple[Step, ...]]
+PathStep = int | str | tuple[str] | tuple[str, int | float | str | bytes | None]
+ValuePlace = tuple[int, str | None, tuple[PathStep, ...]]
 """A variable: the number of a namespace (or cell), the name in it, steps from the value found there."""
 
-_ASIDE: dict[object, str] = {len: "len", type: "type", types.CodeType: "code"}
+_ASIDE: dict[object, str] = {len: "len", type: "type", dict: "keys", types.CodeType: "code"}
 
 
 class Unstable(Exception):
@@ -153,6 +153,11 @@ class Reached:
             self._put(kind.__name__, len(value))
             for item in value:
                 self._value(item, strict, depth + 1)
+        elif kind is dict:
+            self._put("dict", len(value))
+            for key, item in value.items():
+                self._value(key, strict, depth + 1)
+                self._value(item, strict, depth + 1)
         elif isinstance(value, np.ndarray):
             arg = None if strict else array_arg(value)
             if arg is None:
@@ -237,11 +242,14 @@ class Reached:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._put("cell", name, self._number(cell))
             self._value(getattr(cell, "cell_contents", _MISSING))
+        number = self._numbers[id(function)]
+        self._seen |= {(number, "__defaults__"), (number, "__kwdefaults__")}
         for default in function.__defaults__ or ():
-            self._value(default, strict=True)
+            self._put("default")
+            self._value(default)
         for name, default in (function.__kwdefaults__ or {}).items():
             self._put("default", name)
-            self._value(default, strict=True)
+            self._value(default)
         self._rule(function)
         self._outside(function)
 
@@ -337,7 +345,7 @@ class Reached:
             for capture in captures
         )
 
-    def place(self, key: tuple[object, ...]) -> Place | None:
+    def place(self, key: tuple[object, ...]) -> ValuePlace | None:
         """Where the variable of a capture stands; None for one that the walk has not met."""
         number = self._numbers.get(key[0]) if key and isinstance(key[0], int) else None
         if number is None:
@@ -348,9 +356,13 @@ class Reached:
             if not isinstance(first, str) or (number, first) not in self._seen:
                 return None
             name, steps = first, tuple(rest)
-        made: list[Step] = []
+        made: list[PathStep] = []
         for step in steps:
             if isinstance(step, (int, str)):
+                made.append(step)
+            elif isinstance(step, tuple):
+                if not isinstance(step[1], (int, float, str, bytes, type(None))):
+                    return None
                 made.append(step)
             elif step in _ASIDE:
                 made.append((_ASIDE[step],))
@@ -358,7 +370,22 @@ class Reached:
                 return None
         return number, name, tuple(made)
 
-    def fetcher(self, place: Place) -> Callable[[], Any]:
+    def probe(self, place: ValuePlace) -> Probe | None:
+        """The entry of a namespace, the cell, or the code of a function at a place."""
+        number, name, steps = place
+        root = self._objects[number]
+        if steps == (("code",),):
+            plain = unwrap(self.fetcher((number, name, ()))())
+            return Probe(plain, "__code__") if isinstance(plain, types.FunctionType) else None
+        if steps or not (name is None or isinstance(root, (dict, types.ModuleType))):
+            return None
+        if name is None:
+            return Probe(root)
+        if isinstance(root, types.ModuleType):
+            return Probe(vars(root), name)
+        return Probe(root, name) if name in root else Probe(vars(builtins), name, root)
+
+    def fetcher(self, place: ValuePlace) -> Callable[[], Any]:
         """How to read the variable at a place, as often as wanted."""
         number, name, steps = place
         root = self._objects[number]
@@ -366,8 +393,11 @@ class Reached:
         def fetch() -> Any:
             if name is None:
                 value = root.cell_contents
+            elif isinstance(root, dict):
+                # A builtin, unless a global has its name.
+                value = root[name] if name in root else getattr(builtins, name)
             else:
-                value = root[name] if isinstance(root, dict) else getattr(root, name)
+                value = getattr(root, name)
             for step in steps:
                 value = _stepped(value, step)
             return value
@@ -375,13 +405,17 @@ class Reached:
         return fetch
 
 
-def _stepped(value: Any, step: Step) -> Any:
+def _stepped(value: Any, step: PathStep) -> Any:
     if isinstance(step, int):
         return value[step]
     if isinstance(step, str):
         return getattr(value, step)
     if step[0] == "code":
         return unwrap(value).__code__
+    if step[0] == "key":
+        return value[step[1]]  # type: ignore[misc]
+    if step[0] == "keys":
+        return tuple(value)
     return len(value) if step[0] == "len" else type(value)
 
 
@@ -402,4 +436,4 @@ def _imports(code: types.CodeType) -> bool:
 _IMPORT = opcode.opmap["IMPORT_NAME"]
 
 
-__all__ = ["Place", "Reached", "Unstable", "reach"]
+__all__ = ["Reached", "Unstable", "ValuePlace", "reach"]

@@ -147,7 +147,7 @@ class Findings:
             return nested and instr in self.in_place
         if instr.op == "check":
             return not of_floats(instr.operands[0], self.structure.definition)
-        return self.ops[instr.op].can_raise(tuple(v.type for v in instr.operands))
+        return self.ops[instr.op].can_raise(instr)
 
     def _outside(self, bound: UpperBound, loop: Instr) -> UpperBound | None:
         """`bound` for all iterations of `loop` together; None if it has no such form."""

@@ -76,16 +76,12 @@ class _NeededValues:
         """Whether `instr` must stay even if nobody uses its results."""
         effects = self.ops.effects[instr.op]
         if effects.pure:
-            return effects.raises != "never" and self.may_raise(instr)
+            return effects.may_raise(instr)
         if effects.recursive:  # it does what it holds does, and might not end
             return not effects.terminates
         if effects.allocates:  # the user's own may have a negative size, which raises
             return not instr.attrs.get("role") and not all(is_size(v, self.definition) for v in instr.operands)
         return True
-
-    def may_raise(self, instr: Instr) -> bool:
-        types = tuple([v.type for v in instr.operands])
-        return self.ops.effects[instr.op].can_raise(types) and not instr.attrs.get("exact")
 
     def need(self, instr: Instr | None) -> None:
         """`instr` stays, and what holds it."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from adcore.ir.core import Instr, Value
@@ -99,7 +100,25 @@ def type_stays(match: Match) -> bool:
     return match["x"].type == match.instr.result.type
 
 
+def finite_partial(match: Match) -> bool:
+    number = match.known.constant(match["p"])
+    return number is not None and isfinite(number)
+
+
+def known_factor(match: Match) -> bool:
+    return match.known.constant(match["c"]) is not None
+
+
 # Replacements that attributes decide
+
+
+def plain_product(match: Match) -> Made:
+    """With the freedom in rounding that the strong one had."""
+    return Made("mul", (match["p"], match["c"]), match.instr.attrs)
+
+
+def strong_product(match: Match) -> Value | Made:
+    return plain_product(match) if match.known.constant(match["c"]) else match["c"]
 
 
 def size_of_allocation(match: Match) -> Value:
@@ -142,6 +161,8 @@ RULES: tuple[RewriteRule, ...] = (
     RewriteRule("minus zero", "sub x 0", "x"),
     RewriteRule("times one", "mul x 1", "x", either=True),
     RewriteRule("times minus one", "mul x -1", "neg x", floats, either=True, named=True),
+    RewriteRule("strong product of a finite number", "mulz p c", plain_product, finite_partial),
+    RewriteRule("strong product with a number", "mulz p c", strong_product, known_factor),
     RewriteRule("divided by one", "div x 1", "x"),
     # Of floats it rounds.
     RewriteRule("floor of a division by one", "floordiv x 1", "x", of_i64),

@@ -47,8 +47,9 @@ from adcore.ops import Table
 from adcore.transform.canonical.dead_code import eliminate_dead_code
 from adcore.transform.canonical.memory_versions import MemoryVersions
 from adcore.transform.canonical.rewrites import RULES_OF, rewritten
+from adcore.transform.canonical.settled_regions import inputs_of, settle, settled_in, surroundings
 
-Key = tuple[Any, ...]
+ExpressionKey = tuple[Any, ...]
 """What instructions that compute the same have in common."""
 
 
@@ -67,6 +68,7 @@ def simplify(function: Function, ops: Table) -> Function:
         function = eliminate_dead_code(pass_.run(function), ops)
         if function is before or not pass_.unsettled:
             simple_in(function).add(ops)
+            settle(function, ops, pass_.definition, pass_.depth, pass_.settled)
             break
         larger, size = size, sum(1 for _ in walk(function.region))
         if size == larger:
@@ -92,10 +94,11 @@ class Simplifier:
         self.depth: dict[Value, int] = {}
         self.definition: dict[Value, Instr] = {}
         self.memory = MemoryVersions(ops, self.definition, self.value)
-        self.numbers: dict[Key, Value] = {}
-        self.scopes: list[list[Key]] = [[]]  # per open region, the keys in `numbers` that end with it
+        self.numbers: dict[ExpressionKey, Value] = {}
+        self.scopes: list[list[ExpressionKey]] = [[]]  # per open region, the keys in `numbers` that end with it
         self.kinds: list[str] = ["function"]
         self.carries_invariants = False
+        self.settled: set[Region] = set()
 
     @property
     def unsettled(self) -> bool:
@@ -191,12 +194,12 @@ class Simplifier:
         self.remember(key, result, depth)
         return result
 
-    def remember(self, key: Key, value: Value, depth: int) -> None:
+    def remember(self, key: ExpressionKey, value: Value, depth: int) -> None:
         """`value` stands for all instructions with this key, as long as the region at `depth` is open."""
         self.numbers[key] = value
         self.scopes[depth].append(key)
 
-    def key(self, instr: Instr, operands: Sequence[Value]) -> Key:
+    def key(self, instr: Instr, operands: Sequence[Value]) -> ExpressionKey:
         order: Sequence[Value] = operands
         if len(operands) == 2 and self.ops[instr.op].commutative:
             order = sorted(operands, key=id)
@@ -208,8 +211,7 @@ class Simplifier:
         here, effects = len(self.kinds) - 1, self.ops.effects[instr.op]
         if not here or not effects.movable:
             return here
-        checked = effects.raises != "never" and not instr.attrs.get("exact")
-        if checked and effects.can_raise([v.type for v in operands]):
+        if effects.may_raise(instr):
             return here
         lowest = max([self.depth[v] for v in operands], default=0)
         while here > lowest and self.kinds[here] in ("for", "while"):
@@ -247,7 +249,30 @@ class Simplifier:
         for result in instr.results:
             self.definition[result] = instr
 
+    def stays(self, region: Region, kind: str) -> bool:
+        """Whether nothing becomes of `region`, as it was simplified before and nothing that counts has changed."""
+        before = settled_in(region).get(self.ops)
+        if before is None:
+            return False
+        inputs, value = inputs_of(region, self.ops), self.value
+        if any(value[v] is not v for v in inputs.free):
+            return False
+        if before != surroundings(inputs, (*self.kinds, kind), self.definition, self.depth):
+            return False
+        if any(self.key(instr, instr.operands) in self.numbers for instr in inputs.open):
+            return False
+        if kind == "if":  # what a loop writes was told when it was entered
+            written = self.memory.written_in(region)
+            if any(array not in value for array in written):
+                return False
+            for array in written:
+                self.memory.write(value[array])
+        self.settled.add(region)
+        return True
+
     def region(self, region: Region, kind: str) -> Region:
+        if self.stays(region, kind):
+            return region
         self.kinds.append(kind)
         self.scopes.append([])
         self.keep(region.params)

@@ -23,14 +23,14 @@ The loop variable comes first, then the carried values, then what the body takes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.record import surroundings
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
-from adcore.ir.core import Function, Instr, Region, Value, substitute
+from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,12 @@ class Outlined:
 
     function: Function
     inputs: tuple[Value, ...]
+    origin: dict[Instr, Instr] = field(default_factory=dict, repr=False)
+    """What each instruction of `function` is a copy of."""
+
+    def of(self, instrs: Collection[Instr]) -> frozenset[Instr]:
+        """The copies of `instrs`."""
+        return frozenset(copy for copy, instr in self.origin.items() if instr in instrs)
 
 
 def outline(structure: Structure, loop: Instr) -> Outlined:
@@ -48,7 +54,8 @@ def outline(structure: Structure, loop: Instr) -> Outlined:
     pulled, inputs = surroundings(structure, loop)
     region = Region((*body.params, *inputs), (*pulled, *body.body), body.yields)
     name = f"{structure.function.name}_step"
-    return Outlined(Function(name, substitute(region, {}), loop.span), inputs)
+    function = Function(name, substitute(region, {}), loop.span)
+    return Outlined(function, inputs, dict(zip(walk(function.region), walk(region), strict=True)))
 
 
 def aliases_of(outlined: Outlined, outer: AliasClasses, params: Sequence[Value]) -> AliasClasses:

@@ -38,8 +38,10 @@ from adcore.transform.checkpointing.outline import Outlined, aliases_of, call_in
 from adcore.transform.checkpointing.snapshots import stored_array
 from adcore.transform.loop_building import iteration_number, trip_count
 
-Differentiate = Callable[[Function, Sequence[str], Sequence[bool], AliasClasses], tuple[Function, Planner, Plan]]
-"""The gradient of a step, with its plan."""
+Differentiate = Callable[
+    [Function, Sequence[str], Sequence[bool], AliasClasses, frozenset[Instr]], tuple[Function, Planner, Plan]
+]
+"""The gradient of a step, with its plan; given last, which of its products are strong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +182,7 @@ def rewinding(planner: Planner, loop: Instr, differentiate: Differentiate) -> Re
     step = outline(planner.structure, loop)
     kinds, seeds = step_kinds(planner, loop, step)
     aliases = aliases_of(step, planner.aliases, planner.structure.function.params)
-    gradient, inner, plan = differentiate(step.function, kinds, seeds, aliases)
+    gradient, inner, plan = differentiate(step.function, kinds, seeds, aliases, step.of(planner.strong))
     made = Rewinding(loop, sections, step, gradient, kinds, seeds, inner, plan, planner)
     try:
         made.kept()

@@ -68,7 +68,9 @@ class Reversal:
         aliases: AliasClasses,
         ops: Table,
         arguments: Sequence[Any],
+        strong: frozenset[Instr] | None = None,
     ) -> None:
+        self.strong = strong
         self.function, self.kinds, self.seeds = function, tuple(kinds), tuple(seeds)
         self.aliases, self.ops, self.arguments = aliases, ops, arguments
         self._around: dict[tuple[Instr, ...], Planner] = {}
@@ -79,7 +81,7 @@ class Reversal:
         """Everything that is known about the function without `loops`."""
         key = tuple(loops)
         if key not in self._around:
-            self._around[key] = analyse(self.function, self.kinds, self.seeds, self.aliases, self.ops, key)
+            self._around[key] = analyse(self.function, self.kinds, self.seeds, self.aliases, self.ops, key, self.strong)
         return self._around[key]
 
     def size(self, planner: Planner, plan: Plan) -> int | None:
@@ -204,10 +206,11 @@ class LoopCandidate:
         kinds, seeds = step_kinds(self.planner, instr, self.step)
         aliases = aliases_of(self.step, self.planner.aliases, outer.function.params)
         known = (self.step.function, kinds, seeds, aliases, outer.ops)
-        self.inner = Reversal(*known, [None, *self.given()])
+        strong = self.step.of(self.planner.strong)
+        self.inner = Reversal(*known, [None, *self.given()], strong)
         iteration = self.dearest()
         if iteration is not None:
-            self.inner = Reversal(*known, [iteration, *self.given()])
+            self.inner = Reversal(*known, [iteration, *self.given()], strong)
 
     @cached_property
     def steps(self) -> int | None:

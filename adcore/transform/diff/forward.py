@@ -28,6 +28,7 @@ from collections.abc import Sequence
 
 from adcore.analysis.activity import ActivityFacts, activity, record_kind
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
+from adcore.analysis.strong_zeros import singular_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.types import ArrayType, Scalar, is_float
@@ -71,6 +72,7 @@ class _TangentBuilder:
     ) -> None:
         self.dependence, self.active, self.kinds, self.ops = dependence, active, kinds, ops
         self.width = width
+        self.strong = singular_of(dependence.structure.function, ops)
         self.builder = Builder(ops)
         self.tangents: dict[Value, Lanes] = {}
         # Records of one kind are alike: those that are popped with tangents must all be pushed with them.
@@ -169,7 +171,8 @@ class _TangentBuilder:
     def lane(self, instr: Instr, varying: Sequence[Value | None], k: int) -> Value:
         """Tangent number `k` of a scalar instruction."""
         directions = [None if v is None else self.tangents[v][k] for v in varying]
-        return tangent(self.builder, self.ops[instr.op], instr.operands, instr.result, directions, instr.attrs)
+        op, strong = self.ops[instr.op], instr in self.strong
+        return tangent(self.builder, op, instr.operands, instr.result, directions, instr.attrs, strong)
 
     def record(self, instr: Instr) -> None:
         """A record of the stack, with the tangents of its fields beside them."""

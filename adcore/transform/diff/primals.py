@@ -33,7 +33,7 @@
         %3: f64 = load %d_y, %i.1
         store 0.0, %d_y, %i.1
         %4: f64 = add %1, %3 [flags='adjoint']
-        %5: f64 = mul %0, %4 [flags='adjoint']
+        %5: f64 = mulz %0, %4 [flags='adjoint']
         %6: f64 = add %2, %5 [flags='adjoint']
         accumulate %6, %d_x, %i.1
         yield

@@ -35,7 +35,7 @@ array that lives inside a loop.
         %a.1: f64 = load %x, %i.1
         %0: f64 = for 0, 3, %a.1 [step=1] {
         (%j.1: i64, %q.1: f64):
-          %r.1: f64 = add %q.1, %a.1 [exact=True]
+          %r.1: f64 = add %q.1, %a.1
           yield %r.1
         }
         %1: f64 = mul %0, %seed_t [flags='adjoint']
@@ -142,7 +142,7 @@ class _Copy:
         """Whether it is something that might have stopped the forward sweep, and did not."""
         assert isinstance(self.builder.ops, Table)
         effects = self.builder.ops.effects[instr.op]
-        return effects.pure and effects.raises != "never"
+        return effects.pure and effects.can_raise(instr)
 
     def structured(self, instr: Instr) -> None:
         """A loop or branch with the carried values (or results) that belong to the slice."""

@@ -150,14 +150,18 @@ def _unlimited(planner: Planner, kinds: Sequence[str], seeds: Sequence[bool]) ->
     ops, aliases = planner.ops, planner.aliases
 
     def differentiate(
-        step: Function, step_kinds: Sequence[str], step_seeds: Sequence[bool], step_aliases: AliasClasses
+        step: Function,
+        step_kinds: Sequence[str],
+        step_seeds: Sequence[bool],
+        step_aliases: AliasClasses,
+        strong: frozenset[Instr],
     ) -> tuple[Function, Planner, Plan]:
-        made = analyse(step, step_kinds, step_seeds, step_aliases, ops)
+        made = analyse(step, step_kinds, step_seeds, step_aliases, ops, (), strong)
         derivative = emit_reverse(made, made.plan(), step_kinds, step_seeds, ops)
         return derivative.function, made, made.plan()
 
     def outside(loop: Instr) -> tuple[Planner, Plan]:
-        around = analyse(planner.structure.function, kinds, seeds, aliases, ops, (loop,))
+        around = analyse(planner.structure.function, kinds, seeds, aliases, ops, (loop,), planner.strong)
         return around, around.plan()
 
     plan = planner.plan()

@@ -27,9 +27,9 @@
       }
       %1: f64 = if %c {
       ():
-        %2: f64 = mul %y, %seed_p [flags='adjoint']
+        %2: f64 = mulz %y, %seed_p [flags='adjoint']
         %3: f64 = add %2, %2 [flags='adjoint']
-        %4: f64 = mul %y, %3 [flags='adjoint']
+        %4: f64 = mulz %y, %3 [flags='adjoint']
         yield %4
       } {
       ():
@@ -77,7 +77,7 @@ class ReverseBuilder:
     ) -> None:
         self.plan, self.ops, self.kinds, self.seeds = plan, ops, kinds, seeds
         self.dependence, self.structure, self.active = planner.dependence, planner.structure, planner.active
-        self.function = self.structure.function
+        self.function, self.strong = self.structure.function, planner.strong
         self.builder = Builder(ops)
         self.cut = 0
         self.swapped: dict[Instr, Value] = {}
@@ -235,9 +235,9 @@ class ReverseBuilder:
         reader = Reading(self.primals)
         operands = reader.stand_ins((*instr.operands, instr.result))
         with reader:
-            terms = adjoint(
-                self.builder, self.ops[instr.op], operands[:-1], operands[-1], cotangent, instr.attrs, active
-            )
+            op, attrs = self.ops[instr.op], instr.attrs
+            strong = instr in self.strong
+            terms = adjoint(self.builder, op, operands[:-1], operands[-1], cotangent, attrs, active, strong)
         for value, term in zip(instr.operands, reader.resolve(terms), strict=True):
             self.add(adjoints, value, term)
 

@@ -88,19 +88,21 @@ def track_selections(
         function = found
 
 
-def lower_attach(function: Function) -> Function:
-    """The function with every `attach` replaced by its value: for code that is not differentiated any further."""
-    return function.with_region(_without_attach(function.region, {}))
+def lower_attach(function: Function, ops: Table) -> Function:
+    """The function with every `attach` (and what else is there for derivatives only) replaced by its value: for code
+    that is not differentiated any further."""
+    return function.with_region(_values_only(function.region, ops, {}))
 
 
-def _without_attach(region: Region, names: dict[Value, Value]) -> Region:
+def _values_only(region: Region, ops: Table, names: dict[Value, Value]) -> Region:
     body = []
     for instr in region.body:
         operands = tuple(names.get(v, v) for v in instr.operands)
-        if instr.op == "attach":
-            names[instr.result] = operands[0]
+        value = ops[instr.op].value_of
+        if value is not None:
+            names[instr.result] = operands[value]
             continue
-        regions = tuple(_without_attach(nested, names) for nested in instr.regions)
+        regions = tuple(_values_only(nested, ops, names) for nested in instr.regions)
         body.append(instr.with_operands(operands).with_regions(regions))
     return region.with_body(body, tuple(names.get(v, v) for v in region.yields))
 

@@ -10,7 +10,7 @@
       return %y, %y
     }
     func @f_reverse(%y: f64, %seed: f64) -> (f64) {
-      %0: f64 = mul %y, %seed [flags='adjoint']
+      %0: f64 = mulz %y, %seed [flags='adjoint']
       return %0
     }
 

@@ -32,10 +32,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from adcore.analysis.affine.ordering import may_stop
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
+from adcore.ir.exceptions import Raising
 from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
 from adcore.source import Span
@@ -56,7 +58,17 @@ class CheckKind:
 
     error: str
     message: str
+    raising: Raising | None
     span: Span | None
+
+    @classmethod
+    def of(cls, check: Instr) -> CheckKind:
+        return cls(check.attrs["error"], check.attrs["message"], check.attrs.get("raising"), check.span)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        raising = {} if self.raising is None else {"raising": self.raising}
+        return {"error": self.error, "message": self.message, **raising}
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,7 @@ class _Sinking:
             self.definition.update(dict.fromkeys(instr.results, instr))
             self.builder.span = instr.span
             if sinking and instr.op == "check":
-                kind = CheckKind(instr.attrs["error"], instr.attrs["message"], instr.span)
+                kind = CheckKind.of(instr)
                 pending.append(Pending(self.builder.emit("not", instr.operands[0]), (kind,)))
             elif instr.op == "for" and (sinking or self.sinkable(instr.regions[0])):
                 left = self.loop(instr)
@@ -224,7 +236,7 @@ class _Sinking:
         for k, kind in enumerate(left.kinds, start=1):
             b.span = kind.span
             good = b.emit("not", left.value) if len(left.kinds) == 1 else b.emit("ne", left.value, b.const(k))
-            b.emit_many("check", (good,), {"error": kind.error, "message": kind.message})
+            b.emit_many("check", (good,), kind.attributes)
 
 
 def _kinds(regions: Iterable[Region]) -> tuple[CheckKind, ...]:
@@ -233,6 +245,6 @@ def _kinds(regions: Iterable[Region]) -> tuple[CheckKind, ...]:
     for region in regions:
         for instr in region.body:
             if instr.op == "check":
-                found.append(CheckKind(instr.attrs["error"], instr.attrs["message"], instr.span))
+                found.append(CheckKind.of(instr))
             found += _kinds(instr.regions)
     return tuple(found)

@@ -84,9 +84,8 @@ class Distribution:
             return not (instr.results and acts(instr, self.ops))
         if instr.op == "for" or instr.op in self.ops.elements:
             return True
-        op = self.ops[instr.op]
-        raises = op.can_raise(tuple(v.type for v in instr.operands)) and not instr.attrs.get("exact")
-        return op.pure and not raises and instr.op not in self.ops.bulk
+        effects = self.ops.effects[instr.op]
+        return effects.pure and not effects.may_raise(instr) and instr.op not in self.ops.bulk
 
     def statements(self, body: Region) -> list[Statement]:
         """Everything that the nest does, in program order."""

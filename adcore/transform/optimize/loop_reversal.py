@@ -32,11 +32,11 @@ from adcore.ops import Table
 
 def reverse_loops(function: Function, ops: Table, groups: Sequence[Sequence[int]] = ()) -> Function:
     """The function with reversed parallel loops that carry nothing but sums running the other way."""
-    backwards = [i for i in walk(function.region) if i.op == "for" and i.attrs.get("reverse")]
+    backwards = [i for i in walk(function.region) if i.op == "for" and i.attrs.get("reverse") and carries_only_sums(i)]
     if not backwards:
         return function
-    parallel = parallel_loops(function, ops, AliasClasses(tuple(tuple(group) for group in groups)))
-    free = frozenset(loop for loop in backwards if loop in parallel and carries_only_sums(loop))
+    classes = AliasClasses(tuple(tuple(group) for group in groups))
+    free = parallel_loops(function, ops, classes, backwards)
     return function.with_region(_with_loops_reversed(function.region, free)) if free else function
 
 

@@ -1,65 +1,36 @@
-"""Is this vector the gradient of that function? The answer is a verdict with its evidence.
+"""Is this vector the gradient of that function? By calls of the function alone, for those that can't be read.
 
 Small gradients are compared component by component. Big ones along random directions, which every component enters, and
-at a seeded sample of components; a direction that disagrees is halved until the component is found.
+at a seeded sample of components; a direction that disagrees, or has a kink, is halved until the component is found.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import extrapolation
+from pytest_adalloc.checks.arguments import Vector
+from pytest_adalloc.checks.comparison import GRAVEST_FIRST, SMOOTH, UNDEFINED, Comparison, digits_of
 from pytest_adalloc.checks.differences.directions import (
     Directions,
     DomainBounds,
     chosen_directions,
     natural_scale,
-    random_direction,
 )
-from pytest_adalloc.checks.differences.extrapolation import Precision, Sides, Slopes, measured_noise
-from pytest_adalloc.checks.differences.judging import (
-    GRAVEST_FIRST,
-    SAFETY,
-    Judgement,
-    Tolerance,
-    judge,
-    without_drowned,
-)
+from pytest_adalloc.checks.differences.judging import SAFETY, Judgement, Scene, Tolerance, judge
+from pytest_adalloc.checks.differences.ladder import UNSURE, Ladder, MeasuredSlope, measured
+from pytest_adalloc.checks.differences.promotion import promoted
 from pytest_adalloc.checks.evaluation import Evaluator
-from pytest_adalloc.checks.grad_report import Verdict, Worst
+from pytest_adalloc.checks.grad_report import Verdict
+
+BLUNT = 1e-6
+"""Bars of more than that part of a slope are reason to try other steps."""
 
 Tick = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The verdict on a gradient, and where it is decided: `component` of the vector, -1 for a random direction."""
-
-    verdict: Verdict
-    max_error: float
-    component: int
-    expected: float
-    got: float
-    error: float
-    left: float
-    right: float
-    kind: str
-    how: str
-    noise: float
-    trouble: str = ""
-
-    def worst(self, point: Point) -> Worst | None:
-        """The decisive component in the user's terms."""
-        if self.component < 0:
-            return None
-        argument, index = point.place(self.component)
-        return Worst(argument, index, self.expected, self.got)
 
 
 def compare(
@@ -71,157 +42,162 @@ def compare(
     seed: int = 0,
     tick: Tick | None = None,
 ) -> Comparison:
-    """Judge `gradient` against extrapolated central differences of `evaluator`."""
+    """Judge `gradient` by extrapolated central differences of `evaluator`."""
+    bounds = domain or DomainBounds.none(evaluator.point.size)
     with np.errstate(all="ignore"):
-        return _compared(
+        return _CallsAlone(evaluator, gradient, tolerance or Tolerance(), bounds, seed).comparison(tick)
+
+
+class _CallsAlone:
+    """One comparison."""
+
+    def __init__(
+        self, evaluator: Evaluator, gradient: Vector, tolerance: Tolerance, domain: DomainBounds, seed: int
+    ) -> None:
+        self.narrow, self.gradient, self.tolerance, self.domain, self.seed = (
             evaluator,
             gradient,
-            tolerance or Tolerance(),
-            domain or DomainBounds.none(evaluator.point.size),
+            tolerance,
+            domain,
             seed,
-            tick,
+        )
+        self.point = evaluator.point
+        self.base = evaluator.at(self.point.vector)
+        self.evaluator, self.off = evaluator, 0.0
+
+    def comparison(self, tick: Tick | None) -> Comparison:
+        bad = np.flatnonzero(~np.isfinite(self.point.vector))
+        if len(bad) or not math.isfinite(self.base):
+            return self._nowhere(int(bad[0]) if len(bad) else -1)
+        self.ladder = Ladder.of(self.point.dtype.itemsize)
+        wide = promoted(self.narrow, self.domain)
+        if wide is not None:
+            self.evaluator, self.off, self.ladder = wide.evaluator, max(64 * 2.0**-24, 32 * wide.off), Ladder.of(8)
+            self.base = wide.evaluator.at(self.point.vector)
+        directions = chosen_directions(self.point, self.domain, self.seed)
+        slopes = self._slopes(directions, tick)
+        judged = self._judged(directions, slopes)
+        judged = _spared(judged, directions, slopes)
+        result = self._decided(directions, slopes, judged)
+        if result.component < 0 and result.verdict in ("gradient wrong", "kink"):
+            return self._located(directions, judged, result)
+        return result
+
+    def _slopes(self, directions: Directions, tick: Tick | None = None) -> list[MeasuredSlope]:
+        sides = self.domain.sides(self.point, directions)
+        found = []
+        for k in range(len(directions.scale)):
+            room = float(sides.forward[k]), float(sides.backward[k])
+            found.append(self._slope(directions, k, room))
+            if tick is not None:
+                tick(k + 1, len(directions.scale))
+        return found
+
+    def _slope(self, directions: Directions, k: int, room: tuple[float, float]) -> MeasuredSlope:
+        evaluator, point = self.evaluator, self.point
+        scale = float(directions.scale[k])
+        if k >= len(directions.components):
+            vector = directions.vectors[k - len(directions.components)]
+            return measured(lambda s: evaluator.at(point.vector + s * vector), scale, self.base, self.ladder, 2.0, room)
+        component = directions.components[k]
+        size = abs(float(point.vector[component]))
+
+        def along(step: float) -> float:
+            return evaluator.along(component, step)
+
+        found = measured(along, scale, self.base, self.ladder, size, room)
+        blunt = found.kind in (UNSURE, SMOOTH) and not SAFETY * found.bar <= BLUNT * abs(found.value)
+        if scale < 1.0 and not found.stairs and (found.reach == 0 or blunt):
+            # A number near zero says little about the scale on which the function varies.
+            wider = measured(along, 1.0, self.base, self.ladder, size, room)
+            agree = not abs(wider.value - found.value) > SAFETY * (wider.bar + found.bar)
+            if wider.kind != UNSURE and agree and not wider.bar >= found.bar > 0:
+                found, scale = wider, 1.0
+        return replace(found, scale=scale)
+
+    def _judged(self, directions: Directions, slopes: list[MeasuredSlope]) -> Judgement:
+        sizes = np.abs(self.point.vector[list(directions.components)])
+        sizes = np.concatenate([sizes, np.full(len(directions.vectors), 2.0)])
+        scale = np.array([slope.scale for slope in slopes])
+        scene = Scene(self.ladder, self.base, scale, sizes, self.off)
+        return judge(scene, slopes, directions.slope(self.gradient), self.tolerance)
+
+    def _decided(self, directions: Directions, slopes: list[MeasuredSlope], judged: Judgement) -> Comparison:
+        """The gravest verdict of all directions, at its worst direction."""
+        verdict: Verdict = min(judged.verdicts, key=GRAVEST_FIRST.index, default="passed")
+        among = [k for k, found in enumerate(judged.verdicts) if found == verdict]
+        if not among:
+            return Comparison("passed", 0.0, -1, 0.0, 0.0, 0.0, 0.0, 0.0, SMOOTH, directions.how, 0.0)
+        count = len(directions.components)
+        drowned = tuple(directions.components[k] for k in range(count) if judged.drowned[k])
+        ranking = judged.relative if verdict == "passed" else judged.excess
+        if verdict == "passed" and drowned:
+            ranking = np.where(judged.drowned, -1.0, ranking)
+        k = max(among, key=lambda i: (float(np.nan_to_num(ranking[i], nan=np.inf)), -i))
+        got, slope = directions.slope(self.gradient), slopes[k]
+        clear = [i for i, s in enumerate(slopes) if s.value and not judged.drowned[i] and math.isfinite(s.bar)]
+        agreed = min((digits_of(abs(got[i] / slopes[i].value - 1)) for i in clear), default=None)
+        leaves = min((digits_of(slopes[i].bar / abs(slopes[i].value)) for i in clear), default=None)
+        relative = judged.relative[~np.isnan(judged.relative) & ~np.array(judged.drowned, dtype=bool)]
+        return Comparison(
+            verdict,
+            float(np.max(relative, initial=0.0)),
+            directions.components[k] if k < count else -1,
+            slope.value,
+            float(got[k]),
+            slope.bar,
+            slope.left,
+            slope.right,
+            slope.kind,
+            directions.how + (f"; {len(drowned)} of these components drown in rounding noise" if drowned else ""),
+            max((s.noise for s in slopes), default=0.0) or self.ladder.roundoff * abs(self.base),
+            self.narrow.trouble or self.evaluator.trouble,
+            digits=None if agreed is None or leaves is None else min(agreed, leaves),
+            leaves=leaves,
+            drowned=drowned,
+            why=judged.why[k],
         )
 
+    def _located(self, directions: Directions, judged: Judgement, result: Comparison) -> Comparison:
+        """Halve a random direction with this verdict, always into the half that has more of it, down to a component."""
+        first = len(directions.components)
+        having = [k for k, verdict in enumerate(judged.verdicts) if verdict == result.verdict and k >= first]
+        vector = directions.vectors[max(having, key=lambda k: judged.excess[k]) - first]
+        members = np.flatnonzero(vector)
+        while len(members) > 1:
+            halves = (members[: len(members) // 2], members[len(members) // 2 :])
+            pair = Directions((), tuple(_only(vector, half) for half in halves), np.ones(2), "", directions.counts)
+            members = halves[int(np.argmax([_amount(s, g, result.verdict) for s, g in self._of(pair)]))]
+        scale = natural_scale(self.point)[members]
+        single = Directions((int(members[0]),), (), scale, result.how)
+        ((slope, got),) = self._of(single)
+        if result.verdict == "kink" and slope.kind == SMOOTH:
+            return result  # made by components that only move together
+        alone = self._judged(single, [slope]).verdicts[0]
+        verdict = alone if alone in ("kink", "edge of the domain") else result.verdict
+        return replace(
+            result, verdict=verdict, component=int(members[0]), expected=slope.value, got=got, error=slope.bar,
+            left=slope.left, right=slope.right, kind=slope.kind,
+        )  # fmt: skip
 
-def _compared(
-    evaluator: Evaluator,
-    gradient: Vector,
-    tolerance: Tolerance,
-    domain: DomainBounds,
-    seed: int,
-    tick: Tick | None,
-) -> Comparison:
-    point = evaluator.point
-    bad = np.flatnonzero(~np.isfinite(point.vector))
-    base = evaluator.at(point.vector)
-    if len(bad) or not math.isfinite(base):
-        return _nowhere(evaluator, gradient, int(bad[0]) if len(bad) else -1)
-    directions = chosen_directions(point, domain, seed)
-    slopes, noise = _differences(evaluator, directions, base, domain, tick)
-    judged = judge(point, directions, slopes, gradient, base, noise, tolerance)
-    judged, directions = without_drowned(judged, directions)
-    wrong = [k for k, verdict in enumerate(judged.verdicts) if verdict not in ("passed", "edge of the domain")]
-    if wrong:
-        # Before a verdict is spoken, the decisive directions are differenced again at other points.
-        again = replace(directions, scale=directions.scale * 0.6875)
-        subset = sorted(sorted(wrong, key=lambda k: -judged.excess[k])[:4])
-        slopes = _merged(slopes, _differences(evaluator, again, base, domain, None, subset, noise)[0], subset, judged)
-        judged = judge(point, directions, slopes, gradient, base, noise, tolerance)
-        judged, directions = without_drowned(judged, directions)
-    result = _decided(directions, slopes, gradient, judged, noise, evaluator.trouble)
-    if result.verdict == "gradient wrong" and result.component < 0:
-        return _located(evaluator, directions, slopes, gradient, judged, result, base, noise, domain)
-    return result
+    def _of(self, directions: Directions) -> list[tuple[MeasuredSlope, float]]:
+        return list(zip(self._slopes(directions), map(float, directions.slope(self.gradient)), strict=True))
 
-
-def _differences(
-    evaluator: Evaluator,
-    directions: Directions,
-    base: float,
-    domain: DomainBounds,
-    tick: Tick | None,
-    subset: Sequence[int] | None = None,
-    noise: float | None = None,
-) -> tuple[Slopes, float]:
-    point = evaluator.point
-    which = list(range(len(directions.scale))) if subset is None else list(subset)
-    precision = Precision.of(point.dtype)
-
-    def sample(k: int, step: float) -> float:
-        number = which[k]
-        if number < len(directions.components):
-            return evaluator.along(directions.components[number], step)
-        return evaluator.at(point.vector + step * directions.vectors[number - len(directions.components)])
-
-    if noise is None:
-        line, _ = point.consistent(random_direction(point, natural_scale(point), domain, np.random.default_rng(1)))
-        noise = measured_noise(lambda step: evaluator.at(point.vector + step * line), precision, base)
-    sides = domain.sides(point, directions)
-    sides = Sides(sides.forward[which], sides.backward[which])
-    return extrapolation.slopes(
-        sample, directions.scale[which], base, noise, precision, sides=sides, thorough=subset is not None, tick=tick
-    ), noise
+    def _nowhere(self, component: int) -> Comparison:
+        """The point itself is outside of the domain."""
+        nan, gradient = math.nan, self.gradient
+        got = float(gradient[component]) if component >= 0 and len(gradient) > component else nan
+        how = "none: the function is not defined at the point"
+        trouble = self.narrow.trouble
+        return Comparison("edge of the domain", nan, component, nan, got, nan, nan, nan, UNDEFINED, how, 0.0, trouble)
 
 
-def _decided(
-    directions: Directions, slopes: Slopes, gradient: Vector, judged: Judgement, noise: float, trouble: str
-) -> Comparison:
-    """The gravest verdict of all directions, at its worst direction."""
-    verdict: Verdict = min(judged.verdicts, key=GRAVEST_FIRST.index, default="passed")
-    among = [k for k, found in enumerate(judged.verdicts) if found == verdict]
-    if not among:
-        return Comparison("passed", 0.0, -1, 0.0, 0.0, 0.0, 0.0, 0.0, extrapolation.SMOOTH, directions.how, noise)
-    ranking = judged.relative if verdict == "passed" else judged.excess
-    k = max(among, key=lambda i: (float(np.nan_to_num(ranking[i], nan=np.inf)), -i))
-    relative = judged.relative[~np.isnan(judged.relative)]
-    return Comparison(
-        verdict,
-        float(np.max(relative, initial=0.0)),
-        directions.components[k] if k < len(directions.components) else -1,
-        float(slopes.value[k]),
-        float(directions.slope(gradient)[k]),
-        float(slopes.error[k]),
-        float(slopes.left[k]),
-        float(slopes.right[k]),
-        slopes.kind[k],
-        directions.how,
-        noise,
-        trouble,
-    )
-
-
-def _merged(first: Slopes, second: Slopes, subset: Sequence[int], judged: Judgement) -> Slopes:
-    """The second look replaces the first where it is the more accurate one, and where it no longer sees a kink."""
-    fields = {name: getattr(first, name).copy() for name in ("value", "error", "left", "right", "jump", "jump_error")}
-    kinds = list(first.kind)
-    for place, k in enumerate(subset):
-        smoother = kinds[k] != extrapolation.SMOOTH and second.kind[place] == extrapolation.SMOOTH
-        apart = abs(first.value[k] - second.value[place])
-        if smoother or second.error[place] < fields["error"][k]:
-            for name, values in fields.items():
-                values[k] = getattr(second, name)[place]
-            kinds[k] = second.kind[place]
-        sharp = second.error[place] <= 1e-4 * abs(second.value[place])
-        if sharp:
-            # It has tried all steps, down to the finest: what it says with confidence stands.
-            fields["value"][k], fields["error"][k] = second.value[place], second.error[place]
-        elif math.isfinite(apart):
-            # Two estimates that disagree by more than their errors say: the distance is the honest error.
-            fields["error"][k] = max(fields["error"][k], 2 * apart / SAFETY)
-    return replace(first, **fields, kind=tuple(kinds), samples=first.samples + second.samples)
-
-
-def _located(
-    evaluator: Evaluator,
-    directions: Directions,
-    slopes: Slopes,
-    gradient: Vector,
-    judged: Judgement,
-    result: Comparison,
-    base: float,
-    noise: float,
-    domain: DomainBounds,
-) -> Comparison:
-    """Halve a random direction that disagrees, always into the half that disagrees more, down to one component."""
-    wrong = [k for k, verdict in enumerate(judged.verdicts) if verdict == "gradient wrong"]
-    vector = directions.vectors[max(wrong, key=lambda k: judged.excess[k]) - len(directions.components)]
-    members = np.flatnonzero(vector)
-    while len(members) > 1:
-        halves = (members[: len(members) // 2], members[len(members) // 2 :])
-        masked = tuple(_only(vector, half) for half in halves)
-        pair = Directions((), masked, np.ones(2), "", directions.counts)
-        found = _differences(evaluator, pair, base, domain, None, noise=noise)[0]
-        off = np.abs(found.value - pair.slope(gradient))
-        members = halves[int(np.argmax(np.nan_to_num(off, nan=np.inf)))]
-    single = Directions((int(members[0]),), (), natural_scale(evaluator.point)[members], result.how)
-    found = _differences(evaluator, single, base, domain, None, noise=noise)[0]
-    return replace(
-        result,
-        component=int(members[0]),
-        expected=float(found.value[0]),
-        got=float(gradient[members[0]]),
-        error=float(found.error[0]),
-    )
+def _amount(slope: MeasuredSlope, got: float, verdict: Verdict) -> float:
+    """How much of what is looked for a half has."""
+    found = abs(slope.right - slope.left) if verdict == "kink" else abs(slope.value - got)
+    if verdict == "kink" and slope.kind == SMOOTH:
+        return 0.0
+    return math.inf if math.isnan(found) else found
 
 
 def _only(vector: Vector, members: Any) -> Vector:
@@ -230,12 +206,21 @@ def _only(vector: Vector, members: Any) -> Vector:
     return part
 
 
-def _nowhere(evaluator: Evaluator, gradient: Vector, component: int) -> Comparison:
-    """The point itself is outside the domain."""
-    nan = math.nan
-    got = float(gradient[component]) if component >= 0 and len(gradient) > component else nan
-    how = "none: the function is not defined at the point"
-    trouble = evaluator.trouble
-    return Comparison(
-        "edge of the domain", nan, component, nan, got, nan, nan, nan, extrapolation.UNDEFINED, how, 0.0, trouble
-    )
+def _spared(judged: Judgement, directions: Directions, slopes: Sequence[MeasuredSlope]) -> Judgement:
+    """What drowns decides nothing, where something that counts is seen, or the function is flat.
+
+    One of a million terms of a float32 sum can't be seen by moving it alone; the directions move it with the others.
+    """
+    first = len(directions.components)
+    unseen: Verdict = "finite differences unreliable here"
+    verdicts, drowned = list(judged.verdicts), list(judged.drowned)
+    if directions.vectors and all(v == "passed" for v in verdicts[first:]) and not all(drowned[first:]):
+        for k in range(first):
+            if verdicts[k] == unseen:
+                verdicts[k], drowned[k] = "passed", True
+    elif drowned and all(drowned) and any(slope.reach for slope in slopes):
+        verdicts = [unseen if v == "passed" else v for v in verdicts]
+    return replace(judged, verdicts=tuple(verdicts), drowned=tuple(drowned))
+
+
+__all__ = ["SAFETY", "Tolerance", "compare"]

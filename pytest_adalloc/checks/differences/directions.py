@@ -114,6 +114,10 @@ class DomainBounds:
             raise ValueError(f"domain: {point.spelled(k)} = {point.vector[k]:g} lies outside [{low[k]:g}, {high[k]:g}]")
         return DomainBounds(low, high)
 
+    def clipped(self, vector: Vector) -> Vector:
+        """`vector`, no component outside of its bounds."""
+        return np.clip(vector, self.low, self.high)
+
     def sides(self, point: Point, directions: Directions) -> Sides:
         """How far each direction may go."""
         up, down = self.high - point.vector, point.vector - self.low

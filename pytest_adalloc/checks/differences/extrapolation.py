@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
+
+FloatArray = NDArray[np.float64]
 Sample = Callable[[int, float], float]
 """`sample(direction, step)`: the function's value `step` along a direction; NaN where it has none."""
 
@@ -27,8 +29,6 @@ NOISE_POINTS = 9
 _CENTRAL = tuple(4.0**j for j in range(1, LEVELS))  # errors in h^2, h^4, ...
 _ONE_SIDED = tuple(2.0**j for j in range(1, LEVELS))  # h, h^2, ...
 _JUMP = tuple(2.0 ** (2 * j - 1) for j in range(1, LEVELS))  # h, h^3, ...
-
-SMOOTH, KINK, JUMP, CUSP, EDGE, UNDEFINED = "smooth", "kink", "jump", "cusp", "edge", "undefined"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Precision:
 class Sides:
     """How far one may go along each direction, forwards and backwards: infinity where nothing bounds it."""
 
-    forward: Array
-    backward: Array
+    forward: FloatArray
+    backward: FloatArray
 
     @staticmethod
     def unbounded(count: int) -> Sides:
@@ -66,12 +66,12 @@ class Sides:
 class Slopes:
     """Derivatives along directions: value, estimated error, the slopes of either side, and what kind of point it is."""
 
-    value: Array
-    error: Array
-    left: Array
-    right: Array
-    jump: Array
-    jump_error: Array
+    value: FloatArray
+    error: FloatArray
+    left: FloatArray
+    right: FloatArray
+    jump: FloatArray
+    jump_error: FloatArray
     kind: tuple[str, ...]
     samples: int
 
@@ -80,19 +80,19 @@ class Slopes:
 class _Best:
     """The best estimate so far of each direction, and the samples of the finest attempt, which classify the point."""
 
-    value: Array
-    error: Array
-    left: Array
-    right: Array
-    jump: Array
-    jump_error: Array
-    steps: Array
-    ahead: Array
-    behind: Array
+    value: FloatArray
+    error: FloatArray
+    left: FloatArray
+    right: FloatArray
+    jump: FloatArray
+    jump_error: FloatArray
+    steps: FloatArray
+    ahead: FloatArray
+    behind: FloatArray
 
     @staticmethod
     def nothing(count: int) -> _Best:
-        def unknown() -> Array:
+        def unknown() -> FloatArray:
             return np.full(count, np.nan)
 
         rows = np.full((LEVELS, count), np.nan)
@@ -104,7 +104,7 @@ class _Best:
 
 def slopes(
     sample: Sample,
-    scale: Array,
+    scale: FloatArray,
     base: float,
     noise: float,
     precision: Precision,
@@ -164,7 +164,7 @@ def measured_noise(along: Callable[[float], float], precision: Precision, base: 
     return max(floor, quietest) if np.isfinite(quietest) else floor
 
 
-def _table(along: Callable[[float], float], side: float, exponent: int) -> Array:
+def _table(along: Callable[[float], float], side: float, exponent: int) -> FloatArray:
     # Values that don't change at all over small steps may be rounded to a coarse grid, and differences of 0 would look
     # exact: the steps grow until the values change, or show that they never do. The factor is in step with no grid.
     step = 2.0**exponent
@@ -175,7 +175,7 @@ def _table(along: Callable[[float], float], side: float, exponent: int) -> Array
         step *= 61.3
 
 
-def _noise_of(table: Array) -> float:
+def _noise_of(table: FloatArray) -> float:
     if not np.all(np.isfinite(table)):
         return np.inf
     estimates = []
@@ -188,7 +188,7 @@ def _noise_of(table: Array) -> float:
     return float(np.median(estimates))
 
 
-def _attempts(scale: Array, precision: Precision, thorough: bool) -> list[Array]:
+def _attempts(scale: FloatArray, precision: Precision, thorough: bool) -> list[FloatArray]:
     # A point near zero says little about the scale on which the function varies: steps around one are tried as well.
     own = [scale * 2.0**e for e in precision.first_steps + (precision.last_steps if thorough else ())]
     if np.all(scale >= 1.0):
@@ -197,7 +197,7 @@ def _attempts(scale: Array, precision: Precision, thorough: bool) -> list[Array]
     return [own[0], *(unit * 2.0**e for e in precision.first_steps[:2]), *own[1:]]
 
 
-def _within(first: Array, sides: Sides) -> Array:
+def _within(first: FloatArray, sides: Sides) -> FloatArray:
     """First steps that respect the bounds; a side too short to be used at all does not limit the other one."""
     room = np.where(_usable(sides.backward, first), sides.backward, np.inf)
     room = np.minimum(room, np.where(_usable(sides.forward, first), sides.forward, np.inf))
@@ -205,11 +205,11 @@ def _within(first: Array, sides: Sides) -> Array:
     return np.where(np.isfinite(room), np.minimum(first, limit), first)
 
 
-def _usable(room: Array, first: Array) -> Array:
+def _usable(room: FloatArray, first: FloatArray) -> FloatArray:
     return np.asarray(room >= first * 2.0**-12)
 
 
-def _unfinished(best: _Best, goal: float, noise: float, scale: Array) -> NDArray[np.intp]:
+def _unfinished(best: _Best, goal: float, noise: float, scale: FloatArray) -> NDArray[np.intp]:
     enough = np.maximum(goal * np.abs(best.value), 64.0 * noise / np.maximum(scale, 1.0))
     with np.errstate(invalid="ignore"):
         settled = (best.error <= enough) & ~(np.abs(best.jump) > np.maximum(enough, 8.0 * best.jump_error))
@@ -219,7 +219,7 @@ def _unfinished(best: _Best, goal: float, noise: float, scale: Array) -> NDArray
 def _attempt(
     sample: Sample,
     which: NDArray[np.intp],
-    steps: Array,
+    steps: FloatArray,
     sides: Sides,
     base: float,
     noise: float,
@@ -253,11 +253,11 @@ def _attempt(
 def _keep(
     best: _Best,
     which: NDArray[np.intp],
-    rows: Array,
-    ahead: Array,
-    behind: Array,
+    rows: FloatArray,
+    ahead: FloatArray,
+    behind: FloatArray,
     base: float,
-    noise: float | Array,
+    noise: float | FloatArray,
     roundoff: float,
     *,
     one_sided: NDArray[np.bool_],
@@ -292,8 +292,8 @@ def _keep(
 
 
 def _weighed(
-    value: Array, error: Array, known: Array, known_error: Array, finer: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], Array]:
+    value: FloatArray, error: FloatArray, known: FloatArray, known_error: FloatArray, finer: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], FloatArray]:
     """Which new estimates replace the known ones, and the new errors.
 
     Where a function varies on a scale far below the steps, its differences look smooth or like a little noise, with a
@@ -312,7 +312,7 @@ def _weighed(
     return better, np.where(hopeless, np.maximum(error, apart), error)
 
 
-def extrapolate(rows: Array, ratios: Sequence[float], noise: Array) -> tuple[Array, Array]:
+def extrapolate(rows: FloatArray, ratios: Sequence[float], noise: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The limit of each column of `rows` (step halved from row to row) and its error.
 
     `ratios[j]` is the factor by which halving the step shrinks the j-th error term, `noise` the rounding error of each
@@ -345,14 +345,14 @@ def _kinds(best: _Best, sides: Sides, base: float, noise: float) -> tuple[str, .
     return tuple(kinds)
 
 
-def _looked(room: float, steps: Array) -> bool:
+def _looked(room: float, steps: FloatArray) -> bool:
     return bool(room >= steps[0] * 2.0**-12)
 
 
 def _kind(
-    ahead: Array,
-    behind: Array,
-    steps: Array,
+    ahead: FloatArray,
+    behind: FloatArray,
+    steps: FloatArray,
     looked: tuple[bool, bool],
     jump: tuple[float, float],
     base: float,
@@ -378,7 +378,7 @@ def _kind(
     return SMOOTH
 
 
-def _growth(change: Array, noise: float) -> float:
+def _growth(change: FloatArray, noise: float) -> float:
     """The smallest factor by which doubling the step grows a change; infinite where noise drowns it."""
     if not np.all(np.isfinite(change)) or np.any(change <= 64.0 * noise) or np.any(change == 0):
         return np.inf

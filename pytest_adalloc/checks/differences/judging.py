@@ -1,135 +1,155 @@
-"""Whether a gradient agrees with its differences: for each direction a verdict, from what can be seen there."""
+"""A verdict for each direction in which a gradient was compared with measured slopes.
+
+Accused is who is off by 32 bars and more, acquitted who is within 8; in between nothing is said. A pass needs bars that
+are small beside the slope: what is smaller drowns in the rounding of the values, and is counted.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.differences import extrapolation
-from pytest_adalloc.checks.differences.directions import Directions
-from pytest_adalloc.checks.differences.extrapolation import Precision, Slopes
+from pytest_adalloc.checks.arguments import Vector
+from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, UNDEFINED
+from pytest_adalloc.checks.differences.ladder import UNSURE, Ladder, MeasuredSlope
 from pytest_adalloc.checks.grad_report import Verdict
 
 SAFETY = 8.0  # an estimated error is taken that many times
-SHARP = {8: 1e-5, 4: 1e-2, 2: 0.3}  # differences that can't see such a relative error are unreliable, by item size
-
-GRAVEST_FIRST: tuple[Verdict, ...] = (
-    "gradient wrong",
-    "finite differences unreliable here",
-    "kink",
-    "edge of the domain",
-    "passed",
-)
+ACCUSED = 32.0
+USUAL = {2.0**-53: 1e-8, 2.0**-24: 1e-4, 2.0**-11: 1e-2}
+"""Relative errors that differences do not see, by unit roundoff."""
+SHARP = {2.0**-53: 1e-2, 2.0**-24: 1e-1, 2.0**-11: 0.5}
+"""How small, beside the slope, the bars of a pass are."""
+FLOOR = 64.0
+FAINT = 1e-6  # of the largest influence: what is below may drown without a word from the verdict
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What the user asked for; None: from the type and the measured noise."""
+    """What the user allows on top of what rounding asks for."""
 
     rtol: float | None = None
     atol: float | None = None
 
 
 @dataclass(frozen=True)
+class Scene:
+    """What the slopes of one comparison share: steps, the value, natural steps, and sizes of what moves.
+
+    `promoted`: the relative error that narrow numbers may have, where the slopes are those of wider ones."""
+
+    ladder: Ladder
+    base: float
+    scale: Vector
+    sizes: Vector
+    promoted: float = 0.0
+
+    @property
+    def own(self) -> Vector:
+        """Over which change the influence of each is measured."""
+        large = self.sizes > self.scale * 2.0**-10
+        return np.where(large, np.minimum(self.sizes, 2 * self.scale), self.scale)
+
+
+@dataclass(frozen=True)
 class Judgement:
-    """A verdict for each direction, and how far the gradient is off there: in units of what is allowed, relatively."""
+    """For each direction: the verdict, how far the gradient is off (in units of what is allowed, and relatively),
+    whether it drowns, and why nothing better can be said."""
 
     verdicts: tuple[Verdict, ...]
     excess: Vector
     relative: Vector
+    drowned: tuple[bool, ...]
+    why: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Deviation:
-    """For each direction: how far the gradient is off, what is allowed, whether it agrees, whether that can be seen."""
-
-    off: Vector
-    allowed: Vector
-    relative: Vector
-    agrees: NDArray[np.bool_]
-    sees: NDArray[np.bool_]
-
-
-def judge(
-    point: Point,
-    directions: Directions,
-    slopes: Slopes,
-    gradient: Vector,
-    base: float,
-    noise: float,
-    tolerance: Tolerance,
-) -> Judgement:
-    """Compare the gradient along each direction with its slope; `noise` is that of the values, `base` their size."""
-    got = directions.slope(gradient)
+def judge(scene: Scene, slopes: Sequence[MeasuredSlope], got: Vector, tolerance: Tolerance) -> Judgement:
+    """Compare what the gradient says along each direction with its slope."""
     with np.errstate(all="ignore"):
-        found = _deviation(point, directions.scale, slopes, got, base, noise, tolerance)
-    verdicts = tuple(_verdict(slopes, found, k) for k in range(len(got)))
-    tiny = float(np.finfo(float).tiny)
-    excess = np.where(np.isfinite(found.off), found.off, np.inf) / np.maximum(found.allowed, tiny)
-    return Judgement(verdicts, excess, found.relative)
+        value = np.array([s.value for s in slopes])
+        influence = np.abs(value) * scene.own
+        largest = float(np.max(influence[np.isfinite(influence)], initial=0.0))
+        found = [
+            _Judging(scene, s, float(g), k, largest, tolerance)
+            for k, (s, g) in enumerate(zip(slopes, got, strict=True))
+        ]
+        said = [one.verdict() for one in found]
+        off = np.abs(got - value)
+        allowed = np.array([one.allowed for one in found])
+        reach = np.fmax(np.fmax(np.abs(value), np.where(np.isfinite(got), np.abs(got), 0.0)), largest / scene.scale)
+        excess = np.where(np.isfinite(off), off, np.inf) / np.maximum(allowed, float(np.finfo(float).tiny))
+        relative = off / np.where(reach > 0, reach, 1.0)
+    drowned = tuple(one.drowns for one in found)
+    return Judgement(tuple(v for v, _ in said), excess, relative, drowned, tuple(w for _, w in said))
 
 
-def _deviation(
-    point: Point, scale: Vector, slopes: Slopes, got: Vector, base: float, noise: float, tolerance: Tolerance
-) -> _Deviation:
-    expected, error = slopes.value, slopes.error
-    precision = Precision.of(point.dtype)
-    roundoff, finite = precision.roundoff, np.isfinite(got)
-    rtol = 8.0 * roundoff**0.5 if tolerance.rtol is None else tolerance.rtol
-    off = np.abs(expected - got)
-    # Influence on the function over a natural step: what is far below the largest one drowns in rounding. Where the
-    # natural steps are smaller than one, steps around one are tried as well.
-    largest = float(np.nanmax(np.abs(expected) * scale, initial=0.0))
-    reach = np.fmax(np.fmax(np.abs(expected), np.where(finite, np.abs(got), 0.0)), largest / scale)
-    step = np.maximum(scale, 1.0)
-    rounding = roundoff * abs(base) / step
-    floor = np.fmax(64.0 * rounding, 64.0 * roundoff * largest / scale) if tolerance.atol is None else tolerance.atol
-    allowed = rtol * np.abs(expected) + floor + SAFETY * error
-    agrees = finite & (off <= allowed)
-    sees = SAFETY * error <= max(SHARP[min(point.dtype.itemsize, 8)], rtol) * reach
-    # Nothing on either side, as far as the rounding of the values lets see, is agreement on zero.
-    nothing = np.fmax(np.abs(got), np.abs(expected)) <= SAFETY * error
-    unit = np.where(got == 0, roundoff / step, 0.0)  # a plain zero is believed where values are zero as well
-    sees |= nothing & (error <= 1024.0 * np.fmax(np.fmax(noise / step, rounding), unit))
-    # Noise that rounding does not explain may be a function as steep as the gradient says, too steep for any step; and
-    # nobody is accused of an error that rounding could hide.
-    steepest = float(np.nanmax(np.abs(got) * scale, initial=0.0)) * 2.0 ** precision.noise_steps[-1]
-    unexplained = noise > 1e4 * roundoff * abs(base) and steepest >= noise
-    doubtful = finite & ~agrees & (unexplained | (off <= 1e4 * rounding))
-    return _Deviation(off, allowed, off / np.where(reach > 0, reach, 1.0), agrees | doubtful, sees & ~doubtful)
+class _Judging:
+    """One direction."""
+
+    def __init__(
+        self, scene: Scene, slope: MeasuredSlope, got: float, k: int, largest: float, tolerance: Tolerance
+    ) -> None:
+        self.scene, self.slope, self.got, self.largest = scene, slope, got, largest
+        self.scale, self.own = float(scene.scale[k]), float(scene.own[k])
+        self.drowns = False
+        u, flat = scene.ladder.roundoff, slope.reach == 0
+        shared = max(largest, 0.0 if flat else abs(scene.base))
+        floor = FLOOR * u * shared / max(self.own, self.scale * 2.0**-10) + 4 * u * float(scene.sizes[k]) * slope.curve
+        relative = max(USUAL[u], scene.promoted) + (tolerance.rtol or 0.0)
+        self.allowed = relative * abs(slope.value) + floor + SAFETY * slope.bar + (tolerance.atol or 0.0)
+        if not math.isfinite(self.allowed):
+            self.allowed = tolerance.atol or 0.0
+
+    def verdict(self) -> tuple[Verdict, str]:
+        slope = self.slope
+        if slope.kind in (EDGE, UNDEFINED):
+            return "edge of the domain", slope.why
+        if slope.kind in (JUMP, CUSP) or (slope.kind == KINK and abs(slope.right - slope.left) / 2 > self.allowed):
+            return "kink", slope.why
+        if not math.isfinite(self.got):
+            return "gradient wrong", ""
+        if slope.kind == UNSURE:
+            return "finite differences unreliable here", slope.why
+        return self._compared()
+
+    def _compared(self) -> tuple[Verdict, str]:
+        slope, off = self.slope, abs(self.got - self.slope.value)
+        sharp = self._sharp()
+        if off > self.allowed:
+            hidden = slope.noise > 0 and abs(self.got) * self.scale * 2.0**-12 >= slope.noise
+            if sharp and not hidden and off > self.allowed + (ACCUSED - SAFETY) * slope.bar:
+                return "gradient wrong", ""
+            return "finite differences unreliable here", _noisy(slope)
+        if sharp:
+            return "passed", ""
+        self.drowns = self._faint()
+        if self.drowns:
+            return "passed", ""
+        return "finite differences unreliable here", _noisy(slope)
+
+    def _sharp(self) -> bool:
+        slope, flat = self.slope, self.slope.reach == 0
+        if flat:
+            # A slope too small to change any value may be hidden inside of them; a plain zero is believed.
+            u = self.scene.ladder.roundoff
+            return self.got == 0 or abs(self.got) * self.scale > FLOOR * u * max(1.0, abs(self.scene.base))
+        nothing = abs(slope.value) <= SAFETY * slope.bar
+        seen = max(abs(slope.value), abs(self.got), slope.reach / self.scale if nothing else 0.0)
+        return SAFETY * slope.bar <= SHARP[self.scene.ladder.roundoff] * seen
+
+    def _faint(self) -> bool:
+        """Whether rounding of the values hides so small a slope, or others dwarf it."""
+        u = self.scene.ladder.roundoff
+        lost = abs(self.got) * self.scale <= FLOOR * u * max(
+            abs(self.scene.base), 1.0 if self.slope.reach == 0 else 0.0
+        )
+        return lost or abs(self.slope.value) * self.own < FAINT * self.largest
 
 
-def without_drowned(judged: Judgement, directions: Directions) -> tuple[Judgement, Directions]:
-    """Where every random direction passes, a sampled component that drowns in rounding noise decides nothing.
-
-    One of a million terms of a float32 sum can't be seen by moving it alone; the directions move it with the others.
-    """
-    first = len(directions.components)
-    unseen: Verdict = "finite differences unreliable here"
-    drowned = [k for k in range(first) if judged.verdicts[k] == unseen]
-    if not drowned or not directions.vectors or any(v != "passed" for v in judged.verdicts[first:]):
-        return judged, directions
-    verdicts: list[Verdict] = ["passed" if k in drowned else verdict for k, verdict in enumerate(judged.verdicts)]
-    relative = judged.relative.copy()
-    relative[drowned] = 0.0
-    how = f"{directions.how}; {len(drowned)} of these components drown in rounding noise"
-    return Judgement(tuple(verdicts), judged.excess, relative), replace(directions, how=how)
-
-
-def _verdict(slopes: Slopes, found: _Deviation, k: int) -> Verdict:
-    kind = slopes.kind[k]
-    if kind in (extrapolation.EDGE, extrapolation.UNDEFINED):
-        return "edge of the domain"
-    if kind in (extrapolation.JUMP, extrapolation.CUSP):
-        return "kink"
-    if kind == extrapolation.KINK and abs(slopes.jump[k]) / 2 > found.allowed[k]:
-        return "kink"
-    if not math.isfinite(slopes.value[k]):
-        return "finite differences unreliable here"
-    if found.agrees[k]:
-        return "passed" if found.sees[k] else "finite differences unreliable here"
-    return "gradient wrong"
+def _noisy(slope: MeasuredSlope) -> str:
+    if slope.noise:
+        return f"its values scatter by {slope.noise:.1e}, which is more than rounding makes"
+    return ""

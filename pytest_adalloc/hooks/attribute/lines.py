@@ -36,8 +36,12 @@ class Line(NamedTuple):
 WRAPPER = "call wrapper"
 
 
-def python_lines(words: memoryview, run: Callable[[], object]) -> dict[int, Line]:
-    """For each site that ``run()`` adds to, the line of Python under which it counted most; nothing when it raises."""
+Gains = dict[Line, tuple[int, int]]
+"""What a site counted under each line: allocations and bytes."""
+
+
+def python_lines(words: memoryview, run: Callable[[], object]) -> dict[int, Gains]:
+    """For each site that ``run()`` adds to, what it counted under which line of Python; nothing when it raises."""
     tracer = _Tracer(words)
     with suppress(Exception), _tracing(tracer.event):
         run()
@@ -50,9 +54,9 @@ class _Tracer:
     def __init__(self, words: memoryview) -> None:
         self._words = words
         self._total = words[layout.ALLOCATIONS]
-        self._counts = {key: site.count for key, site in read_sites(words).items()}
+        self._counts = {key: (site.count, site.bytes) for key, site in read_sites(words).items()}
         self._last: tuple[FrameType, int] | None = None
-        self._charged: dict[int, dict[Line, int]] = {}
+        self._charged: dict[int, Gains] = {}
 
     def event(self, frame: FrameType, kind: str, _argument: object) -> Any:
         if self._words[layout.ALLOCATIONS] != self._total:
@@ -61,18 +65,19 @@ class _Tracer:
         self._last = (current, current.f_lineno) if current else None
         return self.event
 
-    def lines(self) -> dict[int, Line]:
-        return {key: max(gains, key=gains.__getitem__) for key, gains in self._charged.items()}
+    def lines(self) -> dict[int, Gains]:
+        return self._charged
 
     def _charge(self) -> None:
         self._total = self._words[layout.ALLOCATIONS]
         line = user_line(*self._last) if self._last else None
         for key, site in read_sites(self._words).items():
-            gained = site.count - self._counts.get(key, 0)
-            self._counts[key] = site.count
-            if gained and line is not None:
+            count, size = self._counts.get(key, (0, 0))
+            self._counts[key] = site.count, site.bytes
+            if site.count > count and line is not None:
                 gains = self._charged.setdefault(key, {})
-                gains[line] = gains.get(line, 0) + gained
+                counted, asked = gains.get(line, (0, 0))
+                gains[line] = counted + site.count - count, asked + site.bytes - size
 
 
 def user_line(frame: FrameType, number: int) -> Line | None:
@@ -81,7 +86,7 @@ def user_line(frame: FrameType, number: int) -> Line | None:
         return None
     place: FrameType | None = frame
     at, phase, compiler = number, "", _compiler()
-    while place is not None and place.f_code.co_filename.startswith((*_installed(), *compiler)):
+    while place is not None and _is_installed(place.f_code.co_filename, compiler):
         phase = WRAPPER if place.f_code.co_filename.startswith(compiler) else phase
         place = place.f_back
         at = place.f_lineno if place else 0
@@ -99,6 +104,12 @@ def _compiler() -> tuple[str, ...]:
     """Where our compiler lies, if it is loaded: its wrappers are not the user's code even where it is not installed."""
     file = getattr(sys.modules.get("adcore"), "__file__", None)
     return (os.path.dirname(file) + os.sep,) if file else ()
+
+
+def _is_installed(file: str, compiler: tuple[str, ...]) -> bool:
+    # Libraries may lie elsewhere than where this interpreter installs them, as a path of PYTHONPATH says.
+    folders = ("/site-packages/", "/dist-packages/")
+    return file.startswith((*_installed(), *compiler)) or any(folder in file for folder in folders)
 
 
 @functools.cache

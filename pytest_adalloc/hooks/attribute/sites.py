@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bisect
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from pytest_adalloc.hooks.attribute.lines import Line
+from pytest_adalloc.hooks.attribute.lines import Gains, Line
 from pytest_adalloc.hooks.entries import NAMES
 from pytest_adalloc.hooks.install import symbols
 from pytest_adalloc.hooks.install.counters import RawSite
@@ -16,28 +16,52 @@ from pytest_adalloc.hooks.reports import Site, StackFrame
 
 # Start and end address, function, file, line, and optionally the phase (such as "reverse sweep") of a piece of
 # generated code.
-AddressRow = tuple[int, int, str, str, int] | tuple[int, int, str, str, int, str]
+CodeRange = tuple[int, int, str, str, int] | tuple[int, int, str, str, int, str]
 
 
 def attribute(
     raw: Iterable[RawSite],
-    table: Sequence[AddressRow] | None = None,
-    lines: Mapping[int, Line] | None = None,
+    table: Sequence[CodeRange] | None = None,
+    lines: Mapping[int, Gains] | None = None,
 ) -> tuple[Site, ...]:
     """Sites with names, the most frequent first; places that resolve to the same name are one site.
 
-    ``table`` names generated code by address, ``lines`` gives lines of Python by the key of a site.
+    ``table`` names generated code by address. ``lines`` has, by the key of a site, what it counted under which lines of
+    Python in one call; a site that several lines led to is told apart by line.
     """
     named = AddressTable((*(table or ()), *kernel_rows()))
-    merged: dict[tuple[str, str, str, str, int, str], Site] = {}
-    for item in raw:
-        site = _site(item, named, (lines or {}).get(item.key))
-        place = (site.function, site.library, site.symbol, site.file, site.line, site.phase)
+    merged: dict[tuple[str, str, str, str, int, str, bool], Site] = {}
+    for item, line in by_line(raw, lines or {}):
+        site = _site(item, named, line)
+        place = (site.function, site.library, site.symbol, site.file, site.line, site.phase, site.past_slots)
         known = merged.get(place)
         merged[place] = (
             replace(known, count=known.count + site.count, bytes=known.bytes + site.bytes) if known else site
         )
     return tuple(sorted(merged.values(), key=lambda site: (-site.count, -site.bytes, site.symbol)))
+
+
+def by_line(raw: Iterable[RawSite], lines: Mapping[int, Gains]) -> Iterator[tuple[RawSite, Line | None]]:
+    """Each site, divided among the lines that led there as they shared it in the call that was traced."""
+    for item in raw:
+        gains = lines.get(item.key, {})
+        counts = divided(item.count, [count for count, _ in gains.values()])
+        sizes = divided(item.bytes, [size for _, size in gains.values()])
+        if not gains:
+            yield item, None
+        for line, count, size in zip(gains, counts, sizes, strict=True):
+            if count:
+                yield replace(item, count=count, bytes=size), line
+
+
+def divided(total: int, shares: Sequence[int]) -> list[int]:
+    """A total as whole numbers in proportion to the shares; what remains goes to the largest remainders."""
+    whole = sum(shares)
+    parts = [total * share // whole if whole else 0 for share in shares]
+    rest = sorted(range(len(shares)), key=lambda k: -(total * shares[k] % whole if whole else 0))
+    for k in rest[: total - sum(parts)]:
+        parts[k] += 1
+    return parts
 
 
 NOT_ATTRIBUTED = "places that found the table of sites full"
@@ -57,7 +81,7 @@ def _site(item: RawSite, named: AddressTable, line: Line | None) -> Site:
         place, phase = (line.file, line.number), phase or line.phase
         # The outermost frame that matters to the user; no address, because Python has none.
         stack = (*stack, StackFrame(0, "", line.function, 0, *place))
-    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, phase, stack)
+    return Site(NAMES[item.entry], library, symbol, *place, item.count, item.bytes, phase, stack, item.past_slots)
 
 
 def _frame_to_name(stack: tuple[StackFrame, ...], responsible: StackFrame) -> StackFrame:
@@ -66,17 +90,17 @@ def _frame_to_name(stack: tuple[StackFrame, ...], responsible: StackFrame) -> St
     return callee if responsible.library.startswith("libffi") else responsible
 
 
-def kernel_rows() -> list[AddressRow]:
+def kernel_rows() -> list[CodeRange]:
     """The code that our compiler has loaded."""
     compiler = sys.modules.get("adcore.driver.inspection")
-    rows: list[AddressRow] = compiler.address_table() if compiler is not None else []
+    rows: list[CodeRange] = compiler.address_table() if compiler is not None else []
     return rows
 
 
 class AddressTable:
     """Looks a return address up in the caller's table of generated code, then in the loader's symbols."""
 
-    def __init__(self, rows: Sequence[AddressRow]) -> None:
+    def __init__(self, rows: Sequence[CodeRange]) -> None:
         self._rows = sorted(rows, key=lambda row: row[0])
         self._starts = [row[0] for row in self._rows]
 

@@ -11,22 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from pytest_adalloc.hooks.attribute.lines import Line, python_lines
-from pytest_adalloc.hooks.attribute.sites import AddressRow
+from pytest_adalloc.hooks.attribute.lines import Gains, python_lines
+from pytest_adalloc.hooks.attribute.sites import CodeRange
+from pytest_adalloc.hooks.count.compiled_calls import compiled_call
 from pytest_adalloc.hooks.count.cross_checks import cross_check
 from pytest_adalloc.hooks.count.drivers import Driver, python_driver
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
+from pytest_adalloc.hooks.count.system_calls import asked, observe_system_calls, observing
 from pytest_adalloc.hooks.count.window import blind_spots, vouched_window
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import Restore, WindowPlan
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, ShapeCount, Witness
-
-Scope = Literal["thread", "process"]
-
-WITNESS_CALLS = 8  # calls per pass of the second witness: every hit costs a trap of the processor
+from pytest_adalloc.hooks.reports import AllocationReport, DomainCount, Scope, ShapeCount, Witness
 
 
 def measure_native(
@@ -37,7 +35,7 @@ def measure_native(
     warmup: int = 1,
     restore: Sequence[Restore] = (),
     scope: Scope = "thread",
-    address_table: Sequence[AddressRow] | None = None,
+    address_table: Sequence[CodeRange] | None = None,
     witness: bool = True,
 ) -> AllocationReport:
     """Count the allocations of native code ``int32 kernel(void *frame)``, call by call.
@@ -59,18 +57,25 @@ def measure(
     scope: Scope = "thread",
     witness: bool = True,
     others: Sequence[Sequence[object]] = (),
+    realtime: bool = False,
 ) -> AllocationReport:
     """Count the native allocations of ``call(*args)``, call by call.
 
-    Function pointers (of ctypes or cffi, Numba's ``cfunc`` and ``njit``, SciPy's ``LowLevelCallable``) are called by
-    native code alone; what their wrappers for Python ask for is seen when they are called in a lambda. Anything else is
-    called from Python; then the interpreter's own allocations are told apart by caller and reported under
-    ``interpreter``.
+    Compiled gradients, as handles and as bound calls, and function pointers (of ctypes or cffi, Numba's ``cfunc`` and
+    ``njit``, SciPy's ``LowLevelCallable``) are called by native code alone; what their wrappers for Python ask for is
+    seen when they are called in a lambda. Anything else is called from Python; then the interpreter's own allocations
+    are told apart by caller and reported under ``interpreter``.
+
+    With ``realtime`` the system calls and page faults of as many further calls are counted as well.
 
     ``others`` are further lists of arguments, of other shapes, for a few calls each: ``by_shape`` has what a call takes
     with each, and where that differs the pattern is "shape-dependent".
     """
-    report = observe(_driver(call, args), calls=calls, warmup=warmup, scope=scope, witness=witness)
+    driver = _driver(call, args)
+    with observing(realtime):
+        report = observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
+    if report.status and driver.raise_fault is not None:
+        driver.raise_fault(report.status)
     if not others:
         return report
     counts = [_shape_count(args, report)]
@@ -103,6 +108,11 @@ def _driver(call: Callable[..., object], args: tuple[object, ...]) -> Driver:
     from pytest_adalloc.hooks.count.pointers import as_kernel
 
     hooks = installed()
+    if type(call).__module__.partition(".")[0] == "adcore":
+        with hooks.paused():
+            compiled = compiled_call(call, args)
+        if compiled is not None:
+            return compiled
     with hooks.paused():  # the compiler works for us
         kernel = as_kernel(call, args)
     if kernel is not None:
@@ -116,7 +126,7 @@ def observe(
     calls: int,
     warmup: int,
     scope: Scope,
-    address_table: Sequence[AddressRow] | None = None,
+    address_table: Sequence[CodeRange] | None = None,
     witness: bool = True,
 ) -> AllocationReport:
     """One vouched window over ``calls`` calls, and the second witness over a few more."""
@@ -131,7 +141,11 @@ def observe(
         done = plan["done"]
         counts, sizes = tuple(plan.counts[:done]), tuple(plan.sizes[:done])
         spots = blind_spots(hooks, window.after)
-        witnesses = cross_check(hooks, driver, window, plan, min(calls, WITNESS_CALLS) if witness else 0)
+        witnesses = cross_check(hooks, driver, window, plan, calls if witness else 0)
+        if asked() and not plan.status:
+            system = observe_system_calls(hooks, driver, calls)
+            witnesses = (*witnesses, system.witness)
+            fields |= {"system_calls": system.by_name, "page_faults": system.page_faults}
         fields |= setting(plan, driver.name, domains, witnesses, spots)
         return AllocationReport(counts, sizes, **fields, status=plan.status, repeats=repeats)
 
@@ -150,7 +164,7 @@ def setting(
     }
 
 
-def _lines(hooks: Hooks, driver: Driver, plan: WindowPlan) -> dict[int, Line]:
+def _lines(hooks: Hooks, driver: Driver, plan: WindowPlan) -> dict[int, Gains]:
     if driver.name != "python" or not any(plan.counts):
         return {}
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.attribute.lines import Line
-from pytest_adalloc.hooks.attribute.sites import AddressRow, attribute
+from pytest_adalloc.hooks.attribute.sites import CodeRange, attribute
 from pytest_adalloc.hooks.count.cross_checks import slots_witness
-from pytest_adalloc.hooks.count.measuring import Scope, setting
+from pytest_adalloc.hooks.count.measuring import setting
 from pytest_adalloc.hooks.count.python_domains import DomainColumns, counted_domains
 from pytest_adalloc.hooks.count.stopping import Stopper
 from pytest_adalloc.hooks.count.window import Snapshot, Window, blind_spots, canary_or_die, vouch
@@ -28,11 +28,12 @@ from pytest_adalloc.hooks.install.counters import RawSite, first_site
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import WindowPlan
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.hooks.reports import AllocationReport, StackFrame, Witness
+from pytest_adalloc.hooks.reports import AllocationReport, Scope, StackFrame, Witness
 from pytest_adalloc.hooks.witness import preloaded
 from pytest_adalloc.hooks.witness.breakpoints import NAME, Breakpoints, watched
 
-CAME_OR_WENT = "libraries were loaded or unloaded inside the block; calls out of new ones were not watched"
+CAME_OR_WENT = "libraries were loaded or unloaded inside the block"
+NEW_CALLS, NEW_ALLOCATORS = "calls out of new ones were not watched", "allocators that came with them were not watched"
 
 
 class Recording:
@@ -54,7 +55,7 @@ class Recording:
 
 @contextmanager
 def record(
-    *, scope: Scope = "thread", address_table: Sequence[AddressRow] | None = None, witness: bool = False
+    *, scope: Scope = "thread", address_table: Sequence[CodeRange] | None = None, witness: bool = False
 ) -> Iterator[Recording]:
     """Record the native allocations of a block, as one call; the interpreter's own are told apart.
 
@@ -87,7 +88,9 @@ def record(
 
 
 @contextmanager
-def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = True) -> Iterator[Recording]:
+def forbid(
+    *, scope: Scope = "thread", witness: bool = True, at_once: bool = True, max_numpy: int | None = None
+) -> Iterator[Recording]:
     """Stop the block at the first allocation of native code, with its backtrace and the line of Python.
 
     Raises ``AllocationForbidden`` out of the line that allocates, in whatever function that is, so that nothing after
@@ -95,6 +98,8 @@ def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = Tru
     witness saw an allocation, and always with ``at_once=False``, which leaves the block untraced: tracing makes Python
     code some thirty times slower, native code not at all.
     An exception that the allocating call itself raises passes through unchanged. See ``stopping`` for how.
+    With ``max_numpy`` more requests of NumPy for the data of arrays are forbidden too, at the end of the block: NumPy
+    hands out small blocks that it has kept, which is no native allocation.
     """
     __tracebackhide__ = True
     words = installed().words
@@ -117,6 +122,17 @@ def forbid(*, scope: Scope = "thread", witness: bool = True, at_once: bool = Tru
     report = recording.report = running.report
     if report is not None and (report.allocs or report.unseen):
         raise _complete(stopper.raised or AllocationForbidden(), report, note, stopper.line if note.site else None)
+    if report is not None and max_numpy is not None:
+        _hold_arrays(report, max_numpy)
+
+
+def _hold_arrays(report: AllocationReport, limit: int) -> None:
+    asked = report.python["numpy"].calls if "numpy" in report.python else 0
+    if asked > limit:
+        allowed = f"{limit} allowed in this forbid() block"
+        problem = AllocationForbidden(f"NumPy was asked for the data of {asked} arrays; {allowed}\n{report}")
+        problem.report = report
+        raise problem
 
 
 class _FirstNote:
@@ -179,7 +195,7 @@ class _Block:
     hooks: Hooks
     plan: WindowPlan
     before: Snapshot
-    table: Sequence[AddressRow] | None
+    table: Sequence[CodeRange] | None
     domains: DomainColumns
     breakpoints: Breakpoints | None
 
@@ -195,6 +211,7 @@ class _Block:
         window = Window(hooks, self.before, Snapshot.take(hooks), self.table)
         spots = blind_spots(hooks, window.after)
         witnesses, evidence = _slots(hooks, plan), window.evidence(plan.scope)
+        witnesses.insert(0, window.entries_witness(plan.scope, 0))
         if self.breakpoints is None:
             witnesses.append(Witness(NAME, "not asked", "left out on request"))
         else:
@@ -202,7 +219,9 @@ class _Block:
             spots = (*spots, *self.breakpoints.unwatched(hooks))
         if hooks.mirror:
             witnesses.append(preloaded.cross_check(evidence))
-        spots = spots if hooks.slots.unchanged() else (*spots, CAME_OR_WENT)
+        if not hooks.slots.unchanged():
+            unseen = NEW_ALLOCATORS if hooks.entry_points.complete else NEW_CALLS
+            spots = (*spots, f"{CAME_OR_WENT}; {unseen}")
         return AllocationReport(
             (plan.counts[0],),
             (plan.sizes[0],),

@@ -6,27 +6,30 @@ again.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.attribute import sites
-from pytest_adalloc.hooks.attribute.lines import Line
-from pytest_adalloc.hooks.attribute.sites import AddressRow
+from pytest_adalloc.hooks.attribute.lines import Gains
+from pytest_adalloc.hooks.attribute.sites import CodeRange
 from pytest_adalloc.hooks.count.drivers import Driver
-from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NAMES
+from pytest_adalloc.hooks.entries import BY_NAME, EVERY, NAMES
 from pytest_adalloc.hooks.errors import HooksDead
-from pytest_adalloc.hooks.install.counters import RawSite, calls_of_others, read_sites
+from pytest_adalloc.hooks.install.counters import RawSite, calls_of_others, column, read_sites
 from pytest_adalloc.hooks.install.hooks import Hooks
 from pytest_adalloc.hooks.install.plan import CANARY_BYTES, WindowPlan
-from pytest_adalloc.hooks.reports import Site
-from pytest_adalloc.hooks.witness import preloaded
+from pytest_adalloc.hooks.reports import Site, Witness
+from pytest_adalloc.hooks.witness import entries, preloaded
+from pytest_adalloc.hooks.witness.entries import EntryCounts
 from pytest_adalloc.hooks.witness.evidence import Evidence
 
 VOID_WINDOWS = 5  # how often a window is repeated because libraries came or went
 
 RAW_SYSTEM_CALLS = "memory taken by raw system calls, and allocators that hand out memory which they took earlier"
+HIDDEN_POINTERS = "calls through pointers that no relocation slot holds, but where a breakpoint sees them"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Snapshot:
     canaries: int
     spilled: int
     preloaded: dict[str, int]
+    patched: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def take(cls, hooks: Hooks) -> Snapshot:
@@ -48,6 +52,7 @@ class Snapshot:
             words[layout.CANARIES],
             words[layout.SPILLED],
             preloaded.counts(hooks.mirror),
+            tuple(column(words, start) for start in (layout.PASSED, layout.HIDDEN, layout.INNER)),
         )
 
 
@@ -58,7 +63,7 @@ class Window:
     hooks: Hooks
     before: Snapshot
     after: Snapshot
-    table: Sequence[AddressRow] | None = None
+    table: Sequence[CodeRange] | None = None
 
     @property
     def canaries(self) -> int:
@@ -74,20 +79,36 @@ class Window:
         """What the hooks counted, for witnesses to compare with."""
         later = self.after.preloaded
         beside = {name: count - self.before.preloaded[name] for name, count in later.items()}
-        return Evidence(by_function(self.raw()), self.canaries, scope, beside)
+        return Evidence(by_function(self.raw()), self._announced(), self.canaries, scope, beside)
 
-    def fields(self, scope: str, lines: Mapping[int, Line] | None = None) -> dict[str, Any]:
-        """The part of a report that comes from the counters; ``lines`` are lines of Python by the key of a site."""
+    def _announced(self) -> dict[str, int]:
+        """Calls by function that hooks of relocation slots counted."""
+        return by_function(site for site in self.raw() if not site.past_slots)
+
+    @property
+    def entries(self) -> EntryCounts:
+        """What the patched functions counted."""
+        pairs = zip(self.before.patched, self.after.patched, strict=True)
+        return EntryCounts(*(tuple(map(operator.sub, after, before)) for before, after in pairs))
+
+    def entries_witness(self, scope: str, calls: int) -> Witness:
+        """Whether patched functions and hooks saw the same calls; ``calls`` is 0 for a block."""
+        # Of what does not fit into the table of sites it is not known how it came.
+        scope = "process" if self.after.spilled else scope
+        return entries.cross_check(self.hooks, self.entries, self._announced(), self.canaries, scope, calls)
+
+    def fields(self, scope: str, lines: Mapping[int, Gains] | None = None) -> dict[str, Any]:
+        """The part of a report that comes from the counters; ``lines`` are shares of lines of Python by site."""
         raw = self.raw()
         native = [site for site in raw if site.kind == layout.NATIVE]
-        counted = [site for site in native if ENTRIES[site.entry].counts]
+        counted = [site for site in native if EVERY[site.entry].counts]
         named: tuple[Site, ...] = sites.attribute(counted, self.table, lines)
         return {
             "by_function": by_function(counted),
-            "frees": sum(site.count for site in native if not ENTRIES[site.entry].counts),
+            "frees": sum(site.count for site in native if not EVERY[site.entry].counts),
             "sites": named,
             "interpreter": by_function(
-                site for site in raw if site.kind == layout.INTERPRETER and ENTRIES[site.entry].counts
+                site for site in raw if site.kind == layout.INTERPRETER and EVERY[site.entry].counts
             ),
             "other_threads": {
                 name: after - before
@@ -101,7 +122,9 @@ class Window:
         own = self.canaries if site.key in self.hooks.canary_keys else 0
         count = site.count - (old.count if old else 0) - own
         size = site.bytes - (old.bytes if old else 0) - own * CANARY_BYTES
-        return RawSite(site.key, site.entry, site.kind, site.responsible, site.caller, count, size, site.frames)
+        return RawSite(
+            site.key, site.entry, site.kind, site.responsible, site.caller, count, size, site.frames, site.past_slots
+        )
 
 
 def by_function(raw: Iterable[RawSite]) -> dict[str, int]:
@@ -137,6 +160,12 @@ def vouch(hooks: Hooks, plan: WindowPlan) -> None:
             f"{len(lost)} relocation slots lost their hook while the window was open: {', '.join(lost[:5])}. "
             "Something else rewrites them; calls through these slots were not counted"
         )
+    unpatched = hooks.entry_points.lost()
+    if unpatched:
+        raise HooksDead(
+            f"{len(unpatched)} patched functions lost their first instruction while the window was open: "
+            f"{', '.join(unpatched[:5])}. Something else rewrites them; calls of these functions were not counted"
+        )
 
 
 def canary_or_die(plan: WindowPlan) -> None:
@@ -148,7 +177,9 @@ def canary_or_die(plan: WindowPlan) -> None:
 def blind_spots(hooks: Hooks, after: Snapshot) -> tuple[str, ...]:
     """What the slots of this process cannot see."""
     spots = [RAW_SYSTEM_CALLS]
-    if hooks.unlisted:
+    if hooks.entry_points.reason:
+        spots.append(HIDDEN_POINTERS)
+    if hooks.unlisted and hooks.entry_points.reason:
         spots.append(f"{', '.join(hooks.unlisted)}: not in the loader's list (dlmopen?); their allocator is another")
     if after.spilled:
         spots.append(f"{after.spilled} calls found the table of sites full; they are counted but not attributed")

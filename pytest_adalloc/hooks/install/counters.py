@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.entries import ENTRIES
+from pytest_adalloc.hooks.entries import EVERY
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class RawSite:
     count: int
     bytes: int
     frames: tuple[int, ...]
+    past_slots: bool = False  # seen by a patched function alone
 
 
 def read_sites(words: memoryview) -> dict[int, RawSite]:
@@ -45,7 +46,7 @@ def used_sites(words: memoryview) -> list[int]:
 def calls_of_others(words: memoryview) -> tuple[int, ...]:
     """How often threads that are not watched called each entry, by entry number, since the start of the process."""
     rows = words[layout.OTHER_ROWS : layout.OTHER_ROWS + (layout.ROW_WORDS << layout.ROW_BITS)].tolist()
-    shared = words[layout.OTHERS : layout.OTHERS + len(ENTRIES)].tolist()
+    shared = words[layout.OTHERS : layout.OTHERS + len(EVERY)].tolist()
     return tuple(count + sum(rows[1 + number :: layout.ROW_WORDS]) for number, count in enumerate(shared))
 
 
@@ -71,5 +72,11 @@ def _raw(row: list[int]) -> RawSite:
         caller=row[layout.CALLER],
         count=row[layout.COUNT],
         bytes=row[layout.SITE_BYTES],
+        past_slots=bool(row[layout.PAST_SLOTS]),
         frames=tuple(frames[start:]) or (row[layout.CALLER],),
     )
+
+
+def column(words: memoryview, start: int) -> tuple[int, ...]:
+    """One of the three counters of every patched function, by number."""
+    return tuple(words[start : start + layout.PLACE_COUNT])

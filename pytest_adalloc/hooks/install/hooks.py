@@ -10,14 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ctypes import c_uint64
 from dataclasses import dataclass, field
 
 from pytest_adalloc.hooks import layout
+from pytest_adalloc.hooks.entries import BY_NAME, ENTRIES, NUMBER
 from pytest_adalloc.hooks.errors import HooksBusy, HooksDead
 from pytest_adalloc.hooks.install import callers, symbols
 from pytest_adalloc.hooks.install.counters import used_sites
+from pytest_adalloc.hooks.install.entry_points import EntryPoints
+from pytest_adalloc.hooks.install.loaded_objects import LoadedObject, unlisted_objects
 from pytest_adalloc.hooks.install.plan import WindowPlan
-from pytest_adalloc.hooks.install.slots import Slots, unlisted_libraries
+from pytest_adalloc.hooks.install.slots import Slots, linked_address
+from pytest_adalloc.hooks.native.hooks import DESCRIPTION_BYTES, MARK_OFFSET
 
 PATIENCE = 10.0  # seconds until a thread that does not come out of a hook counts as stuck
 
@@ -30,11 +35,14 @@ class Hooks:
     layers: list[dict[str, int]]
     words: memoryview
     slots: Slots
+    entry_points: EntryPoints
     begin: Callable[[int], None]
     end: Callable[[int], None]
     pause: Callable[[int], None]
     resume: Callable[[int], None]
     calls: Callable[[int], None]
+    observed: Callable[[int], None]
+    locked_observed: Callable[[int], None]
     window: Callable[[int], None]
     locked_calls: Callable[[int], None]
     locked_window: Callable[[int], None]
@@ -57,9 +65,37 @@ class Hooks:
         self.slots.patch()
         if self._seen != self.slots.generation:
             self.ranges_fit = callers.write_ranges(self.words, self.slots.objects, self.slots.originals["malloc"])
-            self.unlisted = unlisted_libraries(self.slots.objects)
+            strangers = unlisted_objects(self.slots.objects)
+            self.unlisted = tuple(sorted({owner.file_name for owner in strangers}))
+            self.entry_points.refresh(self.slots.objects, strangers, self.slots.originals, self.mirror, self._tools())
+            self._mark()
+            if not self.words[layout.ARMED]:
+                self.entry_points.settle(self.thread())
             self._seen = self.slots.generation
             symbols.forget()
+
+    def _mark(self) -> None:
+        """Let every hook tell its original that it counts. Our own preloaded library hands that on."""
+        for layer in self.layers:
+            for entry in ENTRIES:
+                original = original_of(layer, entry.name).value
+                mark = self.entry_points.mark(self.behind(entry.name) or original)
+                c_uint64.from_address(_description(layer, entry.name) + MARK_OFFSET).value = mark
+
+        free = self.behind("free") or self.slots.originals.get("free", 0)
+        self.words[layout.FREE_MARK] = self.entry_points.mark(free)
+
+    def behind(self, name: str) -> int:
+        """What our own preloaded library goes on to for this name; 0 without such a library."""
+        name = BY_NAME[name].behind
+        return (linked_address(name) or 0) if self.mirror and name else 0
+
+    def _tools(self) -> list[LoadedObject]:
+        """The libraries of other tools' hooks, which are called by ours."""
+        further = (original_of(layer, entry.name).value for layer in self.layers[1:] for entry in ENTRIES)
+        mine = set(self.slots.originals.values())
+        places = {address for address in further if address and address not in mine}
+        return [owner for owner in self.slots.objects if any(owner.holds_code(place) for place in places)]
 
     @property
     def nested(self) -> bool:
@@ -153,3 +189,12 @@ class Hooks:
         self.words[layout.USED] = 0
         self.words[layout.CANARIES] = 0
         self.words[layout.SPILLED] = 0
+
+
+def original_of(layer: dict[str, int], name: str) -> c_uint64:
+    """The word with the function that a hook passes on to."""
+    return c_uint64.from_address(_description(layer, name))
+
+
+def _description(layer: dict[str, int], name: str) -> int:
+    return layer["adalloc_descriptions"] + DESCRIPTION_BYTES * NUMBER[name]

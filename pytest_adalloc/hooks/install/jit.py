@@ -138,6 +138,7 @@ def _target_machine(opt: int = 2) -> Any:
 def _start_llvm() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()  # the counter of patched functions is written in assembly
 
 
 @functools.cache

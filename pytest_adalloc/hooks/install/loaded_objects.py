@@ -110,17 +110,57 @@ def loaded_objects() -> tuple[tuple[LoadedObject, ...], tuple[int, int]]:
 
     def note(info: Any) -> int:
         headers = ctypes.string_at(info.headers, PROGRAM_HEADER_BYTES * info.header_count)
-        segments = tuple(
-            Segment(kind, flags, info.base + start, info.base + start + size)
-            for kind, flags, _, start, _, _, size, _ in struct.iter_unpack("<IIQQQQQQ", headers)
-            if kind in (LOAD, DYNAMIC, RELRO)
-        )
+        segments = _segments(info.base, headers)
         found.append(LoadedObject((info.name or b"").decode("utf-8", "replace"), info.base, segments))
         generations.append((info.adds, info.subs))
         return 0
 
     _iterate(note)
     return tuple(found), generations[0]
+
+
+def unlisted_objects(objects: Sequence[LoadedObject]) -> tuple[LoadedObject, ...]:
+    """Mapped libraries that the loader does not list here: ``dlmopen`` gives them a namespace of their own, with
+    another C library and so another allocator. Empty where the kernel's list of mappings cannot be read.
+    """
+    spans = [owner.span() for owner in objects]
+    starts: dict[str, list[int]] = {}
+    runs: set[int] = set()
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
+            for place, rights, offset, _, _, path in (line.split(None, 5) for line in lines if ".so" in line):
+                low = int(place.partition("-")[0], 16)
+                if any(start <= low < end for start, end in spans):
+                    continue
+                if int(offset, 16) == 0:
+                    starts.setdefault(path.strip(), []).append(low)
+                if "x" in rights and path.strip() in starts:
+                    runs.add(starts[path.strip()][-1])
+    except (OSError, ValueError):
+        return ()
+    return tuple(
+        found for path, bases in starts.items() for base in bases if base in runs and (found := _mapped(path, base))
+    )
+
+
+def _mapped(path: str, base: int) -> LoadedObject | None:
+    """A library from its headers, which lie where its file was mapped first."""
+    head = ctypes.string_at(base, elf.HEADER_BYTES)
+    if not head.startswith(b"\x7fELF\x02"):
+        return None
+    (table,) = struct.unpack_from("<Q", head, 32)
+    (count,) = struct.unpack_from("<H", head, 56)
+    if table + PROGRAM_HEADER_BYTES * count > 4096:
+        return None
+    return LoadedObject(path, base, _segments(base, ctypes.string_at(base + table, PROGRAM_HEADER_BYTES * count)))
+
+
+def _segments(base: int, headers: bytes) -> tuple[Segment, ...]:
+    return tuple(
+        Segment(kind, flags, base + start, base + start + size)
+        for kind, flags, _, start, _, _, size, _ in struct.iter_unpack("<IIQQQQQQ", headers)
+        if kind in (LOAD, DYNAMIC, RELRO)
+    )
 
 
 def loaded_bases() -> set[int]:
@@ -199,6 +239,21 @@ def definition(owner: LoadedObject, name: str) -> int | None:
     An indirect function has no address of its own before it is resolved, so it is reported as absent.
     """
     return next((address for kind, address in _functions(owner, name) if kind == elf.FUNCTION), None)
+
+
+def definitions(owner: LoadedObject, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Address and size in bytes of the functions that ``owner`` itself defines under these names; without indirect
+    ones.
+    """
+    dynamic = _Dynamic.of(owner)
+    found: dict[str, tuple[int, int]] = {}
+    if dynamic is None:
+        return found
+    for index, name in dynamic.defined(names).items():
+        _, info, _, section, value, size = dynamic.symbol(index)
+        if section and info & 15 == elf.FUNCTION:
+            found.setdefault(name, (owner.base + value, size))
+    return found
 
 
 def _functions(owner: LoadedObject, name: str) -> Iterator[tuple[int, int]]:

@@ -17,15 +17,16 @@ from ctypes import c_uint64, c_void_p
 from dataclasses import dataclass, field
 
 from pytest_adalloc.hooks import layout, native
-from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
+from pytest_adalloc.hooks.entries import ENTRIES
 from pytest_adalloc.hooks.errors import HooksDead, HooksUnavailable
 from pytest_adalloc.hooks.install.counters import read_sites
-from pytest_adalloc.hooks.install.hooks import Hooks
+from pytest_adalloc.hooks.install.entry_points import EntryPoints, refusal
+from pytest_adalloc.hooks.install.hooks import Hooks, original_of
 from pytest_adalloc.hooks.install.loaded_objects import RELOCATION_KINDS
 from pytest_adalloc.hooks.install.plan import CANARY_BYTES, WindowPlan
 from pytest_adalloc.hooks.install.preload_state import state_address
 from pytest_adalloc.hooks.install.slots import Slots, linked_address
-from pytest_adalloc.hooks.native.hooks import DESCRIPTION_BYTES
+from pytest_adalloc.hooks.patching.patches import Patches
 
 _installing = threading.RLock()
 
@@ -68,6 +69,7 @@ def _installed() -> Hooks:
     hooks.refresh()
     hooks.canary_keys = learn_canary(hooks)
     os.register_at_fork(after_in_child=functools.partial(_after_fork, hooks))
+    _disarm_forked_children(hooks.core["adalloc_disarm"])
     return hooks
 
 
@@ -75,6 +77,13 @@ def _after_fork(hooks: Hooks) -> None:
     global _installing
     _installing = threading.RLock()
     hooks.after_fork()
+
+
+def _disarm_forked_children(disarm: int) -> None:
+    """Children that native code forks hear nothing of Python's own handlers. The C library knows these by heart."""
+    register = linked_address("__register_atfork")
+    if register:
+        ctypes.PYFUNCTYPE(ctypes.c_int, c_void_p, c_void_p, c_void_p, c_void_p)(register)(None, None, disarm, None)
 
 
 def _load() -> Hooks:
@@ -86,18 +95,23 @@ def _load() -> Hooks:
         if entry.name in slots.originals:
             layers.hook_for(entry.name, slots.originals[entry.name])
     _write_libc(core, slots)
+    words = memoryview(_state(core)).cast("B").cast("Q")
+    patches = Patches(core["adalloc_state"] + 8 * layout.ARMED, core["adalloc_entry"])
     window = ctypes.CFUNCTYPE(None, c_void_p)
     locked = ctypes.PYFUNCTYPE(None, c_void_p)
     return Hooks(
         core=core,
         layers=layers.linked,
-        words=memoryview(_state(core)).cast("B").cast("Q"),
+        words=words,
         slots=slots,
+        entry_points=EntryPoints(words, patches, refusal()),
         begin=locked(core["adalloc_begin"]),
         end=locked(core["adalloc_end"]),
         pause=locked(core["adalloc_pause"]),
         resume=locked(core["adalloc_resume"]),
         calls=window(core["adalloc_calls"]),
+        observed=window(core["adalloc_observed"]),
+        locked_observed=locked(core["adalloc_observed"]),
         window=window(core["adalloc_window"]),
         locked_calls=locked(core["adalloc_calls"]),
         locked_window=locked(core["adalloc_window"]),
@@ -141,12 +155,12 @@ class _Layers:
     def hook_for(self, name: str, original: int) -> int:
         """The hook that passes on to this original, in a further layer where those before have another."""
         for layer in self.linked:
-            held = _original_of(layer, name)
+            held = original_of(layer, name)
             if held.value in (0, original):
                 break
         else:
             layer = self._further()
-            held = _original_of(layer, name)
+            held = original_of(layer, name)
         # Written before any slot leads here.
         held.value = original
         return layer[f"adalloc_hook_{name}"]
@@ -156,10 +170,6 @@ class _Layers:
 
         self.linked.append(jit.link([self.code], native.HOOK_SYMBOLS, self.shared))
         return self.linked[-1]
-
-
-def _original_of(layer: dict[str, int], name: str) -> c_uint64:
-    return c_uint64.from_address(layer["adalloc_descriptions"] + DESCRIPTION_BYTES * NUMBER[name])
 
 
 def _write_libc(core: dict[str, int], slots: Slots) -> None:

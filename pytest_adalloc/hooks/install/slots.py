@@ -194,22 +194,6 @@ def memory_regions() -> list[tuple[int, int, int]]:
         return [_region(line) for line in lines]
 
 
-def unlisted_libraries(objects: tuple[LoadedObject, ...]) -> tuple[str, ...]:
-    """Names of mapped libraries that the loader does not list here: ``dlmopen`` gives them a namespace of their own,
-    with another C library and so another allocator. Empty where the kernel's list of mappings cannot be read.
-    """
-    spans = [owner.span() for owner in objects]
-    try:
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
-            mapped = [line.split(None, 5) for line in lines if ".so" in line]
-    except OSError:
-        return ()
-    code = [(int(parts[0].partition("-")[0], 16), parts[-1].strip()) for parts in mapped if "x" in parts[1]]
-    return tuple(
-        sorted({path.rsplit("/", 1)[-1] for at, path in code if not any(low <= at < high for low, high in spans)})
-    )
-
-
 def _region(line: str) -> tuple[int, int, int]:
     place, letters = line.split(None, 2)[:2]
     low, high = (int(part, 16) for part in place.split("-"))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.entries import ENTRIES
+from pytest_adalloc.hooks.native import dispatch
 from pytest_adalloc.hooks.native.callers import callers
 from pytest_adalloc.hooks.native.domains import domains
+from pytest_adalloc.hooks.native.entered import entered
 from pytest_adalloc.hooks.native.hooks import hooks
 from pytest_adalloc.hooks.native.note import note
 from pytest_adalloc.hooks.native.sites import sites
@@ -30,6 +32,9 @@ CORE_SYMBOLS = (
     "adalloc_window",
     "adalloc_canary",
     "adalloc_python",
+    "adalloc_disarm",
+    "adalloc_entry",
+    *dispatch.SYMBOLS,
 )
 DOMAIN_SYMBOLS = (
     "adalloc_domain_originals",
@@ -43,8 +48,9 @@ def hooks_text(triple: str) -> str:
     head = f"""
 target triple = "{triple}"
 @adalloc_state = external global [{layout.WORDS} x i64]
-declare void @adalloc_note(i64, i64, i64)
+declare i64 @adalloc_note(i64, i64, i64, i64)
 declare ptr @llvm.returnaddress(i32)
+declare ptr @llvm.addressofreturnaddress.p0()
 declare ptr @llvm.thread.pointer.p0()
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
@@ -58,10 +64,11 @@ target triple = "{triple}"
 @adalloc_state = dso_local global [{layout.WORDS} x i64] zeroinitializer, align 64
 @adalloc_libc = dso_local global [{len(layout.LIBC)} x ptr] zeroinitializer
 declare ptr @llvm.thread.pointer.p0()
+declare ptr @llvm.addressofreturnaddress.p0()
 declare i64 @llvm.umin.i64(i64, i64)
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
-    return head + _THREAD + callers() + sites() + note() + window()
+    return head + _THREAD + callers() + sites() + note() + entered(triple) + window() + dispatch.dispatch(triple)
 
 
 def domains_text(triple: str) -> str:

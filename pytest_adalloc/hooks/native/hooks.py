@@ -13,6 +13,10 @@ of the entry travels in the register of the static chain (``nest``), which no C 
 All are entered by jumps, so that the return address stays the caller's. A tail call with the register of the static
 chain cannot be spelled ``musttail``; the canary and the tests would see a call in its place, because then sites would
 be named after the hooks.
+
+Where functions are patched, the original counts its calls as well, and has to know which ones a hook has counted. So
+a hook leaves a word in the register of the static chain: the place of the return address, mixed with the original's
+mark. No other call can have it there, be it of another thread or of a signal handler; the patched function clears it.
 """
 
 from __future__ import annotations
@@ -22,8 +26,11 @@ from pytest_adalloc.hooks.entries import ENTRIES, NUMBER, AllocatorEntry
 from pytest_adalloc.hooks.native.spelling import FUNCTION, allocates, key_of, site_at, slot_of, word
 
 REGISTERS = 6
-DESCRIPTION = "{ptr, i64, i64}"  # the original, the entry's number, the rule for the bytes that are asked for
-DESCRIPTION_BYTES = 24
+# The original, the entry's number, the rule for the bytes that are asked for, and the mark by which a patched original
+# knows that its call is announced.
+DESCRIPTION = "{ptr, i64, i64, i64}"
+DESCRIPTION_BYTES = 32
+MARK_OFFSET = 24
 
 
 def _add(base: str, index: int, amount: str, name: str) -> str:
@@ -35,6 +42,19 @@ def _add(base: str, index: int, amount: str, name: str) -> str:
 """
 
 
+def _pass_on(description: str) -> str:
+    """Jump to the original, which is told that this call is counted."""
+    return f"""  %original = load ptr, ptr {description}
+  %mark.at = getelementptr i8, ptr {description}, i64 {MARK_OFFSET}
+  %mark = load i64, ptr %mark.at
+  %place = call ptr @llvm.addressofreturnaddress.p0()
+  %place.int = ptrtoint ptr %place to i64
+  %told.int = xor i64 %place.int, %mark
+  %told = inttoptr i64 %told.int to ptr
+  %r = tail call i64 %original(ptr nest %told, {_DECLARED})
+  ret i64 %r"""
+
+
 # What a call asks for, by rule: nothing, a parameter, or the product of the first two.
 RULES: dict[tuple[int, ...], int] = {(): 0, (0,): 1, (1,): 2, (2,): 3, (0, 1): 4}
 
@@ -44,7 +64,7 @@ _DECLARED = ", ".join(f"i64 %p{i}" for i in range(REGISTERS))
 def hooks() -> str:
     """All hooks of a layer, their table of descriptions, and the functions behind them."""
     rows = ", ".join(
-        f"{DESCRIPTION} {{ptr null, i64 {NUMBER[entry.name]}, i64 {RULES[entry.size]}}}" for entry in ENTRIES
+        f"{DESCRIPTION} {{ptr null, i64 {NUMBER[entry.name]}, i64 {RULES[entry.size]}, i64 0}}" for entry in ENTRIES
     )
     table = f"@adalloc_descriptions = dso_local global [{len(ENTRIES)} x {DESCRIPTION}] [{rows}], align 8\n"
     return (
@@ -64,9 +84,7 @@ define i64 @adalloc_hook_{entry.name}({_DECLARED}) {FUNCTION} {{
   %idle = icmp eq i64 %armed, 0
   br i1 %idle, label %pass, label %watch, !prof !0
 pass:
-  %original = load ptr, ptr {description}
-  %r = musttail call i64 %original({_DECLARED})
-  ret i64 %r
+{_pass_on(description)}
 watch:
   %w = tail call i64 @{"watched" if entry.counts else "released"}(ptr nest {description}, {_DECLARED})
   ret i64 %w
@@ -120,9 +138,7 @@ count:
 other:
 {count_other}
 pass:
-  %original = load ptr, ptr %entry
-  %r = tail call i64 %original({_DECLARED})
-  ret i64 %r
+{_pass_on("%entry")}
 }}
 """
 
@@ -172,7 +188,7 @@ define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {
   %plain = and i1 %c0, %c1
   br i1 %plain, label %add, label %ask, !prof !0
 ask:
-  call void @adalloc_note(i64 %number, i64 %size, i64 %caller)
+  %noted = call i64 @adalloc_note(i64 %number, i64 %size, i64 %caller, i64 0)
   br label %pass
 add:
 {_add("%site", layout.COUNT, "1", "c")}{_add("%site", layout.SITE_BYTES, "%size", "b")}
@@ -183,8 +199,6 @@ sum:
 {_add("@adalloc_state", layout.ALLOCATIONS, "1", "tc")}{_add("@adalloc_state", layout.BYTES, "%size", "tb")}
   br label %pass
 pass:
-  %original = load ptr, ptr %entry
-  %r = tail call i64 %original({_DECLARED})
-  ret i64 %r
+{_pass_on("%entry")}
 }}
 """

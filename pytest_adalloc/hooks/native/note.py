@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.native.spelling import FUNCTION, allocates, key_of, word
+from pytest_adalloc.hooks.native.spelling import ENTRY_SHIFT, FUNCTION, allocates, key_of, word
 
 
 def note() -> str:
@@ -13,7 +13,8 @@ def note() -> str:
 
 def _note() -> str:
     return f"""
-define void @adalloc_note(i64 %entry, i64 %size, i64 %caller) noinline {FUNCTION} {{
+; The answer is the class of the caller, 0 where nothing is counted.
+define i64 @adalloc_note(i64 %entry, i64 %size, i64 %caller, i64 %past) noinline {FUNCTION} {{
 start:
   ; Who opens a window waits until nobody is in here, and who comes later looks whether its window is still open.
   %in = atomicrmw add ptr {word(layout.NOTING)}, i64 1 seq_cst
@@ -27,7 +28,7 @@ open:
   %nested = call i1 @unwinds(i64 %thread)
   br i1 %nested, label %leave, label %find
 find:
-{key_of("%caller", "%entry")}
+{key_of("%caller", "%entry", "%past")}
   %near = call ptr @take(i64 %key)
   %spilled = icmp eq ptr %near, {word(layout.OVERFLOW)}
   br i1 %spilled, label %beyond, label %fits
@@ -37,14 +38,14 @@ fits:
   %new = icmp eq i64 %near.class, 0
   br i1 %new, label %first, label %known
 first:
-  %found = call i64 @first_call(ptr %near, i64 %entry, i64 %caller, i64 %thread)
+  %found = call i64 @first_call(ptr %near, i64 %entry, i64 %caller, i64 %thread, i64 %past)
   br label %known
 known:
   %class = phi i64 [%near.class, %fits], [%found, %first]
   %through = icmp eq i64 %class, {layout.PASSED_THROUGH}
   br i1 %through, label %beyond, label %count
 beyond:
-  %far = call ptr @deep(i64 %entry, i64 %caller, i64 %thread)
+  %far = call ptr @deep(i64 %entry, i64 %caller, i64 %thread, i64 %past)
   br label %count
 count:
   %site = phi ptr [%near, %known], [%far, %beyond]
@@ -71,8 +72,9 @@ tell:
   call void @tell_first(i64 %entry, i64 %size, i64 %caller, i64 %thread)
   br label %leave
 leave:
+  %answer = phi i64 [0, %start], [0, %open], [%site.class, %count], [%site.class, %ask], [%site.class, %tell]
   %out = atomicrmw sub ptr {word(layout.NOTING)}, i64 1 seq_cst
-  ret void
+  ret i64 %answer
 }}
 """
 
@@ -101,7 +103,7 @@ leave:
 def _first_call() -> str:
     return f"""
 ; First call of a site. Its class is found here once; the backtrace is taken for native code only.
-define internal i64 @first_call(ptr %site, i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+define internal i64 @first_call(ptr %site, i64 %entry, i64 %caller, i64 %thread, i64 %past) noinline {FUNCTION} {{
 start:
   %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
   %class = call i64 @class_of(i64 %caller)
@@ -112,7 +114,8 @@ walk:
   br label %enter
 enter:
   %count = phi i64 [0, %start], [%walked, %walk]
-  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 %class, ptr %frames, i64 %count)
+  call void @describe(ptr %site, i64 %entry, i64 %caller, i64 %caller, i64 %class, ptr %frames, i64 %count,
+    i64 %past)
   ret i64 %class
 }}
 """
@@ -122,7 +125,7 @@ def _deep() -> str:
     return f"""
 ; A call that its near site cannot take, out of a library that allocates for others or for want of room: one site per
 ; path through that library, an overflow site where there is no room.
-define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread) noinline {FUNCTION} {{
+define internal ptr @deep(i64 %entry, i64 %caller, i64 %thread, i64 %past) noinline {FUNCTION} {{
 start:
   %frames = alloca [{layout.FRAME_CAPACITY} x i64], align 16
   %near = call i64 @class_of(i64 %caller)
@@ -140,10 +143,9 @@ place:
   %class = select i1 %own, i64 {layout.INTERPRETER}, i64 {layout.NATIVE}
   %spread = mul i64 %responsible, 6364136223846793005
   %mixed = xor i64 %spread, %caller
-  %low = lshr i64 %mixed, 5
+  %low = lshr i64 %mixed, {65 - ENTRY_SHIFT}
   %odd = or i64 %low, 1
-  %tag = shl i64 %entry, 59
-  %key = xor i64 %odd, %tag
+{key_of("%odd", "%entry", "%past")}
   %taken = call ptr @take(i64 %key)
   %spilled = icmp eq ptr %taken, {word(layout.OVERFLOW)}
   %row = select i1 %own, i64 {layout.OVERFLOW_ENTRIES}, i64 0
@@ -162,7 +164,7 @@ fill:
   %from = select i1 %spilled, i64 0, i64 %caller
   %blamed = select i1 %spilled, i64 0, i64 %responsible
   %room = select i1 %spilled, i64 0, i64 %count
-  call void @describe(ptr %site, i64 %entry, i64 %from, i64 %blamed, i64 %class, ptr %frames, i64 %room)
+  call void @describe(ptr %site, i64 %entry, i64 %from, i64 %blamed, i64 %class, ptr %frames, i64 %room, i64 %past)
   br label %give
 give:
   ret ptr %site

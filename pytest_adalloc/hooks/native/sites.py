@@ -75,10 +75,12 @@ give:
 def _describe() -> str:
     return f"""
 define internal void @describe(
-    ptr %site, i64 %entry, i64 %caller, i64 %responsible, i64 %class, ptr %frames, i64 %count)
+    ptr %site, i64 %entry, i64 %caller, i64 %responsible, i64 %class, ptr %frames, i64 %count,
+    i64 %past)
     {FUNCTION} {{
 start:
-{_store_fields(ENTRY="%entry", CALLER="%caller", RESPONSIBLE="%responsible", FRAME_COUNT="%count", CLASS="%class")}
+{_store_fields(ENTRY="%entry", CALLER="%caller", RESPONSIBLE="%responsible", PAST_SLOTS="%past")}
+{_store_fields(FRAME_COUNT="%count", CLASS="%class")}
   br label %next
 next:
   %i = phi i64 [0, %start], [%j, %copy]

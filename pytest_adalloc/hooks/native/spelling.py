@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_adalloc.hooks import layout
-from pytest_adalloc.hooks.entries import ENTRIES, NUMBER
+from pytest_adalloc.hooks.entries import EVERY, NUMBER
 
 FUNCTION = "nounwind uwtable"  # unwind tables, so that a backtrace gets past our own frames
 
@@ -18,10 +18,17 @@ def word(index: int) -> str:
     return f"getelementptr (i64, ptr @adalloc_state, i64 {index})"
 
 
-def key_of(caller: str, entry: str) -> str:
-    """``%key`` of the site of an entry and its caller. The entry sits in the top bits, which no user address has."""
-    return f"""  %tag = shl i64 {entry}, 59
-  %key = xor i64 {caller}, %tag"""
+ENTRY_SHIFT = (
+    56  # in a site's key the entry sits in the top bits, and whether a slot led there below: no address is so high
+)
+
+
+def key_of(caller: str, entry: str, past: str = "0") -> str:
+    """``%key`` of the site of an entry and its caller, and of those that come past the slots."""
+    return f"""  %tag = shl i64 {entry}, {ENTRY_SHIFT}
+  %way = shl i64 {past}, {ENTRY_SHIFT - 1}
+  %tagged = xor i64 {caller}, %tag
+  %key = xor i64 %tagged, %way"""
 
 
 def slot_of(key: str) -> str:
@@ -38,7 +45,7 @@ def site_at(slot: str, site: str) -> str:
 
 def allocates(entry: str) -> str:
     """``%allocates``: whether calls of an entry enter the count."""
-    mask = sum(1 << NUMBER[each.name] for each in ENTRIES if each.counts)
+    mask = sum(1 << NUMBER[each.name] for each in EVERY if each.counts)
     return f"""  %bit = shl i64 1, {entry}
   %masked = and i64 %bit, {mask}
   %allocates = icmp ne i64 %masked, 0"""

@@ -6,7 +6,7 @@ from pytest_adalloc.hooks import layout
 from pytest_adalloc.hooks.layout import SLOT_OF_PLAN
 from pytest_adalloc.hooks.native.spelling import FUNCTION, element, word
 
-ENABLE, DISABLE = 0x2400, 0x2401  # requests to perf events
+REFRESH, DISABLE = 0x2402, 0x2401  # requests to perf events; the first one switches on for a number of overflows
 
 
 def window() -> str:
@@ -30,7 +30,8 @@ switch:
   %at = getelementptr i64, ptr %table, i64 %i
   %wide = load i64, ptr %at
   %file = trunc i64 %wide to i32
-  %r = call i32 (i32, i64, ...) %ioctl(i32 %file, i64 %request, i64 0)
+  ; Until the first overflow: a breakpoint whose hits reach its budget switches itself off.
+  %r = call i32 (i32, i64, ...) %ioctl(i32 %file, i64 %request, i64 1)
   %j = add i64 %i, 1
   br label %next
 done:
@@ -57,6 +58,17 @@ done:
 
 def _canary() -> str:
     return f"""
+; Free on our own account: a patched ``free`` must not take it for a call past the slots.
+define internal void @release(ptr %memory, ptr %free) noinline {FUNCTION} {{
+  %mark = load i64, ptr {word(layout.FREE_MARK)}
+  %place = call ptr @llvm.addressofreturnaddress.p0()
+  %place.int = ptrtoint ptr %place to i64
+  %told.int = xor i64 %place.int, %mark
+  %told = inttoptr i64 %told.int to ptr
+  tail call void %free(ptr nest %told, ptr %memory)
+  ret void
+}}
+
 ; Ask libc for memory as any library would: strdup allocates through libc's own slot.
 define void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes) noinline {FUNCTION} {{
 {_plan("canary", "text", "ptr")}{_plan("canary_size", "size")}
@@ -66,7 +78,7 @@ define void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes) noinline {FUNCTIO
   %bytes.before = load i64, ptr {word(layout.BYTES)}
   %w0 = cmpxchg ptr {word(layout.FIRST)}, i64 {layout.WANTED}, i64 {layout.WITHDRAWN} monotonic monotonic
   %copy = call ptr %strdup(ptr %text)
-  call void %free(ptr %copy)
+  call void @release(ptr %copy, ptr %free)
   %w1 = cmpxchg ptr {word(layout.FIRST)}, i64 {layout.WITHDRAWN}, i64 {layout.WANTED} monotonic monotonic
   %calls.after = load i64, ptr {word(layout.ALLOCATIONS)}
   %bytes.after = load i64, ptr {word(layout.BYTES)}
@@ -95,7 +107,7 @@ define void @adalloc_begin(ptr %plan) {FUNCTION} {{
   %before = load atomic i64, ptr {word(layout.ARMED)} seq_cst, align 8
 {_leave("armed_before", "%before")}
   call void @arm(i64 %owner, ptr %mirror)
-  call void @switch_events(ptr %plan, i64 {ENABLE})
+  call void @switch_events(ptr %plan, i64 {REFRESH})
   %calls = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["first_canary_calls"]}
   %bytes = getelementptr i64, ptr %plan, i64 {SLOT_OF_PLAN["first_canary_bytes"]}
   call void @adalloc_canary(ptr %plan, ptr %calls, ptr %bytes)
@@ -150,7 +162,7 @@ def _resume() -> str:
     return f"""
 define void @adalloc_resume(ptr %plan) {FUNCTION} {{
 {_plan("armed_before", "before")}{_plan("mirror", "mirror", "ptr")}
-  call void @switch_events(ptr %plan, i64 {ENABLE})
+  call void @switch_events(ptr %plan, i64 {REFRESH})
   call void @arm(i64 %before, ptr %mirror)
   ret void
 }}
@@ -223,7 +235,8 @@ out:
 
 def _python() -> str:
     return f"""
-; A kernel that calls a Python callable: the frame holds the callable, its arguments, PyObject_Call and Py_DecRef.
+; A kernel that calls a Python callable: the frame holds the callable, its arguments, PyObject_Call and Py_DecRef, then
+; where in an object its type is, and types of results that say that nothing has run yet.
 define i32 @adalloc_python(ptr %frame) {FUNCTION} {{
   %callable = load ptr, ptr %frame
   %arguments.at = getelementptr ptr, ptr %frame, i64 1
@@ -238,8 +251,28 @@ define i32 @adalloc_python(ptr %frame) {FUNCTION} {{
 fail:
   ret i32 1
 done:
+  %place.at = getelementptr i64, ptr %frame, i64 4
+  %place = load i64, ptr %place.at
+  %type.at = getelementptr i8, ptr %result, i64 %place
+  %type = load ptr, ptr %type.at
+  br label %look
+look:
+  %i = phi i64 [0, %done], [%j, %other]
+  %more = icmp ult i64 %i, {layout.SUSPENDED_TYPES}
+  br i1 %more, label %compare, label %ran
+compare:
+  %k = add i64 %i, 5
+  %suspended.at = getelementptr ptr, ptr %frame, i64 %k
+  %suspended = load ptr, ptr %suspended.at
+  %same = icmp eq ptr %type, %suspended
+  br i1 %same, label %ran, label %other
+other:
+  %j = add i64 %i, 1
+  br label %look
+ran:
+  %answer = phi i32 [0, %look], [{layout.SUSPENDED}, %compare]
   call void %drop(ptr %result)
-  ret i32 0
+  ret i32 %answer
 }}
 """
 

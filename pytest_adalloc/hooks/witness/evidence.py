@@ -11,6 +11,7 @@ class Evidence:
     """The hooks' side of a cross-check."""
 
     hooked: Mapping[str, int]  # calls by entry, without the canaries
+    announced: Mapping[str, int]  # of these, the ones that came by relocation slots
     canaries: int  # how many canaries asked for memory, as every witness sees them too
     scope: str
     preloaded: Mapping[str, int]  # calls by entry that the preloaded library counted; empty where there is none

@@ -62,7 +62,7 @@ def test_results_of_reverse_mode() -> None:
 
 def test_results_of_forward_mode() -> None:
     made = call()
-    results, tangents = pushforward(made, tangent_leaves(made, {0: [1.0, 0.0], 1: 1}))
+    results, tangents = pushforward(made, tangent_leaves(made, [[1.0, 0.0], 1, None]))
     assert results == [42.0, 2, 9.0]
     assert tangents == [26.0, None, 6.0]
     assert made.tangents([0.0, 0, 0.0, 1.0, 2.0, 3.0, 4.0], lane=1, lanes=2) == [2.0, None, 4.0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import shutil
 import subprocess
 from pathlib import Path
@@ -81,3 +82,31 @@ def test_low_level_callables() -> None:
     assert integrate.quad(f, 0.0, 2.0)[0] == pytest.approx(8.0)
     f = ad.compile(programs.polynomial, 1.0, 1.0, mode=ad.Primal).low_level_callable()
     assert integrate.nquad(f, [[0.0, 1.0], [0.0, 2.0]])[0] == pytest.approx(2.0 / 3.0 + 2.0)
+
+
+def test_low_level_callables_of_derivatives() -> None:
+    integrate = pytest.importorskip("scipy.integrate")
+
+    def bump(a):
+        return math.exp(-a * a) * a
+
+    for handle in (
+        ad.compile(bump, ad.Active(1.0)),
+        ad.compile(bump, ad.Duplicated(1.0, 1.0), mode=ad.Forward),
+    ):
+        # The integral of a derivative is the difference of the function at the ends.
+        assert integrate.quad(handle.low_level_callable(), 0.0, 0.7)[0] == pytest.approx(bump(0.7))
+    twice = ad.compile(bump, ad.Duplicated(1.0, 2.0), mode=ad.Forward)
+    assert integrate.quad(twice.low_level_callable(), 0.0, 0.7)[0] == pytest.approx(2 * bump(0.7))
+    slope = ad.compile(programs.polynomial, ad.Active(1.0), ad.Const(1.0)).low_level_callable()
+    # polynomial(1, b) - polynomial(0, b), integrated over b.
+    expected = integrate.quad(lambda b: programs.polynomial(1.0, b) - programs.polynomial(0.0, b), 0.0, 2.0)[0]
+    assert integrate.nquad(slope, [[0.0, 1.0], [0.0, 2.0]])[0] == pytest.approx(expected)
+
+
+def test_low_level_callable_returns_one_number() -> None:
+    pytest.importorskip("scipy")
+    with pytest.raises(ad.ArgumentError, match="derivative by a, derivative by b"):
+        ad.compile(programs.polynomial, ad.Active(1.0), ad.Active(1.0)).low_level_callable()
+    with pytest.raises(ad.ArgumentError, match="returns one number"):
+        ad.compile(programs.polynomial, ad.Active(1.0), ad.Const(1.0), mode=ad.ReverseWithPrimal).low_level_callable()

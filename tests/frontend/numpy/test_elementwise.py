@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from adcore.errors import CompileError
 from tests.frontend.numpy.support import agrees, check_native
+from tests.frontend.support import compiled
 
 RNG = np.random.default_rng(3)
 
@@ -357,3 +359,23 @@ def test_lists_join_in():
         return x - [1, 2, 3], x * (0.5, 1.5, 2.5), np.maximum(x, [0, 0, 1])
 
     agrees(f, numbers(3))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda a, b: np.sin([a, b]),
+        lambda a, b: np.radians((a, b)),
+        lambda a, b: np.maximum([a, b, 2.0], (b, a, 0.3)),
+        lambda a, b: np.where([True, False, True], [a, b, a], 2.0),
+        lambda a, b: np.clip([a, b], 0.0, 0.35),
+        lambda a, b: np.hypot([a, 1], b),
+    ],
+)
+def test_lists_and_tuples_are_arrays_to_numpy(function):
+    agrees(function, 0.3, 0.4)
+
+
+def test_nested_lists_are_refused_with_a_way_out():
+    with pytest.raises(CompileError, match=r"np.exp does not take a list here[\s\S]*np.array"):
+        compiled(lambda a, b: np.exp([[a, b], [b, a]]), 0.3, 0.4)

@@ -74,15 +74,6 @@ def into_integers(k):
     k += 0.5
 
 
-def selection(x):
-    y = x[x > 0]
-    return y[0]
-
-
-def two_masks(x, m, n):
-    x[m] = x[n]
-
-
 def truth(x):
     if x > 0:
         return 1.0
@@ -113,8 +104,6 @@ def wide_axis(A, k):
 
 REFUSED = [
     (into_integers, (np.arange(3),), "the result is float64, which an array of int64 can't hold", "k += 0.5"),
-    (selection, (np.ones(3),), "how many elements a mask selects is only known at run time", "y"),
-    (two_masks, (np.ones(3), np.ones(3, bool), np.ones(3, bool)), "a selection by a mask is stored under", "x[m]"),
     (truth, (np.ones(3),), "the truth of an array is ambiguous", "x > 0"),
     (minus_bools, (np.ones(3, bool),), "numpy boolean subtract, the `-` operator, is not supported", "m - m"),
     (half, (np.ones(3, np.int8),), "NumPy computes this in float16, which is not supported", "np.sin(x)"),

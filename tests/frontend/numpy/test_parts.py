@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.frontend.numpy.support import agrees, check_native
+from tests.frontend.numpy.support import agrees, check_gradient, check_native
 
 RNG = np.random.default_rng(8)
 x, A = RNG.standard_normal(6), RNG.standard_normal((3, 4))
@@ -121,3 +121,15 @@ def taken(x, k):
 def test_positions_outside_raise():
     agrees(beyond, x, np.array([1, 9]))
     agrees(taken, x, np.array([1, -9]))
+
+
+def stacked_rows(u, A):
+    return np.sum(np.vstack([u, u * u])[1]) + np.sum(np.vstack((A, u))[-1] * 2.0) + np.sum(np.column_stack([u, u])[0])
+
+
+def test_vectors_are_stacked_as_rows():
+    u, A = np.arange(1.0, 4.0), np.ones((2, 3))
+    check_gradient(stacked_rows, u, A)
+    agrees(stacked_rows, u, A, exact=False)
+    agrees(lambda u, a: (np.vstack([a, 2.0]), np.hstack([a, u]), np.vstack([u]), np.column_stack((u, u))), u, 0.5)
+    agrees(lambda u, n: np.vstack([u, u[:n]]), u, 2)

@@ -73,3 +73,15 @@ def test_cross():
     agrees(lambda x, y: np.cross(x, y), np.arange(3), np.ones(3, np.float32))
     with pytest.raises(NotImplementedError, match="vectors of three"):
         run(compiled(moment, np.ones(3), np.ones(3)), np.ones(2), np.ones(3))
+
+
+def without_axes(f, x):
+    F = np.array(f)
+    return np.sum(np.dot(F, x)) + np.dot(F, F) + np.inner(F, 2.0) + np.sum(np.outer(F, x)) + np.sum(np.dot(x, F))
+
+
+def test_factors_without_axes():
+    x = np.array([0.5, 2.0, -1.0])
+    check_gradient(without_axes, 1.5, x)
+    agrees(without_axes, 1.5, x, exact=False)
+    agrees(lambda x, A: np.outer(A, x), x, np.ones((2, 2)), exact=False)

@@ -6,7 +6,7 @@ def f(x, n):
     except IndexError:
         y = 0.0
     global z
-    del y
+    global Z
     print(x[0])
     for i in range(n):
         x[i] += 1.0

@@ -79,6 +79,7 @@ def test_counts_and_bytes_of_each_call(paths: Any, name: str, each: dict[str, in
     assert report.pattern == "every call"
 
 
+@pytest.mark.usefixtures("without_entries")
 @pytest.mark.parametrize("name", HIDDEN_PATHS)
 def test_second_witness_sees_what_slots_cannot(paths: Any, name: str) -> None:
     works, reason = breakpoints_available()
@@ -90,6 +91,7 @@ def test_second_witness_sees_what_slots_cannot(paths: Any, name: str) -> None:
     assert "a path that the hooks cannot see" in report.disagreement
 
 
+@pytest.mark.usefixtures("without_entries")
 def test_second_witness_sees_the_dynamic_loader(paths: Any) -> None:
     works, reason = breakpoints_available()
     if not works:
@@ -108,7 +110,7 @@ def test_raw_system_calls_are_named_as_a_blind_spot(paths: Any) -> None:
 
 def test_a_large_block_is_one_allocation_although_libc_maps_it(paths: Any) -> None:
     report = measure_native(paths.address("p_large"), 0, calls=3)
-    assert [witness.name for witness in report.witnesses] == ["relocation slots", "hardware breakpoints"]
+    assert [witness.name for witness in report.witnesses] == ["entries", "relocation slots", "hardware breakpoints"]
     assert dict(report.by_function) == {"malloc": 3}
     assert not report.disagreement
 

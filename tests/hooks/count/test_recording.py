@@ -357,13 +357,22 @@ def test_a_trace_function_that_is_there_sees_every_line(paths: Any) -> None:
 
 
 @needs_breakpoints
+@pytest.mark.usefixtures("without_entries")
 def test_the_second_witness_is_believed_too(paths: Any) -> None:
     paths.functions.h_cached(None)
     with pytest.raises(AllocationForbidden, match="a path that the hooks cannot see"), forbid():
         paths.functions.h_cached(None)
     with forbid(witness=False) as recording:
         paths.functions.h_cached(None)
-    assert [w.state for w in recording.witnesses] == ["agrees", "not asked"]
+    assert [w.state for w in recording.witnesses] == ["unavailable", "agrees", "not asked"]
+
+
+def test_a_request_past_the_slots_stops_a_block_at_once(paths: Any) -> None:
+    paths.functions.h_cached(None)
+    with pytest.raises(AllocationForbidden, match="malloc of 33 bytes") as problem, forbid():
+        paths.functions.h_cached(None)
+        raise RuntimeError("not reached")
+    assert "h_cached (libpaths" in str(problem.value)
 
 
 @needs_breakpoints

@@ -109,7 +109,7 @@ def test_a_container_that_forbids_perf_event_open(python: Any) -> None:
         pytest.skip("this system lets nobody filter system calls")
     first, *rest = run.stdout.splitlines()
     assert first.startswith("False perf_event_open was refused"), run.stderr
-    states = "{'relocation slots': 'agrees', 'hardware breakpoints': 'unavailable'}"
+    states = "{'entries': 'agrees', 'relocation slots': 'agrees', 'hardware breakpoints': 'unavailable'}"
     assert rest == [f"{states} none", states], run.stderr
 
 

@@ -9,9 +9,9 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 extern void *__libc_memalign(size_t, size_t), *__libc_valloc(size_t), *__libc_pvalloc(size_t);
 
 enum { MALLOC, CALLOC, REALLOC, POSIX_MEMALIGN, ALIGNED_ALLOC, MEMALIGN, VALLOC, PVALLOC, KINDS };
-static long counts[KINDS];
+static long counts[KINDS], of_the_loader[KINDS];
 static int watching;
-/* The dynamic loader's own requests (a thread's storage at its first use) have no slot: they are not compared. */
+/* The dynamic loader's own requests (a thread's storage at its first use) have no slot: they are counted apart. */
 static char *loader_start, *loader_end;
 static int of_loader(const void *caller) { return (char *)caller >= loader_start && (char *)caller < loader_end; }
 static int find_loader(struct dl_phdr_info *info, size_t size, void *unused) {
@@ -26,7 +26,7 @@ static int find_loader(struct dl_phdr_info *info, size_t size, void *unused) {
 }
 /* Threads allocate at the same time. */
 #define COUNT(kind) \
-    __atomic_fetch_add(&counts[kind], watching && !of_loader(__builtin_return_address(0)), __ATOMIC_RELAXED)
+    __atomic_fetch_add(&(of_loader(__builtin_return_address(0)) ? of_the_loader : counts)[kind], watching, __ATOMIC_RELAXED)
 
 void *malloc(size_t n) { COUNT(MALLOC); return __libc_malloc(n); }
 void *calloc(size_t n, size_t m) { COUNT(CALLOC); return __libc_calloc(n, m); }
@@ -44,8 +44,9 @@ int posix_memalign(void **out, size_t a, size_t n) {
 void counter_watch(int on) {
     if (on) {
         dl_iterate_phdr(find_loader, 0);
-        for (int i = 0; i < KINDS; i++) counts[i] = 0;
+        for (int i = 0; i < KINDS; i++) counts[i] = of_the_loader[i] = 0;
     }
     watching = on;
 }
 long counter_read(int kind) { return counts[kind]; }
+long counter_read_loader(int kind) { return of_the_loader[kind]; }

@@ -90,12 +90,32 @@ KERNEL(h_cached) {
 }
 KERNEL(h_libc_malloc) { UNUSED; sink = __libc_malloc(44); free(sink); return 0; }
 KERNEL(h_loader) { UNUSED; (void)dlopen("/no/such/library.so", RTLD_NOW); return dlerror() ? 0 : 1; }
-KERNEL(h_raw_mmap) {
+KERNEL(h_syscall_mmap) {
     void *p = (void *)syscall(SYS_mmap, NULL, 8192L, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
     UNUSED;
     if (p == MAP_FAILED) return 1;
-    syscall(SYS_munmap, p, 8192L);
-    return 0;
+    return syscall(SYS_munmap, p, 8192L) != 0;
+}
+/* Without the C library: no function of it is entered. */
+#ifdef __x86_64__
+static long raw(long number, long first, long second, long third, long fourth, long fifth, long sixth) {
+    register long r10 __asm__("r10") = fourth;
+    register long r8 __asm__("r8") = fifth;
+    register long r9 __asm__("r9") = sixth;
+    long result;
+    __asm__ volatile("syscall" : "=a"(result)
+                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+#else
+#define raw(...) syscall(__VA_ARGS__)
+#endif
+KERNEL(h_raw_mmap) {
+    long p = raw(SYS_mmap, 0, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    UNUSED;
+    if (p < 0 && p > -4096) return 1;
+    return raw(SYS_munmap, p, 8192, 0, 0, 0, 0) != 0;
 }
 
 /* Patterns over the calls; the frame is a counter. */

@@ -18,6 +18,8 @@ TEXTS = {
     "minus zero": ("%r: f64 = sub %s, 0.0\nreturn %r", "return %s"),
     "times one": ("%r: f64 = mul 1.0, %s\nreturn %r", "return %s"),
     "times minus one": ("%r: f64 = mul %s, -1.0\nreturn %r", "%r: f64 = neg %s\nreturn %r"),
+    "strong product of a finite number": ("%r: f64 = mulz 2.5, %s\nreturn %r", "%r: f64 = mul 2.5, %s\nreturn %r"),
+    "strong product with a number": ("%r: f64 = mulz %s, 2.5\nreturn %r", "%r: f64 = mul %s, 2.5\nreturn %r"),
     "divided by one": ("%r: f64 = div %s, 1.0\nreturn %r", "return %s"),
     "floor of a division by one": ("%r: i64 = floordiv %n, 1\nreturn %r", "return %n"),
     "minus minus": ("%q: f64 = neg %s\n%r: f64 = neg %q\nreturn %r", "return %s"),
@@ -63,6 +65,8 @@ UNTOUCHED = {
     "plus zero": "%r: f64 = add %s, 0.0\nreturn %r",
     "minus zero": "%r: f64 = sub %s, -0.0\nreturn %r",
     "times minus one": "%r: i64 = mul %n, -1\nreturn %r",
+    "strong product of a finite number": "%r: f64 = mulz inf, %s\nreturn %r",
+    "strong product with a number": "%r: f64 = mulz %s, %s\nreturn %r",
     "floor of a division by one": "%r: f64 = floordiv %s, 1.0\nreturn %r",
     "minus minus": "%q: i64 = neg %n\n%r: i64 = neg %q\nreturn %r",
     "a size and zero": "%r: i64 = maximum %n, 0\nreturn %r",
@@ -96,6 +100,11 @@ def test_the_text_needs_its_rule(rule: RewriteRule, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_where_a_rule_does_not_hold(name: str) -> None:
     check_pass(run, UNTOUCHED[name], UNTOUCHED[name])
+
+
+def test_a_strong_product_with_zero_is_that_zero() -> None:
+    """With its sign."""
+    check_pass(run, "%r: f64 = mulz %s, -0.0\nreturn %r", "return -0.0")
 
 
 def test_what_a_rule_makes_is_looked_at_again() -> None:

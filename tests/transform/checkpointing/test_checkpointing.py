@@ -14,7 +14,7 @@ from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.budget import TooLarge
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Plan, Planner
-from adcore.ir import F64, I64, ArrayType, Builder, Function, Value, interpret, verify
+from adcore.ir import F64, I64, ArrayType, Builder, Function, Instr, Value, interpret, verify
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.checkpointing.checkpoint import Checkpointing, Decision
@@ -117,12 +117,11 @@ def test_any_loop_by_running_its_steps_again(seed: int) -> None:
 
 
 def differentiate(
-    step: Function, kinds: Sequence[str], seeds: Sequence[bool], aliases: AliasClasses
+    step: Function, kinds: Sequence[str], seeds: Sequence[bool], aliases: AliasClasses, strong: frozenset[Instr]
 ) -> tuple[Function, Planner, Plan]:
-    made = reverse(step, kinds, seeds, TABLE, aliases)
-    assert made.planner is not None
-    assert made.plan is not None
-    return made.function, made.planner, made.plan
+    planner = analyse(step, kinds, seeds, aliases, TABLE, (), strong)
+    plan = planner.plan()
+    return emit_reverse(planner, plan, kinds, seeds, TABLE).function, planner, plan
 
 
 def split_function() -> Function:

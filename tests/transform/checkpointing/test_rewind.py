@@ -7,22 +7,21 @@ from collections.abc import Sequence
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.planning.facts import analyse
 from adcore.analysis.planning.plan import Plan, Planner
-from adcore.ir import Function
+from adcore.ir import Function, Instr
 from adcore.ops import TABLE
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.checkpointing.rewind import Rewinding, rewinding
-from adcore.transform.diff.reverse import emit_reverse, reverse
+from adcore.transform.diff.reverse import emit_reverse
 from tests.transform.derivative_texts import check_gradient, kinds_of
 from tests.transform.texts import parse
 
 
 def differentiate(
-    step: Function, kinds: Sequence[str], seeds: Sequence[bool], aliases: AliasClasses
+    step: Function, kinds: Sequence[str], seeds: Sequence[bool], aliases: AliasClasses, strong: frozenset[Instr]
 ) -> tuple[Function, Planner, Plan]:
-    made = reverse(step, kinds, seeds, TABLE, aliases)
-    assert made.planner is not None
-    assert made.plan is not None
-    return made.function, made.planner, made.plan
+    planner = analyse(step, kinds, seeds, aliases, TABLE, (), strong)
+    plan = planner.plan()
+    return emit_reverse(planner, plan, kinds, seeds, TABLE).function, planner, plan
 
 
 def considered(function: Function) -> tuple[Planner, Rewinding | None]:

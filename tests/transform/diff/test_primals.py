@@ -42,7 +42,7 @@ def test_what_was_pushed_is_popped() -> None:
           %1: f64 = for 0, %trips, %seed_p [reverse=True, step=1] {
           (%k.2: i64, %d_seed_p: f64):
             %2: f64 = pop [types=('f64',)]
-            %3: f64 = mul %2, %d_seed_p [flags='adjoint']
+            %3: f64 = mulz %2, %d_seed_p [flags='adjoint']
             yield %3
           }
           return %p, %1
@@ -86,7 +86,7 @@ def test_what_becomes_the_next_carried_value_is_read_from_its_copy() -> None:
             %6: f64 = load %kept_u, %5
             %7: bool = lt %i.1, %2
             %8: f64 = select %7, %6, %t
-            %9: f64 = mul %8, %d_seed_t [flags='adjoint']
+            %9: f64 = mulz %8, %d_seed_t [flags='adjoint']
             %10: f64 = load %kept_u, %i.1
             %v.1: f64 = load %x, %i.1
             %11: f64 = mul %v.1, %9 [flags='adjoint']

@@ -50,7 +50,7 @@ def test_it_puts_carried_values_down_in_a_row() -> None:
             %a.1: f64 = load %x, %i.1
             %0: f64 = for 0, 3, 1.0 [step=1] {
             (%j.1: i64, %q.1: f64):
-              %r.1: f64 = mul %q.1, %a.1 [exact=True]
+              %r.1: f64 = mul %q.1, %a.1
               yield %r.1
             }
             %1: f64 = mul %0, %seed_t [flags='adjoint']
@@ -58,7 +58,7 @@ def test_it_puts_carried_values_down_in_a_row() -> None:
             %3: f64 = for 0, 3, 1.0 [step=1] {
             (%j.2: i64, %q.2: f64):
               store %q.2, %row_q, %j.2
-              %r.2: f64 = mul %q.2, %a.1 [exact=True]
+              %r.2: f64 = mul %q.2, %a.1
               yield %r.2
             }
             %4: f64, %5: f64 = for 0, 3, %2, 0.0 [reverse=True, step=1] {

@@ -136,7 +136,7 @@ def test_every_bit_stays(seed: int, missing: float) -> None:
     program = simplify(problem.program, TABLE)
     expected = bits(*problem.run(program))
     assert bits(*problem.run(tracked(program))) == expected
-    assert bits(*problem.run(verify(simplify(lower_attach(tracked(program)), TABLE), TABLE))) == expected
+    assert bits(*problem.run(verify(simplify(lower_attach(tracked(program), TABLE), TABLE), TABLE))) == expected
 
 
 @given(st.integers(0, 10**9), st.sampled_from([1.0, 20.0]))
@@ -149,7 +149,7 @@ def test_reverse_agrees_with_forward(seed: int, price: float) -> None:
     gradient = verify(emit_reverse(planner, planner.plan(price), KINDS, [True], TABLE).function, TABLE)
     expected = problem.tangent()
     assert close(problem.adjoint(gradient), expected)
-    assert close(problem.adjoint(verify(improve(lower_attach(gradient), TABLE), TABLE)), expected)
+    assert close(problem.adjoint(verify(improve(lower_attach(gradient, TABLE), TABLE), TABLE)), expected)
 
 
 @given(st.integers(0, 10**9))

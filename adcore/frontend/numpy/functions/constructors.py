@@ -13,7 +13,7 @@ from adcore.frontend.numpy.functions.dtypes import element_type, sizes
 from adcore.frontend.numpy.functions.joining import joined
 from adcore.frontend.numpy.materialise import allocate, computed, in_memory
 from adcore.frontend.numpy.types import joint_type
-from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -35,6 +35,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.iterables import iterable_of
+from adcore.frontend.values.narrow import numpy_element
 from adcore.frontend.values.numbers import materialise, scalar_type
 from adcore.frontend.values.scalars import one_type
 from adcore.frontend.values.sequences import static_items
@@ -42,10 +43,10 @@ from adcore.ir.core import Value
 from adcore.ir.types import F32, F64, I64, Scalar
 
 
-def _filled(default: float | None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+def _filled(default: float | None) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     """np.zeros, np.ones, np.empty and np.ndarray (None)."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         shape = sizes(scope, node, found["shape"])
         element = element_type(scope, node, found.get("dtype"), F64)
         if shape is None or element is None:
@@ -72,20 +73,20 @@ def made(
     samples=("3, 0.5", "(2, 3), a", "2, 7"),
     about="a new array of one number",
 )
-def _full(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _full(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     value, shape = found["fill_value"], sizes(scope, node, found["shape"])
     if not is_scalar(value):
         return scope.error(node, f"np.full takes a number, not {describe(value)}")
     if found.get("dtype") is None:
         one_type(scope, value)
-    element = element_type(scope, node, found.get("dtype"), scalar_type(value))
+    element = element_type(scope, node, found.get("dtype"), numpy_element(value))
     return POISON if shape is None or element is None else made(scope, node, shape, element, value)
 
 
-def _like(default: float | None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+def _like(default: float | None) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     """np.zeros_like, np.ones_like, np.empty_like (None)."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         model = operand(scope, found["a"])
         if model is None:
             return scope.error(node, f"{ast.unparse(node.func)} takes an array, not {describe(found['a'])}")
@@ -102,7 +103,7 @@ def _like(default: float | None) -> Callable[[FunctionScope, ast.Call, Bound], A
     samples=("A, 0.5",),
     about="a new array of one number, shaped like another",
 )
-def _full_like(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _full_like(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     model, value = operand(scope, found["a"]), found["fill_value"]
     if model is None or not is_scalar(value):
         return scope.error(node, "np.full_like takes an array and a number")
@@ -116,22 +117,24 @@ def _full_like(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     samples=("[1.0, a, 3.0]", "[[1, 2], [3, 4]]", "A"),
     about="numbers of nested lists, or a copy",
 )
-def _array(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _array(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    return np_array(scope, node, found["object"], found.get("dtype"))
+
+
+def np_array(scope: FunctionScope, node: ast.Call, source: Abstract, dtype: Abstract | None = None) -> Abstract:
     """np.array of nested lists of numbers, or of an array (a copy)."""
-    source = found["object"]
     if isinstance(source, (ArrayRef, Expanded, Reshaped, Lazy)):
-        return copied(scope, node, source, found.get("dtype"))
+        return copied(scope, node, source, dtype)
     if isinstance(source, (Items, ListRef)) and any(map(is_array, static_items(scope, source))):
         rows = joined(scope, node, static_items(scope, source), 0, new_axis=True)
-        return rows if "dtype" not in found or isinstance(rows, Poison) else copied(scope, node, rows, found["dtype"])
+        return rows if dtype is None or isinstance(rows, Poison) else copied(scope, node, rows, dtype)
     shape = _nested_shape(scope, source)
     if shape is None:
         return scope.error(
             node, "np.array takes numbers in nested lists of equal lengths", "fill np.zeros(...) in a loop"
         )
     numbers = _flat(scope, source)
-    given = found.get("dtype")
-    element = element_type(scope, node, given, joint_type(scope, numbers) if given is None else F64)
+    element = element_type(scope, node, dtype, joint_type(scope, numbers) if dtype is None else F64)
     if element is None:
         return POISON
     array = allocate(scope, tuple(map(Constant, shape)), element)
@@ -178,7 +181,7 @@ def copied(
 
 
 @numpy_function(np.copy, takes="a", samples=("A",), about="a copy")
-def _copy(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _copy(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     if not isinstance(found["a"], ArrayRef) and not is_array(found["a"]):
         return scope.error(node, f"np.copy takes an array, not {describe(found['a'])}")
     return copied(scope, node, found["a"])
@@ -190,7 +193,7 @@ def _copy(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     samples=("5", "1, 9, 2", "0.0, 1.0, 0.25"),
     about="numbers at equal distances",
 )
-def _arange(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _arange(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.arange: of integers like range, of floats `start + k * step` for as many as fit."""
     start, stop, step = found["start"], found.get("stop"), found.get("step", Constant(1))
     if stop is None:
@@ -243,7 +246,7 @@ def _steps(scope: FunctionScope, start: Value, delta: Value) -> Callable[[Sequen
     samples=("0.0, 1.0, 5", "a, 2.0, 4, endpoint=False"),
     about="numbers at equal distances, the ends given",
 )
-def _linspace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _linspace(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.linspace: `k * step + start`, and exactly `stop` at the end."""
     endpoint, number = found.get("endpoint", Constant(True)), found.get("num", Constant(50))
     num = sizes(scope, node, number)
@@ -276,22 +279,31 @@ def _linspace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     return computed(scope, node, Lazy((num[0],), F64, at, ()))
 
 
-@numpy_function(np.eye, np.identity, takes="N M k dtype", samples=("3",), about="the identity matrix")
-def _eye(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
-    k = as_static_int(found.get("k", Constant(0)))
-    rows = sizes(scope, node, found["N"])
-    columns = rows if "M" not in found or found["M"] is NONE else sizes(scope, node, found["M"])
-    element = element_type(scope, node, found.get("dtype"), F64)
-    if rows is None or columns is None or element is None or k is None:
-        return scope.error(node, f"{ast.unparse(node.func)} takes lengths, and a constant `k`")
-    offset, own = k, element
+def _ones_where(op: str) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
+    """Ones where `row + k` stands in this relation to the column, zeros elsewhere."""
 
-    def at(index: Sequence[Value]) -> Abstract:
-        there = index[0] if not offset else scope.emit("add", index[0], scope.const(offset), exact=True)
-        one, zero = (materialise(scope, Constant(v), own) for v in (1, 0))
-        return Num(scope.emit("select", scope.emit("eq", there, index[1]), one, zero), STRONG)
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+        offset = as_static_int(found.get("k", Constant(0)))
+        rows = sizes(scope, node, found["N"])
+        columns = rows if "M" not in found or found["M"] is NONE else sizes(scope, node, found["M"])
+        element = element_type(scope, node, found.get("dtype"), F64)
+        if rows is None or columns is None or element is None or offset is None:
+            return scope.error(node, f"{ast.unparse(node.func)} takes lengths, and a constant `k`")
 
-    return computed(scope, node, Lazy((rows[0], columns[0]), own, at, ()))
+        def at(index: Sequence[Value]) -> Abstract:
+            row = index[0] if not offset else scope.emit("add", index[0], scope.const(offset), exact=True)
+            one, zero = (materialise(scope, Constant(v), element) for v in (1, 0))
+            return Num(scope.emit("select", scope.emit(op, row, index[1]), one, zero), STRONG)
+
+        return computed(scope, node, Lazy((rows[0], columns[0]), element, at, ()))
+
+    return rule
+
+
+numpy_function(np.eye, np.identity, takes="N M k dtype", samples=("3",), about="the identity matrix")(_ones_where("eq"))
+numpy_function(
+    np.tri, takes="N M k dtype", samples=("3", "2, 4, 1"), about="ones on and below a diagonal, zeros above"
+)(_ones_where("ge"))
 
 
 for _function, _value, _about in ((np.zeros, 0.0, "a new array of zeros"), (np.ones, 1.0, "a new array of ones")):

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from adcore.frontend.numpy.elementwise import apply, operand, where
+from adcore.frontend.numpy.elementwise import apply, where
 from adcore.frontend.numpy.functions.ufuncs import call_numpy
 from adcore.frontend.registry import number_function, wrong_number
 from adcore.frontend.session import FunctionScope
-from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num, is_array
-from adcore.frontend.values.number_arguments import scalar, scalar_arguments, strong
+from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num
+from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, folded, one_type, promoted, truth
 from adcore.ir.types import BOOL, F64
@@ -22,6 +22,8 @@ FORMULAS: dict[Any, tuple[int, str, tuple[str, ...]]] = {
     np.square: (1, "`x * x`", ("x", "a")),
     np.deg2rad: (1, "degrees as radians", ("x", "a")),
     np.rad2deg: (1, "radians as degrees", ("x", "a")),
+    np.radians: (1, "degrees as radians", ("x", "a")),
+    np.degrees: (1, "radians as degrees", ("x", "a")),
     np.clip: (
         3,
         "inside two bounds, of which one may be None for arrays",
@@ -30,7 +32,6 @@ FORMULAS: dict[Any, tuple[int, str, tuple[str, ...]]] = {
     np.where: (3, "one of two values by a condition; both are computed", ("m, x, y", "x > 0.3, 1.0, a")),
     np.positive: (1, "`+x`", ("x",)),
     np.reciprocal: (1, "`1 / x` of floats", ("x",)),
-    np.round: (1, "to the nearest whole number, halves to even", ("10.0 * x",)),
 }
 """How many numbers each takes, what it gives, samples."""
 
@@ -39,7 +40,7 @@ def call_formula(scope: FunctionScope, node: ast.Call, function: Any, arguments:
     """NumPy functions of numbers that have no op of their own."""
     name = f"np.{function.__name__}"
     arguments = [scalar(scope, a) for a in arguments]
-    if any(map(is_array, arguments)):
+    if by_elements(arguments):
         return _array_formula(scope, node, function, arguments)
     values = scalar_arguments(scope, node, name, arguments)
     if values is None:
@@ -57,11 +58,9 @@ def call_formula(scope: FunctionScope, node: ast.Call, function: Any, arguments:
         return call_numpy(scope, node, np.minimum, [call_numpy(scope, node, np.maximum, values[:2]), values[2]])
     if function is np.positive:
         return strong(scope, values[0])
-    if function is np.round:
-        return values[0] if scalar_type(values[0]).kind != "f" else call_numpy(scope, node, np.rint, values)
     if function is np.reciprocal:
         return _reciprocal(scope, node, values[0])
-    factor = math.pi / 180.0 if function is np.deg2rad else 180.0 / math.pi
+    factor = math.pi / 180.0 if function in (np.deg2rad, np.radians) else 180.0 / math.pi
     return binary(scope, node, ast.Mult, strong(scope, to_float_kind(scope, values[0])), Constant(factor))
 
 
@@ -76,11 +75,6 @@ def _array_formula(scope: FunctionScope, node: ast.Call, function: Any, values: 
             if not (isinstance(limit, Constant) and limit.value is None):
                 values = [call_numpy(scope, node, bound, [values[0], limit]), *values[1:]]
         return values[0]
-    if function is np.round:
-        function = np.rint
-        if (part := operand(scope, values[0])) is not None and part.element.kind != "f":
-            return values[0]
-        return apply(scope, node, np.rint, values, lambda v: call_numpy(scope, node, np.rint, v))
     return apply(scope, node, function, values, lambda v: call_formula(scope, node, function, v))
 
 

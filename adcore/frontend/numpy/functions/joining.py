@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, same_length
-from adcore.frontend.numpy.elements import store
+from adcore.frontend.numpy.broadcasting import Extents, same_length
+from adcore.frontend.numpy.compression import positions
+from adcore.frontend.numpy.elements import dims, store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.folds import axes_of
 from adcore.frontend.numpy.functions.dtypes import constant
@@ -18,9 +19,10 @@ from adcore.frontend.numpy.indexing.slices import element_or_view
 from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.materialise import allocate, computed, note_order, put_array
 from adcore.frontend.numpy.reductions import reduced
+from adcore.frontend.numpy.reshaping import reshaped
 from adcore.frontend.numpy.types import chosen_type
-from adcore.frontend.registry import Bound, numpy_function
-from adcore.frontend.session import FunctionScope
+from adcore.frontend.registry import BoundArguments, numpy_function
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
     POISON,
@@ -41,12 +43,12 @@ from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
-from adcore.ir.types import I64
+from adcore.ir.types import BOOL, I64
 
-View = ArrayRef | Expanded | Reshaped
+JoinedOperand = ArrayRef | Expanded | Reshaped
 
 
-def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> View | None:
+def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> JoinedOperand | None:
     """`value` as something in memory that has views; reports what is no array."""
     if isinstance(value, (ArrayRef, Expanded, Reshaped)):
         return value
@@ -58,7 +60,7 @@ def as_view(scope: FunctionScope, node: ast.AST, value: Abstract) -> View | None
     return None
 
 
-def shape_of(view: View, scope: FunctionScope) -> Shape:
+def shape_of(view: JoinedOperand, scope: FunctionScope) -> Extents:
     part = operand(scope, view)
     assert part is not None
     return part.shape
@@ -119,7 +121,7 @@ def element_or_view_of(scope: FunctionScope, node: ast.AST, array: ArrayRef, par
     return element_or_view(scope, node, array, parts)
 
 
-def _others_agree(scope: FunctionScope, shapes: Sequence[Shape], axis: int, new_axis: bool) -> None:
+def _others_agree(scope: FunctionScope, shapes: Sequence[Extents], axis: int, new_axis: bool) -> None:
     first = shapes[0]
     for number, shape in enumerate(shapes[1:], 1):
         for k, (a, b) in enumerate(zip(first, shape, strict=True)):
@@ -182,7 +184,7 @@ def differences(scope: FunctionScope, node: ast.AST, value: Abstract, times: int
     return value
 
 
-def permuted(scope: FunctionScope, value: View, order: Sequence[int]) -> View:
+def permuted(scope: FunctionScope, value: JoinedOperand, order: Sequence[int]) -> JoinedOperand:
     """The view with axis k of the result being axis `order[k]`."""
     if tuple(order) == tuple(range(value.rank)):
         return value
@@ -239,6 +241,22 @@ def diagonal(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     return computed(scope, node, Lazy((source.shape[0], source.shape[0]), source.element, at, source.reads))
 
 
+def _nonzero(scope: FunctionScope, node: ast.AST, value: Abstract) -> tuple[Abstract, ...] | None:
+    """Where the elements are not zero: subscripts for each axis."""
+    part = operand(scope, value)
+    if part is None or not part.rank:
+        scope.error(node, f"{describe(value)} has no positions", "pass an array")
+        return None
+    source = part
+
+    def at(index: Sequence[Value]) -> Abstract:
+        found = materialise(scope, source.at(index))
+        return Num(found if found.type == BOOL else scope.emit("cast", found, type="bool"), STRONG)
+
+    mask = computed(scope, node, Lazy(part.shape, BOOL, at, part.reads))
+    return positions(scope, node, mask)
+
+
 # Functions ------------------------------------------------------------------------------------------------------------
 
 
@@ -249,7 +267,7 @@ def diagonal(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     samples=("x, 1", "A, -2, 1", "A, k, axis=0"),
     about="elements moved along one axis, around its end",
 )
-def _roll(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _roll(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["a"])
     shift = integer(scope, node, found["shift"])
     if source is None or shift is None:
@@ -263,7 +281,7 @@ def _roll(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
 
 
 @numpy_function(np.diff, takes="a n axis", samples=("x", "A, 1, 0", "A, 2"), about="differences of neighbours")
-def _diff(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _diff(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["a"])
     if source is None:
         return POISON
@@ -274,15 +292,17 @@ def _diff(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     return differences(scope, node, source, times, axes[0])
 
 
-def _joins(new_axis: bool, fixed: int | None = None) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
-    """np.concatenate, np.stack and their relatives with a fixed axis."""
+def _joins(new_axis: bool) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
+    """np.concatenate, np.stack."""
 
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
-        axis = fixed if fixed is not None else constant(scope, node, found.get("axis"), 0, "axis")
-        arrays = found["arrays"]
-        if axis is None or not isinstance(arrays, (Items, ListRef)):
-            return POISON if axis is None else scope.error(node, "only a tuple or list of arrays can be joined")
-        return joined(scope, node, static_items(scope, arrays), axis, new_axis)
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+        axis = constant(scope, node, found.get("axis"), 0, "axis")
+        rows = found["arrays"]
+        if axis == 0 and isinstance(rows, ArrayRef) and rows.rank > 1 and as_static_int(dims(scope, rows)[0]) is None:
+            # Rows of an array, or a list of arrays that has grown: they lie side by side already.
+            return _rows_in_order(scope, node, rows, new_axis)
+        values = parts_of(scope, node, rows)
+        return POISON if axis is None or values is None else joined(scope, node, values, axis, new_axis)
 
     return rule
 
@@ -296,28 +316,99 @@ numpy_function(
 numpy_function(
     np.stack, takes="arrays axis", samples=("(x, y)", "[x, y], 1"), about="arrays side by side along a new axis"
 )(_joins(True))
-numpy_function(np.vstack, takes="arrays", samples=("(A, A)",), about="arrays one after the other along the first axis")(
-    _joins(False, 0)
+
+
+@numpy_function(
+    np.vstack,
+    takes="tup",
+    samples=("(A, A)", "[x, y]", "(A, x)", "[a, 2.0]"),
+    about="arrays one after the other along the first axis, vectors as rows",
 )
+def _below(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    values = parts_of(scope, node, found["tup"])
+    return POISON if values is None else joined(scope, node, [as_rows(scope, node, v) for v in values], 0)
+
+
+@numpy_function(
+    np.column_stack,
+    takes="tup",
+    samples=("(x, y)", "[A, A]", "(S, S[0])"),
+    about="vectors as columns, and matrices, side by side",
+)
+def _columns(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    values = parts_of(scope, node, found["tup"])
+    if values is None:
+        return POISON
+    columns = []
+    for value in values:
+        rows = as_rows(scope, node, value)
+        flat = (part := operand(scope, value)) is not None and part.rank < 2
+        columns.append(permuted(scope, rows, (1, 0)) if flat and not isinstance(rows, Poison) else rows)
+    return joined(scope, node, columns, 1)
+
+
+def _rows_in_order(scope: FunctionScope, node: ast.AST, rows: ArrayRef, new_axis: bool) -> Abstract:
+    part = operand(scope, rows)
+    assert part is not None
+    copy = computed(scope, node, part)
+    scope.session.unordered.discard(copy.root)
+    if new_axis:
+        return copy
+    first, second, *others = part.shape
+    length = Num(scope.emit("mul", materialise(scope, first, I64), materialise(scope, second, I64), exact=True))
+    return reshaped(scope, node, copy, (length, *others))
+
+
+def parts_of(scope: FunctionScope, node: ast.Call, value: Abstract) -> tuple[Abstract, ...] | None:
+    """The arrays that a function joins: the items of a tuple or list, or the rows of an array of known length."""
+    if isinstance(value, (Items, ListRef)):
+        return static_items(scope, value)
+    part = operand(scope, value)
+    length = as_static_int(part.shape[0]) if part is not None and part.rank else None
+    if length is not None and (source := as_view(scope, node, value)) is not None:
+        return tuple(view(scope, node, source, [Constant(k)]) for k in range(length))
+    if not isinstance(value, Poison):
+        scope.error(node, f"{ast.unparse(node.func)} takes a tuple or list of arrays, not {describe(value)}")
+    return None
+
+
+def as_rows(scope: FunctionScope, node: ast.AST, value: Abstract) -> JoinedOperand | Poison:
+    """At least a matrix: a vector as its only row, a number as its only element."""
+    part = operand(scope, value)
+    if part is None or part.rank > 0:
+        source = as_view(scope, node, value)
+        if source is None or source.rank > 1:
+            return source or POISON
+        found = view(scope, node, source, [NONE, WHOLE])
+        return found if isinstance(found, (ArrayRef, Expanded, Reshaped)) else POISON
+    number = part
+    return computed(scope, node, Lazy((Constant(1), Constant(1)), part.element, lambda i: number.at([]), part.reads))
 
 
 @numpy_function(
     np.hstack,
     takes="tup",
-    samples=("(x, y)", "(A, A)"),
+    samples=("(x, y)", "(A, A)", "[a, x]"),
     about="arrays one after the other along the second axis, vectors along their only one",
 )
-def _beside(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _beside(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.hstack: along the second axis, vectors along their only one."""
-    if not isinstance(found["tup"], (Items, ListRef)):
-        return scope.error(node, "np.hstack takes a tuple or list of arrays")
-    values = static_items(scope, found["tup"])
+    values = parts_of(scope, node, found["tup"])
+    if values is None:
+        return POISON
     parts = [operand(scope, v) for v in values]
+    # Numbers count as vectors of one.
+    values = tuple(
+        computed(scope, node, Lazy((Constant(1),), p.element, lambda i, p=p: p.at([]), p.reads))  # type: ignore[misc]
+        if p is not None and not p.rank
+        else v
+        for v, p in zip(values, parts, strict=True)
+    )
     return joined(scope, node, values, 0 if any(p is not None and p.rank < 2 for p in parts) else 1)
 
 
-def _triangle(upper: bool) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
-    def rule(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _triangle(upper: bool) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
+    def rule(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
         k = constant(scope, node, found.get("k"), 0, "k")
         return POISON if k is None else triangle(scope, node, found["m"], k, upper)
 
@@ -331,17 +422,17 @@ numpy_function(np.tril, takes="m k", samples=("S", "A, -1"), about="a matrix, ze
 @numpy_function(
     np.diag, takes="a", samples=("x", "S"), about="the matrix with this diagonal, or the diagonal of a matrix"
 )
-def _diag(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _diag(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return diagonal(scope, node, found["a"])
 
 
 @numpy_function(np.trace, takes="a", samples=("S",), about="the sum of the diagonal", method="trace")
-def _trace(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _trace(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return reduced(scope, node, "sum", diagonal(scope, node, found["a"]), {}, "np.trace")
 
 
 @numpy_function(np.add.at, takes="a indices b", least=3, samples=(), about="adds at each index, equal ones included")
-def _add_at(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _add_at(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.add.at: adds for each position, equal ones included."""
     target, where = found["a"], found["indices"]
     if not isinstance(target, (ArrayRef, Expanded, Reshaped)):
@@ -349,3 +440,17 @@ def _add_at(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
     parts: list[Abstract] = list(where.items) if isinstance(where, Items) else [where]
     scatter(scope, node, target, parts, found["b"], adding=True)
     return NONE
+
+
+@numpy_function(np.nonzero, takes="a", samples=("m", "A > 0.5"), about="where elements are not zero, by axis")
+def _all_nonzero(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    places = _nonzero(scope, node, found["a"])
+    return POISON if places is None else Items(places)
+
+
+@numpy_function(np.flatnonzero, takes="a", samples=("m", "x > 0.3"), about="where elements of a vector are not zero")
+def _flat_nonzero(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
+    places = _nonzero(scope, node, found["a"])
+    if places is None or len(places) == 1:
+        return POISON if places is None else places[0]
+    return scope.error(node, "np.flatnonzero is supported for vectors", "write x.ravel() before")

@@ -15,7 +15,7 @@ from adcore.frontend.numpy.functions.joining import diagonal
 from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import put_array
 from adcore.frontend.numpy.reshaping import reshaped
-from adcore.frontend.registry import Bound, array_method, numpy_call, numpy_function
+from adcore.frontend.registry import BoundArguments, array_method, numpy_call, numpy_function
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     NONE,
@@ -46,24 +46,24 @@ def _astype(scope: FunctionScope, node: ast.Call, owner: Abstract, found: dict[s
 
 
 @array_method("clip", takes="min max", samples=("x, 0.2, 0.5",), about="as np.clip")
-def _clip(scope: FunctionScope, node: ast.Call, owner: Abstract, found: Bound) -> Abstract:
+def _clip(scope: FunctionScope, node: ast.Call, owner: Abstract, found: BoundArguments) -> Abstract:
     return call_formula(scope, node, np.clip, [owner, found["min"], found["max"]])
 
 
 @array_method("copy", samples=("A",), about="a copy")
-def _copy(scope: FunctionScope, node: ast.Call, owner: Abstract, found: Bound) -> Abstract:
+def _copy(scope: FunctionScope, node: ast.Call, owner: Abstract, found: BoundArguments) -> Abstract:
     return copied(scope, node, owner, ordered=True)
 
 
 @array_method("item", samples=(), about="the number in an array without axes")
-def _item(scope: FunctionScope, node: ast.Call, owner: Abstract, found: Bound) -> Abstract:
+def _item(scope: FunctionScope, node: ast.Call, owner: Abstract, found: BoundArguments) -> Abstract:
     if not isinstance(owner, ArrayRef) or owner.rank:
         return scope.error(node, "`.item()` of an array with axes is not supported", "index the element: x[0]")
     return Num(materialise(scope, load(scope, owner, ())))
 
 
 @array_method("fill", takes="value", samples=(), about="stores one number into all elements")
-def _fill(scope: FunctionScope, node: ast.Call, owner: Abstract, found: Bound) -> Abstract:
+def _fill(scope: FunctionScope, node: ast.Call, owner: Abstract, found: BoundArguments) -> Abstract:
     value = found["value"]
     if not is_scalar(value):
         return scope.error(node, f"fill takes a number, not {describe(value)}")
@@ -75,12 +75,12 @@ def _fill(scope: FunctionScope, node: ast.Call, owner: Abstract, found: Bound) -
 
 
 @numpy_function(takes="a", samples=("S",), about="the diagonal of a matrix", method="diagonal")
-def _diagonal(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _diagonal(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return diagonal(scope, node, found["a"])
 
 
 @numpy_function(takes="a", samples=("A",), about="a copy of all elements along one axis", method="flatten")
-def _flatten(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _flatten(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return reshaped(scope, node, copied(scope, node, found["a"], ordered=True), (Constant(-1),))
 
 

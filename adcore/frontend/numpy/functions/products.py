@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.frontend.numpy.broadcasting import Shape, broadcast, described, position, same_length
+from adcore.frontend.numpy.broadcasting import Extents, broadcast, described, position, same_length
 from adcore.frontend.numpy.elements import load, nest, store
 from adcore.frontend.numpy.elementwise import operand, operation
 from adcore.frontend.numpy.folds import ReductionSource, total
 from adcore.frontend.numpy.materialise import allocate, computed
+from adcore.frontend.numpy.reshaping import reshaped
 from adcore.frontend.numpy.types import ir_type
-from adcore.frontend.registry import Bound, numpy_function
+from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -28,7 +29,10 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.narrow import numpy_element
+from adcore.frontend.values.number_arguments import scalar, strong
 from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.scalars import binary
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
 
@@ -52,7 +56,10 @@ def matmul(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abs
 
 
 def dot(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
-    """np.dot of vectors, matrices and numbers."""
+    """np.dot of vectors, matrices and numbers; an array without axes is one."""
+    a, b = scalar(scope, a), scalar(scope, b)
+    if is_scalar(a) and is_scalar(b):
+        return binary(scope, node, ast.Mult, strong(scope, a), strong(scope, b))
     if is_scalar(a) or is_scalar(b):
         return operation(scope, node, ast.Mult, _as_array(scope, a), _as_array(scope, b))
     pair = _factors(scope, node, "np.dot", a, b)
@@ -71,20 +78,27 @@ def dot(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstra
 
 def _as_array(scope: FunctionScope, value: Abstract) -> Abstract:
     """A number as the array that np.dot makes of it: it no longer adapts to other types."""
-    return Num(materialise(scope, value), STRONG) if is_scalar(value) else value
+    return strong(scope, value) if is_scalar(value) else value
 
 
 def outer(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """np.outer of two vectors."""
-    pair = _factors(scope, node, "np.outer", a, b)
+    pair = _factors(scope, node, "np.outer", *(_as_vector(scope, node, v) for v in (a, b)))
     if pair is None:
         return POISON
     left, right = pair
-    if left.rank != 1 or right.rank != 1:
-        return scope.error(node, "np.outer is supported for vectors", "use x.ravel() first")
     column = Lazy((left.shape[0], Constant(1)), left.element, lambda i: left.at(i[:1]), left.reads)
     row = Lazy((Constant(1), right.shape[0]), right.element, lambda i: right.at(i[1:]), right.reads)
     return operation(scope, node, ast.Mult, column, row)
+
+
+def _as_vector(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
+    """All elements along one axis, as np.outer takes them."""
+    value = scalar(scope, value)
+    if is_scalar(value):
+        element = numpy_element(value)
+        return computed(scope, node, Lazy((Constant(1),), element, lambda i: value, ()))
+    return reshaped(scope, node, value, (Constant(-1),)) if is_array(value) and getattr(value, "rank", 1) > 1 else value
 
 
 def _factors(scope: FunctionScope, node: ast.AST, what: str, a: Abstract, b: Abstract) -> tuple[Lazy, Lazy] | None:
@@ -145,7 +159,7 @@ def _is_transposed(scope: FunctionScope, part: Lazy) -> bool:
 def _accumulated(
     scope: FunctionScope,
     node: ast.AST,
-    shape: Shape,
+    shape: Extents,
     inner: Abstract,
     type_: Scalar,
     term: Callable[[Sequence[Value], Value], Abstract],
@@ -181,14 +195,15 @@ def _type(scope: FunctionScope, node: ast.AST, left: Lazy, right: Lazy) -> Scala
 
 def _of_two(
     rule: Callable[[FunctionScope, ast.AST, Abstract, Abstract], Abstract],
-) -> Callable[[FunctionScope, ast.Call, Bound], Abstract]:
+) -> Callable[[FunctionScope, ast.Call, BoundArguments], Abstract]:
     return lambda scope, node, found: rule(scope, node, found["a"], found["b"])
 
 
 def inner(scope: FunctionScope, node: ast.AST, a: Abstract, b: Abstract) -> Abstract:
     """np.inner, np.vdot of vectors."""
     if any(is_array(v) and getattr(v, "rank", 1) != 1 for v in (a, b)):
-        return scope.error(node, "this product is supported for vectors", "use `@` or np.dot")
+        help = "write `a @ b.T` for np.inner, np.sum(a * b) for np.vdot"
+        return scope.error(node, "this product is supported for vectors", help)
     return dot(scope, node, a, b)
 
 
@@ -196,14 +211,14 @@ numpy_function(
     np.dot,
     takes="a b",
     least=2,
-    samples=("x, y", "A, x", "S, S[0]", "x, a"),
+    samples=("x, y", "A, x", "S, S[0]", "x, a", "np.array(2.0), x"),
     about="products of vectors, matrices and numbers",
     method="dot",
 )(_of_two(dot))
 numpy_function(np.matmul, takes="a b", least=2, samples=("x, y", "A, x", "S, A"), about="`a @ b`")(_of_two(matmul))
-numpy_function(np.outer, takes="a b", least=2, samples=("x, y",), about="all products of elements of two vectors")(
-    _of_two(outer)
-)
+numpy_function(
+    np.outer, takes="a b", least=2, samples=("x, y", "A, x", "a, x"), about="all products of elements of two arrays"
+)(_of_two(outer))
 numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about="the product of two vectors")(
     _of_two(inner)
 )
@@ -216,7 +231,7 @@ numpy_function(np.inner, np.vdot, takes="a b", least=2, samples=("x, y",), about
     samples=("S[0], S[1]", "S[:, 0], [1.0, a, 2.0]"),
     about="the cross product of two vectors of three numbers",
 )
-def cross(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def cross(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     pair = _factors(scope, node, "np.cross", found["a"], found["b"])
     if pair is None:
         return POISON

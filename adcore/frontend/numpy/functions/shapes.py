@@ -13,7 +13,7 @@ from adcore.frontend.numpy.functions.dtypes import sizes
 from adcore.frontend.numpy.functions.joining import as_view, flipped, permuted
 from adcore.frontend.numpy.indexing.views import WHOLE, view
 from adcore.frontend.numpy.reshaping import reshaped, squeezed
-from adcore.frontend.registry import Bound, numpy_call, numpy_function, parameters
+from adcore.frontend.registry import BoundArguments, numpy_call, numpy_function, parameters
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     NONE,
@@ -31,28 +31,28 @@ from adcore.frontend.values.sequences import static_items
 
 
 @numpy_function(np.shape, takes="a", samples=("A",), about="the lengths of the axes")
-def _shape(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _shape(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     value = found["a"]
     part = operand(scope, value)
     return scope.error(node, f"{describe(value)} has no shape") if part is None else Items(part.shape)
 
 
 @numpy_function(np.size, takes="a", samples=("A",), about="how many elements there are")
-def _size(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _size(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     value = found["a"]
     part = operand(scope, value)
     return scope.error(node, f"{describe(value)} has no size") if part is None else product(scope, part.shape)
 
 
 @numpy_function(np.ndim, takes="a", samples=("A",), about="how many axes there are")
-def _ndim(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _ndim(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     value = found["a"]
     part = operand(scope, value)
     return scope.error(node, f"{describe(value)} has no axes") if part is None else Constant(part.rank)
 
 
 @numpy_function(np.transpose, takes="a axes", samples=("A", "A, (1, 0)"), about="a view with the axes in another order")
-def _transpose(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _transpose(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return transposed(scope, node, found["a"], found.get("axes", NONE))
 
 
@@ -81,7 +81,7 @@ def transposed(scope: FunctionScope, node: ast.AST, value: Abstract, axes: Abstr
     about="a view, two axes swapped",
     method="swapaxes",
 )
-def _swapaxes(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _swapaxes(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["a"])
     if source is None:
         return POISON
@@ -94,7 +94,7 @@ def _swapaxes(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
 
 
 @numpy_function(np.flip, takes="m axis", samples=("x", "A", "A, 0", "A, axis=(0, 1)"), about="a view, axes backwards")
-def _flip(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _flip(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["m"])
     if source is None:
         return POISON
@@ -105,7 +105,7 @@ def _flip(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
 @numpy_function(
     np.expand_dims, takes="a axis", least=2, samples=("x, 0", "A, (0, 2)"), about="a view with new axes of length 1"
 )
-def _expand_dims(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _expand_dims(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     source = as_view(scope, node, found["a"])
     if source is None:
         return POISON
@@ -122,7 +122,7 @@ def _expand_dims(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract
     samples=("x, (3, 4)",),
     about="a view that repeats an array along new axes",
 )
-def _broadcast_to(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _broadcast_to(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     """np.broadcast_to: a view that can't be written to."""
     source = as_view(scope, node, found["array"])
     shape = sizes(scope, node, found["shape"])
@@ -162,14 +162,14 @@ def _reshape(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: 
 
 
 @numpy_function(np.ravel, takes="a", samples=("A",), about="all elements along one axis", method="ravel")
-def _ravel(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _ravel(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     return reshaped(scope, node, found["a"], (Constant(-1),))
 
 
 @numpy_function(
     np.squeeze, takes="a axis", samples=("A[:1], 0",), about="a view without axes of length 1", method="squeeze"
 )
-def _squeeze(scope: FunctionScope, node: ast.Call, found: Bound) -> Abstract:
+def _squeeze(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstract:
     part = operand(scope, found["a"])
     if part is None:
         return POISON

@@ -13,11 +13,13 @@ from adcore.frontend.numpy.elementwise import COMPARISONS, apply, cast
 from adcore.frontend.registry import number_function, wrong_number
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num, is_array
-from adcore.frontend.values.number_arguments import scalar, scalar_arguments, strong
-from adcore.frontend.values.numbers import materialise, scalar_type
+from adcore.frontend.values.narrow import check_bounds, wrapped
+from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
+from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, folded, one_type, promoted, to_float, truth
+from adcore.frontend.values.ties import TiedMean
 from adcore.ir.core import Value
-from adcore.ir.types import BOOL, F32, F64, I64, SCALARS
+from adcore.ir.types import BOOL, F32, F64, I64, SCALARS, Scalar
 
 OF_FLOATS: dict[np.ufunc, tuple[str, str]] = {
     np.sqrt: ("sqrt", "square root"),
@@ -66,6 +68,9 @@ OF_ANY: dict[np.ufunc, tuple[str, str]] = {
 }
 """NumPy functions that keep integers integers, their ops."""
 
+TIED = frozenset({np.minimum, np.maximum})
+"""Functions whose operands share the derivative where they are equal."""
+
 OPERATORS: dict[np.ufunc, tuple[type[ast.operator], str]] = {
     np.divide: (ast.Div, "`x / y`"),
     np.power: (ast.Pow, "`x ** y`"),
@@ -98,7 +103,7 @@ def call_numpy(scope: FunctionScope, node: ast.Call, function: np.ufunc, argumen
     """A NumPy function of numbers; the result is a NumPy scalar."""
     name = f"np.{function.__name__}"
     arguments = [scalar(scope, a) for a in arguments]
-    if any(map(is_array, arguments)):
+    if by_elements(arguments):
         if len(arguments) != function.nin:
             return wrong_number(scope, node, name)
         return apply(scope, node, function, arguments, lambda v: call_numpy(scope, node, function, v))
@@ -123,7 +128,9 @@ def call_numpy(scope: FunctionScope, node: ast.Call, function: np.ufunc, argumen
         type_ = F64
     if type_ == BOOL or (op == "sign" and type_ == I64):
         return scope.error(node, f"{name} of {type_.name} is not supported", "convert the argument to float first")
-    return Num(scope.emit(op, *(materialise(scope, v, type_) for v in values)), STRONG)
+    operands = [materialise(scope, v, type_) for v in values]
+    result = scope.emit(op, *operands)
+    return Num(TiedMean(scope).shared(result, *operands) if function in TIED else result, STRONG)
 
 
 def call_logic(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
@@ -132,7 +139,7 @@ def call_logic(scope: FunctionScope, node: ast.Call, function: np.ufunc, argumen
     arguments = [scalar(scope, a) for a in arguments]
     if len(arguments) != function.nin:
         return wrong_number(scope, node, name)
-    if any(map(is_array, arguments)):
+    if by_elements(arguments):
         return apply(scope, node, function, arguments, lambda v: call_logic(scope, node, function, v))
     values = scalar_arguments(scope, node, name, arguments)
     if values is None:
@@ -168,13 +175,19 @@ SCALAR_TYPES: dict[Any, tuple[str, str]] = {
     np.float32: ("f32", "as a float32"),
     np.int64: ("i64", "as an int64"),
     np.bool_: ("bool", "as a bool"),
+    np.int8: ("i8", "as an int8"),
+    np.int16: ("i16", "as an int16"),
+    np.int32: ("i32", "as an int32"),
+    np.uint8: ("u8", "as a uint8"),
+    np.uint16: ("u16", "as a uint16"),
+    np.uint32: ("u32", "as a uint32"),
 }
 
 
 def classify(scope: FunctionScope, node: ast.Call, function: np.ufunc, arguments: list[Abstract]) -> Abstract:
     """np.isnan and the like."""
     arguments = [scalar(scope, a) for a in arguments]
-    if any(map(is_array, arguments)):
+    if by_elements(arguments):
         return apply(scope, node, function, arguments, lambda v: classify(scope, node, function, v))
     values = scalar_arguments(scope, node, f"np.{function.__name__}", arguments)
     if values is None:
@@ -197,7 +210,18 @@ def convert(scope: FunctionScope, node: ast.Call, function: Any, arguments: list
         return POISON if values is None else wrong_number(scope, node, f"np.{function.__name__}")
     if isinstance(values[0], Constant):
         return folded(scope, node, function, values[0])
-    return Num(scope.emit("cast", materialise(scope, values[0]), type=SCALAR_TYPES[function][0]), STRONG)
+    type_ = SCALARS[SCALAR_TYPES[function][0]]
+    if type_.kind in "iu" and type_ != I64:
+        return _narrowed(scope, values[0], type_)
+    return Num(scope.emit("cast", materialise(scope, values[0]), type=type_.name), STRONG)
+
+
+def _narrowed(scope: FunctionScope, value: Abstract, type_: Scalar) -> Num:
+    """A number as one of NumPy's narrow integers: Python's have to fit, NumPy's wrap around."""
+    whole = materialise(scope, value, I64)
+    if scalar_type(value).kind == "i":
+        check_bounds(scope, whole, type_, weak_type_of(value))
+    return Num(wrapped(scope, whole, type_), STRONG, type_)
 
 
 def _register() -> None:

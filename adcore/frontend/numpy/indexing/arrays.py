@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from adcore.frontend.numpy.elements import store
 from adcore.frontend.numpy.elementwise import operand, operation
-from adcore.frontend.numpy.indexing.booleans import boolean_index_of, put_boolean
+from adcore.frontend.numpy.indexing.booleans import boolean_index_of, masks_as_positions, put_boolean
 from adcore.frontend.numpy.indexing.integer_arrays import gathered, index_array, scatter
 from adcore.frontend.numpy.indexing.views import is_none, place, view
 from adcore.frontend.numpy.materialise import (
@@ -45,7 +45,7 @@ def selected(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[A
     if isinstance(owner, Lazy):
         owner = computed(scope, node, owner)
     if isinstance(owner, BooleanIndexed):
-        return in_memory(scope, node, owner)
+        owner = in_memory(scope, node, owner)
     assert isinstance(owner, (ArrayRef, Expanded, Reshaped))
     selects = boolean_index_of(scope, node, owner, parts)
     if isinstance(selects, Poison):
@@ -54,7 +54,7 @@ def selected(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[A
         source = operand(scope, owner)
         assert source is not None
         return BooleanIndexed(source, selects)
-    parts = [index_array(scope, node, p) for p in parts]
+    parts = [index_array(scope, node, p) for p in masks_as_positions(scope, node, parts)]
     if any(map(is_array, parts)):
         return gathered(scope, node, owner, parts)
     return view(scope, node, owner, parts)
@@ -76,9 +76,8 @@ def put_selected(scope: FunctionScope, node: ast.AST, owner: Target, parts: list
         put_boolean(scope, node, owner, selects, value)
         return
     if isinstance(value, BooleanIndexed):
-        in_memory(scope, node, value)
-        return
-    parts = [index_array(scope, node, p) for p in parts]
+        value = in_memory(scope, node, value)
+    parts = [index_array(scope, node, p) for p in masks_as_positions(scope, node, parts)]
     if any(isinstance(p, Poison) for p in parts):
         return
     if any(map(is_array, parts)):
@@ -107,13 +106,14 @@ def update_selected(
 ) -> None:
     """`owner[parts] OP= value` for arrays of bools and integers: out, changed, back; `evaluate` gives the value."""
     selects = boolean_index_of(scope, node, owner, parts)
-    parts = [index_array(scope, node, p) for p in parts] if selects is None else []
+    parts = [index_array(scope, node, p) for p in masks_as_positions(scope, node, parts)] if selects is None else []
     if isinstance(selects, Poison) or any(isinstance(p, Poison) for p in parts):
         evaluate()
     elif selects is not None:
         old, value = settled(scope, node, selected(scope, node, owner, [selects]), later, evaluate)
         new = operation(scope, node, kind, old, value)
-        if isinstance(new, BooleanIndexed) and can_hold(scope, node, base(owner).element, new.source.element):
+        element = new.source.element if isinstance(new, BooleanIndexed) else getattr(new, "element", None)
+        if element is not None and can_hold(scope, node, base(owner).element, element):
             put_boolean(scope, node, owner, selects, new)
     elif any(map(is_array, parts)):
         old = gathered(scope, node, owner, parts)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from adcore.frontend.numpy.broadcasting import fits, same_length
+from adcore.frontend.numpy.broadcasting import fits, position, same_length
+from adcore.frontend.numpy.compression import counted, positions
 from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.materialise import (
@@ -18,7 +19,7 @@ from adcore.frontend.numpy.materialise import (
     put,
     target_shape,
 )
-from adcore.frontend.session import FunctionScope
+from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
@@ -28,7 +29,6 @@ from adcore.frontend.values.abstract import (
     Poison,
     Reshaped,
     is_array,
-    is_scalar,
 )
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numbers import materialise
@@ -40,19 +40,9 @@ def boolean_index_of(
     scope: FunctionScope, node: ast.AST, owner: Target, parts: list[Abstract]
 ) -> ArrayRef | Poison | None:
     """The array of bools in `owner[m]`, its shape checked; None if there is none."""
-    bool_arrays = [p for p in parts if is_array(p) and not isinstance(p, BooleanIndexed) and p.element == BOOL]  # type: ignore[union-attr]
-    if any(isinstance(p, BooleanIndexed) for p in parts):
-        return scope.error(node, "a selection by a mask can't be a subscript", "write a loop")
-    if not bool_arrays:
+    if len(parts) != 1 or not is_mask(parts[0]):
         return None
-    if len(parts) > 1:
-        return scope.error(node, "a mask together with other subscripts is not supported", "write a loop")
-    found = in_memory(scope, node, bool_arrays[0])
-    if isinstance(found, (Expanded, Reshaped)):
-        whole = operand(scope, found)
-        assert whole is not None
-        found = computed(scope, node, whole)
-    assert isinstance(found, ArrayRef)
+    found = mask_in_memory(scope, node, parts[0])
     if found.rank > owner.rank:
         return scope.error(node, f"too many indices: the array has {owner.rank} axes, the mask {found.rank}")
     for axis, (length, own) in enumerate(zip(target_shape(scope, owner), dims(scope, found), strict=False)):
@@ -64,20 +54,46 @@ def boolean_index_of(
     return found
 
 
+def is_mask(part: Abstract) -> bool:
+    """Whether a subscript is an array of bools."""
+    return is_array(part) and not isinstance(part, BooleanIndexed) and part.element == BOOL  # type: ignore[union-attr]
+
+
+def mask_in_memory(scope: FunctionScope, node: ast.AST, part: Abstract) -> ArrayRef:
+    found = in_memory(scope, node, part)
+    if isinstance(found, (Expanded, Reshaped)):
+        whole = operand(scope, found)
+        assert whole is not None
+        found = computed(scope, node, whole)
+    assert isinstance(found, ArrayRef)
+    return found
+
+
+def masks_as_positions(scope: FunctionScope, node: ast.AST, parts: list[Abstract]) -> list[Abstract]:
+    """Subscripts with the positions where they hold in place of masks: what NumPy takes them for beside others."""
+    found: list[Abstract] = []
+    for part in parts:
+        part = in_memory(scope, node, part) if isinstance(part, BooleanIndexed) else part
+        found += positions(scope, node, mask_in_memory(scope, node, part)) if is_mask(part) else [part]
+    return found
+
+
 def is_selected(scope: FunctionScope, selects: ArrayRef, index: Sequence[Value]) -> Value:
     """Whether the element at `index` is selected."""
     return materialise(scope, load(scope, selects, index[: selects.rank]))
 
 
 def put_boolean(scope: FunctionScope, node: ast.AST, target: Target, selects: ArrayRef, value: Abstract) -> None:
-    """`target[selects] = value` for a number or for elements that the same array selects."""
-    source = value.source if isinstance(value, BooleanIndexed) else operand(scope, value) if is_scalar(value) else None
-    if source is None or (isinstance(value, BooleanIndexed) and value.selects.value is not selects.value):
-        scope.error(
-            node,
-            f"{describe(value)} is stored under a mask",
-            "store a number, or elements under the same mask by its name: `m = x > 0`, then `x[m] = y[m]`",
-        )
+    """`target[selects] = value` for a number, for elements that the same mask selects, or for as many as it selects."""
+    if isinstance(value, BooleanIndexed) and value.selects.value is not selects.value:
+        value = in_memory(scope, node, value)
+    source = value.source if isinstance(value, BooleanIndexed) else operand(scope, value)
+    if source is None:
+        if not isinstance(value, Poison):
+            scope.error(node, f"{describe(value)} can't be stored under a mask", "store a number or an array")
+        return
+    if source.rank and not isinstance(value, BooleanIndexed):
+        _put_in_order(scope, node, target, selects, source)
         return
     if not is_writeable(scope, target):
         return
@@ -107,6 +123,52 @@ def put_boolean(scope: FunctionScope, node: ast.AST, target: Target, selects: Ar
     nest(scope, shape, one)
 
 
+def _put_in_order(scope: FunctionScope, node: ast.AST, target: Target, selects: ArrayRef, source: Lazy) -> None:
+    """`target[selects] = source`: one element, or row, after the other; there have to be as many as are selected."""
+    if not is_writeable(scope, target):
+        return
+    shape = target_shape(scope, target)
+    inner = shape[selects.rank :]
+    if source.rank > 1 + len(inner):
+        scope.error(
+            node, f"an array of rank {source.rank} is stored under a mask", f"store one of rank {1 + len(inner)}"
+        )
+        return
+    if clashes(scope, target, source, aligned=False):
+        source = part_of(scope, computed(scope, node, source))
+    if clashes(scope, target, part_of(scope, selects), aligned=True):
+        selects = computed(scope, node, part_of(scope, selects))
+    one_by_one = source.rank == 1 + len(inner) and as_static_int(source.shape[0]) != 1
+    only: Value | None = None
+    if one_by_one:
+        count, given = counted(scope, selects, lambda index, k: None), materialise(scope, source.shape[0], I64)
+        only = scope.emit("eq", given, scope.const(1))
+        fitting = scope.emit("or", only, scope.emit("eq", count, given))
+        text = (
+            "NumPy boolean array indexing assignment cannot assign {0} input values to the {1} output values where the "
+        )
+        scope.check(fitting, "ValueError", text + "mask is true", given, count)
+    text = "could not broadcast input array from shape {} into shape {}"
+    kept = fits(scope, inner, source.shape[source.rank - len(inner) :], text) if inner else ()
+
+    def one(index: Sequence[Value], k: Value) -> None:
+        leading = [] if only is None else [scope.emit("select", only, scope.const(0), k)]
+        leading += [scope.const(0)] * (source.rank - len(kept) - len(leading))
+
+        def element(rest: list[Value]) -> None:
+            put(scope, node, source.at([*leading, *position(scope, rest, kept)]), target, [*index, *rest])
+
+        nest(scope, inner, element)
+
+    counted(scope, selects, one)
+
+
+def part_of(scope: FunctionScope, array: ArrayRef) -> Lazy:
+    part = operand(scope, array)
+    assert part is not None
+    return part
+
+
 def _selected_copy(scope: FunctionScope, node: ast.AST, source: Lazy, selects: ArrayRef) -> Lazy:
     """The selected elements in an array of their own; what is not selected is not computed."""
     copy = allocate(scope, source.shape, source.element, zero=True)
@@ -119,6 +181,4 @@ def _selected_copy(scope: FunctionScope, node: ast.AST, source: Lazy, selects: A
         scope.builder.emit_many("if", (is_selected(scope, selects, index),), {}, (inside.region, outside.region), ())
 
     nest(scope, source.shape, one)
-    found = operand(scope, copy)
-    assert found is not None
-    return found
+    return part_of(scope, copy)

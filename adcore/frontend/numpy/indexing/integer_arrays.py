@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from adcore.frontend.numpy.broadcasting import Shape, broadcast, fits, position
+from adcore.frontend.numpy.broadcasting import Extents, broadcast, fits, position
 from adcore.frontend.numpy.elements import dims, load, nest, store
 from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.indexing.integers import normalised
@@ -75,12 +75,12 @@ class _Places:
             self.array = None
             return
         self.own = own
-        self.broad: Shape = broadcast(scope, [p.shape for p in self.parts if p is not None])
+        self.broad: Extents = broadcast(scope, [p.shape for p in self.parts if p is not None])
         plain = [n for k, n in enumerate(own) if k not in self.advanced]
         # NumPy puts the axes of integer arrays where they stand, or in front if slices separate them.
         together = self.advanced == list(range(self.advanced[0], self.advanced[-1] + 1))
         self.start = self.advanced[0] if together else 0
-        self.shape: Shape = (*plain[: self.start], *self.broad, *plain[self.start :])
+        self.shape: Extents = (*plain[: self.start], *self.broad, *plain[self.start :])
 
     def subscripts(self, index: Sequence[Value]) -> list[Value]:
         """Normalised subscripts of `array` for an element of the result."""

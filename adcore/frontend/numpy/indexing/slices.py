@@ -111,11 +111,11 @@ def locate(
     return view, None
 
 
-Bounds = tuple[Value, Abstract, Value, bool]
+SliceBounds = tuple[Value, Abstract, Value, bool]
 """(start, count, step, whole axis) of a slice."""
 
 
-def slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, length: Abstract) -> Bounds | None:
+def slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, length: Abstract) -> SliceBounds | None:
     """A slice clamped as Python clamps."""
     found = _slice_bounds(scope, node, part, length)
     if found is not None and isinstance(found[1], Num) and _at_most_one(scope, part):
@@ -136,7 +136,7 @@ def _at_most_one(scope: FunctionScope, part: SubscriptSlice) -> bool:
     return found is not None and found.op == "add" and set(found.operands) == {part.lo.value, scope.const(1)}
 
 
-def _slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, length: Abstract) -> Bounds | None:
+def _slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, length: Abstract) -> SliceBounds | None:
     step = 1 if part.step is NONE else as_static_int(part.step)
     if not step:
         if not isinstance(part.step, Poison):
@@ -168,7 +168,7 @@ def _slice_bounds(scope: FunctionScope, node: ast.AST, part: SubscriptSlice, len
 
 def _from_front(
     scope: FunctionScope, node: ast.AST, part: SubscriptSlice, start: int, n: Value, step: int
-) -> Bounds | None:
+) -> SliceBounds | None:
     """A slice that starts at a known position: it may lie behind the end, as nothing is there then. So the start stays
     a constant, from which later passes profit."""
     stop = as_static_int(part.hi)
@@ -218,7 +218,9 @@ def _clamped(
             continue
         static = as_static_int(bound)
         if static is None:
-            from_end = scope.emit("maximum", scope.emit("add", value, n), least)
+            # Of bounds at the ends of 64 bits, only a negative one meets the length, and that sum always fits.
+            behind = scope.emit("add", scope.emit("minimum", value, zero), n, exact=True)
+            from_end = scope.emit("maximum", behind, least)
             from_start = scope.emit("minimum", value, most)
             found.append(scope.emit("select", scope.emit("lt", value, zero), from_end, from_start))
         elif static < 0:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 from adcore.frontend.liveness import only_if
 from adcore.frontend.python.control.branches import branch, exit_flag, keeping, negated, wanted_before
-from adcore.frontend.python.control.raising import raise_unless
+from adcore.frontend.python.control.raising import raise_if_harmless
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import FALSE, TRUE, Abstract, Constant, Num, Poison
 from adcore.frontend.values.conditions import condition
@@ -116,7 +116,8 @@ def _undecided(scope: FunctionScope, stmt: ast.If) -> tuple[ast.If, Num] | None:
             if isinstance(flag, Num):
                 if len(stmt.body) != 1 or not isinstance(stmt.body[0], ast.Raise):
                     return stmt, flag
-                raise_unless(scope, stmt.body[0], negated(scope, flag))
+                if not raise_if_harmless(scope, stmt.body[0], negated(scope, flag)):
+                    return stmt, flag
         otherwise = only_if(stmt.orelse)
         if otherwise is None or scope.state.leaves:
             scope.execute(stmt.orelse)
@@ -157,7 +158,7 @@ def _exit(scope: FunctionScope, stmt: ast.If, flag: Num, rest: Statements, depth
     left: list[ast.stmt] = []
 
     def go_on() -> None:
-        left.extend(nested(scope, going, depth.deeper))
+        left[:] = nested(scope, going, depth.deeper)
 
     def leave() -> None:
         scope.execute(leaving)
@@ -177,7 +178,7 @@ def under_flag(scope: FunctionScope, flag: Num, rest: Statements, depth: Depth) 
 
     def going_on() -> None:
         scope.state.returns = scope.state.breaks = scope.state.continues = FALSE
-        left.extend(nested(scope, rest, depth.deeper))
+        left[:] = nested(scope, rest, depth.deeper)
 
     with scope.at(rest[0]):
         inside = materialise(scope, negated(scope, flag), BOOL)
@@ -219,7 +220,7 @@ def _next_part(scope: FunctionScope, stmt: ast.If, part: ast.If, none_taken: str
         scope.state.locals[none_taken] = FALSE
         found = _undecided(scope, part)
         if found is not None:
-            left.extend(filter(None, [_chain(scope, *found, none_taken, depth)]))
+            left[:] = filter(None, [_chain(scope, *found, none_taken, depth)])
 
     def taken() -> None:
         scope.state.locals[none_taken] = FALSE
@@ -245,11 +246,11 @@ def _chain(scope: FunctionScope, stmt: ast.If, flag: Num, none_taken: str, depth
             scope.execute(stmt.orelse)
         elif none_taken and depth.reached(scope, wanted_before(scope, inner)):
             scope.state.locals[none_taken] = TRUE
-            left.append(inner)
+            left[:] = [inner]
         else:
             found = _undecided(scope, inner)
             if found is not None:
-                left.extend(filter(None, [_chain(scope, *found, none_taken, depth.deeper)]))
+                left[:] = filter(None, [_chain(scope, *found, none_taken, depth.deeper)])
 
     keep = _keeping_chain(scope, stmt, left)
     branch(scope, materialise(scope, flag, BOOL), lambda: scope.execute(stmt.body), otherwise, keep)

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 from collections.abc import Callable
 
+from adcore.frontend.python.control.growth import Room, add_growth, make_room, parted
 from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -16,7 +17,7 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.joins import Joiner
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.phis import defined_in, rebuilt_state
-from adcore.frontend.values.rebinding import merged
+from adcore.frontend.values.rebinding import merged, with_known_slots
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import BOOL, is_float
@@ -101,7 +102,23 @@ def branch(
     keep: Callable[[str], bool] = keep_all,
 ) -> None:
     """`if condition: then() else: otherwise()`; of the names that differ afterwards only those in `keep` survive."""
-    joined(scope, condition, side(scope, then), side(scope, otherwise), keep)
+    appended, scope.session.growth = scope.session.growth, {}
+    reserved, scope.session.reserved = scope.session.reserved, set(scope.session.reserved)
+    sides = side(scope, then), side(scope, otherwise)
+    if apart := parted(scope.state, [s.end for s in sides], scope.session.growth):
+        reported = len(scope.session.diagnostics)
+        room = Room(scope, [s.region.region for s in sides])
+        if make_room(scope, apart, scope.session.growth, room):
+            # Once more, into the room that there is now.
+            scope.session.growth = {}
+            sides = side(scope, then), side(scope, otherwise)
+        else:
+            # An error only if the list is used afterwards.
+            del scope.session.diagnostics[reported:]
+    growths, scope.session.growth = scope.session.growth, appended
+    scope.session.reserved = reserved
+    add_growth(scope, growths)
+    joined(scope, condition, *sides, keep)
 
 
 def joined(
@@ -114,6 +131,7 @@ def joined(
     """An `if` of two sides, and the state after it."""
     base, ends, regions = scope.state, [then.end, otherwise.end], [then.region, otherwise.region]
     inner = frozenset().union(*(defined_in(r.region) for r in regions))
+    ends = [with_known_slots(scope, ends[0], ends[1]), with_known_slots(scope, ends[1], ends[0])]
     arrays = merged(scope, (ends[0], ends[1]), inner, keep)
     for k in (0, 1):
         scope.state = ends[k]
@@ -204,4 +222,4 @@ def effect_free(scope: FunctionScope, region: Region, limit: int = 4) -> bool:
 def _harmless(ops: object, instr: Instr) -> bool:
     assert isinstance(ops, Table)
     op = ops[instr.op]
-    return op.pure and not instr.regions and not op.can_raise(tuple(v.type for v in instr.operands)) and op.cost < 4
+    return op.pure and not instr.regions and not op.can_raise(instr) and op.cost < 4

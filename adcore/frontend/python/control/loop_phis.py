@@ -7,24 +7,30 @@ from collections.abc import Callable
 
 from adcore.errors import Diagnostic
 from adcore.frontend.python.control.branches import choose, chosen, effect_free, either, negated, value_of, valued
+from adcore.frontend.python.control.growth import UNKNOWN, Room, Trips, add_growth, lengthened, make_room
 from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import (
     FALSE,
     UNBOUND,
     Abstract,
     ArrayRef,
+    BoundMethod,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
+    ObjectRef,
     Poison,
     PossiblyUnbound,
     Record,
+    UnreadAttribute,
 )
+from adcore.frontend.values.growing import Growths
 from adcore.frontend.values.joins import Joiner
 from adcore.frontend.values.numbers import materialise
 from adcore.frontend.values.phis import rebuilt_state
-from adcore.frontend.values.rebinding import Carried
+from adcore.frontend.values.rebinding import Carried, with_known_slots
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64
@@ -44,19 +50,26 @@ def loop(
     test: Callable[[Value], Abstract] | None,
     body: Callable[[Value], None],
     breaks: bool = False,
+    trips: Trips | None = None,
 ) -> None:
     """A `for` (`operands`: lo, hi; `step`) or a `while` (`test`) whose carried values are found by fixpoint.
 
     `assigned` names may change in the body; those of them in `head` are carried, the others start an iteration, and
     leave the loop, without a value. `body` gets the loop variable or the iteration counter. `breaks`: the body has a
-    `break`; to know it saves an attempt.
+    `break`; to know it saves an attempt. `trips` emits, before the loop, how many trips it makes at most.
     """
     span, entry = scope.builder.span, scope.state
-    joiner = Joiner(scope)
-    assumed = _first_assumption(joiner, entry, assigned, head)
-    if breaks:
-        assumed.breaks = joiner.new(BOOL)
-    arrays = Carried(scope, lambda name: name in head)
+
+    def start() -> tuple[Joiner, State, Carried]:
+        joiner = Joiner(scope)
+        assumed = _first_assumption(joiner, entry, assigned, head)
+        if breaks:
+            assumed.breaks = joiner.new(BOOL)
+        return joiner, assumed, Carried(scope, lambda name: name in head)
+
+    joiner, assumed, arrays = start()
+    appended, scope.session.growth = scope.session.growth, {}
+    reserved, scope.session.reserved = scope.session.reserved, set(scope.session.reserved)
     reported = len(scope.session.diagnostics)
     dropped: list[Diagnostic] = []
     for count in range(MOST_ATTEMPTS + len(assigned & head)):
@@ -65,11 +78,24 @@ def loop(
         dropped += scope.session.diagnostics[reported:]
         del scope.session.diagnostics[reported:]
         scope.builder.span = span
+        scope.session.growth = {}
+        frozen = len(scope.session.frozen)
         attempt = LoopAttempt(scope, joiner, assumed, test, body, arrays)
         attempt.run(entry, lambda name: name in head)
-        if attempt.stable:
+        growths = scope.session.growth
+        if longer := lengthened(assumed, attempt.end, growths):
+            known = trips if trips is not None else _no_trips(scope, growths, longer)
+            if known is None or not make_room(scope, longer, growths, attempt.room(known, operands, step)):
+                attempt.stable = False
+                break
+            joiner, assumed, arrays = start()
+            continue
+        if attempt.stable and len(scope.session.frozen) == frozen:
             break
-        assumed = arrays.opened(entry, assumed) if arrays.wanted else attempt.grown
+        assumed = arrays.opened(entry, attempt.assumed) if arrays.wanted else attempt.grown
+    scope.session.growth, scope.session.reserved = appended, reserved
+    if growths and trips is not None:
+        add_growth(scope, growths, attempt.room(trips, operands, step))
     if not attempt.stable or attempt.poisoned:
         # A carried value that an earlier attempt already refused is silent in later ones.
         scope.session.diagnostics += [d for d in dropped if d not in scope.session.diagnostics]
@@ -90,6 +116,13 @@ def _first_assumption(joiner: Joiner, entry: State, assigned: frozenset[str], he
     return assumed
 
 
+def _no_trips(scope: FunctionScope, growths: Growths, cells: list[int]) -> Trips | None:
+    """A loop that nobody can count makes a list longer."""
+    for cell in cells:
+        scope.error(growths[cell].where if cell in growths else scope.span(scope.node), *UNKNOWN)
+    return None
+
+
 class LoopAttempt:
     """One try at a loop: the body compiled under an assumption, and whether its end agrees with it."""
 
@@ -106,7 +139,13 @@ class LoopAttempt:
         self.arrays = arrays
         self.stable = False
         self.grown = assumed
+        self.end = assumed
         self.regions: list[OpenRegion] = []
+
+    def room(self, trips: Trips, operands: tuple[Value, ...], step: int | None) -> Room:
+        """What a iteration appends, as it is known before the loop."""
+        body = self.regions[-1].region
+        return Room(self.scope, [body], trips, body.params[0], operands[0] if operands else None, step or 1)
 
     def run(self, entry: State, keep: Callable[[str], bool]) -> None:
         scope, joiner = self.scope, self.joiner
@@ -127,7 +166,12 @@ class LoopAttempt:
             self.body(index)
             end = dataclasses.replace(scope.state, continues=FALSE)
             if not end.dead:
+                self.assumed = with_known_slots(scope, self.assumed, end)
                 end = self.arrays.closed(self.assumed, end, region.params)
+            self.end = end
+            if lengthened(self.assumed, end, scope.session.growth):
+                # The list needs room before the loop; then this is tried again.
+                end = dataclasses.replace(end, dead=True)
             joiner.inner = frozenset(region.params) | frozenset(scope.builder.open_values())
             before = _Comparable(self.assumed)
             if self.arrays.wanted:
@@ -145,9 +189,14 @@ class LoopAttempt:
         """What a test of a loop does to lists would be lost: its region yields nothing but the condition."""
         cells = self.scope.state.cells
         if span and any(
-            _Comparable.of(cells[cell]) != _Comparable.of(items) for cell, items in self.assumed.cells.items()
+            _Comparable.of(items) != _Comparable.of(self._assumed_contents(cell)) for cell, items in cells.items()
         ):
-            self.scope.error(span, "the condition of this loop changes a list", "change it in the body of the loop")
+            self.scope.error(span, "the condition of this loop changes a list or an object", "change it in the body")
+
+    def _assumed_contents(self, cell: int) -> tuple[Abstract, ...]:
+        initial = self.scope.session.instances.initial
+        own = self.assumed.cells.get(cell, initial.get(cell))
+        return self.scope.state.cells[cell] if own is None else own
 
     @property
     def poisoned(self) -> bool:
@@ -211,7 +260,7 @@ class _Comparable:
 
 def _comparable(value: Abstract) -> object:
     if isinstance(value, Num):
-        return ("num", id(value.value), value.weak)
+        return ("num", id(value.value), value.weak, value.narrow)
     if isinstance(value, Constant):
         return ("const", type(value.value), repr(value.value) if isinstance(value.value, float) else id(value.value))
     if isinstance(value, Items):
@@ -220,8 +269,12 @@ def _comparable(value: Abstract) -> object:
         return tuple(_comparable(v) for _, v in value.fields)
     if isinstance(value, PossiblyUnbound):
         return ("maybe", _comparable(value.inner), _comparable(value.bound))
-    if isinstance(value, ListRef):
-        return ("list", value.cell)
+    if isinstance(value, (ListRef, DictRef, ObjectRef)):
+        return (type(value).__name__, value.cell)
+    if isinstance(value, UnreadAttribute):
+        return ("unread", id(value))
+    if isinstance(value, BoundMethod):
+        return ("method", id(value.function), _comparable(value.owner))
     if isinstance(value, ArrayRef):
         return ("array", id(value.value))
     return type(value).__name__

@@ -24,11 +24,12 @@ from adcore.frontend.values.abstract import (
     Poison,
     Range,
     Record,
+    is_scalar,
 )
 from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.iterables import consume, iterable_of
 from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.sequences import static_length
+from adcore.frontend.values.sequences import static_items, static_length, trip_count
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 
@@ -39,6 +40,9 @@ MOST_TRIPS = 8
 
 MOST_UNROLLED = 1500
 """Syntax nodes that an unrolled loop may have in total."""
+
+MOST_LAYERS = 64
+"""Loops over the subscripts of a list of layers are unrolled up to this length, whatever their bodies weigh."""
 
 MOST_ITEMS = 256
 """Loops over tuples and lists are always unrolled, up to this length."""
@@ -85,7 +89,23 @@ def _unrolls(scope: FunctionScope, stmt: ast.For, iterated: Abstract, length: in
         return length <= MOST_ITEMS
     if isinstance(iterated, IterableValue) and iterated.mixed:
         return length <= MOST_ITEMS
+    if length <= MOST_LAYERS and _reads_layers(scope, stmt):
+        return True
     return length <= MOST_TRIPS and length * weight(stmt.body) <= MOST_UNROLLED
+
+
+def _reads_layers(scope: FunctionScope, stmt: ast.For) -> bool:
+    """Whether the body subscripts a tuple or list whose items are no numbers: only a constant can select one."""
+    if not isinstance(stmt.target, ast.Name):
+        return False
+    for node in (inner for part in stmt.body for inner in ast.walk(part)):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            owner = scope.state.locals.get(node.value.id)
+            reads = any(isinstance(n, ast.Name) and n.id == stmt.target.id for n in ast.walk(node.slice))
+            known = isinstance(owner, (Items, ListRef)) and static_length(scope, owner) is not None
+            if reads and known and owner is not None and not all(map(is_scalar, static_items(scope, owner))):
+                return True
+    return False
 
 
 def weight(body: list[ast.stmt]) -> int:
@@ -125,10 +145,13 @@ def _has(body: Statements, jumps: StatementTypes, inner: StatementTypes) -> bool
         stmt, wanted = pending.pop()
         if isinstance(stmt, wanted):
             return True
-        if isinstance(stmt, (ast.If, ast.For, ast.While)):
-            inside = wanted if isinstance(stmt, ast.If) else inner
+        if isinstance(stmt, (ast.If, ast.For, ast.While, ast.With)):
+            inside = wanted if isinstance(stmt, (ast.If, ast.With)) else inner
             pending += [(part, inside) for part in stmt.body]
-            pending += [(part, wanted) for part in stmt.orelse]
+            pending += [(part, wanted) for part in getattr(stmt, "orelse", ())]
+        elif isinstance(stmt, ast.Try):
+            handled = [part for handler in stmt.handlers for part in handler.body]
+            pending += [(part, wanted) for part in (*stmt.body, *handled, *stmt.orelse, *stmt.finalbody)]
     return False
 
 
@@ -204,7 +227,8 @@ def _counted(scope: FunctionScope, stmt: ast.For, source: Range) -> None:
         scope.execute(stmt.body)
 
     with scope.at(stmt):
-        loop(scope, *_names(scope, stmt), (lo, hi), as_static_int(source.step), None, body)
+        trips = lambda: materialise(scope, trip_count(scope, source), I64)  # noqa: E731
+        loop(scope, *_names(scope, stmt), (lo, hi), as_static_int(source.step), None, body, trips=trips)
 
 
 def _over_iterable(scope: FunctionScope, stmt: ast.For, iterable: IterableValue) -> None:
@@ -223,9 +247,9 @@ def _over_iterable(scope: FunctionScope, stmt: ast.For, iterable: IterableValue)
             def test(k: Value) -> Abstract:
                 return Num(scope.emit("lt", k, length))
 
-            loop(scope, *_names(scope, stmt), (), None, test, body, _breaks(stmt.body))
+            loop(scope, *_names(scope, stmt), (), None, test, body, _breaks(stmt.body), lambda: length)
         else:
-            loop(scope, *_names(scope, stmt), (scope.const(0), length), 1, None, body)
+            loop(scope, *_names(scope, stmt), (scope.const(0), length), 1, None, body, trips=lambda: length)
 
 
 @statement(ast.While)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.numpy.elements import load
-from adcore.frontend.registry import Call, python_function
+from adcore.frontend.registry import CallHandler, python_function
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -26,10 +26,10 @@ def builtin(
     samples: tuple[str, ...],
     about: str,
     lazy: bool = False,
-) -> Callable[[Call], Call]:
+) -> Callable[[CallHandler], CallHandler]:
     """Register a builtin. It sees numbers for arrays without axes, and uses up the iterators that it is given."""
 
-    def decorate(rule: Call) -> Call:
+    def decorate(rule: CallHandler) -> CallHandler:
         def call(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: Named) -> Abstract:
             return rule(scope, node, [_taken(scope, node, a) for a in args], named)
 

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.numpy.elements import accumulate, dim
+from adcore.frontend.python.dicts import filled
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import is_bool, not_a_number
-from adcore.frontend.registry import Call
+from adcore.frontend.python.functions.searches import filtered_sum
+from adcore.frontend.registry import CallHandler, register
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     POISON,
@@ -18,10 +20,13 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
     Constant,
+    DictRef,
     Expanded,
+    FilteredValues,
     Items,
     IterableValue,
     Num,
+    OutsideDict,
     Poison,
     Range,
     Reshaped,
@@ -30,9 +35,11 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import keys_of, new_dict
 from adcore.frontend.values.iterables import enumerated, iterable_of, reverse, reversed_range, zipped
 from adcore.frontend.values.lists import list_literal
 from adcore.frontend.values.messages import python_message
+from adcore.frontend.values.narrow import narrow_of
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, fail, minimum, refused_bool
 from adcore.frontend.values.sequences import is_sequence, sequence_length, static_length
@@ -50,6 +57,8 @@ def _len(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
         return value.shape[0]
     if isinstance(value, Constant) and isinstance(value.value, str):
         return Constant(len(value.value))
+    if isinstance(value, (DictRef, OutsideDict)):
+        return Constant(len(keys_of(scope, value)))
     if not is_sequence(value):
         return scope.error(node, f"{describe(value)} has no length")
     return sequence_length(scope, value)
@@ -62,7 +71,7 @@ def _range(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: di
             return scope.error(argument, f"range takes integers, not {describe(value)}", "write int(...) around it")
         if (refused := refused_bool(scope, argument, "range does not take", value)) is not None:
             return refused
-    whole = [Num(scope.emit("cast", v.value, type="i64")) if is_bool(v) else v for v in args]  # type: ignore[union-attr]
+    whole = [Num(scope.emit("cast", materialise(scope, v), type="i64")) if is_bool(v) else v for v in args]
     lo, hi, step = {1: (Constant(0), *whole, Constant(1)), 2: (*whole, Constant(1)), 3: tuple(whole)}[len(whole)]
     if isinstance(step, Constant) and step.value == 0:
         fail(scope, *python_message(range, 0, 1, 0))
@@ -99,7 +108,12 @@ def _reversed(scope: FunctionScope, node: ast.Call, args: list[Abstract], named:
     return POISON if iterable is None else reverse(scope, iterable)
 
 
-def _extremum(comparison: type[ast.cmpop]) -> Call:
+@builtin(iter, samples=("x",), about="its items, which can be run over once")
+def _iter(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    return iterable_of(scope, node, args[0]) or POISON
+
+
+def _extremum(comparison: type[ast.cmpop]) -> CallHandler:
     def rule(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
         if len(args) > 1:
             for value in args:
@@ -150,18 +164,19 @@ def _accumulated(
     """`start` and then what `step` makes of it and each item, as a number of `type_`."""
     with scope.builder.region():
         # Only for its weak type: what is emitted here is dropped.
-        weak = weak_type_of(step(start, iterable.item(Num(scope.const(0)))))
+        probe = step(start, iterable.item(Num(scope.const(0))))
+    weak, narrow = weak_type_of(probe), narrow_of(probe)
     same = weak == weak_type_of(start) and not weak.mixed
     tracked = not same and scope.session.speculation.flags
 
     def one(index: list[Value], carried: Any) -> list[Value]:
         old = weak if same else WeakType((carried[1],)) if tracked else UNTRACKED
-        new = step(Num(carried[0], old), iterable.item(Num(index[0])))
+        new = step(Num(carried[0], old, narrow), iterable.item(Num(index[0])))
         return [materialise(scope, new, type_), *([flag(scope, weak_type_of(new))] if tracked else [])]
 
     first = [materialise(scope, start, type_), *([flag(scope, weak_type_of(start))] if tracked else [])]
     result, *flags = accumulate(scope, (iterable.length,), first, one)
-    return Num(result, weak if same else WeakType(tuple(flags)) if tracked else UNTRACKED)
+    return Num(result, weak if same else WeakType(tuple(flags)) if tracked else UNTRACKED, narrow)
 
 
 @builtin(sum, 1, 2, "start", samples=("x", "(1.0, a)", "[1.0, 2.0], a"), about="the sum of items, from the left")
@@ -169,6 +184,8 @@ def _sum(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
     """Items added from the left, as `0 + a + b + ...`."""
     start = args[1] if len(args) > 1 else named.get("start", Constant(0))
     value = args[0]
+    if isinstance(value, FilteredValues):
+        return filtered_sum(scope, node, value, start, lambda total, item: _added(scope, node, total, item))
     length = static_length(scope, value)
     iterable = iterable_of(scope, node, value)
     if iterable is None:
@@ -197,7 +214,9 @@ def _added(scope: FunctionScope, node: ast.Call, total: Abstract, item: Abstract
         with scope.builder.region():
             probe = binary(scope, node, ast.Add, total, item)
         if isinstance(probe, Num) and total.value == 0 and not isinstance(total.value, float):
-            total = Num(scope.const(0 if probe.type.kind == "i" else 0.0, probe.type), weak_type_of(total))
+            total = Num(
+                scope.const(0 if probe.type.kind == "i" else 0.0, probe.type), weak_type_of(total), narrow_of(probe)
+            )
     return binary(scope, node, ast.Add, total, item)
 
 
@@ -211,6 +230,15 @@ def _tuple(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: di
 def _list(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     items = _all_items(scope, node, args)
     return POISON if items is None else list_literal(scope, node, items)
+
+
+def _dict(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    values: dict[Any, Abstract] = {}
+    return new_dict(scope, values) if filled(scope, node, values, args, named) else POISON
+
+
+# Any keyword is a key.
+register(dict, _dict, "a dict of keywords, pairs or another dict", ("a=a, b=2.0",))
 
 
 def _all_items(scope: FunctionScope, node: ast.Call, args: list[Abstract]) -> tuple[Abstract, ...] | None:

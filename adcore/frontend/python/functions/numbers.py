@@ -17,9 +17,12 @@ from adcore.frontend.values.abstract import (
     ArrayRef,
     Closure,
     Constant,
+    DictRef,
     Items,
     ListRef,
     Num,
+    ObjectRef,
+    OutsideDict,
     Poison,
     Range,
     Record,
@@ -28,11 +31,13 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.dicts import keys_of
+from adcore.frontend.values.narrow import narrow_unary
 from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
 from adcore.frontend.values.scalars import binary, compare, folded, refused_bool, to_float, to_int, truth
 from adcore.frontend.values.sequences import is_sequence, sequence_length
 from adcore.frontend.values.weak_types import flag
-from adcore.ir.types import BOOL, F32, I64
+from adcore.ir.types import BOOL, F32, I64, NUMPY_NAMES
 
 
 def is_bool(value: Abstract) -> bool:
@@ -49,6 +54,8 @@ def _abs(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
     if isinstance(value, Constant):
         return folded(scope, node, abs, value)
     type_ = scalar_type(value)
+    if isinstance(value, Num) and value.narrow is not None:
+        return narrow_unary(scope, node, "abs", "abs", value)
     if (refused := refused_bool(scope, node, "abs of", value)) is not None:
         return refused
     return Num(scope.emit("abs", materialise(scope, value, I64 if type_ == BOOL else type_)), weak_type_of(value))
@@ -94,6 +101,8 @@ def _bool(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dic
         return compare(scope, node, ast.NotEq, sequence_length(scope, value), Constant(0))
     if isinstance(value, Constant):
         return Constant(bool(value.value))
+    if isinstance(value, (DictRef, OutsideDict)):
+        return Constant(bool(keys_of(scope, value)))
     return not_a_number(scope, node, value)
 
 
@@ -127,12 +136,19 @@ def _isinstance(scope: FunctionScope, node: ast.Call, args: list[Abstract], name
         return _isinstance_of_number(scope, value, tuple(wanted))
     elif isinstance(value, ArrayRef):
         own = list if value.literal is not None else np.ndarray
-    elif isinstance(value, Record):
+    elif isinstance(value, (Record, ObjectRef)):
         own = value.cls
     elif isinstance(value, Uniform):
         own = list if value.kind == "list" else tuple
     else:
-        own = {Items: tuple, ListRef: list, Range: range, Closure: type(lambda: None)}.get(type(value))
+        own = {
+            Items: tuple,
+            ListRef: list,
+            DictRef: dict,
+            OutsideDict: dict,
+            Range: range,
+            Closure: type(lambda: None),
+        }.get(type(value))
     if own is None:
         return scope.error(node, f"isinstance of {describe(value)} is not supported")
     return Constant(issubclass(own, tuple(wanted)))
@@ -141,6 +157,8 @@ def _isinstance(scope: FunctionScope, node: ast.Call, args: list[Abstract], name
 def _isinstance_of_number(scope: FunctionScope, value: Num, classes: tuple[type, ...]) -> Abstract:
     """Told by a flag where it depends on whether the number is Python's."""
     own: tuple[type, type] = {"f": (float, np.float64), "i": (int, np.int64), "b": (bool, np.bool_)}[value.type.kind]
+    if value.narrow is not None:
+        own = own[0], getattr(np, NUMPY_NAMES[value.narrow.name])
     python, numpy = (issubclass(c, classes) for c in (own[0], np.float32 if value.type == F32 else own[1]))
     if value.weak.mixed and python != numpy:
         weak = flag(scope, value.weak)

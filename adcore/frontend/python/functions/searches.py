@@ -1,0 +1,244 @@
+"""Builtins that run a loop of their own: `any`, `all`, `sum` with a condition, `functools.reduce`, `map`, `sorted`."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Callable
+
+from adcore.frontend.python.control.branches import branch, choose
+from adcore.frontend.python.control.loop_phis import loop
+from adcore.frontend.python.functions.builtin import builtin
+from adcore.frontend.session import FunctionScope, as_static_int
+from adcore.frontend.values.abstract import (
+    FALSE,
+    POISON,
+    TRUE,
+    Abstract,
+    Constant,
+    FilteredValues,
+    Items,
+    IterableValue,
+    Num,
+    Poison,
+    is_scalar,
+)
+from adcore.frontend.values.conditions import condition
+from adcore.frontend.values.describe import describe
+from adcore.frontend.values.iterables import iterable_of, zipped
+from adcore.frontend.values.lists import list_literal
+from adcore.frontend.values.messages import python_message
+from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.scalars import compare, fail
+from adcore.ir.types import BOOL, I64
+
+MOST_UNROLLED_ITEMS = 64
+LONGEST_SORTED = 16
+"""Sorting so many numbers takes n (n - 1) / 2 comparisons and twice as many choices."""
+
+Each = Callable[[Abstract, Callable[[Abstract], None]], None]
+
+
+def _parts(scope: FunctionScope, node: ast.Call, value: Abstract) -> tuple[Abstract, Each] | None:
+    """What is run over: how many steps, and what each of them gives."""
+    if isinstance(value, FilteredValues):
+        return value.length, value.each
+    iterable = iterable_of(scope, node, value)
+    if iterable is None:
+        return None
+    found = iterable
+    return found.length, lambda k, use: use(found.item(k))
+
+
+def _run(
+    scope: FunctionScope, node: ast.Call, value: Abstract, start: Abstract, step: Callable[[Abstract, Abstract], None]
+) -> Abstract:
+    """A loop over `value` with one carried value: `step(carried, item)` sets it by `_set`, and may `break`."""
+    parts = _parts(scope, node, value)
+    if parts is None:
+        return POISON
+    length, each = parts
+    name = f"$carried {node.lineno}:{node.col_offset}"
+    outer = scope.state.locals.get(name)
+    scope.state.locals[name] = start
+
+    def one(k: Abstract) -> None:
+        each(k, lambda item: step(scope.state.locals[name], item))
+
+    static = as_static_int(length)
+    if static is not None and static <= MOST_UNROLLED_ITEMS:
+        _unrolled(scope, one, 0, static)
+    else:
+        size = materialise(scope, length, I64)
+        names = frozenset([name])
+        head = names | frozenset(scope.state.locals)
+        loop(scope, names, head, (), None, lambda k: Num(scope.emit("lt", k, size)), lambda k: one(Num(k)), True)
+    scope.state.breaks = FALSE
+    result = scope.state.locals.pop(name)
+    if outer is not None:
+        scope.state.locals[name] = outer
+    return result
+
+
+def _unrolled(scope: FunctionScope, one: Callable[[Abstract], None], k: int, length: int) -> None:
+    """Step by step; the others only if none before was the last."""
+    if k == length or scope.state.dead:
+        return
+    one(Constant(k))
+    stopped = scope.state.breaks
+    if isinstance(stopped, Num):
+
+        def going_on() -> None:
+            scope.state.breaks = FALSE
+            _unrolled(scope, one, k + 1, length)
+
+        branch(scope, stopped.value, lambda: None, going_on)
+    elif not (isinstance(stopped, Constant) and stopped.value):
+        _unrolled(scope, one, k + 1, length)
+
+
+def _set(scope: FunctionScope, node: ast.Call, value: Abstract) -> None:
+    scope.state.locals[f"$carried {node.lineno}:{node.col_offset}"] = value
+
+
+def _search(wanted: bool) -> Callable[[FunctionScope, ast.Call, list[Abstract], dict[str, Abstract]], Abstract]:
+    def rule(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+        def found() -> None:
+            _set(scope, node, Constant(wanted))
+            scope.state.breaks = TRUE
+
+        def step(carried: Abstract, item: Abstract) -> None:
+            flag = condition(scope, node, item)
+            if isinstance(flag, Constant):
+                if bool(flag.value) == wanted:
+                    found()
+            elif wanted:
+                branch(scope, flag.value, found, lambda: None)
+            else:
+                branch(scope, flag.value, lambda: None, found)
+
+        return _run(scope, node, args[0], Constant(not wanted), step)
+
+    return rule
+
+
+builtin(any, samples=("[v > 0.5 for v in x]",), about="whether one item is true")(_search(True))
+builtin(all, samples=("[v > 0.5 for v in x]",), about="whether every item is true")(_search(False))
+
+
+def filtered_sum(
+    scope: FunctionScope,
+    node: ast.Call,
+    value: FilteredValues,
+    start: Abstract,
+    add: Callable[[Abstract, Abstract], Abstract],
+) -> Abstract:
+    """`sum(item for ... if condition)`."""
+    return _run(scope, node, value, start, lambda total, item: _set(scope, node, add(total, item)))
+
+
+@builtin(functools.reduce, 2, 3, samples=(), about="")
+def _reduce(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    function, value, *starts = args
+    iterable = iterable_of(scope, node, value)
+    if iterable is None:
+        return POISON
+    rest = iterable
+    if starts:
+        start = starts[0]
+    else:
+        known = as_static_int(iterable.length)
+        if known == 0:
+            fail(scope, *python_message(functools.reduce, lambda a, b: a, []))
+            return POISON
+        if known is None:
+            nonempty = compare(scope, node, ast.Gt, iterable.length, Constant(0))
+            scope.check(materialise(scope, nonempty, BOOL), *python_message(functools.reduce, lambda a, b: a, []))
+        start = iterable.item(Constant(0))
+        source = iterable
+        rest = IterableValue(_minus_one(scope, iterable.length), lambda k: source.item(_plus_one(scope, k)), "items",
+                             iterable.mixed)  # fmt: skip
+    return _run(scope, node, rest, start, lambda s, item: _set(scope, node, scope.apply(node, function, [s, item])))
+
+
+def _minus_one(scope: FunctionScope, n: Abstract) -> Abstract:
+    known = as_static_int(n)
+    if known is not None:
+        return Constant(known - 1)
+    return Num(scope.emit("sub", materialise(scope, n, I64), scope.const(1), exact=True))
+
+
+def _plus_one(scope: FunctionScope, k: Abstract) -> Abstract:
+    known = as_static_int(k)
+    if known is not None:
+        return Constant(known + 1)
+    return Num(scope.emit("add", materialise(scope, k, I64), scope.const(1), exact=True))
+
+
+@builtin(map, 2, None, samples=(), about="")
+def _map(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    function, *values = args
+    iterables = [iterable_of(scope, node, value) for value in values]
+    found = [iterable for iterable in iterables if iterable is not None]
+    if len(found) < len(iterables):
+        return POISON
+    pairs = zipped(scope, node, found)
+
+    def item(k: Abstract) -> Abstract:
+        together = pairs.item(k)
+        assert isinstance(together, Items)
+        return scope.apply(node, function, list(together.items))
+
+    return IterableValue(pairs.length, item, "map", pairs.mixed)
+
+
+@builtin(filter, 2, 2, samples=(), about="")
+def _filter(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    function, value = args
+    iterable = iterable_of(scope, node, value)
+    if iterable is None:
+        return POISON
+    source = iterable
+
+    def each(k: Abstract, use: Callable[[Abstract], None]) -> None:
+        item = source.item(k)
+        plain = isinstance(function, Constant) and function.value is None
+        flag = condition(scope, node, item if plain else scope.apply(node, function, [item]))
+        if isinstance(flag, Num):
+            branch(scope, flag.value, lambda: use(item), lambda: None)
+        elif flag.value:
+            use(item)
+
+    return FilteredValues(source.length, each)
+
+
+@builtin(sorted, 1, 1, "reverse", samples=("(a, 0.5, 2.0, 0.1)",), about="a list in order")
+def _sorted(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
+    iterable = iterable_of(scope, node, args[0])
+    reverse = named.get("reverse", FALSE)
+    if iterable is None:
+        return POISON
+    length = as_static_int(iterable.length)
+    if length is None or length > LONGEST_SORTED or not isinstance(reverse, Constant):
+        what = f"sorted takes up to {LONGEST_SORTED} items, of a number that is known while compiling"
+        return scope.error(node, what, "sort outside of the function")
+    items = [iterable.item(Constant(k)) for k in range(length)]
+    if all(isinstance(item, Constant) for item in items):
+        values = sorted((item.value for item in items if isinstance(item, Constant)), reverse=bool(reverse.value))
+        return list_literal(scope, node, tuple(map(Constant, values)))
+    for item in items:
+        if not is_scalar(item):
+            return POISON if isinstance(item, Poison) else scope.error(node, f"sorted does not take {describe(item)}")
+    before = ast.Gt if reverse.value else ast.Lt
+    for end in range(1, length):
+        for k in range(end, 0, -1):
+            items[k - 1], items[k] = _in_order(scope, node, items[k - 1], items[k], before)
+    return list_literal(scope, node, tuple(items))
+
+
+def _in_order(
+    scope: FunctionScope, node: ast.Call, a: Abstract, b: Abstract, before: type[ast.cmpop]
+) -> tuple[Abstract, Abstract]:
+    """Two numbers, exchanged if the second belongs before the first."""
+    exchange = compare(scope, node, before, b, a)
+    return choose(scope, exchange, lambda: b, lambda: a), choose(scope, exchange, lambda: a, lambda: b)

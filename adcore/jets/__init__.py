@@ -1,0 +1,8 @@
+"""Exact slopes of the primal's IR, without differences and without any derivative rule of the compiler."""
+
+from adcore.jets.decisions import TooMuchWork
+from adcore.jets.first_order import Jet, Jets
+from adcore.jets.germs import Germs, OutsideDomain
+from adcore.jets.program import JetProgram, NotReadable, program_of
+
+__all__ = ["Germs", "Jet", "JetProgram", "Jets", "NotReadable", "OutsideDomain", "TooMuchWork", "program_of"]

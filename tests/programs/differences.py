@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import operator
 import re
 from collections.abc import Callable, Iterator
@@ -15,12 +16,7 @@ from .program import Program
 
 def floats(value: Any) -> Iterator[tuple[tuple[Any, ...], np.ndarray]]:
     """The path and the value of every float below `value`, arrays whole."""
-    if (
-        isinstance(value, (bool, str, int, np.integer))
-        or value is None
-        or callable(value)
-        and not hasattr(value, "__dict__")
-    ):
+    if isinstance(value, (bool, str, int, np.integer, enum.Enum)) or not hasattr(value, "__dict__") and callable(value):
         return
     if isinstance(value, float | np.floating):
         yield (), np.asarray(value)
@@ -34,6 +30,8 @@ def floats(value: Any) -> Iterator[tuple[tuple[Any, ...], np.ndarray]]:
 
 
 def children(value: Any) -> list[tuple[Any, Any]]:
+    if value is None:
+        return []
     if isinstance(value, list | tuple):
         return list(enumerate(value))
     if isinstance(value, dict):
@@ -74,7 +72,7 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
     return value
 
 
-def slope(function: Callable[[float], float], step: float = 2e-4) -> float:
+def slope(function: Callable[[float], float], step: float = 2e-5) -> float:
     """The derivative of a smooth function at 0, from central differences extrapolated twice (Richardson)."""
     d = [(function(h) - function(-h)) / (2 * h) for h in (4 * step, 2 * step, step)]
     first = [(4 * d[1] - d[0]) / 3, (4 * d[2] - d[1]) / 3]

@@ -119,3 +119,12 @@ def test_sums_without_visible_order_are_marked():
 
     adds = [i for i in walk(compiled(f, np.zeros(3)).module.main.region) if i.op == "add"]
     assert sorted(i.attrs.get("flags", "") for i in adds) == ["", "", "", "sum", "sum"]
+
+
+@pytest.mark.parametrize("low", [-(2**63), -1, 0, 2**63 - 1])
+@pytest.mark.parametrize("high", [-(2**63), 2, 2**63 - 1])
+def test_slice_bounds_at_the_ends_of_64_bits(low, high):
+    def f(x, a, b):
+        return np.sum(x[a:b]) + 2.0 * np.sum(x[b:a:-1])
+
+    agrees(f, np.linspace(0.3, 1.7, 6), low, high, exact=False)

@@ -218,7 +218,9 @@ def _clamped(
             continue
         static = as_static_int(bound)
         if static is None:
-            from_end = scope.emit("maximum", scope.emit("add", value, n), least)
+            # Of bounds at the ends of 64 bits, only a negative one meets the length, and that sum always fits.
+            behind = scope.emit("add", scope.emit("minimum", value, zero), n, exact=True)
+            from_end = scope.emit("maximum", behind, least)
             from_start = scope.emit("minimum", value, most)
             found.append(scope.emit("select", scope.emit("lt", value, zero), from_end, from_start))
         elif static < 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from adcore.source import Span
 
@@ -25,7 +25,7 @@ class AdcoreError(Exception):
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__("\n\n".join(render(d) for d in self.diagnostics))
+        super().__init__("\n\n".join(entries(self.diagnostics)))
 
 
 class CompileError(AdcoreError):
@@ -40,10 +40,33 @@ class ArgumentError(AdcoreError):
     """Arguments that don't fit: shape, dtype, layout, read-only or overlapping shadow."""
 
 
+MOST_ENTRIES = 10
+"""More findings of different kinds are only counted."""
+
 MOST_LINES = 4
 """A span over more lines is shown by its first and its last line."""
 
 TAB = 4
+
+
+def entries(diagnostics: Sequence[Diagnostic]) -> list[str]:
+    """The findings as texts: one for all places of a construct, the first ten of them, then how many are left."""
+    groups: dict[object, list[Diagnostic]] = {}
+    for found in diagnostics:
+        file = found.span.file if found.span is not None else None
+        groups.setdefault((found.title, found.help, found.label, found.notes, file), []).append(found)
+    shown = [_entry(group) for group in list(groups.values())[:MOST_ENTRIES]]
+    left = len(groups) - len(shown)
+    return [*shown, f"... and {left} more"] if left else shown
+
+
+def _entry(group: list[Diagnostic]) -> str:
+    first, *others = group
+    lines = sorted({d.span.line for d in others if d.span is not None})
+    if not lines:
+        return render(first)
+    also = ", ".join(map(str, lines[:MOST_ENTRIES])) + (" and others" if len(lines) > MOST_ENTRIES else "")
+    return render(replace(first, notes=(*first.notes, f"also in line{'s' if len(lines) > 1 else ''} {also}")))
 
 
 def render(diagnostic: Diagnostic) -> str:

@@ -18,7 +18,8 @@ from typing import Any, Generic, TypeVar, cast
 from adcore.driver import stages
 from adcore.driver.differentiation import derived
 from adcore.driver.request import Request
-from adcore.errors import CompileError, Diagnostic
+from adcore.errors import AdcoreError, CompileError, Diagnostic
+from adcore.fault import fault
 from adcore.frontend import Program
 from adcore.ir.core import Function
 from adcore.ir.facts import forget
@@ -161,3 +162,8 @@ def _run(stage: Stage[T], build: Build) -> T:
         title = f"{build.request.function.__name__} has expressions or statements that are nested too deeply"
         help = "put parts of long expressions into variables, parts of the function into functions"
         raise CompileError([Diagnostic(title, span, help=help)]) from None
+    except (AdcoreError, MemoryError):
+        raise
+    except Exception as error:
+        span = build.product(PROGRAM).span if build.has(PROGRAM) else None
+        raise fault(build.request.function, str(build.request.signature), span, error) from error

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from adcore.errors import CompileError, Diagnostic
+from adcore.errors import AdcoreError, CompileError, Diagnostic
+from adcore.fault import fault
 from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.objects.methods import call_abstract, call_special
 from adcore.frontend.objects.results import ResultTrees
@@ -98,12 +99,14 @@ class _Compilation:
         try:
             result = run_body(self.scope) if self.rule is None else self._custom(self.rule)
             tree, updates, leaves = self._results(result)
-        except (AssertionError, KeyError, TypeError, IndexError, AttributeError) as fault:
+        except (AdcoreError, RecursionError):
+            raise
+        except Exception as error:
             if self.session.diagnostics:
                 # What was reported explains it: a refused construct left something behind that nothing expected.
-                raise CompileError(self.session.diagnostics) from fault
+                raise CompileError(sorted(self.session.diagnostics, key=_position)) from error
             where = self.session.builder.span or self.span
-            raise AssertionError(f"internal fault of the compiler at {where}: {fault!r}") from fault
+            raise fault(self.source.function, str(self.signature), where, error) from error
         if self.session.diagnostics:
             raise CompileError(sorted(self.session.diagnostics, key=_position))
         signature, values = self._refined()

@@ -284,3 +284,36 @@ def test_what_remains_wrong() -> None:
     points says so; differences tell."""
     assert ad.grad(false_zero)(np.zeros(1)).tolist() == [0.0]  # 1 is right
     assert math.isnan(ad.jvp(false_zero, (np.zeros(1),), (np.ones(1),))[1])
+
+
+def logarithm_of_determinant(a):
+    n = a.shape[0]
+    total = 0.0
+    for k in range(n):
+        for i in range(k + 1, n):
+            a[i, k] = a[i, k] / a[k, k]
+            for j in range(k + 1, n):
+                a[i, j] -= a[i, k] * a[k, j]
+        total += np.log(a[k, k])
+    return total
+
+
+def squared_product(a, b):
+    return np.sum(np.where(a @ b > 0.0, a @ b, 0.0) ** 2)
+
+
+def depths(f: Callable[..., Any], *arguments: ad.Duplicated) -> list[int]:
+    """In how many loops each strong product of the gradient stands."""
+    text = ad.compile(f, *arguments).stage("gradient")
+    return [(len(line) - len(line.lstrip())) // 2 - 1 for line in text.split("\n") if "= mulz" in line]
+
+
+def test_inner_products_stay_plain() -> None:
+    """What follows a division in an elimination is used: nothing is discarded, and no comparison slows its innermost
+    loops. Products of matrices stay recognised where what they give is discarded."""
+    a = np.eye(5) * 4.0 + 1.0
+    found = depths(logarithm_of_determinant, ad.Duplicated(a, np.zeros_like(a)))
+    assert found
+    assert max(found) == 2
+    b = ad.Duplicated(a.copy(), np.zeros_like(a))
+    assert depths(squared_product, ad.Duplicated(a, np.zeros_like(a)), b) == []

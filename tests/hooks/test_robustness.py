@@ -274,6 +274,23 @@ print("end")
     assert run.stdout.endswith("end\n"), run.stderr
 
 
+def test_installed_while_memray_runs(paths: Any, python: Any, tmp_path: Path) -> None:
+    if importlib.util.find_spec("memray") is None:
+        pytest.skip("memray is not installed")
+    code = f"""
+import memray
+with memray.Tracker({str(tmp_path / "out.bin")!r}, native_traces=False):
+    {HEAD.strip().splitlines()[0]}
+    exec({HEAD!r})
+    sound()
+    report = measure_native(address("h_cached"), 0, calls=5)
+    assert report.allocs_per_call == (1,) * 5 and not report.disagreement, report
+print("end")
+"""
+    run = python(code, str(paths.path))
+    assert run.stdout.endswith("end\n"), run.stderr
+
+
 def test_jemalloc_preloaded(paths: Any, python: Any) -> None:
     """``ADALLOC_TEST_JEMALLOC`` names the library where it is not installed."""
     named = os.environ.get("ADALLOC_TEST_JEMALLOC")

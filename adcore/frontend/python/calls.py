@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from adcore.frontend.nested import call_nested, is_nested
 from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.objects.construction import construct_object
 from adcore.frontend.objects.conversions import special_call
+from adcore.frontend.python.advice import advice, is_of_a_library, library_name
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.dicts import add_all, dict_method
@@ -98,8 +100,12 @@ def call(scope: FunctionScope, node: ast.Call) -> Abstract:
 
 
 def _called(scope: FunctionScope, node: ast.Call, function: Abstract, arguments: Arguments) -> Abstract:
-    if isinstance(function, Poison) or arguments.poisoned:
+    if isinstance(function, Poison):
         return POISON
+    if arguments.poisoned:
+        # That the function is none that could be called does not depend on what it gets.
+        unknown = isinstance(function, Constant) and _in_no_table(function.value)
+        return _unknown(scope, node, function.value) if unknown and isinstance(function, Constant) else POISON
     return call_value(scope, node, function, arguments)
 
 
@@ -206,14 +212,20 @@ def _belongs_to_numpy(function: Any) -> bool:
     return str(getattr(function, "__module__", "")).split(".")[0] == "numpy"
 
 
+def _in_no_table(function: Any) -> bool:
+    """Whether a function of a library is called that is not supported."""
+    if not callable(function) or isinstance(function, type):
+        return False
+    try:
+        known = function in FUNCTIONS or is_nested(function) or find(function) is not None
+    except TypeError:
+        return False
+    return not known and (_belongs_to_numpy(function) or isinstance(function, types.BuiltinFunctionType))
+
+
 def _unknown(scope: FunctionScope, node: ast.Call, function: Any) -> Abstract:
-    name = f"{getattr(function, '__module__', '') or ''}.{getattr(function, '__name__', type(function).__name__)}"
-    return scope.error(
-        node.func,
-        f"{name.removeprefix('builtins.').lstrip('.')} is not supported",
-        "write it out with loops, arithmetic and the supported functions of math and NumPy",
-        "unknown function",
-    )
+    name = library_name(function)
+    return scope.error(node.func, f"{name} is not supported", advice(name), "unknown function")
 
 
 def call_user(scope: FunctionScope, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
@@ -223,7 +235,16 @@ def call_user(scope: FunctionScope, node: ast.Call, function: Any, arguments: Ar
     except CompileError as error:
         (found,) = error.diagnostics
         return scope.error(node, found.title, found.help, notes=found.notes)
-    return inline(scope, node, source, source.node, None, defaults_of(scope, node, source.function), arguments)
+    reported = len(scope.session.diagnostics)
+    result = inline(scope, node, source, source.node, None, defaults_of(scope, node, source.function), arguments)
+    if len(scope.session.diagnostics) > reported and is_of_a_library(source.file):
+        # What it is made of is not the user's: the call is what can be changed.
+        first = scope.session.diagnostics[reported]
+        del scope.session.diagnostics[reported:]
+        name, line = library_name(function), f":{first.span.line}" if first.span is not None else ""
+        note = f"inside it, {Path(source.file).name}{line}: {first.title}"
+        return scope.error(node.func, f"{name} is not supported", advice(name), notes=(note,))
+    return result
 
 
 Defaults = dict[str, Callable[[], Abstract]]

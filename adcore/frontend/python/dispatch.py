@@ -13,6 +13,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from adcore.frontend.liveness import bound_names
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, Abstract
 from adcore.frontend.values.numbers import TooWide
@@ -67,11 +68,26 @@ def perform(scope: FunctionScope, stmt: ast.stmt) -> None:
     if rule is None:
         what, help = NO_STATEMENTS.get(type(stmt), (f"{type(stmt).__name__} statements are not supported", ""))
         scope.error(_head(stmt), what, help)
+        _look_inside(scope, stmt)
         return
     try:
         rule(scope, stmt)
     except TooWide as error:
         scope.error(stmt, f"{error} does not fit in a 64-bit integer", "use a float")
+
+
+def _look_inside(scope: FunctionScope, stmt: ast.stmt) -> None:
+    """More errors in the bodies of a statement that is refused; names that it binds keep silent afterwards."""
+    before, names = scope.state, bound_names([stmt])
+    inside = [getattr(stmt, part, []) for part in ("body", "orelse", "finalbody")]
+    inside += [part.body for part in (*getattr(stmt, "handlers", []), *getattr(stmt, "cases", []))]
+    for body in inside if not isinstance(stmt, ast.ClassDef) else ():
+        names |= bound_names(body)
+        scope.state = before.copy()
+        scope.state.locals.update(dict.fromkeys(names - before.locals.keys(), POISON))
+        scope.execute(body)
+    scope.state = before
+    scope.state.locals.update(dict.fromkeys(names, POISON))
 
 
 def too_wide(scope: FunctionScope, node: ast.AST, error: TooWide) -> Abstract:

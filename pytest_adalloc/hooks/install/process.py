@@ -26,6 +26,7 @@ from pytest_adalloc.hooks.install.loaded_objects import RELOCATION_KINDS
 from pytest_adalloc.hooks.install.plan import CANARY_BYTES, WindowPlan
 from pytest_adalloc.hooks.install.preload_state import state_address
 from pytest_adalloc.hooks.install.slots import Slots, linked_address
+from pytest_adalloc.hooks.patching.memory import prepare
 from pytest_adalloc.hooks.patching.patches import Patches
 
 _installing = threading.RLock()
@@ -89,6 +90,7 @@ def _disarm_forked_children(disarm: int) -> None:
 def _load() -> Hooks:
     core = _core()
     layers = _Layers({name: core[name] for name in ("adalloc_state", "adalloc_note")}, _layer_code())
+    prepare()
     slots = Slots(layers.hook_for)
     slots.find_originals()
     for entry in ENTRIES:

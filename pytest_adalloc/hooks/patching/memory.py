@@ -28,6 +28,13 @@ class NotPatched(OSError):
     """The system refuses memory for code, or a store into code; the text says which."""
 
 
+def prepare() -> None:
+    """Open what is needed from the C library now: memray puts its own hooks into every slot anew when anything is
+    opened, and so must not be given the occasion once ours are in place.
+    """
+    _system()
+
+
 def code_at(address: int, code: bytes) -> bool:
     """Put code at this very address, on pages that nothing has yet; False where they are taken or cannot be had."""
     start = address & -PAGE

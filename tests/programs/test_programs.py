@@ -19,11 +19,21 @@ from .differences import directional, floats
 from .program import Program
 
 FIELDS = ("robotics", "filtering", "pricing", "epidemiology", "learning", "audio", "astronomy", "thermodynamics")
-PROGRAMS = [
-    pytest.param(program, id=f"{field}: {program.name}")
-    for field in FIELDS
-    for program in importlib.import_module(f"{__package__}.{field}").PROGRAMS
-]
+QUICK = 3
+"""So many programs of each field run in every run, the others in the slow one."""
+
+
+def _parameters(refused: bool, slow: bool) -> list[Any]:
+    found = []
+    for field in FIELDS:
+        programs = importlib.import_module(f"{__package__}.{field}").PROGRAMS
+        for k, program in enumerate(p for p in programs if bool(p.refused) == refused):
+            marks = [pytest.mark.slow] if slow and k >= QUICK else []
+            found.append(pytest.param(program, id=f"{field}: {program.name}", marks=marks))
+    return found
+
+
+PROGRAMS = _parameters(refused=False, slow=True)
 
 
 def inputs(program: Program) -> tuple[Any, ...]:
@@ -36,8 +46,15 @@ def state(program: Program) -> list[bytes]:
     return [leaf.tobytes() for _, leaf in floats([program.args, program.kwargs, [] if owner is None else owner])]
 
 
-def test_there_are_sixty_programs() -> None:
+def test_at_least_sixty_compile() -> None:
     assert len(PROGRAMS) >= 60
+
+
+@pytest.mark.parametrize("program", _parameters(refused=True, slow=False))
+def test_refused_with_the_reason(program: Program) -> None:
+    with pytest.raises(ad.CompileError) as caught:
+        ad.grad(program.function, wrt=program.wrt)(*program.args, **program.kwargs)
+    assert program.refused in str(caught.value)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -72,6 +72,10 @@ class MachineModel:
     most_lanes: int = number(
         8, "Tangents that one sweep carries at once: two vectors of four doubles; more spill registers."
     )
+    most_root_factors: int = number(
+        8,
+        "Factors of a product among which two equal roots are looked for: people write few, and products can be long.",
+    )
     largest_batched_body: int = number(
         4000, "Instructions that a sweep may have with all its lanes: beyond, compiling takes longer than sweeping."
     )

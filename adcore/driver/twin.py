@@ -28,7 +28,7 @@ from adcore.runtime.leaves import LeafValue, flatten
 
 NUMPY: Mapping[str, Any] = {"f80": np.longdouble, "f64": np.float64, "f32": np.float32}
 KINDS: Mapping[str, Scalar] = {"f80": F80, "f64": F64, "f32": F32}
-WITHOUT = frozenset({"polygamma", "native"})
+WITHOUT = frozenset({"polygamma", "round_decimal", "native"})
 """Ops that have no 80-bit version."""
 
 

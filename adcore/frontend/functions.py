@@ -15,11 +15,20 @@ from adcore.frontend.numpy.functions import (
     shapes,
     ufuncs,
 )
-from adcore.frontend.python.functions import iterables, math_functions, more_math, numbers, reflection, searches
+from adcore.frontend.python.functions import (
+    decimal_places,
+    iterables,
+    math_functions,
+    more_math,
+    numbers,
+    reflection,
+    searches,
+)
 from adcore.frontend.registry import FUNCTIONS, METHODS
 
 ROOMS = (
     numbers,
+    decimal_places,
     iterables,
     math_functions,
     more_math,

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from adcore.jets import elementary
-from adcore.jets.decisions import EVALUATE, TooMuchWork, holds
+from adcore.jets.decisions import EVALUATE, TooMuchWork, holds, scaled, stepped
 from adcore.jets.elementary import WIDE
 
 NONE = 0.0
@@ -151,11 +151,12 @@ class Jets:
         s = EVALUATE["copysign"](a.s, b.s)
         return self.neg_(a) if math.copysign(1.0, s) != math.copysign(1.0, a.s) else a
 
-    def step(self, op: str, a: Jet) -> Jet:
-        """Rounding to whole numbers: flat, but for where it jumps."""
-        self._jumps(2 * a.v if op == "rint" else a.v, a.m, odd=op == "rint")
-        s = type(a.s)(EVALUATE[op](a.s))
-        if self.wide and a.m and EVALUATE[op](a.v) != s:
+    def step(self, op: str, a: Jet, places: int | None = None) -> Jet:
+        """Rounding to whole numbers, or to decimal places: flat, but for where it jumps."""
+        halves = op == "rint" or places is not None
+        self._jumps(2 * scaled(a.v, places or 0) if halves else a.v, a.m, odd=halves)
+        s = type(a.s)(stepped(op, a.s, places))
+        if self.wide and a.m and stepped(op, a.v, places) != s:
             self.crossed |= a.m
         return self.const(s)
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from adcore.jets import elementary, taylor
-from adcore.jets.decisions import EVALUATE, TooMuchWork, holds
+from adcore.jets.decisions import EVALUATE, TooMuchWork, holds, scaled, stepped
 from adcore.jets.elementary import WIDE
 
 ORDER = 4
@@ -168,21 +168,22 @@ class Germs:
         size = self.abs_(a)
         return size if sign > 0 else self.neg_(size)
 
-    def step(self, op: str, a: Germ) -> Germ:
-        """Rounding to whole numbers: at a jump, to the number of this side."""
-        return self.const(type(a.s)(self._stepped(op, a)))
+    def step(self, op: str, a: Germ, places: int | None = None) -> Germ:
+        """Rounding to whole numbers, or to decimal places: at a jump, to the number of this side."""
+        return self.const(type(a.s)(self._stepped(op, a, places)))
 
     def integer(self, a: Germ, type_: str) -> Any:
         return EVALUATE["cast"](self._stepped("trunc", a) if type_ != "bool" else a.s, type=type_)
 
-    def _stepped(self, op: str, a: Germ) -> float:
-        found = float(EVALUATE[op](a.s))
-        at = 2 * a.start if op == "rint" else a.start
+    def _stepped(self, op: str, a: Germ, places: int | None = None) -> float:
+        found = float(stepped(op, a.s, places))
+        halves = op == "rint" or places is not None
+        at = 2 * scaled(a.start, places or 0) if halves else a.start
         if not a.moves or not math.isfinite(at) or at != np.floor(at) or float(a.s) != float(a.start):
             return found
-        # An instant beside a whole number (for rint: a half): half a unit is far enough to see which side.
-        side = 0.25 if self._beside(a) > 0 else -0.25
-        return float(EVALUATE[op](np.float64(a.s) + side))
+        # An instant beside a whole number (where halves decide: a half): half a unit is far enough to see which side.
+        side = scaled(0.25 if self._beside(a) > 0 else -0.25, -(places or 0))
+        return float(stepped(op, np.float64(a.s) + side, places))
 
     def _beside(self, a: Germ) -> Any:
         """The first coefficient of what moves."""

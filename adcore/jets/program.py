@@ -191,6 +191,8 @@ class _Writer:
             return f"{self.method(op + '_')}({', '.join(a)})"
         if op in STEPS:
             return f"{self.method('step')}({op!r}, {a[0]})"
+        if op == "round_decimal":
+            return f"{self.method('step')}({op!r}, {a[0]}, {attrs['places']})"
         if op == "polygamma":
             return f"{self.method('unary')}({op!r}, {a[0]}, {attrs['order']})"
         if len(a) != 1 or op in ("rule", "native"):

@@ -248,7 +248,7 @@ REFUSED = {
     "wrt number": (programs.polynomial, 2, (1.0, 2.0), "polynomial has 2 arguments", ""),
     "wrt twice": (programs.polynomial, (0, "a"), (1.0, 2.0), "names an argument twice", ""),
     "wrt type": (programs.polynomial, 1.0, (1.0, 2.0), "give argument numbers or names", ""),
-    "dict": (programs.polynomial, 0, ({}, 2.0), "argument `a` is a dict", "dataclass"),
+    "dict": (programs.polynomial, 0, ({}, 2.0), "`a` is a dict without floats", "pass floats"),
     "second": (ad.grad(programs.polynomial), 0, (1.0, 2.0), "polynomial is the gradient of a function", "ad.hessian"),
     "no function": (3, 0, (), "3 is not a function", "Python function"),
 }

@@ -181,15 +181,19 @@ def test_no_stage_is_loaded_on_a_hit(tmp_path: Path) -> None:
     assert python(tmp_path, "-c", ask) == "[] False\n"
 
 
-def test_no_stage_is_loaded_by_a_check(tmp_path: Path) -> None:
-    """Its explanation is for those who read it; the hooks need LLVM."""
+def test_no_stage_is_loaded_for_the_figures_of_a_plan(tmp_path: Path) -> None:
+    """Its explanation is for those who read it. (A check reads the program itself for the true slopes.)"""
     ask = textwrap.dedent(
         """
         import sys
         import numpy as np
-        from pytest_adalloc import check
+        import adcore as ad
         from tests.driver.warm_programs import STAGES, rosenbrock
-        assert check(rosenbrock, np.arange(1.0, 4.0)).workspace_bytes == 0
+        x = np.arange(1.0, 4.0)
+        gradient = ad.compile(rosenbrock, ad.Duplicated(x, np.zeros(3)))
+        gradient(x, np.zeros(3))
+        assert gradient.workspace_bytes == 0
+        assert gradient.certificate.proven
         print(sorted({m.split(".")[1] for m in sys.modules if m.startswith("adcore.")} & set(STAGES)))
         """
     )

@@ -74,7 +74,7 @@ UNARY = (
     "0.1 * math.floor({0})", "np.abs({0})", "np.sign({0})", "0.3 * np.square({0})", "np.clip({0}, -0.8, 0.9)",
     "float(np.where({0} > 0.2, {0}, 0.5 * {0}))", "0.4 * np.exp2(np.sin({0}))", "math.log2(1.5 + {0} * {0})",
     "np.arctan2({0}, 1.7)", "0.4 * np.hypot({0}, 0.5)", "0.1 * round({0})", "0.1 * math.trunc(1.0 * {0})",
-    "0.1 * np.rint({0})",
+    "0.1 * np.rint({0})", "round(1.0 * {0}, 2)",
     "min(abs({0}), 1.0)", "max({0}, -{0}) * 0.5", "np.power(1.5 + {0} * {0}, 0.4)", "np.sinh(0.5 * np.sin({0}))",
     "0.3 * math.gamma(1.5 + 0.4 * math.sin({0}))", "np.log(1.2 + abs({0}))", "np.arcsin(0.8 * np.cos({0}))",
     "0.1 * math.ceil({0})", "math.acosh(1.5 + {0} * {0})", "math.atanh(0.7 * math.sin({0}))", "math.erfc({0})",

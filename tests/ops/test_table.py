@@ -19,7 +19,7 @@ from adcore.ops.rules import adjoint, tangent
 from tests.lower.native import Native
 
 SCALAR_OPS = [op for op in TABLE.values() if op.lower is not None and op.name not in ("const", "cast")]
-ATTRIBUTES: dict[str, dict[str, Any]] = {"polygamma": {"order": 1}}
+ATTRIBUTES: dict[str, dict[str, Any]] = {"polygamma": {"order": 1}, "round_decimal": {"places": 2}}
 SIGNATURES = [(F64,), (F64, F64), (F32,), (F32, F32), (I64,), (I64, I64), (BOOL,), (BOOL, BOOL), (BOOL, F64, F64),
               (BOOL, I64, I64)]  # fmt: skip
 
@@ -27,7 +27,7 @@ FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.0, 1e-300, -1e300, 7.25, 1e18, math
 INTEGERS = (0, 1, -1, 2, 3, -7, 10, 63, 64, 100, 2**31, -(2**31), 3037000500, 2**62, 2**63 - 1, -(2**63), -(2**63) + 1)
 
 EXACT = frozenset({"add", "sub", "mul", "div", "neg", "abs", "minimum", "maximum", "floor", "ceil", "trunc", "rint",
-                   "sign", "fmod", "copysign", "sqrt", "mod"})  # fmt: skip
+                   "sign", "fmod", "copysign", "sqrt", "mod", "round_decimal"})  # fmt: skip
 """Float ops that IEEE 754 (or exact arithmetic) determines to the last bit."""
 
 

@@ -16,7 +16,7 @@ BINARY = ("pow", "atan2", "hypot", "fmod", "copysign", "logaddexp", "minimum", "
 
 
 def program(op: str, element: Scalar, operands: int) -> str:
-    attrs = " [order=1]" if op == "polygamma" else ""
+    attrs = {"polygamma": " [order=1]", "round_decimal": " [places=2]"}.get(op, "")
     names = "abc"[:operands]
     loads = "\n".join(f"    %x{c}: {element} = load %{c}, %i" for c in names)
     return f"""

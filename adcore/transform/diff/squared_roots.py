@@ -25,12 +25,11 @@ from adcore.analysis.structure import Structure, structure_of
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Value, edited
 from adcore.ir.types import is_float
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 
 RootFactors = tuple[tuple[Value, ...], bool]
 """What is multiplied, and whether the product is negative."""
-
-MOST_FACTORS = 8
 
 
 def _square_of_sqrt(b: Builder, operands: Sequence[Value]) -> Value:
@@ -95,7 +94,7 @@ def _factors(structure: Structure, value: Value) -> RootFactors:
             todo += reversed(made.operands)
         else:
             found.append(current)
-        if len(found) + len(todo) > MOST_FACTORS:
+        if len(found) + len(todo) > MODEL.most_root_factors:
             return (value,), False
     return tuple(found), negative
 

@@ -39,6 +39,11 @@ def _round(scope: FunctionScope, node: ast.Call, found: BoundArguments) -> Abstr
         return POISON if part is not None else scope.error(node, f"np.round does not take {describe(value)}")
     if part.element.kind != "f":
         return value if decimals >= 0 else scope.error(node, "np.round of integers to tens is not supported")
+    return round_floats(scope, node, value, decimals)
+
+
+def round_floats(scope: FunctionScope, node: ast.Call, value: Abstract, decimals: int) -> Abstract:
+    """`np.round` of floats, also Python's `round` of NumPy's."""
     if not decimals:
         return call_numpy(scope, node, np.rint, [value])
     # As NumPy does it, in two roundings.

@@ -12,7 +12,6 @@ from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.registry import register
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
-    NONE,
     Abstract,
     ArrayRef,
     Closure,
@@ -104,20 +103,6 @@ def _bool(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dic
     if isinstance(value, (DictRef, OutsideDict)):
         return Constant(bool(keys_of(scope, value)))
     return not_a_number(scope, node, value)
-
-
-@builtin(round, 1, 2, samples=("10.0 * a",), about="the nearest integer, halves to even")
-def _round(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    """With one argument: to the nearest integer, halves to even. Decimal places are not exact in binary."""
-    if not is_scalar(args[0]):
-        return not_a_number(scope, node, args[0])
-    if all(isinstance(a, Constant) for a in args):
-        return folded(scope, node, round, *args)
-    if len(args) == 2 and args[1] is not NONE:
-        return scope.error(node, "round to decimal places is not supported", "round outside the compiled function")
-    if scalar_type(args[0]).kind != "f":
-        return refused_bool(scope, node, "round does not take", args[0]) or to_int(scope, node, args[0])
-    return Num(scope.emit("cast", scope.emit("rint", materialise(scope, args[0])), type="i64"))
 
 
 @builtin(isinstance, 2, 2, samples=("a, float", "x, np.ndarray"), about="whether it is of one of these classes")

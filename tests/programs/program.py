@@ -1,0 +1,22 @@
+"""What a program of this folder is: a function as an engineer writes it, with arguments at which it is smooth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: `function(*args, **kwargs)` returns a number; `wrt` says what is differentiated, as in `ad.grad`.
+
+    `refused`: what the compiler says of it, as long as it can't be compiled.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    wrt: Any = 0
+    refused: str = ""

@@ -19,7 +19,7 @@ from adcore.driver.request import Options, standard_ops
 from adcore.driver.specialisations import PrimalSpecialisation
 from adcore.ir.core import walk
 from adcore.ir.types import Scalar
-from adcore.jets import Germs, Jet, JetProgram, Jets, NotReadable, OutsideDomain, TooMuchWork, program_of
+from adcore.jets import Germs, Jet, JetProgram, Jets, NotReadable, OutsideDomain, RoundedJets, TooMuchWork, program_of
 from adcore.jets.elementary import DIGITS_OF_WIDE
 from adcore.runtime.leaves import LeafValue, flatten
 from adcore.source import Span
@@ -82,17 +82,19 @@ class Reference:
 
     def slopes(
         self, args: Sequence[Any], numbers: Sequence[Any], weights: Sequence[Any] | None = None, *, count: int,
-        wide: bool = True, budget: float = np.inf,
+        wide: bool = True, seed: int | None = None, budget: float = np.inf,
     ) -> ReferenceSlopes:  # fmt: skip
         """Values and slopes at `args`.
 
         `numbers`: arguments that hold the number of a component, from 1, in the place of each number that moves, and 0
         elsewhere. `weights`: what is differentiated is not what the function returns, but the sum of what it leaves in
-        its arguments, with these weights. `wide`: else in the program's own types.
+        its arguments, with these weights. `wide`: else in the program's own types; with a `seed` the
+        slopes are then rounded at random.
         Raises NoReference after `budget` instructions, and what the program raises."""
         if count > MOST_COMPONENTS:
             raise NoReference(f"{count} components are more than {MOST_COMPONENTS}")
-        jets = Jets(count, wide=wide, budget=budget)
+        exact = wide or seed is None
+        jets = Jets(count, wide=wide, budget=budget) if exact else RoundedJets(count, seed=seed or 0, budget=budget)
 
         def number(s: Any, component: Any) -> Any:
             return jets.variable(s, int(component) - 1) if component else jets.const(s)

@@ -4,5 +4,16 @@ from adcore.jets.decisions import TooMuchWork
 from adcore.jets.first_order import Jet, Jets
 from adcore.jets.germs import Germs, OutsideDomain
 from adcore.jets.program import JetProgram, NotReadable, program_of
+from adcore.jets.rounded import RoundedJets
 
-__all__ = ["Germs", "Jet", "JetProgram", "Jets", "NotReadable", "OutsideDomain", "TooMuchWork", "program_of"]
+__all__ = [
+    "Germs",
+    "Jet",
+    "JetProgram",
+    "Jets",
+    "NotReadable",
+    "OutsideDomain",
+    "RoundedJets",
+    "TooMuchWork",
+    "program_of",
+]

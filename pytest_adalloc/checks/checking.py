@@ -94,6 +94,8 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
         if took > SLOW and exact is None and large is None:
             evaluator, how = native, f"; sampled with the compiled primal: a call of plain Python takes {took:.2g} s"
         allowed, trial.noise = _allowed(exact, large, evaluator, domain)
+        if exact is not None:
+            trial.rounding = exact[1].rounding
         compare_primal(trial, outcome, native.outcome(), allowed, reference)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))

@@ -26,6 +26,7 @@ def compare_modes(trial: Trial, subject: GradientSubject) -> None:
         terms = trial.gradient * tangent * counts
         reverse = float(np.sum(terms))
         allowed = 8.0 * roundoff**0.5 * float(np.sum(np.abs(terms))) + 64.0 * trial.noise
+        allowed += 64.0 * float(np.sum(trial.rounding * np.abs(tangent) * counts))
         if not abs(forward - reverse) <= allowed:
             raise Unmet("gradient wrong", diagnostics.modes_disagree(trial.about, forward, reverse))
 

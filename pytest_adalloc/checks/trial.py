@@ -24,6 +24,7 @@ class Trial:
     progress: Progress
     gradient: Vector = field(default_factory=lambda: np.zeros(0))
     noise: float = 0.0
+    rounding: Vector | float = 0.0  # of each component of the gradient, where exact slopes tell it
 
     def learn(self, **figures: Any) -> None:
         self.report = self.report.learned(**figures)

@@ -7,7 +7,8 @@ import types
 
 from adcore.errors import CompileError
 from adcore.frontend.objects.attributes import class_of, watch
-from adcore.frontend.python.calls import CALLED, Arguments, call_object, called, defaults_of, inline
+from adcore.frontend.python.advice import writes_messages
+from adcore.frontend.python.calls import CALLED, Arguments, call_object, called, defaults_of, inline, refused_call
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     FALSE,
@@ -37,6 +38,8 @@ def call_bound(scope: FunctionScope, node: ast.AST, method: BoundMethod, argumen
     arguments = arguments.in_memory(scope, node)
     if arguments.poisoned:
         return POISON
+    if writes_messages(method.function):
+        return refused_call(scope, _as_call(node), method.function)
     try:
         source = scope.session.source(method.function)
     except CompileError as error:

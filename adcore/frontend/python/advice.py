@@ -10,6 +10,9 @@ from adcore.frontend.registry import FUNCTIONS
 
 OUTSIDE = "compute it outside, and pass the result as an argument"
 
+REPORT = "return the number, or store it into an array, and report it after the call"
+"""For functions that write a message: compiled code writes to arrays only."""
+
 ADVICE: dict[str, tuple[str, str]] = {
     "numpy.linalg.inv": ("np.linalg.solve", "write `np.linalg.solve(A, b)` for `np.linalg.inv(A) @ b`"),
     "numpy.linalg.solve": ("", "eliminate in loops; where the matrix is constant, pass its inverse as an argument"),
@@ -39,6 +42,8 @@ def advice(name: str) -> str:
     call, text = ADVICE.get(name, ("", ""))
     if text and (not call or call in _supported()):
         return text
+    if name.startswith(("logging.", "warnings.")):
+        return REPORT
     if ".random." in name or name.startswith("random."):
         return "draw outside, and pass the numbers as an argument"
     if name.startswith("numpy.linalg."):
@@ -60,8 +65,16 @@ def library_name(function: Any) -> str:
     name = getattr(function, "__name__", type(function).__name__)
     if not module and owner is not None and not isinstance(owner, type):
         module = type(owner).__module__
+    # The C part of a module is named after it.
+    module = {"_warnings": "warnings"}.get(module, module)
     public = [part for part in module.split(".") if part and not part.startswith("_")]
     return ".".join([*public, name]).removeprefix("builtins.")
+
+
+def writes_messages(function: Any) -> bool:
+    """Whether a function is one of `logging`'s or `warnings`', a method of a logger included: what these are made of
+    (locks, handlers, frames of callers) would only hide that the call itself can't be compiled."""
+    return getattr(function, "__module__", None) in ("logging", "warnings", "_warnings")
 
 
 def is_of_a_library(file: str) -> bool:

@@ -19,7 +19,7 @@ from adcore.frontend.nested import call_nested, is_nested
 from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.objects.construction import construct_object
 from adcore.frontend.objects.conversions import special_call
-from adcore.frontend.python.advice import advice, is_of_a_library, library_name
+from adcore.frontend.python.advice import advice, is_of_a_library, library_name, writes_messages
 from adcore.frontend.python.comprehensions import generator
 from adcore.frontend.python.custom_calls import call_custom
 from adcore.frontend.python.dicts import add_all, dict_method
@@ -105,7 +105,7 @@ def _called(scope: FunctionScope, node: ast.Call, function: Abstract, arguments:
     if arguments.poisoned:
         # That the function is none that could be called does not depend on what it gets.
         unknown = isinstance(function, Constant) and _in_no_table(function.value)
-        return _unknown(scope, node, function.value) if unknown and isinstance(function, Constant) else POISON
+        return refused_call(scope, node, function.value) if unknown and isinstance(function, Constant) else POISON
     return call_value(scope, node, function, arguments)
 
 
@@ -182,7 +182,7 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         # In no table, then; but it may wrap a function.
         if isinstance(unwrap(function), types.FunctionType):
             return call_user(scope, node, function, arguments)
-        return _unknown(scope, node, function)
+        return refused_call(scope, node, function)
     if (found := special_call(scope, node, function, arguments.positional)) is not None:
         return found
     if function in FUNCTIONS:
@@ -196,7 +196,7 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         return construct(scope, node, function, arguments)
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
         return call_user(scope, node, function, arguments)
-    return _unknown(scope, node, function)
+    return refused_call(scope, node, function)
 
 
 def _takes_expressions(function: Any) -> bool:
@@ -223,13 +223,16 @@ def _in_no_table(function: Any) -> bool:
     return not known and (_belongs_to_numpy(function) or isinstance(function, types.BuiltinFunctionType))
 
 
-def _unknown(scope: FunctionScope, node: ast.Call, function: Any) -> Abstract:
+def refused_call(scope: FunctionScope, node: ast.Call, function: Any) -> Abstract:
+    """Reports a call of what programs may not call."""
     name = library_name(function)
     return scope.error(node.func, f"{name} is not supported", advice(name), "unknown function")
 
 
 def call_user(scope: FunctionScope, node: ast.Call, function: Any, arguments: Arguments) -> Abstract:
     """A Python function from outside, compiled in place."""
+    if writes_messages(function):
+        return refused_call(scope, node, function)
     try:
         source = scope.session.source(function)
     except CompileError as error:

@@ -27,9 +27,8 @@ ROUNDINGS = 2
 @dataclass(frozen=True)
 class ProgramSlopes:
     """`value` as the program computes it, `wide` in wide arithmetic, `noise` how far rounding moves the one from the
-    other; `slopes` by component. `narrow`: the same in the
-    program's own types, at the point and a few roundings away, a row each. `undecided` and `crossed`: see
-    `adcore.driver.reference`."""
+    other; `slopes` by component. `narrow`: the same in the program's own types, a row each: at the point and a few
+    roundings away, there rounded at random. `undecided` and `crossed`: see `adcore.driver.reference`."""
 
     value: float
     wide: float
@@ -38,6 +37,12 @@ class ProgramSlopes:
     narrow: NDArray[np.float64]
     undecided: tuple[int, ...]
     crossed: tuple[int, ...]
+
+    @property
+    def rounding(self) -> Vector:
+        """How far the program's own slopes are off, by component; 0 where they say nothing."""
+        off = np.abs(self.narrow - self.slopes)
+        return np.asarray(np.max(np.where(np.isfinite(off), off, 0.0), axis=0))
 
 
 class PointReference:
@@ -75,7 +80,9 @@ class PointReference:
         point = self._point
         try:
             base = self._slopes(point.vector, wide=True)
-            narrow = [self._slopes(v, wide=False) for v in self._around(seed)]
+            plain, *around = self._around(seed)
+            narrow = [self._slopes(plain, wide=False)]
+            narrow += [self._slopes(v, wide=False, seed=seed + k) for k, v in enumerate(around)]
         except Exception:  # too much work, or an error that Python did not raise
             return None
         slopes, rows = (np.asarray(found, dtype=np.float64) for found in (base.slopes, [n.slopes for n in narrow]))
@@ -83,10 +90,10 @@ class PointReference:
         noise = max((abs(n.value - wide) for n in (base, *narrow) if math.isfinite(n.value)), default=0.0)
         return ProgramSlopes(base.value, wide, noise, slopes, rows, base.undecided, base.crossed)
 
-    def _slopes(self, vector: Vector, *, wide: bool) -> Any:
-        arguments = self._moved.at(vector)
+    def _slopes(self, vector: Vector, *, wide: bool, seed: int | None = None) -> Any:
+        arguments, count = self._moved.at(vector), self._point.size
         return self._reference.slopes(
-            arguments, self._numbers, self._weights, count=self._point.size, wide=wide, budget=self.budget
+            arguments, self._numbers, self._weights, count=count, wide=wide, seed=seed, budget=self.budget
         )
 
     def _around(self, seed: int) -> list[Vector]:

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
         Forward,
         ForwardWithPrimal,
         Handle,
+        Located,
         Mode,
         NoReference,
+        NotFinite,
         Primal,
         Reverse,
         ReverseSplit,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         hvp,
         jacobian,
         jvp,
+        locate,
         ravel,
         reference,
         rule,
@@ -57,9 +60,9 @@ if TYPE_CHECKING:
 
 _LAZY = frozenset({
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal",
-    "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel",
-    "reference", "rule", "value_and_grad", "vjp", "zeros_like",
+    "ForwardWithPrimal", "Handle", "Located", "Mode", "NoReference", "NotFinite", "Primal", "Reverse", "ReverseSplit",
+    "ReverseWithPrimal", "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian",
+    "jvp", "locate", "ravel", "reference", "rule", "value_and_grad", "vjp", "zeros_like",
 })  # fmt: skip
 
 
@@ -78,8 +81,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Active", "Activity", "AdcoreError", "ArgumentError", "BatchDuplicated", "Bound", "CompileError", "Const",
-    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal",
-    "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff", "compile",
-    "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel", "reference", "rule", "value_and_grad",
-    "vjp", "zeros_like",
+    "Duplicated", "DuplicatedNoNeed", "Forward", "ForwardWithPrimal", "Handle", "Located", "Mode", "NoReference",
+    "NotFinite", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal", "SplitHandle", "WorkspaceError", "autodiff",
+    "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "locate", "ravel", "reference", "rule",
+    "value_and_grad", "vjp", "zeros_like",
 ]  # fmt: skip

@@ -39,11 +39,13 @@ from adcore.runtime.vectors import ravel
 if TYPE_CHECKING:
     from adcore.driver.handles.split import SplitHandle
     from adcore.driver.higher_order import hessian, hvp, jacobian
+    from adcore.driver.locating import Located, NotFinite, locate
     from adcore.driver.reference import NoReference, reference
 
 _LATER = {
-    "NoReference": "reference", "SplitHandle": "handles.split", "hessian": "higher_order", "hvp": "higher_order",
-    "jacobian": "higher_order", "reference": "reference",
+    "Located": "locating", "NoReference": "reference", "NotFinite": "locating", "SplitHandle": "handles.split",
+    "hessian": "higher_order", "hvp": "higher_order", "jacobian": "higher_order", "locate": "locating",
+    "reference": "reference",
 }  # fmt: skip
 
 
@@ -136,7 +138,7 @@ def _mode(mode: Any) -> Mode:
 
 __all__ = [
     "Active", "Activity", "BatchDuplicated", "Bound", "Const", "Duplicated", "DuplicatedNoNeed", "Forward",
-    "ForwardWithPrimal", "Handle", "Mode", "NoReference", "Primal", "Reverse", "ReverseSplit", "ReverseWithPrimal",
-    "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian", "jvp", "ravel",
-    "reference", "rule", "value_and_grad", "vjp", "zeros_like",
+    "ForwardWithPrimal", "Handle", "Located", "Mode", "NoReference", "NotFinite", "Primal", "Reverse", "ReverseSplit",
+    "ReverseWithPrimal", "SplitHandle", "autodiff", "compile", "differentiable", "grad", "hessian", "hvp", "jacobian",
+    "jvp", "locate", "ravel", "reference", "rule", "value_and_grad", "vjp", "zeros_like",
 ]  # fmt: skip

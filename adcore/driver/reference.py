@@ -25,6 +25,7 @@ from adcore.runtime.leaves import LeafValue, flatten
 from adcore.source import Span
 
 if TYPE_CHECKING:
+    from adcore.driver.locating import Located
     from adcore.driver.twin import Twin
 
 MOST_COMPONENTS = 512
@@ -131,6 +132,16 @@ class Reference:
         from adcore.driver.twin import Twin
 
         return Twin(self._primal.origin.python, args, numbers, chosen)
+
+    def located(
+        self, args: Sequence[Any], numbers: Sequence[Any], weights: Sequence[Any] | None = None, *, count: int
+    ) -> Located:
+        """Value and gradient at `args` by the interpreter, and where they stop to be finite (`ad.locate`).
+
+        Raises NoReference where that is not known."""
+        from adcore.driver.locating import located
+
+        return located(self._primal.origin.python, self._signature.names, args, numbers, weights, count)
 
     def places(self, numbers: Sequence[Any], component: int) -> tuple[Span, ...]:
         """Where the program reads what component number `component` (from 0) stands for, in the order of its lines."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adcore.ir.builder import OpTable
@@ -10,20 +10,27 @@ from adcore.ir.core import Function, Instr, Module, Region, Value, meaning
 
 Environment = dict[Value, Any]
 
+Observer = Callable[[Instr, list[Any], tuple[Any, ...], tuple[int, ...]], tuple[Any, ...]]
+"""Sees each instruction without regions with its operands, its results, and which iteration of each loop around it this
+is, counted from 1 in the order of the loop's range; gives the results to go on with."""
 
-def interpret(program: Function | Module, ops: OpTable, arguments: Sequence[Any]) -> tuple[Any, ...]:
+
+def interpret(
+    program: Function | Module, ops: OpTable, arguments: Sequence[Any], observe: Observer | None = None
+) -> tuple[Any, ...]:
     """Run `program` on Python scalars, NumPy arrays and lists of arrays; arrays are written in place.
 
     Raises what the program raises (IndexError, ZeroDivisionError, ...), with the span added as `error.span`.
     """
     module = program if isinstance(program, Module) else Module(program)
-    return _Interpreter(ops, module.callees).call(module.main, arguments)
+    return _Interpreter(ops, module.callees, observe).call(module.main, arguments)
 
 
 class _Interpreter:
-    def __init__(self, ops: OpTable, callees: Mapping[str, Function]) -> None:
-        self.ops, self.callees = ops, callees
+    def __init__(self, ops: OpTable, callees: Mapping[str, Function], observe: Observer | None) -> None:
+        self.ops, self.callees, self.observe = ops, callees, observe
         self.stack: list[Any] = []
+        self.iterations: list[int] = []
 
     def call(self, function: Function, arguments: Sequence[Any]) -> tuple[Any, ...]:
         env: Environment = dict(zip(function.params, arguments, strict=True))
@@ -37,6 +44,9 @@ class _Interpreter:
                 if not hasattr(error, "span"):
                     error.span = instr.span  # type: ignore[attr-defined]
                 raise
+            if self.observe is not None and not instr.regions:
+                operands = [env[v] for v in instr.operands]
+                results = self.observe(instr, operands, results, tuple(self.iterations))
             env.update(zip(instr.results, results, strict=True))
         return tuple(env[v] for v in region.yields)
 
@@ -68,10 +78,13 @@ class _Interpreter:
     def _for(self, instr: Instr, operands: list[Any], env: Environment) -> tuple[Any, ...]:
         lo, hi, *carried = operands
         (body,) = instr.regions
-        iterations = range(lo, hi, instr.attrs["step"])
-        for i in reversed(iterations) if instr.attrs.get("reverse") else iterations:
-            env.update(zip(body.params, (i, *carried), strict=True))
+        values = range(lo, hi, instr.attrs["step"])
+        trips = range(len(values))
+        for k in reversed(trips) if instr.attrs.get("reverse") else trips:
+            env.update(zip(body.params, (values[k], *carried), strict=True))
+            self.iterations.append(k + 1)
             carried = list(self.region(body, env))
+            self.iterations.pop()
         return tuple(carried)
 
     def _while(self, instr: Instr, operands: list[Any], env: Environment) -> tuple[Any, ...]:
@@ -83,7 +96,9 @@ class _Interpreter:
             if not goes_on:
                 return (*carried, k)
             env.update(zip(body.params, (k, *carried), strict=True))
+            self.iterations.append(k + 1)
             carried = list(self.region(body, env))
+            self.iterations.pop()
             k += 1
 
 

@@ -27,6 +27,7 @@ from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
 from pytest_adalloc.checks.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.exact.judging import compare_exactly
+from pytest_adalloc.checks.exact.location import about_gradient
 from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.exact.twins import LargeReference
 from pytest_adalloc.checks.foreign import ForeignGradient
@@ -95,7 +96,7 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
         allowed, trial.noise = _allowed(exact, large, evaluator, domain)
         if exact is not None:
             trial.rounding = exact[1].rounding
-        compare_primal(trial, outcome, native.outcome(), allowed)
+        compare_primal(trial, outcome, native.outcome(), allowed, reference)
     trial.gradient = subject.gradient()
     trial.learn(gradients=about.point.split(trial.gradient))
     trial.about = replace(trial.about, coarse=subject.coarse)
@@ -103,7 +104,8 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
     if evaluator.calls and evaluator.call is plain:
         require_still_the_same(about, evaluator, outcome)
     if found.verdict != "passed":
-        raise Unmet(found.verdict, diagnostics.of_comparison(trial.about, found))
+        about = about_gradient(trial.about, reference, trial.gradient, found)
+        raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
     if grad is None:
         compare_modes(trial, subject)
     else:
@@ -189,6 +191,7 @@ def _exact(
         return None
     vector, python, read = other
     where = "" if np.array_equal(vector, about.point.vector) else f" at ({_some(vector)})"
+    about = replace(about, contradicts=False)  # what differs is the IR, as Python runs it
     text = diagnostics.primal_differs(about, f"the value{where}", f"{python:.17g}", f"{read:.17g}")
     raise Unmet("primal differs from Python", text)
 

@@ -21,7 +21,19 @@ COARSE = 1e-3  # what float32 may do to a relative error; a wrong term does more
 
 
 COMPILER = "your function is not to blame: this is a fault of the compiler; please report it with this test"
-"""What to do about a fault of the compiler."""
+"""What to do about a fault of the compiler: what it compiled contradicts its IR as Python runs it."""
+
+AS_READ = (
+    "compiled code gives what the function's IR gives when Python runs it: something that the function takes from "
+    "outside may change between calls; if nothing does, please report it with this test"
+)
+"""What to do where the compiler's own reading is not the function."""
+
+NOT_SETTLED = "compiled code could not be held against the function's IR here; please report it with this test"
+"""What to do where nobody knows whose fault it is."""
+
+NOT_FINITE = "move the point away from there, or write this expression such that its slope is finite"
+"""What to do about a gradient that is not finite in its IR either."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +47,21 @@ class About:
     foreign: bool
     maker_place: tuple[str, int] = ("", 0)  # where a gradient that was passed in is defined
     coarse: bool = False  # a gradient that was passed in has fewer bits than the arguments
+    located: tuple[str, ...] = ()  # where value and gradient stop to be finite
+    contradicts: bool | None = None  # whether compiled code differs from its IR as Python runs it; None: not known
 
     @property
     def maker(self) -> str:
         return "the gradient that was passed in" if self.foreign else "the compiled gradient"
+
+    @property
+    def blame(self) -> str:
+        """What to do about compiled code that is off."""
+        return {True: COMPILER, False: AS_READ, None: NOT_SETTLED}[self.contradicts]
+
+    def not_finite(self) -> list[str]:
+        """Where value and gradient stop to be finite, as notes."""
+        return [f"  = note: {place}" for place in self.located]
 
     def here(self) -> list[str]:
         """The function's place, quoted."""
@@ -109,8 +132,11 @@ def gradient_wrong(about: About, found: Comparison) -> str:
         )
     elif about.foreign:
         help = "look at the term of your gradient that belongs to this component"
+    elif not math.isfinite(found.got) and about.contradicts is False:
+        help = NOT_FINITE
     else:
-        help = COMPILER
+        # Exact slopes are the function's IR in Python: what differs from them contradicts it.
+        help = COMPILER if found.exact and math.isfinite(found.got) else about.blame
     by = "exact slope" if found.exact else "finite differences"
     return diagnostic(
         f"gradient wrong: d {about.function} / d {component(about, found)}",
@@ -118,6 +144,7 @@ def gradient_wrong(about: About, found: Comparison) -> str:
         f"  got      {found.got:.12g} ({about.maker}{relative})",
         _hunch(found),
         about.here(),
+        about.not_finite(),
         _enters(about, found),
         f"  = note: compared with {found.how}",
         help=help,
@@ -167,6 +194,7 @@ def unreliable(about: About, found: Comparison) -> str:
         f"  {by} {found.expected:.6g} +- {found.error:.1e}; {about.maker} says {found.got:.6g}",
         f"  {found.why or usual}",
         about.here(),
+        about.not_finite(),
         help="choose a better conditioned point, use float64, or pass rtol= to accept what can be seen",
     )
 
@@ -187,6 +215,7 @@ def kink(about: About, found: Comparison) -> str:
         f"kink: d {about.function} / d {what} does not exist at {what} = {value:.6g}",
         seen,
         about.here(),
+        about.not_finite(),
         "  = note: abs, min, max, sorting and branches make such points; any gradient is a choice there",
         help="move the test's point off the kink, such as to " + _moved_off(value),
     )
@@ -206,12 +235,14 @@ def edge(about: About, found: Comparison) -> str:
             f"edge of the domain: {about.function} has no value at {place}",
             f"  {found.trouble}" if found.trouble else "",
             about.here(),
+            about.not_finite(),
             help="a gradient can be checked only where the function is finite: choose other arguments",
         )
     return diagnostic(
         f"edge of the domain: {about.function} is defined on one side of {what} = {value:.6g} only",
         f"  a step to the other side gives {found.trouble}" if found.trouble else "",
         about.here(),
+        about.not_finite(),
         help=f"move the point inside, or say where the domain ends, such as {_bounded(what, value, found)}; "
         "differences are then taken from the inner side",
     )
@@ -267,7 +298,8 @@ def primal_differs(about: About, what: str, expected: Any, got: Any) -> str:
         f"  plain Python gives    {expected}",
         f"  compiled code gives   {got}",
         about.here(),
-        help=COMPILER,
+        about.not_finite(),
+        help=about.blame,
     )
 
 

@@ -12,6 +12,7 @@ from pytest_adalloc.checks.arguments import Vector
 from pytest_adalloc.checks.differences.directions import DomainBounds, natural_scale, random_direction
 from pytest_adalloc.checks.differences.extrapolation import Precision, measured_noise
 from pytest_adalloc.checks.evaluation import Evaluator, Outcome
+from pytest_adalloc.checks.exact.location import about_primal
 from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.subject import Unmet
 from pytest_adalloc.checks.trial import Trial
@@ -60,7 +61,9 @@ def reads_otherwise(
     return None
 
 
-def compare_primal(trial: Trial, plain: Outcome, native: Outcome, allowed: float) -> None:
+def compare_primal(
+    trial: Trial, plain: Outcome, native: Outcome, allowed: float, reference: PointReference | None = None
+) -> None:
     """The compiled primal agrees with Python as far as the order of operations is free."""
     about = trial.about
     point = about.point
@@ -68,6 +71,7 @@ def compare_primal(trial: Trial, plain: Outcome, native: Outcome, allowed: float
     if plain.value is not None or native.value is not None:
         values = (plain.value, native.value)
         if None in values or not same(np.float64(values[0]), np.float64(values[1]), allowed):
+            about = about_primal(about, reference, plain.value, native.value)
             text = diagnostics.primal_differs(about, "the value", _shown(plain.value), _shown(native.value))
             raise Unmet("primal differs from Python", text)
     for k in sorted({*plain.written, *native.written}):

@@ -12,7 +12,7 @@ import numpy as np
 from pytest_adalloc import session
 from pytest_adalloc.checks.arguments import names_of
 from pytest_adalloc.checks.checking import examined, name_of
-from pytest_adalloc.checks.diagnostics import COMPILER
+from pytest_adalloc.checks.diagnostics import AS_READ, COMPILER, NOT_SETTLED
 from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
 from pytest_adalloc.checks.instances import unbound
 from pytest_adalloc.checks.products import ScalarProblem, along_tangents, of_cotangent
@@ -121,7 +121,15 @@ def judged_rule(
     reworded = {f"given[{k}]": name for k, name in enumerate(names_of(named, len(args)))}
     for active in [(k,) for k in floats] + [tuple(floats)]:
         kept = CheckOptions.of({**options, "wrt": active, "mode": "both"})
-        report = settled(called, args, None, kept, recorder, counted=False, reworded={COMPILER: RULE, **reworded})
+        report = settled(
+            called,
+            args,
+            None,
+            kept,
+            recorder,
+            counted=False,
+            reworded={COMPILER: RULE, AS_READ: RULE, NOT_SETTLED: RULE, **reworded},
+        )
     return report
 
 

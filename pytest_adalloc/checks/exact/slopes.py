@@ -67,6 +67,14 @@ class PointReference:
         except Exception:  # what can't be read is compared in another way; whether it should be is the compiler's check
             return None
 
+    def located(self) -> Any | None:
+        """Value and gradient as Python runs the compiler's IR, and where they stop to be finite; None if unknown."""
+        point = self._point
+        try:
+            return self._reference.located(self._moved.at(), self._numbers, self._weights, count=point.size)
+        except Exception:  # too much work, or an error that Python did not raise
+            return None
+
     def slopes(self, seed: int) -> ProgramSlopes | None:
         """At the point; None where the program runs for too long."""
         point = self._point

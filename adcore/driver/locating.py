@@ -26,7 +26,7 @@ from adcore.runtime.leaves import flatten
 from adcore.source import Span
 
 BUDGET = 100_000
-"""Instructions that are run: about half a second."""
+"""Instructions that are run: one or two seconds, which only a verdict that is not met pays."""
 
 
 @dataclass(frozen=True)

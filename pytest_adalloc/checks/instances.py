@@ -31,10 +31,18 @@ def is_instance(value: Any) -> bool:
 def attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """What an instance holds itself, without the caches of its cached properties: copies compute them anew."""
     cls = type(value)
-    slots = [name for base in cls.__mro__ for name, entry in vars(base).items() if _is_slot(entry)]
-    for name in dict.fromkeys((*getattr(value, "__dict__", ()), *slots)):
+    for name in dict.fromkeys((*getattr(value, "__dict__", ()), *_slots(cls))):
         if not isinstance(inspect.getattr_static(cls, name, None), functools.cached_property) and hasattr(value, name):
             yield name, getattr(value, name)
+
+
+def _slots(cls: type) -> Iterator[str]:
+    """The slots of a class and its bases, as they are listed: Python itself keeps them in alphabetical order."""
+    for base in reversed(cls.__mro__):
+        listed = vars(base).get("__slots__", ())
+        order = {name: k for k, name in enumerate((listed,) if isinstance(listed, str) else listed)}
+        members = [name for name, entry in vars(base).items() if _is_slot(entry)]
+        yield from sorted(members, key=lambda name: order.get(name, len(order)))
 
 
 def _is_slot(entry: Any) -> bool:

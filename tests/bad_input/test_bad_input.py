@@ -125,6 +125,7 @@ def test_a_planted_malloc_is_not_proven_either() -> None:
 PAST_THE_HOOKS = """
 import numpy as np
 import pytest_adalloc
+from pytest_adalloc import hooks
 from pytest_adalloc.hooks.install.process import installed
 
 def squares(x):

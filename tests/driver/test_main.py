@@ -57,7 +57,7 @@ def test_modes(file: str, capsys: pytest.CaptureFixture[str], mode: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{file}:wrong"], "sets are not supported"),
+        (["{file}:wrong"], "the items of a set must be known"),
         (["{file}:clear", "--workspace", "0"], "workspace=0"),
         (["{file}:none"], "has no function none"),
         (["nowhere.py:f"], "there is no file nowhere.py"),

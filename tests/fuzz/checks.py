@@ -18,6 +18,7 @@ from adcore.driver.pipeline import PROGRAM, SIMPLIFIED
 from adcore.driver.request import Options
 from adcore.ir import interpret
 from adcore.ops import TABLE
+from adcore.runtime.leaves import exact, rebuild
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from tests.fuzz.cases import Case, Outcome, Point, alike
 from tests.fuzz.features import features
@@ -150,7 +151,7 @@ def interpreted(case: Case, expected: Outcome, rounding: Rounding, report: Repor
             for packed in call.flattened.packed:
                 if packed.leaf in call.primal.written:
                     packed.write_back()
-            return call.primal.rebuild(results)
+            return rebuild(call.primal.interface.result, iter(results), exact)
 
         agree(f"interpreter ({stage})", case.outcome(run), expected, rounding, exactly)
         report.checks.append(f"{stage} = Python" + (" bit for bit" if exactly else ""))

@@ -23,7 +23,7 @@ class Meter(_Interpreter):
     truth values each takes a bit."""
 
     def __init__(self) -> None:
-        super().__init__(TABLE, {})
+        super().__init__(TABLE, {}, None)
         self.bits = self.records = self.most = 0
 
     @property

@@ -81,7 +81,7 @@ BY = {
         ["finals", "forward_sweep", "primals", "record_storage", "redo", "replay", "reverse_sweep", "remedies",
          "checkpoint", "outline", "rewind", "schedules", "snapshots"], "diff.reverse"),
     **dict.fromkeys(["contraction", "local_arrays", "loop_fusion", "rematerialisation"], "arrays.producer_fusion"),
-    **dict.fromkeys(["memory_versions", "patterns", "rewrites"], "canonical.simplify"),
+    **dict.fromkeys(["memory_versions", "patterns", "rewrites", "settled_regions"], "canonical.simplify"),
     "selection_search": "diff.selection",
     "accumulation_chains": "optimize.gather",
     **dict.fromkeys(["loop_distribution", "scalar_expansion"], "optimize.product_separation"),
@@ -92,6 +92,7 @@ foreign ops: the test below holds the imports to this, not the calls."""
 
 ELSEWHERE = {
     "inline": "before any op is looked at: it puts the bodies of functions in the place of calls",
+    "retyping": "makes the twin of a check, which is refused where an op has none in wide numbers",
     "split_sweeps": "cuts what `reverse` made, which has no foreign op left",
 }
 

@@ -48,7 +48,7 @@ ORDER = [(0, "array", None), (1, "array", None), (2, "float", None)]
 
 
 class Fault:
-    error, message, span = "ValueError", "negative ({0})", None
+    error, message, span, raising = "ValueError", "negative ({0})", None, None
 
 
 class Callable_(native.NativeCallable):

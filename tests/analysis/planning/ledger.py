@@ -16,7 +16,7 @@ class Ledger(_Interpreter):
     """`most`: the most bytes that were kept for the reverse sweep at the same time; `runs`: executions by op."""
 
     def __init__(self) -> None:
-        super().__init__(TABLE, {})
+        super().__init__(TABLE, {}, None)
         self.kept = self.most = 0
         self.runs: Counter[str] = Counter()
 

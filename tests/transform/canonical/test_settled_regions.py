@@ -14,6 +14,7 @@ from adcore.transform.canonical.settled_regions import inputs_of, settled_in
 from adcore.transform.canonical.simplify import Simplifier, simplify
 from tests.samples import sample
 from tests.transform.random_programs import random_program
+from tests.transform.texts import check_unchanged
 
 
 def copied(function: Function) -> Function:
@@ -99,3 +100,26 @@ def test_a_loop_is_looked_at_where_what_it_uses_is_defined_otherwise() -> None:
 def test_what_is_known_of_a_region_is_known_by_its_table() -> None:
     function = simplify(parse_function(LOOP.replace("BEFORE", "sin %a")), TABLE)
     assert all(list(settled_in(region)) == [TABLE] for region in regions(function))
+
+
+def test_a_simple_loop_stays_as_it_is_when_asked_twice() -> None:
+    def run(function: Function) -> Function:
+        once = simplify(function, TABLE)
+        again = simplify(once, TABLE)
+        assert again is once
+        return again
+
+    check_unchanged(
+        run,
+        """
+        %b: f64 = sin %s
+        for 0, %n [step=1] {
+        (%i: i64):
+          %v: f64 = load %x, %i
+          %c: f64 = mul %b, %v
+          store %c, %y, %i
+          yield
+        }
+        return %b
+        """,
+    )

@@ -80,13 +80,12 @@ class Session:
     their axis stretches; `frozen`: roots of arrays that stand for others, so that nothing may be stored into them;
     `known`: what is known of the arguments of calls under way; `recursive`: how many were recursive;
     `open_calls`: their scopes; `growth`, `reserved`, `spare`: what the code under way appends to lists, memory that has
-    room for all of it, and for how much at some depth (`values/growing.py`); `ones`: axes of arguments that are known
-    to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to agree
-    with others, where a length of 1 would
-    stretch; `unordered`: roots of arrays that NumPy may lay out in another order than C's; `names_of`: the
-    names of each function, by its node; `instances`: what is known of objects; `outside`: dicts from outside, by the
-    keys of their captures; `unfinished`: how many statements with a `finally` are under way, which may assign more when
-    something is raised.
+    room for all of it, and for how much at some depth (`containers/growing.py`); `ones`: axes of arguments that are
+    known to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to
+    agree with others, where a length of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another
+    order than C's; `names_of`: the names of each function, by its node; `instances`: what is known of objects;
+    `outside`: dicts from outside, by the keys of their captures; `unfinished`: how many statements with a
+    `finally` are under way, which may assign more when something is raised.
     """
 
     def __init__(

@@ -14,8 +14,8 @@ from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
-from adcore.runtime.leaves import LeafValue, NDArray
 from adcore.runtime.native_types import Block, wrapper_addresses
+from adcore.runtime.values.leaves import LeafValue, NDArray
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
 # A PYFUNCTYPE keeps the GIL: frames and the arena belong to one call at a time.

@@ -13,7 +13,7 @@ from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, 
 from adcore.abi.frame import words as width
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
 from adcore.runtime.arena import Arena
-from adcore.runtime.leaves import LeafValue, NDArray
+from adcore.runtime.values.leaves import LeafValue, NDArray
 
 NEVER_RAN = -1
 """In the place of the bytes used, before the first call."""

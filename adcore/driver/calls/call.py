@@ -22,10 +22,10 @@ from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, 
 from adcore.errors import ArgumentError
 from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
-from adcore.runtime.arguments import described_call
-from adcore.runtime.leaves import LeafValue, flatten
-from adcore.runtime.results import CallResults
-from adcore.runtime.structures import parts, reached
+from adcore.runtime.values.arguments import described_call
+from adcore.runtime.values.leaves import LeafValue, flatten
+from adcore.runtime.values.results import CallResults
+from adcore.runtime.values.structures import parts, reached
 from adcore.signature import Signature, leaves
 
 

@@ -21,11 +21,11 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
-from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
-from adcore.runtime.leaves import Flattened, LeafValue, Packed, arrays, rebuild
-from adcore.runtime.results import note_unassigned
-from adcore.runtime.shadows import check_overlaps
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import Flattened, LeafValue, Packed, arrays, rebuild
+from adcore.runtime.values.results import note_unassigned
+from adcore.runtime.values.shadows import check_overlaps
 from adcore.signature import ScalarArg, StaticArg
 
 OptionalLeaves = list[LeafValue | None]

@@ -19,9 +19,9 @@ from adcore.frontend.values.abstract import (
     OutsideDict,
     Poison,
 )
+from adcore.frontend.values.containers.dicts import keys_of, values_of
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import keys_of, values_of
-from adcore.frontend.values.sequences import static_items
 from adcore.ir.core import Value
 from adcore.ir.exceptions import OPERATIONS, Deferred, FaultDetail, Raising
 

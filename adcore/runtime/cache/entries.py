@@ -20,7 +20,7 @@ from adcore.abi.certificate import Certificate
 from adcore.abi.faults import AssignedBefore, Deferred, Fault, FaultDetail, GivenObject, Raising
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import SCALARS, ArrayType, ListType, Scalar
-from adcore.runtime.native_code import CodePlace, NativeCode
+from adcore.runtime.loading.native_code import CodePlace, NativeCode
 from adcore.signature import ArrayArg, DictArg, Leaf, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
 from adcore.source import Span
 

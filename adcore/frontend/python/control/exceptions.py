@@ -37,9 +37,9 @@ from adcore.frontend.values.abstract import (
     Items,
     Poison,
 )
-from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import compare
+from adcore.frontend.values.numeric.conditions import condition
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import compare
 from adcore.ir.core import Instr, Value
 from adcore.ir.types import BOOL
 from adcore.ops.memory import FAULTS

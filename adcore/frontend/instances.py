@@ -77,9 +77,7 @@ class Instances:
         known = self._origins.get(id(value))
         return known[1] if known is not None else None
 
-    def assigned(
-        self, cells: Mapping[int, tuple[Abstract, ...]], first: int
-    ) -> tuple[AssignedBefore, list[Value]]:
+    def assigned(self, cells: Mapping[int, tuple[Abstract, ...]], first: int) -> tuple[AssignedBefore, list[Value]]:
         """What the program has assigned to attributes of the call's objects, for an exception with `first` numbers of
         its own; the numbers of it that only a run knows."""
         numbers: list[Value] = []

@@ -92,7 +92,6 @@ class CallResults:
         for target, name, value in found:
             object.__setattr__(target, name, value)
 
-
     def assign_before(self, assigned: AssignedBefore, numbers: Sequence[Any]) -> None:
         """Give the call's objects what the program had assigned when it raised; `numbers` are those that it left."""
         found = [(path, name, evaluated(value, numbers, self._same)) for path, name, value in assigned.attributes]

@@ -107,7 +107,7 @@ def test_attributes_are_as_python_leaves_them_or_named(method, values, mode):
     for x in values:
         plain, ours = Tank(), Tank()
         expected, got = outcome(method, plain, x), outcome(called, ours, x)
-        assert type(got) is type(expected) and str(got) == str(expected), x
+        assert (type(got), str(got)) == (type(expected), str(expected)), x
         notes = "".join(getattr(got, "__notes__", ()))
         different = {name for name in held(plain) if held(plain)[name] != held(ours).get(name)}
         assert all(f"`self.{name}`" in notes for name in different), (x, different, notes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from adcore.ir.exceptions import AssignedBefore, Deferred, FaultDetail, GivenObject, Raising, made_error
+from adcore.ir.exceptions import AssignedBefore, Deferred, FaultDetail, GivenObject, Raising, evaluated, made_error
 from adcore.source import Span
 
 
@@ -24,4 +24,4 @@ class Fault(NamedTuple):
     """What had been assigned to attributes of the call's objects; None where that is not known."""
 
 
-__all__ = ["AssignedBefore", "Deferred", "Fault", "FaultDetail", "GivenObject", "Raising", "made_error"]
+__all__ = ["AssignedBefore", "Deferred", "Fault", "FaultDetail", "GivenObject", "Raising", "evaluated", "made_error"]

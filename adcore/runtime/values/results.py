@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from adcore.abi.faults import AssignedBefore
+from adcore.abi.faults import AssignedBefore, evaluated
 from adcore.instances import instance_value
-from adcore.ir.exceptions import evaluated
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.values.leaves import LeafValue, exact, rebuild, record
 from adcore.runtime.values.objects import LiveObjects

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from adcore.abi.certificate import Certificate
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
+from adcore.abi.messages import MessageSite
 from adcore.runtime import allocator, linker
 from adcore.runtime.linker import Loaded
 from adcore.source import Span
@@ -45,6 +46,7 @@ class NativeCode:
     allocates: bool
     certificate: Certificate
     natives: tuple[tuple[str, int], ...] = ()
+    messages: tuple[MessageSite, ...] = ()
 
     def load(self, replaced: Mapping[str, int] | None = None) -> Loaded:
         """The code in memory once more; what it imports is at the addresses in `replaced`, or at the usual ones."""

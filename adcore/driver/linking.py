@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adcore.driver import inspection
 from adcore.runtime.calls import Kernel
-from adcore.runtime.native_code import NativeCode
+from adcore.runtime.loading.native_code import NativeCode
 
 
 def link(code: NativeCode, name: str) -> Kernel:

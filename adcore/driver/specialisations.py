@@ -14,13 +14,13 @@ import numpy as np
 
 from adcore.captures import unwrap
 from adcore.driver.compilation import Compilation, Specialisation
+from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
-from adcore.driver.rules import generation
 from adcore.ir.types import ArrayType, ListType, Type, is_float
-from adcore.runtime.arguments import described_call, refuse
-from adcore.runtime.leaves import LeafValue, flatten, rebuild
-from adcore.runtime.objects import LiveObjects
+from adcore.runtime.values.arguments import described_call, refuse
+from adcore.runtime.values.leaves import LeafValue, flatten, rebuild
+from adcore.runtime.values.objects import LiveObjects
 from adcore.signature import ArrayArg, Leaf, LiveAttributes, ScalarArg, Signature, has_objects, leaves
 
 if TYPE_CHECKING:

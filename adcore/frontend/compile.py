@@ -24,8 +24,8 @@ from adcore.frontend.values.abstract import (
     Abstract,
     Items,
 )
-from adcore.frontend.values.dicts import new_dict
-from adcore.frontend.values.sequences import from_leaves
+from adcore.frontend.values.containers.dicts import new_dict
+from adcore.frontend.values.containers.sequences import from_leaves
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE

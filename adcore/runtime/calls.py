@@ -15,9 +15,9 @@ from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
-from adcore.runtime.leaves import LeafValue, NDArray
 from adcore.runtime.messages import give_room, send
 from adcore.runtime.native_types import Block, wrapper_addresses
+from adcore.runtime.values.leaves import LeafValue, NDArray
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
 # A PYFUNCTYPE keeps the GIL: frames and the arena belong to one call at a time.
@@ -77,7 +77,8 @@ class Kernel:
     def fail(self, status: int, frame: Frame) -> None:
         """Raise the exception that a status stands for, after the messages that came before it."""
         self.send(frame)
-        raise_fault(self.faults[status - 1], frame, self.name, frame.note)
+        frame.fault = self.faults[status - 1]
+        raise_fault(frame.fault, frame, self.name, frame.note)
 
     def __call__(self, values: Sequence[LeafValue]) -> tuple[Any, ...]:
         """All results for these arguments: numbers, and arrays as fresh copies."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.faults import Fault
 from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
 from adcore.abi.frame import words as width
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
 from adcore.runtime.arena import Arena
-from adcore.runtime.leaves import LeafValue, NDArray
+from adcore.runtime.values.leaves import LeafValue, NDArray
 
 NEVER_RAN = -1
 """In the place of the bytes used, before the first call."""
@@ -37,6 +38,8 @@ class Frame:
         self.workspace: Arena | None = None
         self.note = ""
         """What an error says besides, where the caller's memory may not be as Python would have left it."""
+        self.fault: Fault | None = None
+        """Why the last call failed, if one did."""
 
     def set_workspace(self, base: int, end: int, arena: Arena | None = None) -> None:
         """Where the kernel may put what it stores. The frame keeps `arena`: it may outlive the thread that it is of."""

@@ -15,9 +15,9 @@ from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
 from adcore.lower import lower
 from adcore.lower.objects.object_code import EmitOptions, emit
-from adcore.runtime import linker
 from adcore.runtime.arena import arena
-from adcore.runtime.arguments import refuse
+from adcore.runtime.loading import linker
+from adcore.runtime.values.arguments import refuse
 
 
 def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:

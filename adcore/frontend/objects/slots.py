@@ -25,7 +25,7 @@ from adcore.frontend.values.abstract import (
     Unbound,
     UnreadAttribute,
 )
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.instances import MISSING, class_entry, instance_names, instance_value, is_slot, made_up
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL
@@ -33,7 +33,7 @@ from adcore.signature import ABSENT, ArgType, Leaf, ObjectArg, Opaque, SameArg, 
 
 LeafIterator = Iterator[tuple[Value, bool, Value]]
 MakeValue = Callable[[FunctionScope, ArgType, LeafIterator], Abstract]
-"""Makes the abstract value of a kind from its leaves (`values.sequences.from_leaves`)."""
+"""Makes the abstract value of a kind from its leaves (`values.containers.sequences.from_leaves`)."""
 
 FromPython = Callable[[FunctionScope, ast.AST, Any, str, Callable[[], Any], tuple[object, ...]], Abstract]
 """Makes the abstract value of an object from outside (`python.globals_and_closures.from_python`)."""

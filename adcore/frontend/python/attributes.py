@@ -17,9 +17,9 @@ from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.objects.attributes import object_attribute
-from adcore.frontend.python.dicts import NAMES as DICT_METHODS
+from adcore.frontend.python.containers.dicts import NAMES as DICT_METHODS
+from adcore.frontend.python.containers.list_methods import LIST_METHODS
 from adcore.frontend.python.globals_and_closures import from_python
-from adcore.frontend.python.list_methods import LIST_METHODS
 from adcore.frontend.registry import METHODS
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -39,9 +39,9 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import is_dict
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import is_dict
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.instances import HEAP_TYPE
 from adcore.ir.messages import StandardFile
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES

@@ -20,12 +20,12 @@ from adcore.frontend.numpy.materialise import all_settled, in_memory
 from adcore.frontend.objects.construction import construct_object
 from adcore.frontend.objects.conversions import special_call
 from adcore.frontend.python.advice import advice, is_of_a_library, library_name, writes_messages
-from adcore.frontend.python.comprehensions import generator
+from adcore.frontend.python.containers.comprehensions import generator
+from adcore.frontend.python.containers.dicts import add_all, dict_method
+from adcore.frontend.python.containers.list_methods import call_list_method
 from adcore.frontend.python.custom_calls import call_custom
-from adcore.frontend.python.dicts import add_all, dict_method
 from adcore.frontend.python.functions.messages import logger_call
 from adcore.frontend.python.globals_and_closures import default_value
-from adcore.frontend.python.list_methods import call_list_method
 from adcore.frontend.python.nonlocals import fetch, hand_back
 from adcore.frontend.python.texts import text_method
 from adcore.frontend.reader import FunctionSource
@@ -48,11 +48,11 @@ from adcore.frontend.values.abstract import (
     Record,
     is_array,
 )
+from adcore.frontend.values.containers.dicts import is_dict, new_dict
+from adcore.frontend.values.containers.growing import as_list
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import is_dict, new_dict
-from adcore.frontend.values.growing import as_list
-from adcore.frontend.values.sequences import static_items
 
 DEEPEST_CALL = 64
 

@@ -19,10 +19,10 @@ from adcore.frontend.program import Program
 from adcore.frontend.python.control.branches import choose
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, Abstract, Constant, Num, WeakType
-from adcore.frontend.values.number_arguments import scalar_arguments
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import one_type
-from adcore.frontend.values.weak_types import certain, flag
+from adcore.frontend.values.numeric.number_arguments import scalar_arguments
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import one_type
+from adcore.frontend.values.numeric.weak_types import certain, flag
 from adcore.ir import print_function
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import SCALARS, Scalar

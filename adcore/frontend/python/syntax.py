@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from adcore.frontend.python import (
-    comparisons,
-    comprehensions,
-    dicts,
-    expressions,
-    nonlocals,
-    operators,
-    statements,
-    texts,
-)
+from adcore.frontend.python import comparisons, expressions, nonlocals, operators, statements, texts
+from adcore.frontend.python.containers import comprehensions, dicts
 from adcore.frontend.python.control import contexts, exceptions, loops, raising
 from adcore.frontend.python.control.blocks import execute
 from adcore.frontend.python.dispatch import evaluate, perform

@@ -10,10 +10,10 @@ from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import Abstract, Constant, DeferredText, DictRef, Items, Poison, SubscriptSlice
+from adcore.frontend.values.containers.dicts import key_of, new_dict
 from adcore.frontend.values.deferred import is_text, text
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import key_of, new_dict
-from adcore.frontend.values.scalars import folded
+from adcore.frontend.values.numeric.scalars import folded
 
 CONVERSIONS = {ord("s"): "str", ord("r"): "repr", ord("a"): "ascii"}
 

@@ -28,13 +28,13 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import keys_of
+from adcore.frontend.values.containers.sequences import is_sequence, sequence_length
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import keys_of
-from adcore.frontend.values.narrow import narrow_unary
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, compare, folded, refused_bool, to_float, to_int, truth
-from adcore.frontend.values.sequences import is_sequence, sequence_length
-from adcore.frontend.values.weak_types import flag
+from adcore.frontend.values.numeric.narrow import narrow_unary
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, compare, folded, refused_bool, to_float, to_int, truth
+from adcore.frontend.values.numeric.weak_types import flag
 from adcore.ir.types import BOOL, F32, I64, NUMPY_NAMES
 
 

@@ -6,7 +6,7 @@ are looked up again at each use, and a change means a new one. Each keeps its sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
+from adcore.errors import LengthsNeeded
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.values.arguments import described_call, refuse
 from adcore.runtime.values.leaves import LeafValue, flatten, rebuild
@@ -177,6 +178,9 @@ def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
 MOST_READS = 16
 """Ways of reading the same objects that are remembered: as many as a function has versions by flags, say."""
 
+_wanted: dict[tuple[Any, ...], frozenset[tuple[str, int]]] = {}
+"""The lengths that a program needs, by function and what else is known of a call."""
+
 _reads: dict[tuple[Any, ...], list[Signature]] = {}
 
 
@@ -191,13 +195,52 @@ def primal_for(
     fit more than these values.
 
     What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
-    has read; where that gives another signature than the earlier one's, the program is compiled anew."""
+    has read; where that gives another signature than the earlier one's, the program is compiled anew. So it is
+    where the program needs lengths: they become a part of the signature."""
     coarse, live = described_call(names, values)
+    key = (function, getattr(unwrap(function), "__code__", None), coarse)
+    while True:
+        lengths = measured(coarse, values, _wanted.get(key, frozenset()) if _wanted else ())
+        try:
+            return _primal_for(function, names, values, options, weaken, replace(coarse, lengths=lengths), live)
+        except LengthsNeeded as needed:
+            known = _wanted.get(key, frozenset())
+            if needed.wanted <= known:
+                raise
+            if len(_wanted) >= MOST_PRIMALS:
+                _wanted.pop(next(iter(_wanted)))
+            _wanted[key] = known | needed.wanted
+
+
+def measured(
+    signature: Signature, values: Sequence[Any], wanted: Iterable[tuple[str, int]]
+) -> tuple[tuple[str, int, int], ...]:
+    """Lengths that a program needs, of these arguments: path of a leaf, axis, length."""
+    if not wanted:
+        return ()
+    paths = [leaf.path for leaf in signature.leaves()]
+    leaf = dict(zip(paths, flatten(signature.args, values).values, strict=True))
+    return tuple(
+        (path, axis, leaf[path].shape[axis] if isinstance(leaf[path], np.ndarray) else len(leaf[path]))
+        for path, axis in sorted(wanted)
+    )
+
+
+def _primal_for(
+    function: Callable[..., Any],
+    names: Sequence[str],
+    values: Sequence[Any],
+    options: Options,
+    weaken: Callable[[Signature], Signature],
+    coarse: Signature,
+    live: LiveObjects,
+) -> tuple[PrimalSpecialisation, LiveObjects]:
     if not any(map(has_objects, coarse.args)):
         return primal_of(function, weaken(coarse), options), live
     known = _reads_of(function, coarse, options)
     for read in known:
         described, live = described_call(names, values, read)
+        described = replace(described, lengths=coarse.lengths)
         found = _primals.get(_key(function, weaken(described), options))
         if found is not None and found.is_current():
             return found, live
@@ -207,6 +250,7 @@ def primal_for(
     asked.forget()
     # What was read first need not be what is met first, depth first, where objects are shared.
     described, live = described_call(names, values, primal.signature)
+    described = replace(described, lengths=coarse.lengths)
     if described in known:
         known.remove(described)
     known.insert(0, described)

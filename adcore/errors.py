@@ -40,6 +40,14 @@ class LengthsNeeded(CompileError):
         self.wanted = wanted
 
 
+class ObjectsNeeded(CompileError):
+    """A function assigns fields of these dataclasses: arguments of them are described anew, as objects."""
+
+    def __init__(self, classes: frozenset[type]) -> None:
+        super().__init__([Diagnostic(f"fields of {cls.__name__} are assigned", None) for cls in classes])
+        self.classes = classes
+
+
 class WorkspaceError(AdcoreError):
     """The gradient needs more storage than `workspace` allows; says which value, what needs it, what destroys it."""
 

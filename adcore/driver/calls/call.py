@@ -83,8 +83,7 @@ class Call:
         if expected is not None:
             described, self.live = described_call(self.names, self.arguments, expected.signature)
             wanted = [(path, axis) for path, axis, _ in expected.signature.lengths]
-            described = replace(described, lengths=measured(described, self.arguments, wanted))
-            self.signature = weaken(described)
+            self.signature = weaken(measured(described, self.arguments, wanted))
             if self.signature != expected.signature:
                 raise ArgumentError(differences(expected.signature, self.signature))
             self.base = expected

@@ -105,8 +105,8 @@ def annotation(value: Any, mode: str) -> Any:
     """The annotation that differentiates by `value` where it has floats."""
     import adcore as ad
     from adcore.driver.specialisations import is_differentiable
-    from adcore.runtime.arguments import describe
-    from adcore.runtime.leaves import flatten, rebuild, zeros
+    from adcore.runtime.values.arguments import describe
+    from adcore.runtime.values.leaves import flatten, rebuild, zeros
     from adcore.signature import ScalarArg, leaves
 
     arg = describe(value, "argument")

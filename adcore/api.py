@@ -27,26 +27,32 @@ from adcore.activities import (
 )
 from adcore.driver.calls.annotated import annotated_run
 from adcore.driver.calls.binding import bind, called
-from adcore.driver.functional import grad, jvp, value_and_grad, vjp
+from adcore.driver.derivatives.functional import grad, jvp, value_and_grad, vjp
+from adcore.driver.derivatives.rules import rule
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
-from adcore.driver.rules import rule
-from adcore.runtime.arguments import refuse
-from adcore.runtime.structures import zeros_like
-from adcore.runtime.vectors import ravel
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.structures import zeros_like
+from adcore.runtime.values.vectors import ravel
 
 if TYPE_CHECKING:
+    from adcore.driver.derivatives.higher_order import hessian, hvp, jacobian
+    from adcore.driver.evidence.locating import Located, NotFinite, locate
+    from adcore.driver.evidence.reference import NoReference, reference
     from adcore.driver.handles.split import SplitHandle
-    from adcore.driver.higher_order import hessian, hvp, jacobian
-    from adcore.driver.locating import Located, NotFinite, locate
-    from adcore.driver.reference import NoReference, reference
 
 _LATER = {
-    "Located": "locating", "NoReference": "reference", "NotFinite": "locating", "SplitHandle": "handles.split",
-    "hessian": "higher_order", "hvp": "higher_order", "jacobian": "higher_order", "locate": "locating",
-    "reference": "reference",
-}  # fmt: skip
+    "Located": "evidence.locating",
+    "NoReference": "evidence.reference",
+    "NotFinite": "evidence.locating",
+    "SplitHandle": "handles.split",
+    "hessian": "derivatives.higher_order",
+    "hvp": "derivatives.higher_order",
+    "jacobian": "derivatives.higher_order",
+    "locate": "evidence.locating",
+    "reference": "evidence.reference",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport, Worst
+    from pytest_adalloc.checks.verdict.grad_report import AdallocWarning, CheckFailed, GradReport, Worst
     from pytest_adalloc.hooks import (
         AllocationForbidden,
         AllocationReport,
@@ -53,10 +53,10 @@ __all__ = [
 
 _HOME = {
     "Adalloc": "integration.fixture",
-    "AdallocWarning": "checks.grad_report",
-    "CheckFailed": "checks.grad_report",
-    "GradReport": "checks.grad_report",
-    "Worst": "checks.grad_report",
+    "AdallocWarning": "checks.verdict.grad_report",
+    "CheckFailed": "checks.verdict.grad_report",
+    "GradReport": "checks.verdict.grad_report",
+    "Worst": "checks.verdict.grad_report",
     "check": "integration.settle",
     "check_gradient": "integration.settle",
     "check_jvp": "integration.settle",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.grad_report import GradReport
+    from pytest_adalloc.checks.verdict.grad_report import GradReport
     from pytest_adalloc.hooks.reports import Scope
     from pytest_adalloc.options import Progress
 

@@ -3,9 +3,9 @@ below it and before those above.
 
     adcore.api            autodiff    compile            grad  vjp  jvp     hessian  hvp  jacobian
                               |          |                   |                  |
-    what is returned          |       handles/           functional         higher_order
+    what is returned          |       handles/  derivatives/functional  .../higher_order
                               |          |              /    |   (fast_path)    |
-                              |          |             /     |                batching
+                              |          |             /     |             .../batching
     one call, and its runs    +---- calls/in_place    /  calls/sweeps           |
                                          |           /       |                  |
                                      calls/run ------    calls/call ------------+

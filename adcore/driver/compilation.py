@@ -14,10 +14,10 @@ from adcore.driver.interface import Interface
 from adcore.driver.linking import link
 from adcore.driver.request import Options, Request, Variant, standard_ops
 from adcore.driver.warm_start import Door, door_of
-from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Kernel
-from adcore.runtime.leaves import LeafValue
-from adcore.runtime.native_code import NativeCode
+from adcore.runtime.loading.native_code import NativeCode
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import LeafValue
 from adcore.signature import LiveAttributes, Signature
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Gradients of calls like one before: the same native code, without looking at the arguments' structure again.
 
-The first call of a gradient function takes the general path (`adcore.driver.functional`). Where its arguments are plain
+The first call of a gradient function takes the general path (`derivatives.functional`). Where its arguments are plain
 numbers and contiguous arrays, it leaves a `FastPath` behind, which serves later calls with arguments of the same kinds.
 Whatever is not exactly as it was goes the general path again, so the answer never depends on which path it took.
 """
@@ -16,9 +16,9 @@ import numpy as np
 from adcore.activities import Active, Activity, Const, Duplicated, ReverseWithPrimal
 from adcore.captures import quick_look, unwrap
 from adcore.driver.calls.call import Call
+from adcore.driver.derivatives.rules import generation
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
-from adcore.driver.rules import generation
 from adcore.driver.specialisations import PrimalSpecialisation
 from adcore.ir.types import ArrayType
 

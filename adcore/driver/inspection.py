@@ -9,8 +9,8 @@ import weakref
 from collections.abc import Sequence
 
 from adcore.runtime import allocator
-from adcore.runtime.linker import Loaded
-from adcore.runtime.native_code import AddressRow
+from adcore.runtime.loading.linker import Loaded
+from adcore.runtime.loading.native_code import AddressRow
 
 _code: weakref.WeakKeyDictionary[Loaded, Sequence[AddressRow]] = weakref.WeakKeyDictionary()
 

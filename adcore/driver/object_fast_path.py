@@ -21,10 +21,10 @@ import numpy as np
 
 from adcore.activities import Active, Activity, Const, Duplicated, ReverseWithPrimal
 from adcore.driver.calls.call import Call
+from adcore.driver.derivatives.rules import generation
 from adcore.driver.fast_path import Answer, FlatHandle
 from adcore.driver.handles.given import Order, native_order
 from adcore.driver.request import Options
-from adcore.driver.rules import generation
 from adcore.instances import BOUND, is_slot
 from adcore.signature import ABSENT, ArgType, ArrayArg, ObjectArg, SameArg, ScalarArg, StaticArg, has_objects
 

@@ -7,7 +7,7 @@ from adcore.driver.pipeline import ARTIFACT, GRADIENT, LOWERED, PROGRAM, SIMPLIF
 from adcore.ir.core import Function, walk
 from adcore.lower.roots import roots
 from adcore.ops import Table
-from adcore.runtime.native_code import CodePlace, NativeCode
+from adcore.runtime.loading.native_code import CodePlace, NativeCode
 from adcore.signature import Leaf
 
 PHASES = {"primal": "primal", "forward": "forward mode", "reverse": "gradient"}
@@ -58,6 +58,7 @@ def native_code(build: Build) -> NativeCode:
         bool(lowered.allocation_sites),
         artifact.certificate,
         tuple((symbol, native.address) for symbol, native in lowered.natives.items()),
+        lowered.messages,
     )
 
 

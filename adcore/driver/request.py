@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from adcore.runtime.alias_guard import Groups
-from adcore.runtime.arguments import refuse
+from adcore.runtime.values.arguments import refuse
 from adcore.signature import LiveAttributes, Signature
 
 if TYPE_CHECKING:

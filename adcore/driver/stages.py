@@ -12,7 +12,7 @@ from dataclasses import replace
 from adcore.analysis.affine.dependence import AliasClasses
 from adcore.analysis.affine.parallel import vector_loops
 from adcore.captures import unwrap
-from adcore.driver import nested as nested
+from adcore.driver.derivatives import nested as nested
 from adcore.driver.request import Request
 from adcore.frontend import Program, compile_function
 from adcore.frontend.reader import source_lines

@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 
 from adcore.captures import Capture
+from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Options
-from adcore.driver.rules import generation
 from adcore.loaded_code import says_the_same
 from adcore.runtime.cache import disk
 from adcore.runtime.cache.entries import NotPlain, packed, packed_code, unpacked, unpacked_code
 from adcore.runtime.cache.identity import Reached, Unstable, reach
-from adcore.runtime.leaves import LeafValue
-from adcore.runtime.native_code import NativeCode
+from adcore.runtime.loading.native_code import NativeCode
+from adcore.runtime.values.leaves import LeafValue
 from adcore.signature import ArgType, DictArg, RecordArg, SequenceArg, Signature, StaticArg, UniformArg, has_objects
 
 WarmKey = tuple[Any, ...]

@@ -2,9 +2,9 @@
 
 The function's syntax tree is executed on abstract values (`values`): what is known while compiling is computed by
 Python itself, the rest becomes IR. Callees are compiled in place. Reading order: `compile`, `session`,
-`values.abstract`; `python.dispatch`, `python.control.blocks`, `python.control.branches`, `values.joins`,
+`values.abstract`; `python.dispatch`, `python.control.blocks`, `python.control.branches`, `values.joining.joins`,
 `python.calls`, `registry`; for arrays `numpy.elements`, `numpy.elementwise`, `numpy.materialise`,
-`numpy.indexing.slices`, `values.rebinding`.
+`numpy.indexing.slices`, `values.joining.rebinding`.
 
 A program is compiled to what Python means, or refused. The known differences, all of them rare:
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from adcore.runtime.leaves import LeafValue, NDArray, arrays
+from adcore.runtime.values.leaves import LeafValue, NDArray, arrays
 
 Groups = tuple[tuple[int, ...], ...]
 """Alias classes: the numbers of leaves (of parameters, for the compiler) whose memory overlaps."""

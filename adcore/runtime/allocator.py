@@ -9,8 +9,8 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-from adcore.runtime import linker
-from adcore.runtime.small_objects import object_code
+from adcore.runtime.loading import linker
+from adcore.runtime.loading.small_objects import object_code
 
 SIGNATURES = {"malloc": ("ptr", "i64"), "free": ("void", "ptr")}
 

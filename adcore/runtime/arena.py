@@ -16,7 +16,7 @@ import threading
 import weakref
 from functools import lru_cache
 
-from adcore.runtime.mappings import NO_RESERVE, map_pages, unmap
+from adcore.runtime.loading.mappings import NO_RESERVE, map_pages, unmap
 
 LARGEST = 1 << 40
 """1 TiB: addresses, not memory. Smaller on a machine with less memory, or under a limit on address space."""

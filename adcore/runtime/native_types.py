@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from adcore.runtime import wrappers
-from adcore.runtime.linker import load
-from adcore.runtime.small_objects import object_code
+from adcore.runtime.loading.linker import load
+from adcore.runtime.loading.small_objects import object_code
 
 HAVE_VECTORCALL, BASETYPE, HAVE_VERSION_TAG = 0x800, 1 << 10, 1 << 18
 TYPE_FLAGS, TYPE_VECTORCALL_OFFSET = 168, 56

@@ -19,7 +19,7 @@
 
 Every float of the program becomes one of the given type; numbers come in and go out as elements of arrays, so that
 frames need not know the type. Results that are no floats are dropped. Checks compare a gradient with the same gradient
-in wider numbers (see `adcore.driver.twin`).
+in wider numbers (see `adcore.driver.evidence.twin`).
 """
 
 from __future__ import annotations

@@ -17,26 +17,26 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.arguments import Point, Vector, names_of
-from pytest_adalloc.checks.comparison import EDGE, Comparison
 from pytest_adalloc.checks.counting import count_calls, hold_to_limits
 from pytest_adalloc.checks.determinism import require_determinism, require_still_the_same
 from pytest_adalloc.checks.differences.comparison import compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
-from pytest_adalloc.checks.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.exact.judging import compare_exactly
 from pytest_adalloc.checks.exact.location import about_gradient
 from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.exact.twins import LargeReference
-from pytest_adalloc.checks.foreign import ForeignGradient
-from pytest_adalloc.checks.grad_report import GradReport
+from pytest_adalloc.checks.inputs.arguments import Point, Vector, names_of
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
 from pytest_adalloc.checks.primal import POINTS, allowed_difference, compare_primal, reads_otherwise
 from pytest_adalloc.checks.side_effects import require_no_side_effects
-from pytest_adalloc.checks.subject import GradientSubject, Unmet
+from pytest_adalloc.checks.subjects.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
+from pytest_adalloc.checks.subjects.foreign import ForeignGradient
+from pytest_adalloc.checks.subjects.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
+from pytest_adalloc.checks.verdict import diagnostics
+from pytest_adalloc.checks.verdict.comparison import EDGE, Comparison
+from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.options import CheckOptions, Progress, silent
 
 SLOW = 0.005  # seconds a plain call may take before differences are taken with the compiled primal
@@ -117,7 +117,7 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
 
 def _compiled(f: Callable[..., Any], point: Point, options: CheckOptions) -> GradientSubject:
     """The compiler's gradient; the compiler is imported on first use. Raises Unmet if `f` can't be compiled."""
-    from pytest_adalloc.checks.compiled import CompiledGradient
+    from pytest_adalloc.checks.subjects.compiled import CompiledGradient
 
     return CompiledGradient(f, point, options)
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks import diagnostics
 from pytest_adalloc.checks.other_derivatives import roundoff_of
 from pytest_adalloc.checks.primal import same
 from pytest_adalloc.checks.requests import hold_requests
-from pytest_adalloc.checks.subject import CountedRun, GradientSubject, Unmet
+from pytest_adalloc.checks.subjects.subject import CountedRun, GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
+from pytest_adalloc.checks.verdict import diagnostics
 
 
 def count_calls(trial: Trial, subject: GradientSubject) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.diagnostics import About
-from pytest_adalloc.checks.evaluation import Evaluator, Outcome
-from pytest_adalloc.checks.subject import Unmet
+from pytest_adalloc.checks.subjects.evaluation import Evaluator, Outcome
+from pytest_adalloc.checks.subjects.subject import Unmet
+from pytest_adalloc.checks.verdict import diagnostics
+from pytest_adalloc.checks.verdict.diagnostics import About
 
 REPEATS = 2
 SLOW = 1.0  # seconds; a call that takes longer is repeated once

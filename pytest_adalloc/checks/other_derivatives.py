@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.arguments import Point, Vector
 from pytest_adalloc.checks.differences.directions import natural_scale
 from pytest_adalloc.checks.differences.extrapolation import Precision, slopes
-from pytest_adalloc.checks.subject import GradientSubject, Unmet
+from pytest_adalloc.checks.inputs.arguments import Point, Vector
+from pytest_adalloc.checks.subjects.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
+from pytest_adalloc.checks.verdict import diagnostics
 
 
 def compare_modes(trial: Trial, subject: GradientSubject) -> None:

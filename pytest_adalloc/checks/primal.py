@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.arguments import Vector
 from pytest_adalloc.checks.differences.directions import DomainBounds, natural_scale, random_direction
 from pytest_adalloc.checks.differences.extrapolation import Precision, measured_noise
-from pytest_adalloc.checks.evaluation import Evaluator, Outcome
 from pytest_adalloc.checks.exact.location import about_primal
 from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
-from pytest_adalloc.checks.subject import Unmet
+from pytest_adalloc.checks.inputs.arguments import Vector
+from pytest_adalloc.checks.subjects.evaluation import Evaluator, Outcome
+from pytest_adalloc.checks.subjects.subject import Unmet
 from pytest_adalloc.checks.trial import Trial
+from pytest_adalloc.checks.verdict import diagnostics
 
 POINTS = 5
 """So many points around are looked at beside the point itself."""

@@ -7,8 +7,8 @@ fails with larger ones; its author means neither.
 
 from __future__ import annotations
 
-from pytest_adalloc.checks.diagnostics import About, diagnostic
-from pytest_adalloc.checks.subject import Unmet
+from pytest_adalloc.checks.subjects.subject import Unmet
+from pytest_adalloc.checks.verdict.diagnostics import About, diagnostic
 from pytest_adalloc.hooks.reports import AllocationReport
 from pytest_adalloc.options import CheckOptions
 

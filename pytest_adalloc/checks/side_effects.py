@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks import diagnostics
-from pytest_adalloc.checks.arguments import Moved, walk
-from pytest_adalloc.checks.evaluation import Outcome
-from pytest_adalloc.checks.subject import Unmet
+from pytest_adalloc.checks.inputs.arguments import Moved, walk
+from pytest_adalloc.checks.subjects.evaluation import Outcome
+from pytest_adalloc.checks.subjects.subject import Unmet
 from pytest_adalloc.checks.trial import Trial
+from pytest_adalloc.checks.verdict import diagnostics
 
 REORDERED = 64  # roundings: what sums in another order may change from call to call
 

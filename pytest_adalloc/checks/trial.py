@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Vector
-from pytest_adalloc.checks.diagnostics import About
-from pytest_adalloc.checks.grad_report import GradReport
-from pytest_adalloc.checks.subject import WorkspaceUse
+from pytest_adalloc.checks.inputs.arguments import Vector
+from pytest_adalloc.checks.subjects.subject import WorkspaceUse
+from pytest_adalloc.checks.verdict.diagnostics import About
+from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.options import CheckOptions, Progress
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_adalloc.session import Recorder
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.grad_report import GradReport
+    from pytest_adalloc.checks.verdict.grad_report import GradReport
     from pytest_adalloc.hooks import AllocationReport, GrowthReport, Recording
     from pytest_adalloc.hooks.reports import Scope
 
@@ -45,7 +45,7 @@ class Adalloc:
     ) -> GradReport:
         """See `pytest_adalloc.check_jvp`."""
         __tracebackhide__ = True
-        from pytest_adalloc.checks.products import along_tangents
+        from pytest_adalloc.checks.subjects.products import along_tangents
         from pytest_adalloc.integration.settle import judged_product
 
         return judged_product(along_tangents, f, args, jvp, options, self._recorder)
@@ -55,7 +55,7 @@ class Adalloc:
     ) -> GradReport:
         """See `pytest_adalloc.check_vjp`."""
         __tracebackhide__ = True
-        from pytest_adalloc.checks.products import of_cotangent
+        from pytest_adalloc.checks.subjects.products import of_cotangent
         from pytest_adalloc.integration.settle import judged_product
 
         return judged_product(of_cotangent, f, args, vjp, options, self._recorder)
@@ -131,7 +131,7 @@ class Adalloc:
         except hooks.AllocationForbidden as problem:
             if policy == "strict":
                 raise
-            from pytest_adalloc.checks.grad_report import AdallocWarning
+            from pytest_adalloc.checks.verdict.grad_report import AdallocWarning
 
             warnings.warn(AdallocWarning(str(problem)), stacklevel=3)
 

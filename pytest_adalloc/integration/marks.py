@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.checks.arguments import Replica
+from pytest_adalloc.checks.inputs.arguments import Replica
 from pytest_adalloc.options import NAMES, CheckOptions
 from pytest_adalloc.session import Recorder
 

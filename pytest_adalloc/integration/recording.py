@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_adalloc.checks.grad_report import CheckFailed
+from pytest_adalloc.checks.verdict.grad_report import CheckFailed
 from pytest_adalloc.integration.progress import progress_of
 from pytest_adalloc.report.baseline import BaselineError, read
 from pytest_adalloc.session import Recorder, Settings

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from pytest_adalloc import session
-from pytest_adalloc.checks.arguments import names_of
 from pytest_adalloc.checks.checking import examined, name_of
-from pytest_adalloc.checks.diagnostics import AS_READ, COMPILER, NOT_SETTLED
-from pytest_adalloc.checks.grad_report import AdallocWarning, CheckFailed, GradReport
-from pytest_adalloc.checks.instances import unbound
-from pytest_adalloc.checks.products import ScalarProblem, along_tangents, of_cotangent
-from pytest_adalloc.checks.several import examined_at_several
+from pytest_adalloc.checks.inputs.arguments import names_of
+from pytest_adalloc.checks.inputs.instances import unbound
+from pytest_adalloc.checks.inputs.several import examined_at_several
+from pytest_adalloc.checks.subjects.products import ScalarProblem, along_tangents, of_cotangent
+from pytest_adalloc.checks.verdict.diagnostics import AS_READ, COMPILER, NOT_SETTLED
+from pytest_adalloc.checks.verdict.grad_report import AdallocWarning, CheckFailed, GradReport
 from pytest_adalloc.options import CheckOptions, silent
 from pytest_adalloc.report.findings import recorded
 from pytest_adalloc.session import Recorder, Settings

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_adalloc.checks.grad_report import GradReport
+from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.report.formats import asked_for
 from pytest_adalloc.report.reporting import Finding
 from pytest_adalloc.session import Recorder, Settings

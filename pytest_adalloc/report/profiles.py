@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_adalloc.checks.grad_report import GradReport
+from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.hooks import AllocationReport
 from pytest_adalloc.hooks.attribute.pprof import write_profile
 from pytest_adalloc.report.reporting import Finding, Report

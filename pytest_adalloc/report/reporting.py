@@ -11,7 +11,7 @@ from pytest_adalloc.report.files import write_atomically
 from pytest_adalloc.session import Recorder, Settings
 
 if TYPE_CHECKING:
-    from pytest_adalloc.checks.grad_report import GradReport
+    from pytest_adalloc.checks.verdict.grad_report import GradReport
 
 Finding = dict[str, Any]
 

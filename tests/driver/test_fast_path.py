@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from adcore.driver import functional
+from adcore.driver.derivatives import functional
 
 scale = 3.0
 

@@ -9,7 +9,7 @@ import pytest
 
 import adcore as ad
 from adcore.errors import CompileError
-from adcore.runtime.arguments import describe
+from adcore.runtime.values.arguments import describe
 from adcore.signature import SequenceArg, UniformArg
 from tests.frontend.numpy.support import check_gradient
 

@@ -29,7 +29,7 @@ from adcore.frontend import Program
 from adcore.ir.core import Function
 from adcore.lower import Lowered
 from adcore.lower.objects.object_code import Artifact
-from adcore.runtime.arguments import signature
+from adcore.runtime.values.arguments import signature
 from adcore.transform.diff.reverse import Derivative
 from tests.driver import programs
 

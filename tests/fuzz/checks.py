@@ -18,7 +18,7 @@ from adcore.driver.pipeline import PROGRAM, SIMPLIFIED
 from adcore.driver.request import Options
 from adcore.ir import interpret
 from adcore.ops import TABLE
-from adcore.runtime.leaves import exact, rebuild
+from adcore.runtime.values.leaves import exact, rebuild
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from tests.fuzz.cases import Case, Outcome, Point, alike
 from tests.fuzz.features import features

@@ -8,8 +8,8 @@ import numpy as np
 
 import adcore as ad
 from pytest_adalloc import hooks
-from pytest_adalloc.checks.compiled import HEAP, restored
 from pytest_adalloc.checks.differences.extrapolation import SMOOTH, Precision, measured_noise, slopes
+from pytest_adalloc.checks.subjects.compiled import HEAP, restored
 from tests.fuzz import storage
 from tests.fuzz.cases import Array, Case, Outcome, Point, numbers_of
 from tests.fuzz.checks import Mismatch, Report, agree, expect

@@ -10,7 +10,7 @@ import numpy as np
 from adcore.ir import Function, interpret, parse_function, verify
 from adcore.lower import Lowered, emit, lower
 from adcore.ops import TABLE
-from adcore.runtime.linker import Loaded, load
+from adcore.runtime.loading.linker import Loaded, load
 from tests.lower.calling import call, pack
 
 

@@ -16,7 +16,7 @@ from adcore.lower import emit
 from adcore.lower import vector_math as vectormath
 from adcore.lower.objects import certificate
 from adcore.lower.objects.certificate import certify, indirect_calls, reason
-from adcore.runtime.linker import Loaded, load
+from adcore.runtime.loading.linker import Loaded, load
 from pytest_adalloc import hooks
 from tests.lower.native import Native
 

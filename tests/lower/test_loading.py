@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from adcore.lower import emit
-from adcore.runtime.linker import LinkError, load, resolve, undefined_symbols
+from adcore.runtime.loading.linker import LinkError, load, resolve, undefined_symbols
 
 CALL = """
 declare i64 @helper(i64)
@@ -68,7 +68,7 @@ def test_a_child_can_load_after_a_fork_during_compilation() -> None:
 import os, threading, warnings
 warnings.simplefilter("ignore")
 from adcore.lower import emit
-from adcore.runtime.linker import load
+from adcore.runtime.loading.linker import load
 TEXT = {CALL.replace("@helper", "@labs")!r}
 load(emit(TEXT).object_code, ["run"])
 stop = False
@@ -114,7 +114,7 @@ import ctypes, sys
 import numpy as np
 import adcore as ad
 from adcore.lower import emit
-from adcore.runtime.linker import load
+from adcore.runtime.loading.linker import load
 from pytest_adalloc.hooks.install import jit
 
 text = "@table = internal constant [2 x i64] [i64 3, i64 4]\\n" + sys.argv[1]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adcore.driver.twin import has_long_double
+from adcore.driver.evidence.twin import has_long_double
 from adcore.lower.long_double import literal, with_literals
 
 needed = pytest.mark.skipif(not has_long_double(), reason="no 80-bit numbers here")

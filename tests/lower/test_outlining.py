@@ -11,7 +11,7 @@ import pytest
 from adcore.ir import Function, parse_function, verify
 from adcore.lower import EmitOptions, Lowered, emit, lower
 from adcore.ops import TABLE
-from adcore.runtime.linker import load
+from adcore.runtime.loading.linker import load
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.reverse import reverse

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from adcore.errors import WorkspaceError
-from adcore.runtime.linker import load
+from adcore.runtime.loading.linker import load
 from tests.lower.calling import call, pack
 from tests.lower.native import Native, agree
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_adalloc.checks.grad_report import GradReport, Worst
+from pytest_adalloc.checks.verdict.grad_report import GradReport, Worst
 from pytest_adalloc.hooks import AllocationReport, DomainCount, Site, Witness
 from pytest_adalloc.report import baseline, html
 from pytest_adalloc.report.files import write_atomically

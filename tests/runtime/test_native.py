@@ -16,10 +16,10 @@ import pytest
 
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import F64, ArrayType
-from adcore.runtime import linker
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import Kernel, Returned, bound_block, called_block
-from adcore.runtime.small_objects import compiled
+from adcore.runtime.loading import linker
+from adcore.runtime.loading.small_objects import compiled
 
 pytestmark = pytest.mark.skipif(not native.supported(), reason="another layout of objects: the general path serves")
 

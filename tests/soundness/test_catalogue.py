@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pytest_adalloc import CheckFailed, check_gradient
-from pytest_adalloc.checks.arguments import Point, names_of
 from pytest_adalloc.checks.differences.comparison import compare
-from pytest_adalloc.checks.evaluation import Evaluator
+from pytest_adalloc.checks.inputs.arguments import Point, names_of
+from pytest_adalloc.checks.subjects.evaluation import Evaluator
 from tests.soundness.catalogue import cases
 from tests.soundness.catalogue.family import Case
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from adcore.activities import Active, Activity, Const, Duplicated, Mode
 from adcore.instances import instance_value
-from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import record
-from adcore.runtime.shadows import check_structure
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import record
+from adcore.runtime.values.shadows import check_structure
 from adcore.signature import (
     ArgType,
     ArrayArg,

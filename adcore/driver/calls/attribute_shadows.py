@@ -15,7 +15,7 @@ import numpy as np
 from adcore.activities import Activity, Duplicated
 from adcore.driver.calls.call import Call
 from adcore.instances import MISSING, instance_value
-from adcore.runtime.arguments import refuse
+from adcore.runtime.values.arguments import refuse
 from adcore.signature import (
     ArgType,
     ArrayArg,

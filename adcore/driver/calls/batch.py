@@ -11,9 +11,9 @@ from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.request import Options
 from adcore.driver.specialisations import PrimalSpecialisation, Specialisation
 from adcore.runtime.alias_guard import alias_groups
-from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
-from adcore.runtime.leaves import LeafValue
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import LeafValue
 
 
 class BatchRun(InPlaceRun):

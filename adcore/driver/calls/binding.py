@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from adcore.errors import ArgumentError, Diagnostic
 from adcore.instances import class_entry, is_object
-from adcore.runtime.arguments import refuse
+from adcore.runtime.values.arguments import refuse
 
 
 def python_function(function: Any) -> Callable[..., Any]:

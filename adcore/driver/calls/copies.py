@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adcore.runtime.alias_guard import alias_groups, detach
-from adcore.runtime.arguments import signature
-from adcore.runtime.leaves import LeafValue, flatten, record
+from adcore.runtime.values.arguments import signature
+from adcore.runtime.values.leaves import LeafValue, flatten, record
 from adcore.signature import ArgType, ArrayArg, DictArg, RecordArg, ScalarArg, SequenceArg, UniformArg, leaves
 
 

@@ -21,11 +21,11 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
-from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import Returned
-from adcore.runtime.leaves import Flattened, LeafValue, Packed, arrays, rebuild
-from adcore.runtime.results import note_unassigned
-from adcore.runtime.shadows import check_overlaps
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import Flattened, LeafValue, Packed, arrays, rebuild
+from adcore.runtime.values.results import note_unassigned
+from adcore.runtime.values.shadows import check_overlaps
 from adcore.signature import ScalarArg, StaticArg
 
 OptionalLeaves = list[LeafValue | None]
@@ -161,14 +161,26 @@ class InPlaceRun(Run):
     # Running it
 
     def execute(self) -> None:
-        """Call the native code. Raises what the user's program raises, and says what it then leaves undone."""
+        """Call the native code. Raises what the user's program raises, with attributes as it had assigned them, or a
+        note that says which are not."""
         if self.mode.sweep == "reverse":
             self.assigned.start()
+        self.frame.fault = None
         try:
             super().execute()
         except Exception as error:
-            note_unassigned(error, self.call.primal.interface.updates)
+            note_unassigned(error, self._unassigned())
             raise
+
+    def _unassigned(self) -> list[str]:
+        """After an error: assign attributes as the program had; those of which that is not known."""
+        fault = self.frame.fault
+        if fault is None or fault.assigned is None:
+            return [f"{update.path}.{update.name}" for update in self.call.primal.interface.updates]
+        known = fault.assigned
+        numbers = [self.frame.detail(known.first + k, dtype, weak) for k, (dtype, weak) in enumerate(known.kinds)]
+        self.call.assign_before(known, numbers)
+        return list(known.lost)
 
     def run(self) -> Any:
         """Call the native code; what it returned, in the form of the mode."""

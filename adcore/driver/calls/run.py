@@ -11,7 +11,7 @@ import numpy as np
 from adcore.driver.calls.call import Call
 from adcore.driver.specialisations import Specialisation
 from adcore.runtime.frames import Frame
-from adcore.runtime.leaves import LeafValue
+from adcore.runtime.values.leaves import LeafValue
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation

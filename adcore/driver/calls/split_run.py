@@ -8,10 +8,10 @@ from adcore.driver.calls.attribute_shadows import AttributeShadows
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.specialisations import Specialisation
 from adcore.runtime.alias_guard import alias_groups
-from adcore.runtime.arguments import refuse
 from adcore.runtime.frames import Frame, array_words
-from adcore.runtime.leaves import LeafValue, NDArray, arrays
-from adcore.runtime.shadows import check_overlaps
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import LeafValue, NDArray, arrays
+from adcore.runtime.values.shadows import check_overlaps
 
 Held = tuple[str, NDArray, list[int]]
 """An array with its name, and its address, dimensions and strides when it was given."""

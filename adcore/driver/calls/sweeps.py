@@ -13,10 +13,10 @@ import numpy as np
 from adcore.driver.calls.call import Call
 from adcore.driver.calls.targets import moved
 from adcore.ir.types import NUMPY_NAMES
-from adcore.runtime.arguments import refuse
-from adcore.runtime.leaves import LeafValue, arrays, flatten
-from adcore.runtime.shadows import check_structure
-from adcore.runtime.structures import DerivativeStructure
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.leaves import LeafValue, arrays, flatten
+from adcore.runtime.values.shadows import check_structure
+from adcore.runtime.values.structures import DerivativeStructure
 from adcore.signature import ArgType, ArrayArg, ScalarArg, UniformArg, has_objects
 
 

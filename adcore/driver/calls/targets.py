@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from adcore.instances import MISSING, class_entry, code_of, instance_value, is_object
-from adcore.runtime.arguments import refuse
-from adcore.runtime.objects import LiveObjects
-from adcore.runtime.structures import SignaturePart, zeros_like
+from adcore.runtime.values.arguments import refuse
+from adcore.runtime.values.objects import LiveObjects
+from adcore.runtime.values.structures import SignaturePart, zeros_like
 from adcore.signature import ArrayArg, ObjectArg, UniformArg
 
 

@@ -10,8 +10,8 @@ from adcore.driver.calls.call import Call
 from adcore.driver.calls.targets import WrtTarget, steps_of
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
-from adcore.runtime.arguments import describe, refuse, signature
-from adcore.runtime.structures import zeros_like
+from adcore.runtime.values.arguments import describe, refuse, signature
+from adcore.runtime.values.structures import zeros_like
 from adcore.signature import (
     ArgType,
     ArrayArg,

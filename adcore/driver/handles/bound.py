@@ -11,8 +11,8 @@ from adcore.driver.calls.mismatch import differences
 from adcore.driver.calls.run import Buffer
 from adcore.errors import ArgumentError
 from adcore.runtime import native_types as native
-from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import bound_block
+from adcore.runtime.values.arguments import refuse
 
 
 class Bound(native.NativeCallable):

@@ -12,7 +12,7 @@ import numpy as np
 from adcore.activities import Active, Activity, BatchDuplicated, Duplicated
 from adcore.driver.calls.binding import default_of
 from adcore.driver.calls.in_place import InPlaceRun
-from adcore.runtime.arguments import refuse
+from adcore.runtime.values.arguments import refuse
 from adcore.signature import ArgType, ArrayArg, ObjectArg, SameArg, ScalarArg, StaticArg
 
 Order = list[tuple[int, str, int | None]]

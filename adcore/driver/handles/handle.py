@@ -17,8 +17,8 @@ from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, native_order
 from adcore.driver.request import Options
 from adcore.runtime import native_types as native
-from adcore.runtime.arguments import refuse
 from adcore.runtime.calls import called_block
+from adcore.runtime.values.arguments import refuse
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation

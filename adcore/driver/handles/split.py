@@ -28,8 +28,8 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import ArrayType
 from adcore.runtime.arena import Arena
-from adcore.runtime.arguments import refuse
 from adcore.runtime.frames import Frame, array_words
+from adcore.runtime.values.arguments import refuse
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation

@@ -7,7 +7,7 @@ from typing import Any
 
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import Abstract, Constant, Num
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

@@ -16,7 +16,7 @@ from adcore.frontend.numpy.broadcasting import product
 from adcore.frontend.numpy.elements import accumulate, dims, load, nest, store
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import Abstract, ArrayRef, BooleanIndexed, Lazy, Num, Read
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

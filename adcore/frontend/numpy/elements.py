@@ -19,10 +19,10 @@ from adcore.frontend.values.abstract import (
     Uniform,
     WeakType,
 )
-from adcore.frontend.values.narrow import check_bounds
-from adcore.frontend.values.numbers import materialise, weak_type_of
-from adcore.frontend.values.scalars import fail
-from adcore.frontend.values.weak_types import flag
+from adcore.frontend.values.numeric.narrow import check_bounds
+from adcore.frontend.values.numeric.numbers import materialise, weak_type_of
+from adcore.frontend.values.numeric.scalars import fail
+from adcore.frontend.values.numeric.weak_types import flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, U64, Scalar
 from adcore.source import Span

@@ -35,12 +35,12 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.lists import in_memory as list_in_memory
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.lists import in_memory as list_in_memory
-from adcore.frontend.values.narrow import narrow_product, numpy_element
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, compare, inverted, negative
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.narrow import narrow_product, numpy_element
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, compare, inverted, negative
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, U32, Scalar
 

@@ -28,8 +28,8 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import fail
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import fail
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64, NUMPY_NAMES, Scalar

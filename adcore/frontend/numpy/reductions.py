@@ -41,7 +41,7 @@ from adcore.frontend.values.abstract import (
     Num,
     Poison,
 )
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, U64, Scalar
 

@@ -20,9 +20,9 @@ from adcore.frontend.values.abstract import (
     Poison,
     is_scalar,
 )
-from adcore.frontend.values.narrow import narrow_of, numpy_element, plain
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import one_type
+from adcore.frontend.values.numeric.narrow import narrow_of, numpy_element, plain
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import one_type
 from adcore.ir.types import BOOL, F64, I64, NUMPY_NAMES, SCALARS, Scalar
 
 

@@ -10,9 +10,9 @@ from adcore.frontend.objects.attributes import class_of, object_attribute
 from adcore.frontend.objects.methods import is_not_implemented, operator_method, special_method
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import FALSE, POISON, Abstract, Constant, Num, ObjectRef, Poison, Record
-from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.conditions import condition
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.types import BOOL
 
 ORDERS: Mapping[type[ast.cmpop], tuple[str, str]] = {

@@ -8,8 +8,8 @@ from typing import Any
 
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import Abstract, Constant, ObjectRef, Record
-from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numeric.conditions import condition
 
 METHODS_OF: Mapping[Any, str] = {
     len: "__len__", abs: "__abs__", float: "__float__", int: "__int__", round: "__round__", divmod: "__divmod__",

@@ -33,11 +33,11 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import values_of
+from adcore.frontend.values.containers.growing import as_list
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import values_of
-from adcore.frontend.values.growing import as_list
-from adcore.frontend.values.numbers import TooWide, materialise, scalar_type, weak_type_of
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.numbers import TooWide, materialise, scalar_type, weak_type_of
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL
 from adcore.signature import (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import enum
+import logging
+import sys
 import types
 
 import numpy as np
@@ -15,9 +17,9 @@ from adcore.frontend.numpy.elementwise import operand
 from adcore.frontend.numpy.functions.shapes import transposed
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.objects.attributes import object_attribute
-from adcore.frontend.python.dicts import NAMES as DICT_METHODS
+from adcore.frontend.python.containers.dicts import NAMES as DICT_METHODS
+from adcore.frontend.python.containers.list_methods import LIST_METHODS
 from adcore.frontend.python.globals_and_closures import from_python
-from adcore.frontend.python.list_methods import LIST_METHODS
 from adcore.frontend.registry import METHODS
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -37,10 +39,11 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import is_dict
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import is_dict
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.instances import HEAP_TYPE
+from adcore.ir.messages import StandardFile
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
 
 
@@ -93,12 +96,16 @@ def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Consta
         return Method(owner, name)
     if is_scalar(owner) or isinstance(value, str):
         return scope.error(node, f"attribute `{name}` of {describe(owner)} is not supported")
+    if isinstance(value, logging.Logger) and callable(getattr(value, name, None)):
+        return Constant(getattr(value, name))  # the call says whether it is one that sends a message
     if not isinstance(value, (types.ModuleType, type)) and type(value).__module__ != "numpy":
         return scope.error(
             node,
             f"attributes of {type(value).__name__} objects are not supported",
             "pass the numbers and arrays as arguments, or use a dataclass or a named tuple",
         )
+    if value is sys and name in (file.value for file in StandardFile):
+        return Constant(StandardFile(name))
     try:
         found = getattr(value, name)
     except AttributeError as error:

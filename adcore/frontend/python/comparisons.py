@@ -11,8 +11,8 @@ from itertools import pairwise
 from adcore.frontend.numpy.elementwise import comparison
 from adcore.frontend.numpy.materialise import in_memory, settled
 from adcore.frontend.objects.comparisons import compare_objects, contained, field_values, same_object
+from adcore.frontend.python.containers.dicts import has_key
 from adcore.frontend.python.control.branches import BranchSide, chosen, effect_free, value_of, valued
-from adcore.frontend.python.dicts import has_key
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
@@ -33,13 +33,13 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.conditions import condition, scalar
+from adcore.frontend.values.containers.growing import as_list
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.growing import as_list
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import compare, folded
-from adcore.frontend.values.sequences import static_items
-from adcore.frontend.values.weak_types import chosen as one_of
+from adcore.frontend.values.numeric.conditions import condition, scalar
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import compare, folded
+from adcore.frontend.values.numeric.weak_types import chosen as one_of
 from adcore.ir.types import BOOL
 
 

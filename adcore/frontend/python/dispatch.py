@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from adcore.frontend.liveness import bound_names
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, Abstract
-from adcore.frontend.values.numbers import TooWide
+from adcore.frontend.values.numeric.numbers import TooWide
 
 ExpressionRule = Callable[[FunctionScope, Any], Abstract]
 StatementRule = Callable[[FunctionScope, Any], None]

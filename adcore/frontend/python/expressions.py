@@ -11,7 +11,7 @@ from adcore.frontend.numpy.indexing.slices import element_or_view, subscripts
 from adcore.frontend.numpy.materialise import in_memory
 from adcore.frontend.python.attributes import attribute
 from adcore.frontend.python.calls import call
-from adcore.frontend.python.dicts import dict_item
+from adcore.frontend.python.containers.dicts import dict_item
 from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.globals_and_closures import lookup_global
 from adcore.frontend.python.operators import part_in_memory
@@ -39,13 +39,13 @@ from adcore.frontend.values.abstract import (
     Uniform,
     is_array,
 )
+from adcore.frontend.values.containers.dicts import MISSING, key_of
+from adcore.frontend.values.containers.growing import as_list, list_copy
+from adcore.frontend.values.containers.iterables import iterable_of
+from adcore.frontend.values.containers.lists import list_literal, list_subscript
+from adcore.frontend.values.containers.sequences import sequence_length, static_items, uniform_item
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import MISSING, key_of
-from adcore.frontend.values.growing import as_list, list_copy
-from adcore.frontend.values.iterables import iterable_of
-from adcore.frontend.values.lists import list_literal, list_subscript
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.sequences import sequence_length, static_items, uniform_item
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.types import BOOL
 
 UNBOUND_TEXT = (

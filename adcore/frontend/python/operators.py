@@ -28,14 +28,14 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
-from adcore.frontend.values.conditions import condition, scalar
+from adcore.frontend.values.containers.growing import as_list
+from adcore.frontend.values.containers.lists import repeat_list
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.growing import as_list
-from adcore.frontend.values.lists import repeat_list
-from adcore.frontend.values.numbers import TooWide, materialise
-from adcore.frontend.values.scalars import binary, inverted, negative, positive
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.conditions import condition, scalar
+from adcore.frontend.values.numeric.numbers import TooWide, materialise
+from adcore.frontend.values.numeric.scalars import binary, inverted, negative, positive
 
 
 @expression(ast.BinOp)

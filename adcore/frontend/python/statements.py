@@ -15,10 +15,10 @@ from adcore.frontend.numpy.materialise import Target, in_memory, put_array, upda
 from adcore.frontend.objects.attributes import store_attribute
 from adcore.frontend.objects.operators import in_place
 from adcore.frontend.python.attributes import attribute
-from adcore.frontend.python.dicts import delete_at
+from adcore.frontend.python.containers.dicts import delete_at
+from adcore.frontend.python.containers.list_methods import extend_by
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.python.expressions import closure, subscript
-from adcore.frontend.python.list_methods import extend_by
 from adcore.frontend.python.operators import combine
 from adcore.frontend.python.targets import assign, store_into
 from adcore.frontend.session import FunctionScope, name_value
@@ -37,8 +37,8 @@ from adcore.frontend.values.abstract import (
     Reshaped,
     is_scalar,
 )
-from adcore.frontend.values.dicts import is_dict
-from adcore.frontend.values.lists import check_list_store
+from adcore.frontend.values.containers.dicts import is_dict
+from adcore.frontend.values.containers.lists import check_list_store
 
 
 def _in_memory(scope: FunctionScope, node: ast.expr) -> Abstract:

@@ -28,13 +28,13 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import is_dict, store_at
+from adcore.frontend.values.containers.growing import as_list
+from adcore.frontend.values.containers.iterables import consume, iterable_of
+from adcore.frontend.values.containers.lists import check_list_store, store_item
+from adcore.frontend.values.containers.sequences import static_items, static_length
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import is_dict, store_at
-from adcore.frontend.values.growing import as_list
-from adcore.frontend.values.iterables import consume, iterable_of
-from adcore.frontend.values.lists import check_list_store, store_item
-from adcore.frontend.values.scalars import fail
-from adcore.frontend.values.sequences import static_items, static_length
+from adcore.frontend.values.numeric.scalars import fail
 
 
 def assign(scope: FunctionScope, target: ast.expr, value: Abstract) -> None:

@@ -10,10 +10,10 @@ from adcore.frontend.python.dispatch import expression
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import Abstract, Constant, DeferredText, DictRef, Items, Poison, SubscriptSlice
+from adcore.frontend.values.containers.dicts import key_of, new_dict
 from adcore.frontend.values.deferred import is_text, text
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import key_of, new_dict
-from adcore.frontend.values.scalars import folded
+from adcore.frontend.values.numeric.scalars import folded
 
 CONVERSIONS = {ord("s"): "str", ord("r"): "repr", ord("a"): "ascii"}
 
@@ -95,7 +95,7 @@ def text_method(
             scope, node, folded(scope, node, lambda value: getattr(value, name)(*known, **keywords), owner)
         )
     if name in ("format", "join"):
-        pairs = Constant({}) if not named else new_dict(scope, named)
+        pairs = Constant(()) if not named else new_dict(scope, named)
         return DeferredText("method", (owner, Constant(name), Items(tuple(args)), pairs))
     what = describe(next(iter(args), owner))
     return scope.error(node, f"str.{name} of {what}, which is not known while compiling", "use a constant text")

@@ -70,7 +70,7 @@ class Constant:
 @dataclass(frozen=True, eq=False)
 class Num:
     """A number known at run time. `narrow`: the integer type of NumPy's that it has, if that is not int64; see
-    `values/narrow.py`."""
+    `values/numeric/narrow.py`."""
 
     value: Value
     weak: WeakType = WEAK
@@ -398,7 +398,7 @@ TRUE = Constant(True)
 FALSE = Constant(False)
 POISON = Poison()
 MARK = Constant(type("list that has grown", (), {}))
-"""What the cell of a list starts with that has grown (`values/growing.py`): no program has this value."""
+"""What the cell of a list starts with that has grown (`values/containers/growing.py`): no program has this value."""
 UNBOUND = Unbound()
 
 

@@ -13,18 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Vector
-from pytest_adalloc.checks.comparison import (
-    CUSP,
-    EDGE,
-    GRAVEST_FIRST,
-    JUMP,
-    KINK,
-    SMOOTH,
-    UNDEFINED,
-    Comparison,
-    digits_of,
-)
 from pytest_adalloc.checks.differences.directions import (
     Directions,
     DomainBounds,
@@ -35,8 +23,20 @@ from pytest_adalloc.checks.differences.judging import SAFETY, Judgement, Scene, 
 from pytest_adalloc.checks.differences.ladder import UNSURE, Ladder, MeasuredSlope, measured
 from pytest_adalloc.checks.differences.promotion import promoted
 from pytest_adalloc.checks.differences.stairs import made_in_one_place
-from pytest_adalloc.checks.evaluation import Evaluator
-from pytest_adalloc.checks.grad_report import Verdict
+from pytest_adalloc.checks.inputs.arguments import Vector
+from pytest_adalloc.checks.subjects.evaluation import Evaluator
+from pytest_adalloc.checks.verdict.comparison import (
+    CUSP,
+    EDGE,
+    GRAVEST_FIRST,
+    JUMP,
+    KINK,
+    SMOOTH,
+    UNDEFINED,
+    Comparison,
+    digits_of,
+)
+from pytest_adalloc.checks.verdict.grad_report import Verdict
 
 BLUNT = 1e-6
 """Bars of more than that part of a slope are reason to try other steps."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Point, Vector
 from pytest_adalloc.checks.differences.extrapolation import Sides
+from pytest_adalloc.checks.inputs.arguments import Point, Vector
 
 FULL = 256  # up to so many components each of them is differenced
 HUGE = 4096  # above, fewer samples

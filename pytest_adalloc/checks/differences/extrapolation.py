@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
+from pytest_adalloc.checks.verdict.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
 
 FloatArray = NDArray[np.float64]
 Sample = Callable[[int, float], float]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Vector
-from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, UNDEFINED
 from pytest_adalloc.checks.differences.ladder import UNSURE, Ladder, MeasuredSlope
-from pytest_adalloc.checks.grad_report import Verdict
+from pytest_adalloc.checks.inputs.arguments import Vector
+from pytest_adalloc.checks.verdict.comparison import CUSP, EDGE, JUMP, KINK, UNDEFINED
+from pytest_adalloc.checks.verdict.grad_report import Verdict
 
 SAFETY = 8.0  # an estimated error is taken that many times
 ACCUSED = 32.0

@@ -22,9 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
 from pytest_adalloc.checks.differences.noise import LEAST, scatter
 from pytest_adalloc.checks.differences.stairs import made_in_one_place
+from pytest_adalloc.checks.verdict.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
 
 Array = NDArray[np.float64]
 Along = Callable[[float], float]

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Point, rebuilt, walk
 from pytest_adalloc.checks.differences.directions import DomainBounds
-from pytest_adalloc.checks.evaluation import Evaluator
+from pytest_adalloc.checks.inputs.arguments import Point, rebuilt, walk
+from pytest_adalloc.checks.subjects.evaluation import Evaluator
 
 PLACES = 4
 ALIKE = 1e4 * 2.0**-24

@@ -20,8 +20,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.comparison import (
+from pytest_adalloc.checks.differences.directions import DomainBounds
+from pytest_adalloc.checks.differences.judging import Tolerance
+from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
+from pytest_adalloc.checks.inputs.arguments import Point, Vector
+from pytest_adalloc.checks.verdict.comparison import (
     CUSP,
     EDGE,
     GRAVEST_FIRST,
@@ -32,10 +35,7 @@ from pytest_adalloc.checks.comparison import (
     Comparison,
     digits_of,
 )
-from pytest_adalloc.checks.differences.directions import DomainBounds
-from pytest_adalloc.checks.differences.judging import Tolerance
-from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
-from pytest_adalloc.checks.grad_report import Verdict
+from pytest_adalloc.checks.verdict.grad_report import Verdict
 
 SAFETY = 8.0
 USUAL = {2.0**-53: 1e-10, 2.0**-24: 1e-5}

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Vector
-from pytest_adalloc.checks.comparison import Comparison
-from pytest_adalloc.checks.diagnostics import About
 from pytest_adalloc.checks.exact.slopes import PointReference
+from pytest_adalloc.checks.inputs.arguments import Vector
+from pytest_adalloc.checks.verdict.comparison import Comparison
+from pytest_adalloc.checks.verdict.diagnostics import About
 
 
 def about_primal(about: About, reference: PointReference | None, python: float | None, compiled: float | None) -> About:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks.arguments import Moved, Point, Replica, Vector
-from pytest_adalloc.checks.evaluation import Weights
+from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica, Vector
+from pytest_adalloc.checks.subjects.evaluation import Weights
 
 BUDGET = 30_000
 """Instructions, weighted with what the slopes of many components cost: a tenth of a second."""
@@ -28,7 +28,7 @@ ROUNDINGS = 2
 class ProgramSlopes:
     """`value` as the program computes it, `wide` in wide arithmetic, `noise` how far rounding moves the one from the
     other; `slopes` by component. `narrow`: the same in the program's own types, a row each: at the point and a few
-    roundings away, there rounded at random. `undecided` and `crossed`: see `adcore.driver.reference`."""
+    roundings away, there rounded at random. `undecided` and `crossed`: see `adcore.driver.evidence.reference`."""
 
     value: float
     wide: float

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.arguments import Point, Vector
-from pytest_adalloc.checks.comparison import SMOOTH, Comparison, digits_of
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
 from pytest_adalloc.checks.exact.judging import sizes
 from pytest_adalloc.checks.exact.slopes import PointReference
+from pytest_adalloc.checks.inputs.arguments import Point, Vector
+from pytest_adalloc.checks.verdict.comparison import SMOOTH, Comparison, digits_of
 
 DIRECTIONS, COMPONENTS = 2, 2
 EXPONENTS = (-10, -14, -18, -22, -6)

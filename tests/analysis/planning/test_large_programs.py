@@ -18,7 +18,7 @@ from adcore.driver.request import Request
 from adcore.ir import Function
 from adcore.ir.core import walk
 from adcore.ops import TABLE
-from adcore.runtime.arguments import signature
+from adcore.runtime.values.arguments import signature
 from adcore.transform.canonical.simplify import Simplifier
 from benchmarks.large_programs import Large, branches, nests, pairs, scattered
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_adalloc.checks.arguments import Point, names_of
 from pytest_adalloc.checks.differences.comparison import Comparison, compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
-from pytest_adalloc.checks.evaluation import Evaluator
+from pytest_adalloc.checks.inputs.arguments import Point, names_of
+from pytest_adalloc.checks.subjects.evaluation import Evaluator
 
 
 def judged(f: Callable[..., Any], args: tuple[Any, ...], gradient: Any, **options: Any) -> tuple[Comparison, Point]:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from pytest_adalloc import CheckFailed, check_gradient
-from pytest_adalloc.checks.arguments import Point
-from pytest_adalloc.checks.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH
 from pytest_adalloc.checks.differences.comparison import compare
 from pytest_adalloc.checks.differences.ladder import UNSURE, Ladder, MeasuredSlope, measured
 from pytest_adalloc.checks.differences.stairs import made_in_one_place
-from pytest_adalloc.checks.evaluation import Evaluator
+from pytest_adalloc.checks.inputs.arguments import Point
+from pytest_adalloc.checks.subjects.evaluation import Evaluator
+from pytest_adalloc.checks.verdict.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH
 
 DOUBLE = Ladder.of(8)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_adalloc.checks.checking import examined
-from pytest_adalloc.checks.compiled import CompiledGradient
+from pytest_adalloc.checks.subjects.compiled import CompiledGradient
 from pytest_adalloc.options import CheckOptions
 
 BLAME = "a fault of the compiler"

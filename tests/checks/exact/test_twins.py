@@ -103,7 +103,7 @@ def test_where_there_are_no_80_bits_differences_are_taken(monkeypatch: pytest.Mo
 
 
 def test_a_twin_that_differences_contradict_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adcore.driver.twin import Twin
+    from adcore.driver.evidence.twin import Twin
 
     real = Twin.gradient
     monkeypatch.setattr(Twin, "gradient", lambda self, vector, kind="f80": real(self, vector, kind) * 1.001)

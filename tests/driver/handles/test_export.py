@@ -29,7 +29,7 @@ def test_export(tmp_path: Path) -> None:
     text = header.read_text()
     assert "int32_t polynomial(int64_t *frame);" in text
     assert "#define POLYNOMIAL_FRAME_WORDS" in text
-    from adcore.runtime import linker as jit
+    from adcore.runtime.loading import linker as jit
 
     loaded = jit.load(code.read_bytes(), ["polynomial"])
     frame = np.zeros(int(text.split("FRAME_WORDS ")[1].split()[0]))

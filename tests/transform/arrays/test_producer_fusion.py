@@ -23,7 +23,7 @@ from adcore.ir import ArrayType, Function, interpret, verify
 from adcore.ir.core import walk
 from adcore.ir.printer import print_function
 from adcore.ops import TABLE
-from adcore.runtime.arguments import signature
+from adcore.runtime.values.arguments import signature
 from adcore.transform.arrays import producer_fusion
 from adcore.transform.arrays.producer_fusion import fuse_producers
 from adcore.transform.canonical.simplify import simplify

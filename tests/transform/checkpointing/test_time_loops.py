@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import adcore as ad
-from pytest_adalloc.checks.compiled import counted
+from pytest_adalloc.checks.subjects.compiled import counted
 from tests.samples import sample
 
 

@@ -33,12 +33,12 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.iterables import iterable_of
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.iterables import iterable_of
-from adcore.frontend.values.narrow import numpy_element
-from adcore.frontend.values.numbers import materialise, scalar_type
-from adcore.frontend.values.scalars import one_type
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.narrow import numpy_element
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type
+from adcore.frontend.values.numeric.scalars import one_type
 from adcore.ir.core import Value
 from adcore.ir.types import F32, F64, I64, Scalar
 

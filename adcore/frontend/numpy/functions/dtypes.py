@@ -16,7 +16,7 @@ from adcore.frontend.values.abstract import (
     ListRef,
     Num,
 )
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.ir.types import NUMPY_NAMES, SCALARS, Scalar
 
 

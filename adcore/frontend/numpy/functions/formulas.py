@@ -13,9 +13,9 @@ from adcore.frontend.numpy.functions.ufuncs import call_numpy
 from adcore.frontend.registry import number_function, wrong_number
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num
-from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, folded, one_type, promoted, truth
+from adcore.frontend.values.numeric.number_arguments import by_elements, scalar, scalar_arguments, strong
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, folded, one_type, promoted, truth
 from adcore.ir.types import BOOL, F64
 
 FORMULAS: dict[Any, tuple[int, str, tuple[str, ...]]] = {

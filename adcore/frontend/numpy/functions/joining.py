@@ -39,9 +39,9 @@ from adcore.frontend.values.abstract import (
     Reshaped,
     SubscriptSlice,
 )
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 

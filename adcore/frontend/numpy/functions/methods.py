@@ -31,7 +31,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 
 
 @array_method("astype", takes="dtype", samples=("x, np.float32", "i, np.float64"), about="a copy of another type")

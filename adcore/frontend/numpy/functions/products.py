@@ -29,10 +29,10 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.narrow import numpy_element
-from adcore.frontend.values.number_arguments import scalar, strong
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import binary
+from adcore.frontend.values.numeric.narrow import numpy_element
+from adcore.frontend.values.numeric.number_arguments import scalar, strong
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import binary
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, Scalar
 

@@ -33,7 +33,7 @@ from adcore.frontend.values.abstract import (
     is_array,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import F64, Scalar
 

@@ -34,9 +34,9 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

@@ -17,9 +17,9 @@ from adcore.frontend.registry import BoundArguments, numpy_function
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import NONE, POISON, STRONG, Abstract, Constant, Items, Num, Poison, is_scalar
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.number_arguments import scalar
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import truth
+from adcore.frontend.values.numeric.number_arguments import scalar
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import truth
 from adcore.ir.types import BOOL, NUMPY_NAMES
 
 

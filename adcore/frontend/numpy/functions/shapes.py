@@ -26,8 +26,8 @@ from adcore.frontend.values.abstract import (
     ListRef,
     Reshaped,
 )
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.sequences import static_items
 
 
 @numpy_function(np.shape, takes="a", samples=("A",), about="the lengths of the axes")

@@ -13,11 +13,11 @@ from adcore.frontend.numpy.elementwise import COMPARISONS, apply, cast
 from adcore.frontend.registry import number_function, wrong_number
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, STRONG, Abstract, Constant, Num, is_array
-from adcore.frontend.values.narrow import check_bounds, wrapped
-from adcore.frontend.values.number_arguments import by_elements, scalar, scalar_arguments, strong
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, compare, folded, one_type, promoted, to_float, truth
-from adcore.frontend.values.ties import TiedMean
+from adcore.frontend.values.numeric.narrow import check_bounds, wrapped
+from adcore.frontend.values.numeric.number_arguments import by_elements, scalar, scalar_arguments, strong
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, compare, folded, one_type, promoted, to_float, truth
+from adcore.frontend.values.numeric.ties import TiedMean
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64, SCALARS, Scalar
 

@@ -26,10 +26,10 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.lists import in_memory as list_in_memory
+from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.lists import in_memory as list_in_memory
-from adcore.frontend.values.numbers import materialise, scalar_type
-from adcore.frontend.values.sequences import static_items
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type
 from adcore.ir.core import Value
 from adcore.ir.types import I64
 

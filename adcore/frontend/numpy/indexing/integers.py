@@ -15,8 +15,8 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import refused_bool
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import refused_bool
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 

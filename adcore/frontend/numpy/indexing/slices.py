@@ -21,7 +21,7 @@ from adcore.frontend.values.abstract import (
     SubscriptSlice,
     is_scalar,
 )
-from adcore.frontend.values.numbers import materialise, scalar_type
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 

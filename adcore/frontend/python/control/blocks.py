@@ -25,8 +25,8 @@ from adcore.frontend.python.control.branches import branch, exit_flag, keeping, 
 from adcore.frontend.python.control.raising import raise_if_harmless
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import FALSE, TRUE, Abstract, Constant, Num, Poison
-from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.numbers import materialise
+from adcore.frontend.values.numeric.conditions import condition
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.types import BOOL
 
 MOST_NESTED = 64

@@ -14,10 +14,10 @@ from adcore.frontend.values.abstract import (
     Constant,
     Num,
 )
-from adcore.frontend.values.joins import Joiner
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.phis import defined_in, rebuilt_state
-from adcore.frontend.values.rebinding import merged, with_known_slots
+from adcore.frontend.values.joining.joins import Joiner
+from adcore.frontend.values.joining.phis import defined_in, rebuilt_state
+from adcore.frontend.values.joining.rebinding import merged, with_known_slots
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import BOOL, is_float

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from adcore.frontend.session import FunctionScope, State
 from adcore.frontend.values.abstract import Abstract, ArrayRef, Num, is_grown
-from adcore.frontend.values.growing import Growth, Growths, give_room, total_of
+from adcore.frontend.values.containers.growing import Growth, Growths, give_room, total_of
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import I64
 from adcore.ops import Table

@@ -26,11 +26,11 @@ from adcore.frontend.values.abstract import (
     Record,
     UnreadAttribute,
 )
-from adcore.frontend.values.growing import Growths
-from adcore.frontend.values.joins import Joiner
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.phis import rebuilt_state
-from adcore.frontend.values.rebinding import Carried, with_known_slots
+from adcore.frontend.values.containers.growing import Growths
+from adcore.frontend.values.joining.joins import Joiner
+from adcore.frontend.values.joining.phis import rebuilt_state
+from adcore.frontend.values.joining.rebinding import Carried, with_known_slots
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Value, substitute
 from adcore.ir.types import BOOL, I64

@@ -26,10 +26,10 @@ from adcore.frontend.values.abstract import (
     Record,
     is_scalar,
 )
-from adcore.frontend.values.conditions import condition
-from adcore.frontend.values.iterables import consume, iterable_of
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.sequences import static_items, static_length, trip_count
+from adcore.frontend.values.containers.iterables import consume, iterable_of
+from adcore.frontend.values.containers.sequences import static_items, static_length, trip_count
+from adcore.frontend.values.numeric.conditions import condition
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, I64
 

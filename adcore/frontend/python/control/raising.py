@@ -13,12 +13,12 @@ from adcore.frontend.python.control.branches import branch, effect_free, keeping
 from adcore.frontend.python.dispatch import statement
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import FALSE, Abstract, Constant, ExceptionValue, Poison
-from adcore.frontend.values.conditions import condition
 from adcore.frontend.values.deferred import plain_text
 from adcore.frontend.values.deferred import raise_unless as raise_made
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import fail
+from adcore.frontend.values.numeric.conditions import condition
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import fail
 from adcore.ir.types import BOOL
 from adcore.ops.memory import FAULTS
 

@@ -13,7 +13,7 @@ from adcore.frontend.values.abstract import (
     Abstract,
     ArrayRef,
 )
-from adcore.frontend.values.iterables import consume
+from adcore.frontend.values.containers.iterables import consume
 
 Named = dict[str, Abstract]
 

@@ -9,10 +9,10 @@ from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import not_a_number
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import NONE, Abstract, Constant, Num, is_scalar
-from adcore.frontend.values.narrow import narrow_of
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, folded, refused_bool, to_int
-from adcore.frontend.values.weak_types import flag
+from adcore.frontend.values.numeric.narrow import narrow_of
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, folded, refused_bool, to_int
+from adcore.frontend.values.numeric.weak_types import flag
 from adcore.ir.types import BOOL, F32
 from adcore.ops.decimals import MOST_PLACES
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adcore.frontend.numpy.elements import accumulate, dim
-from adcore.frontend.python.dicts import filled
+from adcore.frontend.python.containers.dicts import filled
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.python.functions.numbers import is_bool, not_a_number
 from adcore.frontend.python.functions.searches import filtered_sum
@@ -34,16 +34,16 @@ from adcore.frontend.values.abstract import (
     WeakType,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import keys_of, new_dict
+from adcore.frontend.values.containers.iterables import enumerated, iterable_of, reverse, reversed_range, zipped
+from adcore.frontend.values.containers.lists import list_literal
+from adcore.frontend.values.containers.sequences import is_sequence, sequence_length, static_length
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import keys_of, new_dict
-from adcore.frontend.values.iterables import enumerated, iterable_of, reverse, reversed_range, zipped
-from adcore.frontend.values.lists import list_literal
 from adcore.frontend.values.messages import python_message
-from adcore.frontend.values.narrow import narrow_of
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, compare, fail, minimum, refused_bool
-from adcore.frontend.values.sequences import is_sequence, sequence_length, static_length
-from adcore.frontend.values.weak_types import flag
+from adcore.frontend.values.numeric.narrow import narrow_of
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, compare, fail, minimum, refused_bool
+from adcore.frontend.values.numeric.weak_types import flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, Scalar
 

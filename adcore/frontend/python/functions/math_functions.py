@@ -20,10 +20,10 @@ from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import POISON, Abstract, Constant, Num
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.messages import python_message
-from adcore.frontend.values.number_arguments import scalar_arguments
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import folded, to_int
-from adcore.frontend.values.weak_types import check_numpy, flag
+from adcore.frontend.values.numeric.number_arguments import scalar_arguments
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import folded, to_int
+from adcore.frontend.values.numeric.weak_types import check_numpy, flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, F32, F64, I64
 

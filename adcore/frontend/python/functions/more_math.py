@@ -10,10 +10,10 @@ from typing import Any
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import POISON, Abstract, Constant, Num, is_scalar
+from adcore.frontend.values.containers.iterables import iterable_of
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.iterables import iterable_of
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import fail, folded
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import fail, folded
 from adcore.ir.core import Value
 from adcore.ir.types import F64
 

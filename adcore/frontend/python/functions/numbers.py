@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.numpy.elementwise import absolute
-from adcore.frontend.python.advice import REPORT
 from adcore.frontend.python.functions.builtin import builtin
-from adcore.frontend.registry import register
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -30,13 +28,13 @@ from adcore.frontend.values.abstract import (
     is_array,
     is_scalar,
 )
+from adcore.frontend.values.containers.dicts import keys_of
+from adcore.frontend.values.containers.sequences import is_sequence, sequence_length
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.dicts import keys_of
-from adcore.frontend.values.narrow import narrow_unary
-from adcore.frontend.values.numbers import materialise, scalar_type, weak_type_of
-from adcore.frontend.values.scalars import binary, compare, folded, refused_bool, to_float, to_int, truth
-from adcore.frontend.values.sequences import is_sequence, sequence_length
-from adcore.frontend.values.weak_types import flag
+from adcore.frontend.values.numeric.narrow import narrow_unary
+from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.scalars import binary, compare, folded, refused_bool, to_float, to_int, truth
+from adcore.frontend.values.numeric.weak_types import flag
 from adcore.ir.types import BOOL, F32, I64, NUMPY_NAMES
 
 
@@ -165,8 +163,3 @@ def _pow(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
 
 
 # Registered for its refusal, which says more than that of an unknown function.
-def _print(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    return scope.error(node, "print is not supported", REPORT)
-
-
-register(print, _print, "", ())

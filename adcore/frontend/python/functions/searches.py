@@ -23,13 +23,13 @@ from adcore.frontend.values.abstract import (
     Poison,
     is_scalar,
 )
-from adcore.frontend.values.conditions import condition
+from adcore.frontend.values.containers.iterables import iterable_of, zipped
+from adcore.frontend.values.containers.lists import list_literal
 from adcore.frontend.values.describe import describe
-from adcore.frontend.values.iterables import iterable_of, zipped
-from adcore.frontend.values.lists import list_literal
 from adcore.frontend.values.messages import python_message
-from adcore.frontend.values.numbers import materialise
-from adcore.frontend.values.scalars import compare, fail
+from adcore.frontend.values.numeric.conditions import condition
+from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.scalars import compare, fail
 from adcore.ir.types import BOOL, I64
 
 MOST_UNROLLED_ITEMS = 64

@@ -1,0 +1,1 @@
+"""Syntax of lists and dicts: displays, comprehensions, methods."""

@@ -1,0 +1,1 @@
+"""Where paths meet: two abstract values become one, and names that stand for different arrays."""

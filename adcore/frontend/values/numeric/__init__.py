@@ -1,0 +1,1 @@
+"""Numbers: types and whose they are, operators, conversions, powers, ties, integers of few bits."""

@@ -1,0 +1,1 @@
+"""What is checked: the function as one number, and its gradient, whoever makes it."""

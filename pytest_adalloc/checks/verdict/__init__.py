@@ -1,0 +1,1 @@
+"""What a check found: comparison, report, and the text of a failure."""

@@ -47,8 +47,6 @@ def wrapper_ir(none_is_immortal: bool) -> str:
     return string.Template(_TEXT).substitute(
         size=len(TABLE), most=MOST_ARRAYS, annotated=MOST_ANNOTATED, count_none=count_none, **loads
     )
-        size=len(TABLE), most=MOST_ARRAYS, annotated=MOST_ANNOTATED, count_none=count_none, **loads
-    )
 
 
 _COUNT_NONE = """

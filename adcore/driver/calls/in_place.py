@@ -169,11 +169,15 @@ class InPlaceRun(Run):
         try:
             super().execute()
         except Exception as error:
-            note_unassigned(error, self._unassigned())
+            self.assign_before(error)
             raise
 
+    def assign_before(self, error: Exception) -> None:
+        """After an error: attributes as the program had assigned them, and a note about the others."""
+        note_unassigned(error, self._unassigned())
+
     def _unassigned(self) -> list[str]:
-        """After an error: assign attributes as the program had; those of which that is not known."""
+        """Assign attributes as the program had when it failed; those of which that is not known."""
         fault = self.frame.fault
         if fault is None or fault.assigned is None:
             return [f"{update.path}.{update.name}" for update in self.call.primal.interface.updates]
@@ -221,8 +225,12 @@ class InPlaceRun(Run):
     def is_native(self) -> bool:
         """Whether the frame alone says everything: nothing is copied in and out, and no shadow of the call's own has to
         be zero when it starts."""
+        return self.is_direct and not self.call.primal.interface.updates
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether this holds but for attributes that are assigned after the call."""
         copied = bool(self.call.flattened.packed) or any(lane.packed or lane.own for lane in self.lanes)
-        copied = copied or bool(self.call.primal.interface.updates)
         return not (copied or self._scalar_shadows())
 
     def _scalar_shadows(self) -> bool:

@@ -43,7 +43,8 @@ def test_an_exception_is_an_output(tmp_path: Path) -> None:
 
 
 def test_a_note_takes_a_block_out_with_its_output(tmp_path: Path) -> None:
-    text = "<!-- needs: no_such_module -->\n```python\nprint(1)\n```\n```\n2\n```\n```python\nprint(4)\n```\n```\n{}\n```\n"
+    missing = "<!-- needs: no_such_module -->\n```python\nprint(1)\n```\n```\n2\n```\n"
+    text = missing + "```python\nprint(4)\n```\n```\n{}\n```\n"
     PageRun(tmp_path).run(text.format(4))
     with pytest.raises(AssertionError):
         PageRun(tmp_path).run(text.format(5))

@@ -61,3 +61,9 @@ def test_three_dots_stand_for_anything(said: str, printed: str, right: bool) -> 
 def test_times_and_folders_are_not_compared(tmp_path: Path) -> None:
     assert plain(f"{tmp_path}/3/a.py:7  \n== 1 passed in 2.31s ===", tmp_path) == "a.py:7\n= 1 passed in 0s ="
     assert plain("= 1 passed in 9s =", ROOT) == "= 1 passed in 0s ="
+
+
+def test_files_to_copy_are_those_of_the_page() -> None:
+    text = (ROOT / "docs" / "how-to" / "ci.md").read_text()
+    shown = [block.body for block in blocks(text) if not isinstance(block, tuple) and block.language == "yaml"]
+    assert sorted(shown) == sorted(file.read_text() for file in (ROOT / "examples" / "ci").iterdir())

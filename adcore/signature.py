@@ -142,7 +142,12 @@ ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | DictArg 
 
 
 class LiveAttributes(Protocol):
-    """The objects among the arguments of a call, as a compilation may ask for their attributes."""
+    """The objects among the arguments of a call, as a compilation may ask for their attributes.
+
+    `classes`: dataclasses whose instances are objects, not values."""
+
+    @property
+    def classes(self) -> frozenset[type]: ...
 
     def names(self, path: str) -> tuple[str, ...]:
         """The attributes that the object at `path` holds itself."""
@@ -181,13 +186,15 @@ class Signature:
 
     `aliases` groups leaf numbers whose buffers overlap (in part or whole) in the call; leaves in no group are
     disjoint from all others. A leaf alone in a group overlaps itself (zero strides, or a list with repeated arrays).
-    `ones` are axes (leaf number, axis) of length 1 that stretch where they meet longer ones.
+    `ones` are axes (leaf number, axis) of length 1 that stretch where they meet longer ones. `lengths` are those
+    that the program is compiled for: (path of a leaf, axis, length).
     """
 
     names: tuple[str, ...]
     args: tuple[ArgType, ...]
     aliases: tuple[tuple[int, ...], ...] = ()
     ones: tuple[tuple[int, int], ...] = ()
+    lengths: tuple[tuple[str, int, int], ...] = ()
 
     def leaves(self) -> tuple[Leaf, ...]:
         """All leaves, in the order of the IR parameters."""
@@ -229,6 +236,21 @@ def has_objects(arg: ArgType) -> bool:
         inside = tuple(field for _, field in arg.fields) if isinstance(arg, RecordArg) else arg.items
         return any(map(has_objects, inside))
     return isinstance(arg, ObjectArg)
+
+
+def classes_of(arg: ArgType, kind: type[RecordArg] | type[ObjectArg]) -> Iterator[type]:
+    """The classes of all records, or of all objects, in the argument."""
+    if isinstance(arg, kind):
+        yield arg.cls
+    inside: tuple[ArgType, ...] = ()
+    if isinstance(arg, (RecordArg, ObjectArg)):
+        inside = tuple(field for _, field in arg.fields)
+    elif isinstance(arg, (SequenceArg, DictArg)):
+        inside = arg.items
+    elif isinstance(arg, UniformArg):
+        inside = (arg.item,)
+    for part in inside:
+        yield from classes_of(part, kind)
 
 
 def same_as(arg: ArgType) -> Iterator[str]:

@@ -13,12 +13,14 @@ from adcore.frontend.registry import Supported
 HEAD = """# What programs may call
 
 This page is made by `python -m adcore.frontend.supported` from where each function is registered; a test keeps it so.
-What is written in the language itself (statements, operators, subscripts, slices, comprehensions) is in the README.
+What is written in the language itself (statements, operators, subscripts, comprehensions) is in
+[another page](reference/language.md).
 """
 
 ROOMS = (
     ("Builtins", "", "Python's own, for numbers and whatever has a length."),
     ("`math`", "math.", "They raise outside their domain, as in Python."),
+    ("Messages", "messages", "See [messages](messages.md); methods of loggers are among them."),
     ("NumPy: numbers, and arrays element by element", "numbers", "With NumPy's types and broadcasting."),
     ("NumPy: arrays", "arrays", "Arguments that are not supported are refused by name."),
     ("Methods of arrays", ".", ""),
@@ -29,6 +31,8 @@ def room(entry: Supported) -> str:
     """Under which heading a function stands."""
     if entry.name.startswith("np."):
         return "numbers" if entry.numbers else "arrays"
+    if entry.name == "print" or entry.name.startswith(("warnings.", "logging.")):
+        return "messages"
     return entry.name[: entry.name.rfind(".") + 1]
 
 

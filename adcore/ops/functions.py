@@ -10,10 +10,10 @@ import numpy as np
 
 from adcore.ir.core import Attributes
 from adcore.ir.types import Scalar, Type, is_float
-from adcore.ops.arithmetic import llvm_type
 from adcore.ops.define import Emitter, LoweringRule, Op, everywhere, same
 from adcore.ops.effects import VALUE
 from adcore.ops.expr import Expr, cos, cosh, exp, polygamma, sin, sinh
+from adcore.ops.scalars import llvm_type
 from adcore.ops.slopes import (
     acosh_slope,
     asin_slope,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.faults import Fault
 from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
 from adcore.abi.frame import words as width
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
@@ -37,6 +38,8 @@ class Frame:
         self.workspace: Arena | None = None
         self.note = ""
         """What an error says besides, where the caller's memory may not be as Python would have left it."""
+        self.fault: Fault | None = None
+        """Why the last call failed, if one did."""
 
     def set_workspace(self, base: int, end: int, arena: Arena | None = None) -> None:
         """Where the kernel may put what it stores. The frame keeps `arena`: it may outlive the thread that it is of."""
@@ -60,9 +63,7 @@ class Frame:
 
     def detail(self, k: int, dtype: str, weak: bool) -> Any:
         """Number `k` of those that a fault leaves, as Python's or as NumPy's."""
-        element = self.words[self.layout.detail_word(k)].view(_DETAIL_TYPES.get(dtype, np.int64))
-        value = np.dtype(NUMPY_NAMES[dtype]).type(element)
-        return value.item() if weak else value
+        return word_as_number(self.words[self.layout.detail_word(k)], dtype, weak)
 
     def set_param(self, k: int, value: LeafValue) -> None:
         """Put parameter `k`: a number, an array or a tuple of arrays, of the layout's type."""
@@ -85,6 +86,12 @@ class Frame:
             return read_scalar(self.words, at, type_)
         assert isinstance(type_, ArrayType), "a kernel does not make lists of arrays"
         return view_at(self.words[at : at + width(type_)], type_).copy()
+
+
+def word_as_number(word: Any, dtype: str, weak: bool) -> Any:
+    """A number that compiled code has left in a word, as Python's (`weak`) or as NumPy's."""
+    value = np.dtype(NUMPY_NAMES[dtype]).type(word.view(_DETAIL_TYPES.get(dtype, np.int64)))
+    return value.item() if weak else value
 
 
 def array_words(array: NDArray) -> list[int]:

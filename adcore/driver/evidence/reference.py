@@ -25,7 +25,7 @@ from adcore.runtime.values.leaves import LeafValue, flatten
 from adcore.source import Span
 
 if TYPE_CHECKING:
-    from adcore.driver.evidence.locating import Located
+    from adcore.driver.evidence.locating import ForwardSweep, Located
     from adcore.driver.evidence.twin import Twin
 
 MOST_COMPONENTS = 512
@@ -143,6 +143,12 @@ class Reference:
 
         return located(self._primal.origin.python, self._signature.names, args, numbers, weights, count)
 
+    def forward_located(self, args: Sequence[Any], speeds: Sequence[Any]) -> ForwardSweep:
+        """The same for forward mode along `speeds`: arguments that hold the tangent of each number in its place."""
+        from adcore.driver.evidence.locating import forward_located
+
+        return forward_located(self._primal.origin.python, self._signature.names, args, speeds)
+
     def places(self, numbers: Sequence[Any], component: int) -> tuple[Span, ...]:
         """Where the program reads what component number `component` (from 0) stands for, in the order of its lines."""
         marked = flatten(self._signature.args, numbers).values
@@ -178,6 +184,7 @@ class Reference:
 
 def _program(primal: PrimalSpecialisation) -> JetProgram:
     if primal not in _programs:
+        from adcore.ops.messages import silenced
         from adcore.transform.canonical.dead_code import eliminate_dead_code
         from adcore.transform.canonical.inline import expand
         from adcore.transform.diff.selection import lower_attach
@@ -187,7 +194,7 @@ def _program(primal: PrimalSpecialisation) -> JetProgram:
         # What derivatives are by convention, at ties and at 0, is no property of the function.
         values = eliminate_dead_code(lower_attach(expand(primal.function, everything=True), ops), ops)
         try:
-            _programs[primal] = program_of(expand_bulk(values, ops), ops)
+            _programs[primal] = program_of(silenced(expand_bulk(values, ops), ops.effects), ops)
         except NotReadable as problem:
             raise NoReference(f"nothing is known about {problem}") from problem
     return _programs[primal]

@@ -116,7 +116,9 @@ class Twin:
 
         call = self._call
         origin = call.primal.origin
-        request = origin.request(Variant((call.reverse((True,) * len(call.result_types)),)))
+        # Attributes that the function assigns are results as well, and not what is differentiated.
+        seeds = [k < len(call.returned_types) for k in range(len(call.result_types))]
+        request = origin.request(Variant((call.reverse(seeds),)))
         return compile_request(request, origin.build, until=GRADIENT).product(GRADIENT)
 
 
@@ -126,13 +128,14 @@ def _compiled(function: Function, to: Scalar, as_python: bool = False) -> Kernel
     from adcore.lower.long_double import with_literals
     from adcore.lower.objects.object_code import EmitOptions, emit
     from adcore.lower.vector_math import NO_VECTOR_MATH
+    from adcore.ops.messages import silenced
     from adcore.runtime.loading import linker
     from adcore.transform.canonical.inline import expand
     from adcore.transform.expansion import expand_bulk
     from adcore.transform.retyping import retyped
 
     ops = standard_ops()
-    plain = expand_bulk(expand(function, everything=True), ops)
+    plain = silenced(expand_bulk(expand(function, everything=True), ops), ops.effects)
     without = {instr.op for instr in walk(plain.region)} & WITHOUT
     if without and to == F80:
         raise NoReference(f"{', '.join(without)} has no 80-bit version")

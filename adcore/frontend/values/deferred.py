@@ -63,7 +63,7 @@ class Description:
         if isinstance(value, DeferredText):
             return Deferred(value.operation, tuple(map(self.of, value.items)))
         if not isinstance(value, Poison):
-            scope.error(self.node, f"{describe(value)} can't stand in a text or an exception", NO_ARRAYS)
+            scope.error(self.node, f"{describe(value)} can't stand in a text, an exception or a message", NO_ARRAYS)
         self.sound = False
         return None
 
@@ -86,7 +86,7 @@ def raise_unless(scope: FunctionScope, node: ast.AST, ok: Value, error: Exceptio
         return
     raising = Raising(error.cls, args, keywords, tuple(described.kinds), quiet)
     attributes = {"error": error.cls.__name__, "message": "", "raising": raising}
-    scope.builder.emit_many("check", (ok, *described.numbers), attributes)
+    scope.fail_unless(ok, described.numbers, attributes)
 
 
 def plain_text(values: Sequence[Abstract]) -> str | None:

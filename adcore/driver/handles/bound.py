@@ -55,7 +55,8 @@ class Bound(native.NativeCallable):
 
     @property
     def frame_address(self) -> int:
-        """Address of the frame that the entry is given."""
+        """Address of the frame that the entry is given: for one native caller at a time."""
+        self._run.frame.take_workspace()
         return self._run.frame.address
 
     @property

@@ -10,6 +10,8 @@ from __future__ import annotations
 import inspect
 import linecache
 import math
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,7 +54,27 @@ def examined(
     known: dict[str, Any] | None = None,
     progress: Progress = silent,
 ) -> GradReport:
-    """The check itself: a report with the verdict; nothing is raised for a verdict that is not met."""
+    """The check itself: a report with the verdict; nothing is raised for a verdict that is not met.
+
+    One at a time in a process: hooks, random generators and NumPy's settings are the process's own."""
+    __tracebackhide__ = True
+    with _examining:
+        return _examined(f, args, grad, options, counted, known, progress)
+
+
+_examining = threading.RLock()
+os.register_at_fork(after_in_child=_examining._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def _examined(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    grad: Callable[..., Any] | None,
+    options: CheckOptions,
+    counted: bool,
+    known: dict[str, Any] | None,
+    progress: Progress,
+) -> GradReport:
     __tracebackhide__ = True
     point = Point(names_of(f, len(args)), args, options.wrt)
     file, line = _place(f)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from adcore.ir.exceptions import Deferred, FaultDetail, Raising, made_error
+from adcore.ir.exceptions import AssignedBefore, Deferred, FaultDetail, GivenObject, Raising, evaluated, made_error
 from adcore.source import Span
 
 
@@ -20,6 +20,8 @@ class Fault(NamedTuple):
     span: Span | None = None
     raising: Raising | None = None
     """Of an exception that is more than a class and a text: `message` is empty then."""
+    assigned: AssignedBefore | None = None
+    """What had been assigned to attributes of the call's objects; None where that is not known."""
 
 
-__all__ = ["Deferred", "Fault", "FaultDetail", "Raising", "made_error"]
+__all__ = ["AssignedBefore", "Deferred", "Fault", "FaultDetail", "GivenObject", "Raising", "evaluated", "made_error"]

@@ -6,11 +6,13 @@ a slot holds is found out at the first read, as parameters of the program that a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adcore.frontend.values.abstract import Abstract, ArrayRef, ObjectRef, UnreadAttribute
+from adcore.frontend.values.abstract import Abstract, ArrayRef, Constant, Items, Num, ObjectRef, UnreadAttribute
 from adcore.ir.core import Value
+from adcore.ir.exceptions import AssignedBefore, Deferred, FaultDetail, GivenObject
 from adcore.signature import (
     ABSENT,
     ArgType,
@@ -74,6 +76,41 @@ class Instances:
             return next((path for known, path in self._origins.values() if _is_array(known, value)), None)
         known = self._origins.get(id(value))
         return known[1] if known is not None else None
+
+    def assigned(self, cells: Mapping[int, tuple[Abstract, ...]], first: int) -> tuple[AssignedBefore, list[Value]]:
+        """What the program has assigned to attributes of the call's objects, for an exception with `first` numbers of
+        its own; the numbers of it that only a run knows."""
+        numbers: list[Value] = []
+        kinds: list[tuple[str, bool]] = []
+        attributes: list[tuple[str, str, Any]] = []
+        lost: list[str] = []
+
+        def described(item: Abstract) -> Any:
+            item = self.known(item)
+            if isinstance(item, Num) and not item.weak.mixed:
+                numbers.append(item.value)
+                kinds.append(((item.narrow or item.type).name, item.weak.always))
+                return FaultDetail(len(numbers) - 1)
+            if isinstance(item, Constant):
+                return item.value
+            if isinstance(item, Items):
+                return Deferred("tuple", tuple(map(described, item.items)))
+            path = self.paths.get(item.cell) if isinstance(item, ObjectRef) else self.origin(item)
+            if path is None:
+                raise LookupError
+            return GivenObject(path)
+
+        for cell in [cell for cell in cells if cell in self.paths]:
+            for name, item, before in zip(self.slots[cell], cells[cell], self.initial[cell], strict=True):
+                if item is before or name.endswith("()") or self.known(before) is self.known(item):
+                    continue
+                kept = len(numbers)
+                try:
+                    attributes.append((self.paths[cell], name, described(item)))
+                except LookupError:
+                    del numbers[kept:], kinds[kept:]
+                    lost.append(f"{self.paths[cell]}.{name}")
+        return AssignedBefore(tuple(attributes), tuple(kinds), first, tuple(lost)), numbers
 
     def is_external(self, cell: int) -> bool:
         """Whether the object of a cell was there before the call."""

@@ -84,7 +84,8 @@ class Session:
     known to have length 1; `lengths`: which axis of an argument a value is the length of; `compared`: those that had to
     agree with others, where a length of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another
     order than C's; `names_of`: the names of each function, by its node; `instances`: what is known of objects;
-    `outside`: dicts from outside, by the keys of their captures.
+    `outside`: dicts from outside, by the keys of their captures; `unfinished`: how many statements with a
+    `finally` are under way, which may assign more when something is raised.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Session:
         self._sources: dict[object, FunctionSource] = {}
         self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self.outside: dict[tuple[object, ...], Abstract] = {}
+        self.unfinished = 0
         self._cells = 0
 
     def source(self, function: Callable[..., Any]) -> FunctionSource:
@@ -210,7 +212,15 @@ class FunctionScope:
 
     def check(self, ok: Value, error: str, message: str, *details: Value) -> None:
         """Raise `error` at run time unless `ok`."""
-        self.builder.emit_many("check", (ok, *details), {"error": error, "message": message})
+        self.fail_unless(ok, details, {"error": error, "message": message})
+
+    def fail_unless(self, ok: Value, details: Sequence[Value], attributes: dict[str, Any]) -> None:
+        """The instruction of a check. What the program has assigned to attributes until here is a part of it."""
+        numbers: list[Value] = []
+        if self.session.instances.paths and not self.session.unfinished:
+            assigned, numbers = self.session.instances.assigned(self.state.cells, len(details))
+            attributes = {**attributes, "assigned": assigned}
+        self.builder.emit_many("check", (ok, *details, *numbers), attributes)
 
     def extend(self, region: OpenRegion, finish: Callable[[], tuple[Value, ...]]) -> OpenRegion:
         """`region` once more, with what `finish` emits at its end and its result as yields."""

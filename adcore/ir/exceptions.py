@@ -37,6 +37,24 @@ class Raising(NamedTuple):
     """`raise ... from None`."""
 
 
+class GivenObject(NamedTuple):
+    """An object or array that stood at this path when the call started."""
+
+    path: str
+
+
+class AssignedBefore(NamedTuple):
+    """Attributes that a program had assigned when it raised: (path of the object, name, description).
+
+    `kinds` are those of the numbers that are left for them, behind the `first` ones, which the exception itself has.
+    `lost`: attributes that were assigned what no description can hold, as `path.name`."""
+
+    attributes: tuple[tuple[str, str, Any], ...] = ()
+    kinds: tuple[tuple[str, bool], ...] = ()
+    first: int = 0
+    lost: tuple[str, ...] = ()
+
+
 def made_error(raising: Raising, numbers: Sequence[Any]) -> BaseException:
     """The exception, given the numbers. Raises what its class or a format raises."""
     args = [evaluated(item, numbers) for item in raising.args]
@@ -48,12 +66,14 @@ def made_error(raising: Raising, numbers: Sequence[Any]) -> BaseException:
     return error
 
 
-def evaluated(item: Any, numbers: Sequence[Any]) -> Any:
-    """What Python makes of a description."""
+def evaluated(item: Any, numbers: Sequence[Any], given: Callable[[str], Any] | None = None) -> Any:
+    """What Python makes of a description; `given`: the object of a call that stood at a path."""
     if isinstance(item, FaultDetail):
         return numbers[item.number]
     if isinstance(item, Deferred):
-        return OPERATIONS[item.operation](*(evaluated(part, numbers) for part in item.items))
+        return OPERATIONS[item.operation](*(evaluated(part, numbers, given) for part in item.items))
+    if isinstance(item, GivenObject) and given is not None:
+        return given(item.path)
     return item
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from adcore.ir.core import Attributes, Instr
-from adcore.ir.exceptions import Raising, made_error
+from adcore.ir.exceptions import AssignedBefore, Raising, made_error
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES, SCALARS, ArrayType, ListType, Type
 from adcore.ops.define import Op, OpTypeError, element_of
 from adcore.ops.effects import REGIONS, STOPS, VALUE, Axis, Effects, View, adds, reads, writes
@@ -154,8 +154,13 @@ FAULTS: dict[str, type[Exception]] = {
 }  # fmt: skip
 
 
-def evaluate_check(condition: bool, *details: Any, error: str, message: str, raising: Raising | None = None) -> None:
+def evaluate_check(
+    condition: bool, *details: Any, error: str, message: str, raising: Raising | None = None,
+    assigned: AssignedBefore | None = None,
+) -> None:  # fmt: skip
     if not condition:
+        if assigned is not None:
+            details = details[: assigned.first]
         if raising is not None:
             pairs = zip(details, raising.kinds, strict=True)
             raise made_error(raising, [x if weak else np.dtype(NUMPY_NAMES[t]).type(x) for x, (t, weak) in pairs])

@@ -54,7 +54,8 @@ class Kernel:
 
     def fail(self, status: int, frame: Frame) -> None:
         """Raise the exception that a status stands for."""
-        raise_fault(self.faults[status - 1], frame, self.name, frame.note)
+        frame.fault = self.faults[status - 1]
+        raise_fault(frame.fault, frame, self.name, frame.note)
 
     def __call__(self, values: Sequence[LeafValue]) -> tuple[Any, ...]:
         """All results for these arguments: numbers, and arrays as fresh copies."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.faults import Fault
 from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
 from adcore.abi.frame import words as width
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
@@ -40,6 +41,8 @@ class Frame:
         self.workspace: Lease | None = None
         self.note = ""
         """What an error says besides, where the caller's memory may not be as Python would have left it."""
+        self.fault: Fault | None = None
+        """Why the last call failed, if one did."""
 
     @classmethod
     def at(cls, layout: FrameLayout, address: int, note: str = "") -> Frame:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from adcore.abi.faults import AssignedBefore
 from adcore.driver.calls.mismatch import differences
 from adcore.driver.calls.targets import target_of
 from adcore.driver.request import Groups, Options, Sweep
@@ -130,6 +131,10 @@ class Call:
         if assign:
             made.assign(self.primal.interface.updates, leaf)
         return value
+
+    def assign_before(self, assigned: AssignedBefore, numbers: Sequence[Any]) -> None:
+        """The attributes that the function had assigned when it raised."""
+        CallResults(self.live, self.primal.leaves, self.values).assign_before(assigned, numbers)
 
     @property
     def varied(self) -> list[int]:

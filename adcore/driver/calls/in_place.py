@@ -162,14 +162,26 @@ class InPlaceRun(Run):
     # Running it
 
     def execute(self) -> None:
-        """Call the native code. Raises what the user's program raises, and says what it then leaves undone."""
+        """Call the native code. Raises what the user's program raises, with attributes as it had assigned them, or a
+        note that says which are not."""
         if self.mode.sweep == "reverse":
             self.assigned.start()
+        self.frame.fault = None
         try:
             super().execute()
         except Exception as error:
-            note_unassigned(error, self.call.primal.interface.updates)
+            note_unassigned(error, self._unassigned())
             raise
+
+    def _unassigned(self) -> list[str]:
+        """After an error: assign attributes as the program had; those of which that is not known."""
+        fault = self.frame.fault
+        if fault is None or fault.assigned is None:
+            return [f"{update.path}.{update.name}" for update in self.call.primal.interface.updates]
+        known = fault.assigned
+        numbers = [self.frame.detail(known.first + k, dtype, weak) for k, (dtype, weak) in enumerate(known.kinds)]
+        self.call.assign_before(known, numbers)
+        return list(known.lost)
 
     def run(self) -> Any:
         """Call the native code; what it returned, in the form of the mode."""

@@ -86,7 +86,7 @@ def raise_unless(scope: FunctionScope, node: ast.AST, ok: Value, error: Exceptio
         return
     raising = Raising(error.cls, args, keywords, tuple(described.kinds), quiet)
     attributes = {"error": error.cls.__name__, "message": "", "raising": raising}
-    scope.builder.emit_many("check", (ok, *described.numbers), attributes)
+    scope.fail_unless(ok, described.numbers, attributes)
 
 
 def plain_text(values: Sequence[Abstract]) -> str | None:

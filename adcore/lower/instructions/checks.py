@@ -20,7 +20,8 @@ def lower_index(lowering: Lowering, instr: Instr, region: Region) -> None:
 
 def lower_check(lowering: Lowering, instr: Instr, region: Region) -> None:
     condition, *details = lowering.texts(instr.operands)
-    fault = Fault(instr.attrs["error"], instr.attrs["message"], instr.span, instr.attrs.get("raising"))
+    attrs = instr.attrs
+    fault = Fault(attrs["error"], attrs["message"], instr.span, attrs.get("raising"), attrs.get("assigned"))
     words = [_word(lowering, text, value.type) for text, value in zip(details, instr.operands[1:], strict=True)]
     lowering.emitter.leave_if(lowering.writer.let(f"xor i1 {condition}, true"), fault, words)
 

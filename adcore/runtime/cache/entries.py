@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adcore.abi.certificate import Certificate
-from adcore.abi.faults import Deferred, Fault, FaultDetail, Raising
+from adcore.abi.faults import AssignedBefore, Deferred, Fault, FaultDetail, GivenObject, Raising
 from adcore.abi.frame import FrameLayout
 from adcore.ir.types import SCALARS, ArrayType, ListType, Scalar
 from adcore.runtime.loading.native_code import CodePlace, NativeCode
@@ -29,8 +29,9 @@ Classes = Mapping[tuple[str, str], type | None]
 KNOWN: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
-        ArrayArg, ArrayType, Certificate, CodePlace, Deferred, DictArg, Fault, FaultDetail, FrameLayout, Leaf, ListType,
-        NativeCode, Raising, RecordArg, ScalarArg, SequenceArg, Span, StaticArg, UniformArg,
+        ArrayArg, ArrayType, AssignedBefore, Certificate, CodePlace, Deferred, DictArg, Fault, FaultDetail, FrameLayout,
+        GivenObject, Leaf, ListType, NativeCode, Raising, RecordArg, ScalarArg, SequenceArg, Span, StaticArg,
+        UniformArg,
     )
 }  # fmt: skip
 """What may stand in an entry."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.faults import AssignedBefore, evaluated
 from adcore.instances import instance_value
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.values.leaves import LeafValue, exact, rebuild, record
@@ -90,16 +91,23 @@ class CallResults:
         for target, name, value in found:
             object.__setattr__(target, name, value)
 
+    def assign_before(self, assigned: AssignedBefore, numbers: Sequence[Any]) -> None:
+        """Give the call's objects what the program had assigned when it raised; `numbers` are those that it left."""
+        found = [(path, name, evaluated(value, numbers, self._same)) for path, name, value in assigned.attributes]
+        for path, name, value in found:
+            object.__setattr__(self._live.object_at(path), name, value)
+
 
 def _as_assigned(arg: ScalarArg, value: Any) -> Any:
     """A number that goes into an attribute, where the next call tells NumPy's from Python's."""
     return value if arg.weak else np.dtype(NUMPY_NAMES[arg.dtype]).type(value)
 
 
-def note_unassigned(error: Exception, updates: Sequence[AttributeUpdate]) -> None:
-    """Attributes are assigned when a call ends well: say of one that does not, which may be as they were before."""
-    if updates:
-        names = ", ".join(f"`{update.path}.{update.name}`" for update in updates)
+def note_unassigned(error: Exception, paths: Sequence[str]) -> None:
+    """Say of a call that ended in an error which attributes may be as they were before, although Python assigns
+    them."""
+    if paths:
+        names = ", ".join(f"`{path}`" for path in paths)
         notes = [*getattr(error, "__notes__", ()), f"attributes that are as before the call, unlike in Python: {names}"]
         # What `add_note` does, which Python 3.10 lacks.
         setattr(error, "__notes__", notes)  # noqa: B010

@@ -37,7 +37,7 @@ from typing import Any
 from adcore.analysis.affine.ordering import may_stop
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value
-from adcore.ir.exceptions import Raising
+from adcore.ir.exceptions import AssignedBefore, Raising
 from adcore.ir.types import BOOL, I64
 from adcore.ops import Table
 from adcore.source import Span
@@ -60,15 +60,22 @@ class CheckKind:
     message: str
     raising: Raising | None
     span: Span | None
+    assigned: AssignedBefore | None = None
+    details: tuple[Value, ...] = ()
+    """Numbers that it leaves: all from before the loop."""
 
     @classmethod
     def of(cls, check: Instr) -> CheckKind:
-        return cls(check.attrs["error"], check.attrs["message"], check.attrs.get("raising"), check.span)
+        attrs = check.attrs
+        return cls(
+            attrs["error"], attrs["message"], attrs.get("raising"), check.span, attrs.get("assigned"),
+            check.operands[1:],
+        )  # fmt: skip
 
     @property
     def attributes(self) -> dict[str, Any]:
-        raising = {} if self.raising is None else {"raising": self.raising}
-        return {"error": self.error, "message": self.message, **raising}
+        more = {"raising": self.raising, "assigned": self.assigned}
+        return {"error": self.error, "message": self.message, **{k: v for k, v in more.items() if v is not None}}
 
 
 @dataclass(frozen=True)
@@ -93,16 +100,16 @@ class _Sinking:
 
     def sinkable(self, region: Region) -> bool:
         """Whether nothing in `region` can raise but checks of floats, and there is one."""
-        return self._raises_only_floats(region) and self._checks(region)
+        return self._raises_only_floats(region, values_of(region)) and self._checks(region)
 
-    def _raises_only_floats(self, region: Region) -> bool:
+    def _raises_only_floats(self, region: Region, inside: set[Value]) -> bool:
         for instr in region.body:
             self.definition.update(dict.fromkeys(instr.results, instr))
             if instr.op in ("for", "if"):
-                if not all(map(self._raises_only_floats, instr.regions)):
+                if not all(self._raises_only_floats(nested, inside) for nested in instr.regions):
                     return False
             elif instr.op == "check":
-                if len(instr.operands) > 1 or not of_floats(instr.operands[0], self.definition):
+                if not inside.isdisjoint(instr.operands[1:]) or not of_floats(instr.operands[0], self.definition):
                     return False
             elif self._may_stop(instr):
                 return False
@@ -236,7 +243,17 @@ class _Sinking:
         for k, kind in enumerate(left.kinds, start=1):
             b.span = kind.span
             good = b.emit("not", left.value) if len(left.kinds) == 1 else b.emit("ne", left.value, b.const(k))
-            b.emit_many("check", (good,), kind.attributes)
+            b.emit_many("check", (good, *kind.details), kind.attributes)
+
+
+def values_of(region: Region) -> set[Value]:
+    """All values that are made inside of a region."""
+    found = set(region.params)
+    for instr in region.body:
+        found.update(instr.results)
+        for nested in instr.regions:
+            found |= values_of(nested)
+    return found
 
 
 def _kinds(regions: Iterable[Region]) -> tuple[CheckKind, ...]:

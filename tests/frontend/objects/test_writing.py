@@ -392,20 +392,3 @@ def makes_odd(x):
 def test_what_cannot_be_is_refused_by_name(function, args, text):
     with pytest.raises(CompileError, match=text):
         ad.grad(function, wrt=-1)(*args)
-
-
-def fails_late(bag, x):
-    bag.a = 7.0
-    if x < 0.0:
-        raise ValueError("negative")
-    return x
-
-
-def test_an_exception_says_which_attributes_are_not_as_python_leaves_them():
-    bag = Bag(1.0, 0)
-    compiled = ad.compile(fails_late, bag, 1.0, mode=ad.Primal)
-    with pytest.raises(ValueError, match="negative") as caught:
-        compiled(bag, -1.0)
-    assert any("`bag.a`" in note for note in getattr(caught.value, "__notes__", ()))
-    compiled(bag, 1.0)
-    assert bag.a == 7.0

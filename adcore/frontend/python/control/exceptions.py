@@ -72,11 +72,13 @@ def _try(scope: FunctionScope, stmt: ast.Try) -> None:
         _look_for_errors(scope, stmt)
         return
     handlers = Handlers(known, f"$caught {stmt.lineno}:{stmt.col_offset}")
+    scope.session.unfinished += bool(stmt.finalbody)
     run_guarded(scope, stmt, stmt.body, handlers)
     if stmt.orelse:
         _under(scope, negated(scope, _left(scope, handlers)), lambda: scope.execute(stmt.orelse), keep_all)
     for k, handler in enumerate(stmt.handlers, start=1):
         _handle(scope, handlers, k, handler)
+    scope.session.unfinished -= bool(stmt.finalbody)
     scope.state.locals.pop(handlers.flag, None)
     jumps = (scope.state.breaks, scope.state.continues)
     if stmt in scope.liveness.leaving and all(isinstance(flag, Constant) and not flag.value for flag in jumps):

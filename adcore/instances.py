@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import logging
 import types
 from typing import Any
 
@@ -13,7 +14,7 @@ HEAP_TYPE = 1 << 9
 
 NO_OBJECTS = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial,
-    enum.Enum, list, tuple, dict, set, frozenset, str, bytes, int, float, complex, BaseException,
+    enum.Enum, list, tuple, dict, set, frozenset, str, bytes, int, float, complex, BaseException, logging.Logger,
 )  # fmt: skip
 """Instances of these, and of their subclasses, are values of another kind."""
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
+from adcore.abi.messages import MessageSite
 from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
+from adcore.runtime.messages import send
 from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.values.leaves import LeafValue, NDArray
 from adcore.runtime.workspaces import stock
@@ -27,16 +29,24 @@ C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 class Kernel:
     """A native entry with everything needed to call it: where arguments go, what its faults mean.
 
-    `written` holds the numbers of the parameters that it writes into; `code` is the loaded object, kept alive.
+    `written` holds the numbers of the parameters that it writes into; `code` is the loaded object, kept alive;
+    `messages` are those that it leaves, which are sent whenever it was called.
     """
 
     def __init__(
-        self, address: int, layout: FrameLayout, faults: Sequence[Fault], name: str, written: frozenset[int], code: Any
+        self,
+        address: int,
+        layout: FrameLayout,
+        faults: Sequence[Fault],
+        name: str,
+        written: frozenset[int],
+        code: Any,
+        messages: Sequence[MessageSite] = (),
     ) -> None:
         self.address, self.layout, self.faults, self.name = address, layout, tuple(faults), name
         self.written = written
         self._entry = _ENTRY(address)
-        self.code = code
+        self.code, self.messages = code, tuple(messages)
 
     def frame(self, values: Sequence[LeafValue]) -> Frame:
         """A frame with these arguments; it takes a workspace when it is run."""
@@ -47,13 +57,23 @@ class Kernel:
 
     def run(self, frame: Frame) -> None:
         """Call the kernel. Raises what the user's program raises, at the user's line."""
+        self._call(frame)
+        self.send(frame)
+
+    def _call(self, frame: Frame) -> None:
         frame.take_workspace()
         status = self._entry(frame.address)
         if status:
             self.fail(status, frame)
 
+    def send(self, frame: Frame) -> None:
+        """Send the messages that the last call left behind."""
+        if self.messages:
+            send(self.messages, frame)
+
     def fail(self, status: int, frame: Frame) -> None:
-        """Raise the exception that a status stands for."""
+        """Raise the exception that a status stands for, after the messages that came before it."""
+        self.send(frame)
         frame.fault = self.faults[status - 1]
         raise_fault(frame.fault, frame, self.name, frame.note)
 
@@ -61,8 +81,10 @@ class Kernel:
         """All results for these arguments: numbers, and arrays as fresh copies."""
         frame = self.frame(values)
         try:
-            self.run(frame)
-            return tuple(frame.result(k) for k in range(len(self.layout.results)))
+            self._call(frame)
+            results = tuple(frame.result(k) for k in range(len(self.layout.results)))
+            self.send(frame)
+            return results
         finally:
             frame.release()
 
@@ -124,6 +146,8 @@ def called_block(
     `order` gives for each argument the parameter that it fills, its kind ("float", "int", "bool", "array") and, for a
     shadow, the parameter whose shape it has. None where the wrapper cannot serve the signature.
     """
+    if kernel.messages:
+        return None  # Python has a look after each call
     kinds = ("float", "int", "bool", "array")
     entries, keep = [], []
     for parameter, kind, primal in order:

@@ -12,9 +12,13 @@ import numpy as np
 from adcore.abi.faults import Fault
 from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
 from adcore.abi.frame import words as width
+from adcore.abi.messages import ROOM_BASE, ROOM_END, ROOM_FREE
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
 from adcore.runtime.values.leaves import LeafValue, NDArray
 from adcore.runtime.workspaces import Lease
+
+ROOM = 16 << 20
+"""Bytes for the messages of one call, at most. They are addresses until something is written there."""
 
 NEVER_RAN = -1
 """In the place of the bytes used, before the first call."""
@@ -39,6 +43,7 @@ class Frame:
         self.address: int = self.words.__array_interface__["data"][0]
         self.pinned: dict[int, Any] = {}
         self.workspace: Lease | None = None
+        self.room: Lease | None = None
         self.note = ""
         """What an error says besides, where the caller's memory may not be as Python would have left it."""
         self.fault: Fault | None = None
@@ -58,10 +63,15 @@ class Frame:
         self.words[WORKSPACE_BASE], self.words[WORKSPACE_END] = base, end
 
     def take_workspace(self) -> None:
-        """Have a workspace, one of the pool unless it was granted another: until `release`, or as long as the frame."""
+        """Have a workspace, one of the pool unless it was granted another, and room for messages where there may be
+        any: until `release`, or as long as the frame."""
         if self.workspace is None and not self.words[WORKSPACE_END]:
             self.workspace = Lease()
             self.grant(self.workspace.base, self.workspace.end)
+        if self.layout.messages and self.room is None:
+            self.room, at = Lease(), self.layout.room_word
+            self.words[at + ROOM_BASE] = self.words[at + ROOM_FREE] = self.room.base
+            self.words[at + ROOM_END] = min(self.room.base + ROOM, self.room.end)
 
     def release(self) -> None:
         """The results are read: another call may have the workspace."""
@@ -69,6 +79,9 @@ class Frame:
         if own is not None:
             self.grant(0, 0)
             own.release()
+        room, self.room = self.room, None
+        if room is not None:
+            room.release()
 
     @property
     def used(self) -> int:
@@ -87,9 +100,7 @@ class Frame:
 
     def detail(self, k: int, dtype: str, weak: bool) -> Any:
         """Number `k` of those that a fault leaves, as Python's or as NumPy's."""
-        element = self.words[self.layout.detail_word(k)].view(_DETAIL_TYPES.get(dtype, np.int64))
-        value = np.dtype(NUMPY_NAMES[dtype]).type(element)
-        return value.item() if weak else value
+        return word_as_number(self.words[self.layout.detail_word(k)], dtype, weak)
 
     def set_param(self, k: int, value: LeafValue) -> None:
         """Put parameter `k`: a number, an array or a tuple of arrays, of the layout's type."""
@@ -112,6 +123,12 @@ class Frame:
             return read_scalar(self.words, at, type_)
         assert isinstance(type_, ArrayType), "a kernel does not make lists of arrays"
         return view_at(self.words[at : at + width(type_)], type_).copy()
+
+
+def word_as_number(word: Any, dtype: str, weak: bool) -> Any:
+    """A number that compiled code has left in a word, as Python's (`weak`) or as NumPy's."""
+    value = np.dtype(NUMPY_NAMES[dtype]).type(word.view(_DETAIL_TYPES.get(dtype, np.int64)))
+    return value.item() if weak else value
 
 
 def array_words(array: NDArray) -> list[int]:

@@ -24,6 +24,7 @@ from adcore.frontend.python.containers.comprehensions import generator
 from adcore.frontend.python.containers.dicts import add_all, dict_method
 from adcore.frontend.python.containers.list_methods import call_list_method
 from adcore.frontend.python.custom_calls import call_custom
+from adcore.frontend.python.functions.messages import logger_call
 from adcore.frontend.python.globals_and_closures import default_value
 from adcore.frontend.python.nonlocals import fetch, hand_back
 from adcore.frontend.python.texts import text_method
@@ -185,6 +186,8 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         return refused_call(scope, node, function)
     if (found := special_call(scope, node, function, arguments.positional)) is not None:
         return found
+    if (said := logger_call(scope, node, function, arguments.positional, arguments.keywords)) is not None:
+        return said
     if function in FUNCTIONS:
         # Functions of libraries keep no list: they get it as it is now.
         arguments = Arguments([as_list(scope, v) for v in arguments.positional],

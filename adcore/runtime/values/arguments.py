@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import logging
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -40,7 +41,7 @@ DTYPES: Mapping[np.dtype[Any], str] = {np.dtype(name): ours for ours, name in NU
 
 PYTHON_SCALARS: Mapping[type, str] = {float: "f64", int: "i64", bool: "bool"}
 
-STATIC = (type(None), str, bytes, type, types.ModuleType, enum.Enum, type(Ellipsis))
+STATIC = (logging.Logger, type(None), str, bytes, type, types.ModuleType, enum.Enum, type(Ellipsis))
 
 LONGEST_UNROLLED = 256
 """Unlike items become one IR parameter per leaf; more of them than this is surely a mistake."""

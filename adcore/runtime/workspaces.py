@@ -20,11 +20,11 @@ import numpy as np
 from adcore.runtime import native_types
 from adcore.runtime.arena import Arena
 
-_nodes: dict[int, Workspace] = {}
-_free: list[Workspace] = []
+_nodes: dict[int, PooledArena] = {}
+_free: list[PooledArena] = []
 
 
-class Workspace:
+class PooledArena:
     """An arena with its node in the pool: next, first byte, end. It lives as long as the process."""
 
     def __init__(self) -> None:
@@ -37,8 +37,10 @@ class Workspace:
 class Lease:
     """A workspace for as long as this is kept."""
 
+    _own: PooledArena | None = None
+
     def __init__(self) -> None:
-        self._own: Workspace | None = _take()
+        self._own = _take()
         self.base, self.end = self._own.arena.base, self._own.arena.end
 
     def release(self) -> None:
@@ -50,20 +52,20 @@ class Lease:
     __del__ = release
 
 
-def _take() -> Workspace:
+def _take() -> PooledArena:
     if not native_types.supported():
         try:
             return _free.pop()
         except IndexError:
-            return Workspace()
-    return _nodes.get(_native("take")() or 0) or Workspace()
+            return PooledArena()
+    return _nodes.get(_native("take")() or 0) or PooledArena()
 
 
-def _give(workspace: Workspace) -> None:
+def _give(pooled: PooledArena) -> None:
     if native_types.supported():
-        _native("give")(workspace.address)
+        _native("give")(pooled.address)
     else:
-        _free.append(workspace)
+        _free.append(pooled)
 
 
 def stock() -> None:

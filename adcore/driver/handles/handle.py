@@ -204,7 +204,8 @@ class Handle(native.NativeCallable):
         return annotated_run(self._mode, self._function, call.names, activities, self._options, call.base)
 
     def _go_native(self, order: Order) -> None:
-        if any(self._run.specialisation.variant.aliases) or self._run.call.primal.signature.ones:
+        signature = self._run.call.primal.signature
+        if any(self._run.specialisation.variant.aliases) or signature.ones or signature.lengths:
             return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         run = self._run.over_own_frame()
         kernel = run.specialisation.kernel

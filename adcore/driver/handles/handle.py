@@ -40,10 +40,12 @@ class Handle(native.NativeCallable):
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
+        own = kwargs.keys()
         function, args, kwargs, taken = called(function, args, kwargs)
         self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
-        self._omitted = omitted(function, args, kwargs)
+        # What a partial holds by name, a call of the handle leaves out as well.
+        self._omitted = omitted(function, args, kwargs) | (kwargs.keys() - own)
         self._last = self._run.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__

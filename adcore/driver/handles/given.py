@@ -125,6 +125,16 @@ def native_order(run: InPlaceRun, omitted: frozenset[str], flat: bool = False) -
     return order if count else None
 
 
+def annotations_of(run: InPlaceRun, order: Order) -> list[type | None]:
+    """The class in which each plain argument may come; None for a shadow, `object` (which nothing is) for what stands
+    inside of an argument."""
+    own = sum(map(len, run.call.spans))
+    found: dict[int, type] = {}
+    for arg, activity, span in zip(run.call.signature.args, run.activities, run.call.spans, strict=True):
+        found.update(dict.fromkeys(span, object if isinstance(arg, ObjectArg) else type(activity)))
+    return [found[leaf] if leaf < own else None for leaf, _, _ in order]
+
+
 def _leaves_of(arg: ArgType) -> Iterator[ArgType]:
     """The kinds of what an object holds; other kinds as they are."""
     if isinstance(arg, ObjectArg):

@@ -14,7 +14,7 @@ from adcore.driver.calls.annotated import annotated_run
 from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
-from adcore.driver.handles.given import Order, annotated, native_order
+from adcore.driver.handles.given import Order, annotated, annotations_of, native_order
 from adcore.driver.request import Options
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import called_block
@@ -211,7 +211,8 @@ class Handle(native.NativeCallable):
             return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         run = self._run.over_own_frame()
         kernel = run.specialisation.kernel
-        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish)
+        annotations = annotations_of(run, order)
+        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish, annotations)
         if made is not None:
             self._last = run.frame
             self._attach(*made)

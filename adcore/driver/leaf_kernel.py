@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import get_ident
 from typing import Any
 
+from adcore.abi.faults import AssignedBefore
 from adcore.driver.specialisations import Specialisation
 from adcore.ir.types import ArrayType, Scalar, Type
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import Returned, called_block
+from adcore.runtime.frames import Frame
 from adcore.runtime.values.leaves import LeafValue
 
 MISSED = object()
@@ -28,6 +31,7 @@ class LeafKernel(native.NativeCallable):
         returned: Returned | None = None,
     ) -> None:  # fmt: skip
         kernel = self.kernel = code.kernel
+        self._faults: dict[int, tuple[AssignedBefore | None, list[Any]]] = {}
         types = kernel.layout.params
         mates = [None] * primals + list(shadows)
         order = [(k, _kind(types[k]), mate if _kind(types[k]) == "array" else None) for k, mate in enumerate(mates)]
@@ -37,16 +41,24 @@ class LeafKernel(native.NativeCallable):
         # Each call brings its own arrays.
         frame.pinned.clear()
         count = len(kernel.layout.results)
+        faults = self._faults
 
-        def finish() -> list[Any]:
-            return [frame.result(k) for k in range(count)]
+        def finish(own: Frame) -> list[Any]:
+            return [own.result(k) for k in range(count)]
+
+        def failed(own: Frame) -> None:
+            faults[get_ident()] = own.assigned()
 
         if returned is None and all(str(type_) == "f64" for type_ in kernel.layout.results):
             returned = Returned(count)
         returned = returned or Returned(None)
-        made = called_block(kernel, frame, order, returned, _missed, finish, [object] * len(order))
+        made = called_block(kernel, frame, order, returned, _missed, finish, [object] * len(order), failed)
         if made is not None:
             self._attach(*made)
+
+    def assigned(self) -> tuple[AssignedBefore | None, list[Any]]:
+        """After a call of this thread that failed: see `Frame.assigned`."""
+        return self._faults.pop(get_ident(), (None, []))
 
     def __call__(self, *args: Any) -> Any:
         return MISSED

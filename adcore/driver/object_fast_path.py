@@ -16,6 +16,7 @@ from adcore.driver.derivatives.rules import generation
 from adcore.driver.extraction import Extractor, extractor
 from adcore.driver.fast_path import Answer
 from adcore.driver.leaf_kernel import MISSED, LeafKernel
+from adcore.driver.rebuilding import rebuilder
 from adcore.driver.request import Options
 from adcore.ir.types import Scalar
 from adcore.runtime.calls import Returned
@@ -44,6 +45,9 @@ class ObjectFastPath:
         ]
         self._first = len(call.result_types)
         self._is_simple = None not in self._leaf
+        parts = [call.parts[target.path or ""] for target in call.targets]
+        made = [rebuilder(part.arg, part.span.start) for part in parts]
+        self._rebuild = [rebuild for rebuild in made if rebuild is not None] if None not in made else None
 
     def __call__(self, args: Sequence[Any]) -> Answer | None:
         """Value and gradients; None where this call needs the general path."""
@@ -74,6 +78,8 @@ class ObjectFastPath:
             at += 1
         if self._is_simple:
             return answer[0], tuple([found[k] for k in self._leaf])  # type: ignore[index]
+        if self._rebuild is not None:
+            return answer[0], tuple([rebuild(found) for rebuild in self._rebuild])
         structure = DerivativeStructure(self._parts, found)
         return answer[0], tuple(
             [found[leaf] if leaf is not None else structure.of(path, args[at])

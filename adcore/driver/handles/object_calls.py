@@ -62,19 +62,17 @@ class ObjectCalls:
         if values is None or (self._compares and any(1 in getattr(value, "shape", ()) for value in values)):
             # An axis of length 1 may have to stretch.
             return MISSED
-        self._native.frame.fault = None
         try:
             answer = self._native(*values, *shadows)
         except Exception as error:
+            known = self._native.assigned()
             if self._updates:
-                run = self._over(given, values)
-                run.frame = self._native.frame
-                run.assign_before(error)
+                self._over(given, values).assign_before(error, *known)
             raise
         if answer is MISSED or self._is_plain:
             return answer
         run = self._over(given, values)
-        run.results = lambda: list(answer)  # type: ignore[method-assign]
+        run.results = lambda frame=None: list(answer)  # type: ignore[method-assign, misc]
         return run.finish()
 
     def _opened(self, args: Sequence[Any]) -> tuple[list[Any] | None, list[Any]]:

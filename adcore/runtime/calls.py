@@ -146,8 +146,8 @@ def called_block(
 
     `order` gives for each argument the parameter that it fills, its kind ("float", "int", "bool", "array") and, for a
     shadow, the parameter whose shape it has. `annotations`: the class in which each of them may come, whose slots are
-    the argument and its shadow; None for a shadow. `failed` gets the frame of a call that fails, before the exception is
-    raised. None where the wrapper cannot serve the signature.
+    the argument and its shadow; None for a shadow. `failed` gets the frame of a call that fails, before the exception
+    is raised. None where the wrapper cannot serve the signature.
     """
     if kernel.messages:
         return None  # Python has a look after each call

@@ -72,7 +72,7 @@ class ObjectCalls:
         if answer is MISSED or self._is_plain:
             return answer
         run = self._over(given, values)
-        run.results = lambda frame=None: list(answer)  # type: ignore[method-assign, misc]
+        run.results = lambda frame=None: list(answer)  # type: ignore[method-assign]
         return run.finish()
 
     def _opened(self, args: Sequence[Any]) -> tuple[list[Any] | None, list[Any]]:

@@ -6,7 +6,7 @@ are looked up again at each use, and a change means a new one. Each keeps its sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
-from adcore.errors import ObjectsNeeded
+from adcore.errors import LengthsNeeded, ObjectsNeeded
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.values.arguments import described_call, refuse
 from adcore.runtime.values.leaves import LeafValue, flatten, rebuild
@@ -178,6 +178,9 @@ def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
 MOST_READS = 16
 """Ways of reading the same objects that are remembered: as many as a function has versions by flags, say."""
 
+_wanted: dict[tuple[Any, ...], frozenset[tuple[str, int]]] = {}
+"""The lengths that a program needs, by function and what else is known of a call."""
+
 _reads: dict[tuple[Any, ...], list[Signature]] = {}
 
 
@@ -192,44 +195,80 @@ def primal_for(
     fit more than these values.
 
     What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
-    has read; where that gives another signature than the earlier one's, the program is compiled anew."""
+    has read; where that gives another signature than the earlier one's, the program is compiled anew. So it is
+    where the program needs more of a call than others do (`Needs`)."""
     key = (function, getattr(unwrap(function), "__code__", None))
-    classes = _objects.get(key, frozenset())
+    known = _needs.get(key, NOTHING)
     try:
-        return _primal_with(function, names, values, options, weaken, classes)
-    except ObjectsNeeded as needed:
-        if needed.classes <= classes:
+        return _primal_with(function, names, values, options, weaken, known)
+    except (ObjectsNeeded, LengthsNeeded) as needed:
+        more = known.together(needed)
+        if more == known:
             raise
-        if len(_objects) >= MOST_PRIMALS:
-            _objects.pop(next(iter(_objects)))
-        _objects[key] = classes | needed.classes
+        if len(_needs) >= MOST_PRIMALS:
+            _needs.pop(next(iter(_needs)))
+        _needs[key] = more
     return primal_for(function, names, values, options, weaken)
 
 
-_objects: dict[tuple[Any, ...], frozenset[type]] = {}
-"""The dataclasses whose instances are objects, because a function assigns their fields."""
+@dataclass(frozen=True)
+class Needs:
+    """What the signatures of a function's calls have to say that others need not: `classes` of dataclasses whose
+    instances are objects, because the function assigns their fields; `lengths` of arguments, by path and axis."""
+
+    classes: frozenset[type] = frozenset()
+    lengths: frozenset[tuple[str, int]] = frozenset()
+
+    def together(self, needed: ObjectsNeeded | LengthsNeeded) -> Needs:
+        if isinstance(needed, ObjectsNeeded):
+            return replace(self, classes=self.classes | needed.classes)
+        return replace(self, lengths=self.lengths | needed.wanted)
+
+    def described(
+        self, names: Sequence[str], values: Sequence[Any], like: Signature | None = None
+    ) -> tuple[Signature, LiveObjects]:
+        """The signature of a call, and its objects."""
+        signature, live = described_call(names, values, like, self.classes)
+        return measured(signature, values, self.lengths), live
+
+
+NOTHING = Needs()
+
+_needs: dict[tuple[Any, ...], Needs] = {}
+
+
+def measured(signature: Signature, values: Sequence[Any], wanted: Iterable[tuple[str, int]]) -> Signature:
+    """`signature` with those lengths of the arguments that are wanted, and are there."""
+    if not wanted:
+        return signature
+    own = [leaf.path for leaf in signature.leaves()]
+    leaves_of = dict(zip(own, flatten(signature.args, values).values, strict=True))
+    shapes = {path: leaf.shape if isinstance(leaf, np.ndarray) else (len(leaf),)
+              for path, leaf in leaves_of.items() if isinstance(leaf, (np.ndarray, tuple, list))}  # fmt: skip
+    found = [(path, axis, shapes[path][axis]) for path, axis in sorted(wanted) if axis < len(shapes.get(path, ()))]
+    return replace(signature, lengths=tuple(found))
 
 
 def _primal_with(
     function: Callable[..., Any], names: Sequence[str], values: Sequence[Any], options: Options,
-    weaken: Callable[[Signature], Signature], classes: frozenset[type],
+    weaken: Callable[[Signature], Signature], needs: Needs,
 ) -> tuple[PrimalSpecialisation, LiveObjects]:  # fmt: skip
-    """As `primal_for`, with instances of these dataclasses as objects."""
-    coarse, live = described_call(names, values, None, classes)
+    """As `primal_for`, for signatures that say what is needed."""
+    coarse, live = needs.described(names, values)
     if not any(map(has_objects, coarse.args)):
         return primal_of(function, weaken(coarse), options), live
     known = _reads_of(function, coarse, options)
     for read in known:
-        described, live = described_call(names, values, read, classes)
+        described, live = needs.described(names, values, read)
         found = _primals.get(_key(function, weaken(described), options))
         if found is not None and found.is_current():
             return found, live
-    _, asked = described_call(names, values, None, classes)
+    _, asked = needs.described(names, values)
     primal = primal_of(function, coarse, options, asked)
     # The user's objects are not kept alive.
     asked.forget()
     # What was read first need not be what is met first, depth first, where objects are shared.
-    described, live = described_call(names, values, primal.signature, classes)
+    described, live = needs.described(names, values, primal.signature)
     if described in known:
         known.remove(described)
     known.insert(0, described)

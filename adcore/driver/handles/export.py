@@ -22,7 +22,7 @@ from adcore.runtime.values.arguments import refuse
 
 def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     """`NAME.o` and `NAME.h` in `directory`; the object's entry carries the function's name."""
-    _refuse_messages(run)
+    _refuse_what_others_lose(run)
     name = re.sub(r"\W", "_", run.call.function.__name__)
     build = run.specialisation.build
     request = build.request
@@ -37,10 +37,13 @@ def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     return code, header
 
 
-def _refuse_messages(run: InPlaceRun) -> None:
+def _refuse_what_others_lose(run: InPlaceRun) -> None:
+    name = run.call.function.__name__
+    if lengths := run.call.primal.signature.lengths:
+        title = f"{name} is compiled for one length of `{lengths[0][0]}`, which other callers do not look at"
+        refuse(title, help="take the elements out one by one: `x[0]`, `x[1]`")
     if messages := run.specialisation.kernel.messages:
         where = f" (line {messages[0].span.line})" if messages[0].span is not None else ""
-        name = run.call.function.__name__
         help = "leave it out, or call the handle from Python"
         refuse(
             f"{name} sends messages{where}, which Python does after a call: other callers would lose them", help=help
@@ -119,7 +122,7 @@ def low_level_callable(run: InPlaceRun, keep: Any) -> Any:
     """
     from scipy import LowLevelCallable  # type: ignore[import-untyped]
 
-    _refuse_messages(run)
+    _refuse_what_others_lose(run)
     given = _given_numbers(run)
     layout, own = run.frame.layout, arena()
     words = dict(zip(layout.param_words, given, strict=True))

@@ -51,7 +51,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.dicts import is_dict, new_dict
 from adcore.frontend.values.containers.growing import as_list
-from adcore.frontend.values.containers.sequences import static_items
+from adcore.frontend.values.containers.iterables import starred
 from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
 from adcore.instances import has_generated_init
@@ -141,13 +141,10 @@ def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
     for argument in node.args:
         if isinstance(argument, ast.Starred):
             value = scope.evaluate(argument.value)
-            if isinstance(value, (Items, ListRef)):
-                positional += static_items(scope, value)
-            elif isinstance(value, Poison):
+            items = starred(scope, argument, value)
+            if items is None:
                 return None
-            else:
-                scope.error(argument, "only a tuple or list of known length can be unpacked with `*`")
-                return None
+            positional += items
         elif isinstance(argument, ast.GeneratorExp):
             positional.append(generator(scope, argument))
         else:

@@ -26,6 +26,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.growing import append
 from adcore.frontend.values.containers.iterables import consume, iterable_of
+from adcore.frontend.values.containers.lengths import needed_length
 from adcore.frontend.values.containers.lists import LONGEST_LIST, list_array, list_literal
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.conditions import condition
@@ -242,9 +243,9 @@ def _in_memory(
     if isinstance(item, Poison):
         return POISON
     if stand_in is None:
-        return scope.error(
-            node.elt, f"a list of {describe(item)} of unknown length is not supported", "use a 2-d array"
-        )
+        title = f"a list of {describe(item)} of unknown length is not supported"
+        needed_length(scope, node.elt, iterable.length, title, "use a 2-d array")
+        return POISON
     assert isinstance(stand_in.type, ArrayType)
     buffer = scope.emit("alloc", length, element=stand_in.type.element.name, hint="list")
     array = list_array(scope, buffer, weak_type_of(item), where in speculation.mixed, where, iterable.length)

@@ -140,12 +140,13 @@ def _held(array: NDArray, words: int, flags: int) -> list[int]:
 
 def called_block(
     kernel: Kernel, frame: Frame, order: Sequence[tuple[int, str, int | None]], returned: Returned,
-    fallback: Callable[..., Any], finish: Callable[[], Any],
+    fallback: Callable[..., Any], finish: Callable[[], Any], annotations: Sequence[type | None] = (),
 ) -> tuple[int, Block] | None:  # fmt: skip
     """The native function and the block for calls with fresh positional arguments.
 
     `order` gives for each argument the parameter that it fills, its kind ("float", "int", "bool", "array") and, for a
-    shadow, the parameter whose shape it has. None where the wrapper cannot serve the signature.
+    shadow, the parameter whose shape it has. `annotations`: the class in which each of them may come, whose slots are
+    the argument and its shadow; None for a shadow. None where the wrapper cannot serve the signature.
     """
     kinds = ("float", "int", "bool", "array")
     entries, keep = [], []
@@ -160,9 +161,11 @@ def called_block(
             writes = parameter in kernel.written
             flags = C_CONTIGUOUS | ALIGNED | (WRITEABLE if writes else 0)
             mate = 0 if primal is None else frame.address + 8 * kernel.layout.param_words[primal]
-            entry[2:] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize, mate]
+            entry[2:-1] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize, mate]
             keep.append(dtype)
         entries.append(entry)
+    for entry, annotation in zip(entries, annotations, strict=False):
+        entry[-1] = 0 if annotation is None else id(annotation)
     if len(keep) > MOST_ARRAYS:
         return None
     return wrapper_addresses()["called"], _block(kernel, frame, returned, fallback, finish, entries, keep)

@@ -15,7 +15,8 @@ The block of a callable (8-byte words):
 means. Entries of `bound`: array object, address of its first frame word, rank, flags that it must have. Entries of
 `called`: kind (0 float or numpy.float64, 1 int, 2 bool, 3 array), address of the first frame word, rank, dtype object,
 dtype number, flags, whether the kernel writes there, bytes of an element, and for a shadow the address of its primal's
-first frame word, whose shape it must have (else 0).
+first frame word, whose shape it must have (else 0), and the class of the annotation in which it may come (0 for a
+shadow, which is in that of its primal).
 
 Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
 """
@@ -24,9 +25,11 @@ from __future__ import annotations
 
 ENTRIES = 10
 BOUND_ENTRY = 4
-CALLED_ENTRY = 9
+CALLED_ENTRY = 10
 MOST_ARRAYS = 32
 """More arrays than this and the call goes to the fallback: the wrapper keeps their ranges on the stack."""
+MOST_ANNOTATED = 64
+"""More arguments than this and annotated ones go to the fallback: the wrapper keeps what is in them on the stack."""
 
 TABLE = (
     "PyFloat_FromDouble", "vectorcall", "PyTuple_New", "PyLong_AsLongLongAndOverflow",
@@ -41,7 +44,9 @@ def wrapper_ir(none_is_immortal: bool) -> str:
     loads = {name: f"load ptr, ptr getelementptr ([{len(TABLE)} x ptr], ptr @table, i64 0, i64 {k})"
              for k, name in enumerate(TABLE)}  # fmt: skip
     count_none = "" if none_is_immortal else _COUNT_NONE
-    return string.Template(_TEXT).substitute(size=len(TABLE), most=MOST_ARRAYS, count_none=count_none, **loads)
+    return string.Template(_TEXT).substitute(
+        size=len(TABLE), most=MOST_ARRAYS, annotated=MOST_ANNOTATED, count_none=count_none, **loads
+    )
 
 
 _COUNT_NONE = """
@@ -426,25 +431,79 @@ no:
   ret i1 false
 }
 
-define dso_local ptr @called(ptr %self, ptr %args, i64 %nargs, ptr %names) {
+define internal i1 @opened(ptr %block, ptr %args, i64 %count, ptr %flat) noinline {
+entry:
+  %n = call i64 @number(ptr %block, i64 9)
+  %first = getelementptr i64, ptr %block, i64 10
+  %fits = icmp ule i64 %n, $annotated
+  br i1 %fits, label %head, label %no
+head:
+  %i = phi i64 [ 0, %entry ], [ %i_next, %plain ], [ %i_next, %value ], [ %i_next, %shadow ]
+  %j = phi i64 [ 0, %entry ], [ %j_next, %plain ], [ %j_next, %value ], [ %j_both, %shadow ]
+  %more = icmp slt i64 %i, %count
+  %room = icmp slt i64 %j, %n
+  %both = and i1 %more, %room
+  br i1 %both, label %body, label %done
+body:
+  %object = call ptr @word(ptr %args, i64 %i)
+  %offset = mul i64 %j, 10
+  %entry_at = getelementptr i64, ptr %first, i64 %offset
+  %wanted = call ptr @word(ptr %entry_at, i64 9)
+  %type = call ptr @word(ptr %object, i64 1)
+  %annotated = icmp eq ptr %type, %wanted
+  %to = getelementptr ptr, ptr %flat, i64 %j
+  %i_next = add i64 %i, 1
+  %j_next = add i64 %j, 1
+  br i1 %annotated, label %open, label %plain
+plain:
+  store ptr %object, ptr %to
+  br label %head
+open:
+  %inner = call ptr @word(ptr %object, i64 2)
+  store ptr %inner, ptr %to
+  %empty = icmp eq ptr %inner, null
+  br i1 %empty, label %no, label %after
+after:
+  %last = icmp sge i64 %j_next, %n
+  br i1 %last, label %value, label %behind
+value:
+  br label %head
+behind:
+  %next_at = getelementptr i64, ptr %entry_at, i64 10
+  %next_wanted = call ptr @word(ptr %next_at, i64 9)
+  %is_shadow = icmp eq ptr %next_wanted, null
+  br i1 %is_shadow, label %look, label %value
+look:
+  %own = call ptr @word(ptr %object, i64 3)
+  %to_own = getelementptr ptr, ptr %flat, i64 %j_next
+  store ptr %own, ptr %to_own
+  %j_both = add i64 %j, 2
+  %no_own = icmp eq ptr %own, null
+  br i1 %no_own, label %no, label %shadow
+shadow:
+  br label %head
+done:
+  %all = icmp eq i64 %i, %count
+  %filled = icmp eq i64 %j, %n
+  %result = and i1 %all, %filled
+  ret i1 %result
+no:
+  ret i1 false
+}
+
+define internal i1 @taken(ptr %block, ptr %args, i64 %n) {
 entry:
   %ranges = alloca [$most x [3 x i64]]
   %overflow = alloca i32
-  %block = call ptr @word(ptr %self, i64 3)
-  %positional = and i64 %nargs, 9223372036854775807
-  %n = call i64 @number(ptr %block, i64 9)
-  %enough = icmp eq i64 %positional, %n
-  %no_names = icmp eq ptr %names, null
-  %plain = and i1 %enough, %no_names
   %first = getelementptr i64, ptr %block, i64 10
-  br i1 %plain, label %head, label %fallback, !prof !0
+  br label %head
 head:
   %k = phi i64 [ 0, %entry ], [ %k_array, %array_taken ], [ %k_scalar, %scalar ]
   %arrays = phi i64 [ 0, %entry ], [ %arrays_next, %array_taken ], [ %arrays, %scalar ]
   %more = icmp slt i64 %k, %n
   br i1 %more, label %body, label %compare
 body:
-  %offset = mul i64 %k, 9
+  %offset = mul i64 %k, 10
   %entry_at = getelementptr i64, ptr %first, i64 %offset
   %object = call ptr @word(ptr %args, i64 %k)
   %kind = call i64 @number(ptr %entry_at, i64 0)
@@ -456,16 +515,40 @@ array:
   %array_ok = call i1 @take_array(ptr %entry_at, ptr %object, ptr %range)
   %arrays_next = add i64 %arrays, 1
   %k_array = add i64 %k, 1
-  br i1 %array_ok, label %array_taken, label %fallback, !prof !0
+  br i1 %array_ok, label %array_taken, label %no, !prof !0
 array_taken:
   br label %head
 scalar:
   %scalar_ok = call i1 @take_scalar(ptr %entry_at, i64 %kind, ptr %object, ptr %overflow)
   %k_scalar = add i64 %k, 1
-  br i1 %scalar_ok, label %head, label %fallback, !prof !0
+  br i1 %scalar_ok, label %head, label %no, !prof !0
 compare:
   %apart = call i1 @disjoint(ptr %ranges, i64 %arrays)
-  br i1 %apart, label %go, label %fallback, !prof !0
+  ret i1 %apart
+no:
+  ret i1 false
+}
+
+define dso_local ptr @called(ptr %self, ptr %args, i64 %nargs, ptr %names) {
+entry:
+  %flat = alloca [$annotated x ptr]
+  %block = call ptr @word(ptr %self, i64 3)
+  %positional = and i64 %nargs, 9223372036854775807
+  %n = call i64 @number(ptr %block, i64 9)
+  %enough = icmp eq i64 %positional, %n
+  %no_names = icmp eq ptr %names, null
+  br i1 %no_names, label %count, label %fallback, !prof !0
+count:
+  br i1 %enough, label %plain, label %annotated, !prof !0
+plain:
+  %taken = call i1 @taken(ptr %block, ptr %args, i64 %n)
+  br i1 %taken, label %go, label %annotated, !prof !0
+annotated:
+  %opened = call i1 @opened(ptr %block, ptr %args, i64 %positional, ptr %flat)
+  br i1 %opened, label %inside, label %fallback
+inside:
+  %taken_inside = call i1 @taken(ptr %block, ptr %flat, i64 %n)
+  br i1 %taken_inside, label %go, label %fallback
 go:
   %result = call ptr @run(ptr %block)
   ret ptr %result

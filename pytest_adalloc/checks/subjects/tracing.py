@@ -25,7 +25,7 @@ class _Done(Exception):
     """The place is known, or too many lines have run."""
 
 
-class _Tracer:
+class _LineTracer:
     def __init__(self) -> None:
         self.place = ""
         self._left = MOST_LINES
@@ -91,7 +91,7 @@ def _odd(value: Any) -> bool:
 
 def first_not_finite(call: Callable[..., Any], arguments: Sequence[Any]) -> str:
     """The place as a sentence; empty where all is finite, or it is not known. The call's effects are its caller's."""
-    tracer, before = _Tracer(), sys.gettrace()
+    tracer, before = _LineTracer(), sys.gettrace()
     sys.settrace(tracer)
     try:
         with np.errstate(all="ignore"):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import inspect
 import linecache
 import math
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,7 +48,19 @@ SLOW = 0.005  # seconds a plain call may take before differences are taken with 
 
 
 def examined(task: CheckTask) -> GradReport:
-    """The check itself: a report with the verdict; nothing is raised for a verdict that is not met."""
+    """The check itself: a report with the verdict; nothing is raised for a verdict that is not met.
+
+    One at a time in a process: hooks, random generators and NumPy's settings are the process's own."""
+    __tracebackhide__ = True
+    with _examining:
+        return _examined(task)
+
+
+_examining = threading.RLock()
+os.register_at_fork(after_in_child=_examining._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def _examined(task: CheckTask) -> GradReport:
     __tracebackhide__ = True
     f, args, grad, options = task.function, task.args, task.grad, task.options
     point = Point(f.names, args, options.wrt)

@@ -21,7 +21,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from adcore.errors import ArgumentError, Diagnostic
-from adcore.instances import is_bound, is_dataclass_type, is_object
+from adcore.instances import is_bound, is_dataclass_type, is_mutable_record, is_object
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.values.objects import LiveObjects
 from adcore.signature import (
@@ -97,6 +97,8 @@ def describe(value: Any, path: str, live: LiveObjects | None = None, like: ArgTy
     if kind in live.classes:
         return live.object(value, path, like)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if is_mutable_record(kind):
+            live.met_record(value, path)
         return _record(value, [field.name for field in dataclasses.fields(value)], path, live, like)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return _record(value, value._fields, path, live, like)

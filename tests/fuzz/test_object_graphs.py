@@ -28,9 +28,9 @@ def shown(value, seen):
     if isinstance(value, list):
         return [shown(item, seen) for item in value]
     if isinstance(value, np.ndarray):
-        return [float(f"{item:.9g}") for item in value]
+        return [float(item) for item in value]
     if isinstance(value, float):
-        return float(f"{value:.9g}")
+        return float(value)
     if not hasattr(value, "a") and not hasattr(value, "items"):
         return repr(value)
     if id(value) in seen:
@@ -38,6 +38,13 @@ def shown(value, seen):
     seen[id(value)] = len(seen)
     names = sorted(getattr(value, "__dict__", None) or value.__slots__)
     return (type(value).__name__, seen[id(value)], [(name, shown(getattr(value, name), seen)) for name in names])
+
+
+def alike(a, b):
+    """Whether two graphs are the same, floats up to rounding."""
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(alike, a, b))
+    return a == pytest.approx(b, rel=1e-10) if isinstance(a, float) else type(a) is type(b) and a == b
 
 
 def outcome(call, *args):
@@ -62,7 +69,7 @@ def check_calls(module):
         assert found == (expected if isinstance(expected, str) else pytest.approx(expected, rel=1e-10))
         if notes:
             return
-        assert shown(ours, {}) == shown(plain, {})
+        assert alike(shown(ours, {}), shown(plain, {}))
 
 
 def check_derivatives(module):

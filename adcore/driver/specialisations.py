@@ -17,6 +17,7 @@ from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
+from adcore.driver.shared import COMPILING, keep
 from adcore.errors import LengthsNeeded, ObjectsNeeded
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.values.arguments import described_call, refuse
@@ -131,9 +132,13 @@ class PrimalSpecialisation:
         return self._made(replace(plain, limit=limit, shapes=repr(shapes), values=tuple(values)))
 
     def _made(self, wanted: Variant) -> Specialisation:
-        if wanted not in self.specialisations:
-            self.specialisations[wanted] = Specialisation(self.origin, wanted)
-        return self.specialisations[wanted]
+        found = self.specialisations.get(wanted)
+        if found is not None:
+            return found
+        with COMPILING:
+            if wanted not in self.specialisations:
+                self.specialisations[wanted] = Specialisation(self.origin, wanted)
+            return self.specialisations[wanted]
 
 
 MOST_PRIMALS = 1024
@@ -148,6 +153,17 @@ def primal_of(
     """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
 
     Raises CompileError."""
+    found = _primals.get(_key(function, signature, options))
+    if found is not None and found.is_current():
+        return found
+    with COMPILING:
+        return _compiled(function, signature, options, live)
+
+
+def _compiled(
+    function: Callable[..., Any], signature: Signature, options: Options, live: LiveAttributes | None
+) -> PrimalSpecialisation:
+    """As `primal_of`, for what was not there; another thread may have compiled it since."""
     key = _key(function, signature, options)
     found = _primals.get(key)
     if found is not None and found.is_current():
@@ -155,24 +171,16 @@ def primal_of(
     # The function itself is the same under every workspace; each specialisation knows what it was compiled for.
     plain = _primals.get(_key(function, signature, replace(options, workspace="auto")))
     if plain is not None and plain.is_current():
-        _primals[key] = replace(plain, options=options)
-        return _primals[key]
+        return keep(_primals, key, replace(plain, options=options), MOST_PRIMALS)
     origin = Compilation(function, signature, options, live)
     primal = PrimalSpecialisation(origin, options, origin.interface())
-    _keep(_key(function, origin.signature, options), primal)
-    return primal
+    return keep(_primals, _key(function, origin.signature, options), primal, MOST_PRIMALS)
 
 
 def _key(function: Callable[..., Any], signature: Signature, options: Options) -> tuple[Any, ...]:
     # Reloading puts other code into the same function.
     code = getattr(unwrap(function), "__code__", None)
     return (function, code, signature, options, id(options.ops), generation())
-
-
-def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
-    if len(_primals) >= MOST_PRIMALS:
-        _primals.pop(next(iter(_primals)))
-    _primals[key] = primal
 
 
 MOST_READS = 16
@@ -205,9 +213,7 @@ def primal_for(
         more = known.together(needed)
         if more == known:
             raise
-        if len(_needs) >= MOST_PRIMALS:
-            _needs.pop(next(iter(_needs)))
-        _needs[key] = more
+        keep(_needs, key, more, MOST_PRIMALS)
     return primal_for(function, names, values, options, weaken)
 
 
@@ -258,30 +264,30 @@ def _primal_with(
     if not any(map(has_objects, coarse.args)):
         return primal_of(function, weaken(coarse), options), live
     known = _reads_of(function, coarse, options)
-    for read in known:
+    for read in tuple(known):
         described, live = needs.described(names, values, read)
         found = _primals.get(_key(function, weaken(described), options))
         if found is not None and found.is_current():
             return found, live
-    _, asked = needs.described(names, values)
-    primal = primal_of(function, coarse, options, asked)
-    # The user's objects are not kept alive.
-    asked.forget()
-    # What was read first need not be what is met first, depth first, where objects are shared.
-    described, live = needs.described(names, values, primal.signature)
-    if described in known:
-        known.remove(described)
-    known.insert(0, described)
-    del known[MOST_READS:]
+    with COMPILING:
+        _, asked = needs.described(names, values)
+        primal = primal_of(function, coarse, options, asked)
+        # The user's objects are not kept alive.
+        asked.forget()
+        # What was read first need not be what is met first, depth first, where objects are shared.
+        described, live = needs.described(names, values, primal.signature)
+        if described in known:
+            known.remove(described)
+        known.insert(0, described)
+        del known[MOST_READS:]
     wanted = weaken(described)
     return primal if wanted == primal.signature else primal_of(function, wanted, options), live
 
 
 def _reads_of(function: Callable[..., Any], coarse: Signature, options: Options) -> list[Signature]:
     key = (function, coarse, options.boundscheck, id(options.ops))
-    if key not in _reads and len(_reads) >= MOST_PRIMALS:
-        _reads.pop(next(iter(_reads)))
-    return _reads.setdefault(key, [])
+    found = _reads.get(key)
+    return keep(_reads, key, [], MOST_PRIMALS) if found is None else found
 
 
 def is_differentiable(type_: Type) -> bool:

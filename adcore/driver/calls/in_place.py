@@ -22,6 +22,7 @@ from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, 
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
 from adcore.runtime.calls import Returned
+from adcore.runtime.frames import Frame
 from adcore.runtime.values.arguments import refuse
 from adcore.runtime.values.leaves import Flattened, LeafValue, Packed, arrays, rebuild
 from adcore.runtime.values.results import note_unassigned
@@ -184,9 +185,12 @@ class InPlaceRun(Run):
 
     def run(self) -> Any:
         """Call the native code; what it returned, in the form of the mode."""
-        self.execute()
-        self.write_back()
-        return self.finish()
+        try:
+            self.execute()
+            self.write_back()
+            return self.finish()
+        finally:
+            self.frame.release()
 
     def over_own_frame(self) -> InPlaceRun:
         """The same run with a frame of its own."""
@@ -231,9 +235,10 @@ class InPlaceRun(Run):
             isinstance(activity, Duplicated) and has_scalars(arg) for arg, activity in pairs
         )
 
-    def finish(self) -> Any:
-        """Results from the frame: the value, the tangent, or the derivatives of the Active arguments."""
-        primal, results, count = self.call.primal, self.results(), len(self.call.result_types)
+    def finish(self, frame: Frame | None = None) -> Any:
+        """Results from `frame` (default: the run's own): the value, the tangent, or the derivatives of the Active
+        arguments."""
+        primal, results, count = self.call.primal, self.results(frame), len(self.call.result_types)
         value = self.call.returned(results[:count], assign=True)
         if self.mode.sweep == "primal":
             return value

@@ -14,7 +14,7 @@ from adcore.driver.calls.annotated import annotated_run
 from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
-from adcore.driver.handles.given import Order, annotated, native_order
+from adcore.driver.handles.given import Order, annotated, annotations_of, native_order
 from adcore.driver.request import Options
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import called_block
@@ -40,10 +40,12 @@ class Handle(native.NativeCallable):
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
+        own = kwargs.keys()
         function, args, kwargs, taken = called(function, args, kwargs)
         self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
-        self._omitted = omitted(function, args, kwargs)
+        # What a partial holds by name, a call of the handle leaves out as well.
+        self._omitted = omitted(function, args, kwargs) | (kwargs.keys() - own)
         self._last = self._run.frame
         self._relinked: list[Any] = []
         self.__name__ = self.__qualname__ = function.__name__
@@ -209,7 +211,8 @@ class Handle(native.NativeCallable):
             return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         run = self._run.over_own_frame()
         kernel = run.specialisation.kernel
-        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish)
+        annotations = annotations_of(run, order)
+        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish, annotations)
         if made is not None:
             self._last = run.frame
             self._attach(*made)

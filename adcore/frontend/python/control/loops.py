@@ -253,7 +253,10 @@ def _over_iterable(scope: FunctionScope, stmt: ast.For, iterable: IterableValue)
 
 
 MOST_GROWING_TRIPS = 8192
-"""Iterations of a `while` in which a list grows: nothing tells how many there are, and the list needs room before it."""
+"""Iterations of a `while` in which a list grows: nothing tells how many there are, and it needs room before them."""
+
+
+NO_MORE_ROOM = f"a list grows in this `while` loop for more than {MOST_GROWING_TRIPS} iterations; it has no more room"
 
 
 @statement(ast.While)

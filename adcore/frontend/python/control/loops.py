@@ -275,10 +275,8 @@ def while_loop(scope: FunctionScope, stmt: ast.While) -> None:
 
     def body(k: Value) -> None:
         if grows:
-            text = (
-                f"a list grows in this `while` loop for more than {MOST_GROWING_TRIPS} iterations; it has no more room"
-            )
-            scope.check(scope.emit("lt", k, scope.const(MOST_GROWING_TRIPS)), "RuntimeError", text)
+            fits = scope.emit("lt", k, scope.const(MOST_GROWING_TRIPS))
+            scope.check(fits, "RuntimeError", NO_MORE_ROOM)
         scope.execute(stmt.body)
 
     with scope.at(stmt):

@@ -83,9 +83,10 @@ def in_a_loop(x):
 PROGRAMS = (queue, of_arrays, history, under_a_condition, stack, until_it_is_large, in_a_loop)
 
 
-@pytest.mark.parametrize(
-    "f", [pytest.param(f, marks=pytest.mark.slow if k > 1 else ()) for k, f in enumerate(PROGRAMS)]
-)
+SAMPLED = [pytest.param(f, marks=pytest.mark.slow if k > 1 else ()) for k, f in enumerate(PROGRAMS)]
+
+
+@pytest.mark.parametrize("f", SAMPLED)
 def test_as_python(f):
     everything(f, X)
 

@@ -117,7 +117,7 @@ class Everyday(Expressions):
         scope.floats.append(total)
 
     def unpacked(self, scope: Scope) -> None:
-        vectors = [x for x in scope.arrays if len(x.shape) == 1 and not x.integers]
+        vectors = [x for x in scope.arrays if len(x.shape) == 1 and not x.integers and x.text.isidentifier()]
         over = self.random.choice(vectors).text if vectors else f"({self.atom(scope)}, {self.atom(scope)})"
         self.new_float(scope, f"(lambda *z: math.sin(z[0]) + 0.1 * z[-1] * len(z))({self.atom(scope)}, *{over})")
 

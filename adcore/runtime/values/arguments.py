@@ -20,7 +20,7 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from adcore.errors import ArgumentError, Diagnostic
+from adcore.errors import ArgumentError, Diagnostic, ObjectsNeeded
 from adcore.instances import is_bound, is_dataclass_type, is_mutable_record, is_object
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.values.objects import LiveObjects
@@ -56,7 +56,12 @@ def signature(names: Sequence[str], values: Sequence[Any], aliases: tuple[tuple[
 
     Raises ArgumentError with a finding for every argument that cannot be passed.
     """
-    return replace(described_call(names, values)[0], aliases=aliases)
+    classes: frozenset[type] = frozenset()
+    while True:
+        try:
+            return replace(described_call(names, values, None, classes)[0], aliases=aliases)
+        except ObjectsNeeded as needed:
+            classes |= needed.classes
 
 
 def described_call(
@@ -64,7 +69,8 @@ def described_call(
 ) -> tuple[Signature, LiveObjects]:
     """The signature of a call, and the objects in it, whose attributes are described as far as `like` has them.
 
-    `classes`: dataclasses whose instances are objects, besides those of `like`."""
+    `classes`: dataclasses whose instances are objects, besides those of `like`. Raises ObjectsNeeded where that has to
+    be so for others."""
     if like is not None:
         objects = (cls for arg in like.args for cls in classes_of(arg, ObjectArg))
         classes = classes.union(cls for cls in objects if is_dataclass_type(cls))

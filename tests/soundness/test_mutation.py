@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_adalloc import check_gradient
+from pytest_adalloc import check_gradient, check_vjp
+from tests.soundness.mutation import __main__ as runner
 from tests.soundness.mutation.__main__ import survives
 from tests.soundness.mutation.functions import FUNCTIONS
 from tests.soundness.mutation.mutants import mutants
@@ -121,3 +122,21 @@ def test_every_store_in_the_reverse_sweep_matters() -> None:
     assert stores
     for mutant in stores:
         assert not survives(mutant.apply, [(in_place, (x,)), (read_between_stores, (x,))])
+
+
+def scaled_sines(x):
+    y = np.zeros(len(x))
+    for i in range(len(x)):
+        y[i] = np.sin(x[i]) * x[0]
+    return y
+
+
+@pytest.mark.slow
+def test_dropped_seeds_of_arrays_are_seen_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    reverse_sweep = importlib.import_module("adcore.transform.diff.reverse_sweep")
+    monkeypatch.setattr(runner, "check_gradient", check_vjp)
+    monkeypatch.setattr(runner, "leaves_alike", lambda f, args: True)
+    tried = [(scaled_sines, (np.array([0.3, 0.8, 1.7]),))]
+    assert survives(lambda: None, tried)
+    dropped = [m for m in mutants(reverse_sweep) if m.kind == "without emit_loop_nest(self.builder, seed, body)"]
+    assert [survives(m.apply, tried) for m in dropped] == [False]

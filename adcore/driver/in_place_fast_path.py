@@ -17,12 +17,10 @@ from adcore.captures import quick_look
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.handles.handle import Handle
+from adcore.driver.leaf_kernel import MISSED
 from adcore.driver.request import Options
 
-MISSED = object()
-"""What a call gives that the general path has to serve."""
-
-MOST_FUNCTIONS, MOST_KINDS = 256, 8
+MOST_FUNCTIONS, MOST_KINDS, MOST_TRIALS = 256, 8, 64
 
 
 class _FlatRun(Handle):
@@ -70,6 +68,7 @@ def _guards(args: Sequence[Any], stretches: bool, names: dict[str, Any]) -> list
 
 
 _ready: dict[tuple[Any, ...], list[InPlaceFastPath]] = {}
+_tried: dict[tuple[Any, ...], int] = {}
 
 
 def quick_answer(mode: Mode, function: Any, args: Sequence[Any]) -> Any:
@@ -96,12 +95,14 @@ def remember(mode: Mode, function: Any, args: Sequence[Any], run: InPlaceRun) ->
     key = (function, mode.name, *map(type, args))
     if key not in _ready:
         if len(_ready) >= MOST_FUNCTIONS:
-            _ready.pop(next(iter(_ready)))
+            _tried.pop(oldest := next(iter(_ready)), None)
+            _ready.pop(oldest)
         _ready[key] = []
         return
     known = _ready[key]
     known[:] = [ready for ready in known if ready.is_current()]
-    if len(known) < MOST_KINDS and _is_plain(run):
+    _tried[key] = _tried.get(key, 0) + 1
+    if len(known) < MOST_KINDS and _tried[key] <= MOST_TRIALS and _is_plain(run):
         native = _FlatRun(mode, function, [_freed(arg) for arg in args], {}, run.options)
         if native.is_attached:
             known.append(_fast_path(native, function, args))
@@ -110,7 +111,9 @@ def remember(mode: Mode, function: Any, args: Sequence[Any], run: InPlaceRun) ->
 def _is_plain(run: InPlaceRun) -> bool:
     """Whether the native wrapper can serve the call, and makes what it returns by itself: a result that Python reads
     from the frame could be that of another thread by then."""
-    return type(run) is InPlaceRun and run.is_native and not run.call.groups and run.returned.floats is not None
+    if type(run) is not InPlaceRun or not run.is_native or run.call.groups or run.specialisation.kernel.messages:
+        return False
+    return run.returned.floats is not None
 
 
 def _freed(arg: Any) -> Any:

@@ -140,12 +140,14 @@ def _held(array: NDArray, words: int, flags: int) -> list[int]:
 def called_block(
     kernel: Kernel, frame: Frame, order: Sequence[tuple[int, str, int | None]], returned: Returned,
     fallback: Callable[..., Any], finish: Callable[[Frame], Any], annotations: Sequence[type | None] = (),
+    failed: Callable[[Frame], None] | None = None,
 ) -> tuple[int, Block] | None:  # fmt: skip
     """The native function and the block for calls with fresh positional arguments.
 
     `order` gives for each argument the parameter that it fills, its kind ("float", "int", "bool", "array") and, for a
     shadow, the parameter whose shape it has. `annotations`: the class in which each of them may come, whose slots are
-    the argument and its shadow; None for a shadow. None where the wrapper cannot serve the signature.
+    the argument and its shadow; None for a shadow. `failed` gets the frame of a call that fails, before the exception
+    is raised. None where the wrapper cannot serve the signature.
     """
     if kernel.messages:
         return None  # Python has a look after each call
@@ -169,15 +171,19 @@ def called_block(
         entry[-1] = 0 if annotation is None else id(annotation)
     if len(keep) > MOST_ARRAYS:
         return None
-    return wrapper_addresses()["called"], _block(kernel, frame, returned, fallback, finish, entries, keep)
+    return wrapper_addresses()["called"], _block(kernel, frame, returned, fallback, finish, entries, keep, failed)
 
 
 def _block(
     kernel: Kernel, frame: Frame, returned: Returned, fallback: Callable[..., Any], finish: Callable[[Frame], Any],
-    entries: Sequence[Sequence[int]], keep: Any,
+    entries: Sequence[Sequence[int]], keep: Any, failed: Callable[[Frame], None] | None = None,
 ) -> Block:  # fmt: skip
     def on_fault(status: int, address: int) -> None:
-        kernel.fail(status, Frame.at(kernel.layout, address, frame.note))
+        own = Frame.at(kernel.layout, address, frame.note)
+        if failed is not None:
+            own.fault = kernel.faults[status - 1]
+            failed(own)
+        kernel.fail(status, own)
 
     def finished(address: int) -> Any:
         return finish(Frame.at(kernel.layout, address))

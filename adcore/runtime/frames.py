@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.abi.faults import Fault
+from adcore.abi.faults import AssignedBefore, Fault
 from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
 from adcore.abi.frame import words as width
 from adcore.abi.messages import ROOM_BASE, ROOM_END, ROOM_FREE
@@ -97,6 +97,13 @@ class Frame:
     def details(self) -> tuple[int, int]:
         """The two numbers that a fault reports."""
         return int(self.words[DETAIL_A]), int(self.words[DETAIL_B])
+
+    def assigned(self) -> tuple[AssignedBefore | None, list[Any]]:
+        """What a program had assigned to attributes when it failed (None: not known), and the numbers that it left."""
+        known = self.fault.assigned if self.fault is not None else None
+        kinds = () if known is None else known.kinds
+        first = 0 if known is None else known.first
+        return known, [self.detail(first + k, dtype, weak) for k, (dtype, weak) in enumerate(kinds)]
 
     def detail(self, k: int, dtype: str, weak: bool) -> Any:
         """Number `k` of those that a fault leaves, as Python's or as NumPy's."""

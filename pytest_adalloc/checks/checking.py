@@ -36,10 +36,11 @@ from pytest_adalloc.checks.side_effects import require_no_side_effects
 from pytest_adalloc.checks.subjects.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.subjects.foreign import ForeignGradient
 from pytest_adalloc.checks.subjects.subject import GradientSubject, Unmet
+from pytest_adalloc.checks.subjects.tracing import first_not_finite
 from pytest_adalloc.checks.task import CheckTask
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
-from pytest_adalloc.checks.verdict.comparison import EDGE, Comparison
+from pytest_adalloc.checks.verdict.comparison import EDGE, UNDEFINED, Comparison
 from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.options import CheckOptions
 
@@ -114,6 +115,9 @@ def _compare_everything(trial: Trial, f: FlatFunction, grad: Callable[..., Any] 
         require_still_the_same(about, evaluator, outcome)
     if found.verdict != "passed":
         about = about_gradient(trial.about, reference, trial.gradient, found)
+        if found.kind == UNDEFINED and not about.located:  # it can only be called
+            place = first_not_finite(plain, about.point.fresh())
+            about = replace(about, located=(place,) if place else ())
         raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
     if foreign is None:
         compare_modes(trial, subject, reference, exact[1].slopes if exact is not None else None)

@@ -15,6 +15,7 @@ from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, annotations_of, native_order
+from adcore.driver.leaf_kernel import MISSED
 from adcore.driver.request import Options
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import called_block
@@ -22,6 +23,7 @@ from adcore.runtime.values.arguments import refuse
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation
+    from adcore.driver.handles.object_calls import ObjectCalls
     from adcore.driver.pipeline import Build
 
 
@@ -48,6 +50,8 @@ class Handle(native.NativeCallable):
         self._omitted = omitted(function, args, kwargs) | (kwargs.keys() - own)
         self._last = self._run.frame
         self._relinked: list[Any] = []
+        self._looked = False
+        self._like_before: ObjectCalls | None = None
         self.__name__ = self.__qualname__ = function.__name__
         self.__doc__ = function.__doc__
         if mode.sweep == "primal":
@@ -189,9 +193,20 @@ class Handle(native.NativeCallable):
     # The two ways to call
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
+        if self._like_before is not None and not kwargs:
+            answer = self._like_before((*self._given, *args))
+            if answer is not MISSED:
+                self._last = self._like_before.frame
+                return answer
         run = self._prepared(args, kwargs)
         self._last = run.frame
-        return run.run()
+        answer = run.run()
+        if not self._looked and not self.is_attached:
+            # Not before: a handle may be made for its address alone.
+            from adcore.driver.handles.object_calls import object_calls
+
+            self._looked, self._like_before = True, object_calls(self._run)
+        return answer
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
         """The run for a call, whose arguments are given in either way."""

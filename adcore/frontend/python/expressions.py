@@ -31,6 +31,7 @@ from adcore.frontend.values.abstract import (
     ObjectRef,
     OutsideDict,
     Poison,
+    PossiblyNone,
     PossiblyUnbound,
     Range,
     Record,
@@ -90,7 +91,7 @@ def _local(scope: FunctionScope, holder: FunctionScope, node: ast.AST, name: str
             # Once is enough.
             holder.state.locals[name] = POISON
         return scope.error(node, value.title, value.help, notes=value.notes)
-    if isinstance(value, PossiblyUnbound):
+    if isinstance(value, PossiblyUnbound) and not isinstance(value, PossiblyNone):
         message = UNBOUND_TEXT.format(name)
         scope.check(materialise(scope, value.bound, BOOL), "UnboundLocalError", message)
         if holder is scope:

@@ -224,3 +224,16 @@ def test_the_gate_counts_nothing():
     with contextlib.redirect_stdout(io.StringIO()):
         report = pytest_adalloc.check(steps, X, calls=20)
     assert set(report.allocs_per_call) == {0}
+
+
+def in_finally(x):
+    try:
+        y = x[0] / x[1]
+    finally:
+        print("done")
+    return y
+
+
+def test_in_finally_an_error_could_pass_by():
+    with pytest.raises(ad.CompileError, match="a message in `finally`"):
+        ad.grad(in_finally)(X)

@@ -26,7 +26,8 @@ def needed_length(scope: FunctionScope, node: ast.AST, length: Abstract, title: 
     if known is None and isinstance(length, Num) and length.value in scope.session.measured:
         array, axis = scope.session.measured[length.value]
         known = scope.session.known_lengths.get((array.hint, axis))
-        if known is None:
+        _, parameter = scope.session.instances.parameters.get(array.hint, (None, None))
+        if known is None and parameter is array:
             scope.session.wanted.add((array.hint, axis))
             title = f"the length of `{array.hint}` has to be known here"
     if known is not None and known <= MOST_ITEMS:

@@ -204,7 +204,7 @@ def primal_for(
 
     What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
     has read; where that gives another signature than the earlier one's, the program is compiled anew. So it is
-    where the program needs more of a call than others do (`Needs`)."""
+    where the program needs more of a call than others do (`SignatureNeeds`)."""
     key = (function, getattr(unwrap(function), "__code__", None))
     known = _needs.get(key, NOTHING)
     try:
@@ -218,14 +218,14 @@ def primal_for(
 
 
 @dataclass(frozen=True)
-class Needs:
+class SignatureNeeds:
     """What the signatures of a function's calls have to say that others need not: `classes` of dataclasses whose
     instances are objects, because the function assigns their fields; `lengths` of arguments, by path and axis."""
 
     classes: frozenset[type] = frozenset()
     lengths: frozenset[tuple[str, int]] = frozenset()
 
-    def together(self, needed: ObjectsNeeded | LengthsNeeded) -> Needs:
+    def together(self, needed: ObjectsNeeded | LengthsNeeded) -> SignatureNeeds:
         if isinstance(needed, ObjectsNeeded):
             return replace(self, classes=self.classes | needed.classes)
         return replace(self, lengths=self.lengths | needed.wanted)
@@ -238,9 +238,9 @@ class Needs:
         return measured(signature, values, self.lengths), live
 
 
-NOTHING = Needs()
+NOTHING = SignatureNeeds()
 
-_needs: dict[tuple[Any, ...], Needs] = {}
+_needs: dict[tuple[Any, ...], SignatureNeeds] = {}
 
 
 def measured(signature: Signature, values: Sequence[Any], wanted: Iterable[tuple[str, int]]) -> Signature:
@@ -257,7 +257,7 @@ def measured(signature: Signature, values: Sequence[Any], wanted: Iterable[tuple
 
 def _primal_with(
     function: Callable[..., Any], names: Sequence[str], values: Sequence[Any], options: Options,
-    weaken: Callable[[Signature], Signature], needs: Needs,
+    weaken: Callable[[Signature], Signature], needs: SignatureNeeds,
 ) -> tuple[PrimalSpecialisation, LiveObjects]:  # fmt: skip
     """As `primal_for`, for signatures that say what is needed."""
     coarse, live = needs.described(names, values)

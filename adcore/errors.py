@@ -32,6 +32,14 @@ class CompileError(AdcoreError):
     """Python that cannot be compiled: every unsupported construct or type of the function at once."""
 
 
+class ObjectsNeeded(CompileError):
+    """A function assigns fields of these dataclasses: arguments of them are described anew, as objects."""
+
+    def __init__(self, classes: frozenset[type]) -> None:
+        super().__init__([Diagnostic(f"fields of {cls.__name__} are assigned", None) for cls in classes])
+        self.classes = classes
+
+
 class WorkspaceError(AdcoreError):
     """The gradient needs more storage than `workspace` allows; says which value, what needs it, what destroys it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import logging
 import types
 from typing import Any
 
@@ -13,7 +14,7 @@ HEAP_TYPE = 1 << 9
 
 NO_OBJECTS = (
     type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial,
-    enum.Enum, list, tuple, dict, set, frozenset, str, bytes, int, float, complex, BaseException,
+    enum.Enum, list, tuple, dict, set, frozenset, str, bytes, int, float, complex, BaseException, logging.Logger,
 )  # fmt: skip
 """Instances of these, and of their subclasses, are values of another kind."""
 
@@ -25,6 +26,29 @@ def class_entry(cls: type, name: str, default: Any = None, after: type | None = 
     the bases that come behind this one, as `super` does."""
     order = cls.__mro__ if after is None else cls.__mro__[cls.__mro__.index(after) + 1 :]
     return next((vars(base)[name] for base in order if name in vars(base)), default)
+
+
+def is_dataclass_type(cls: type) -> bool:
+    """Whether a class is a dataclass, frozen or not."""
+    return dataclasses.is_dataclass(cls)
+
+
+def has_generated_init(cls: type) -> bool:
+    """Whether instances of a dataclass are made by an `__init__` that `dataclass` has written."""
+    if not dataclasses.is_dataclass(cls):
+        return False
+    initial = class_entry(cls, "__init__")
+    return isinstance(initial, types.FunctionType) and initial.__code__.co_filename == "<string>"
+
+
+def is_frozen(cls: type) -> bool:
+    """Whether a class is a frozen dataclass."""
+    return dataclasses.is_dataclass(cls) and bool(getattr(cls, "__dataclass_params__").frozen)  # noqa: B009
+
+
+def is_mutable_record(cls: type) -> bool:
+    """Whether fields of a class whose instances are records can be assigned."""
+    return dataclasses.is_dataclass(cls) and not is_frozen(cls)
 
 
 def is_object(value: Any) -> bool:

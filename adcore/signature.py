@@ -142,7 +142,12 @@ ArgType = ScalarArg | ArrayArg | UniformArg | SequenceArg | RecordArg | DictArg 
 
 
 class LiveAttributes(Protocol):
-    """The objects among the arguments of a call, as a compilation may ask for their attributes."""
+    """The objects among the arguments of a call, as a compilation may ask for their attributes.
+
+    `classes`: dataclasses whose instances are objects, not values."""
+
+    @property
+    def classes(self) -> frozenset[type]: ...
 
     def names(self, path: str) -> tuple[str, ...]:
         """The attributes that the object at `path` holds itself."""
@@ -229,6 +234,21 @@ def has_objects(arg: ArgType) -> bool:
         inside = tuple(field for _, field in arg.fields) if isinstance(arg, RecordArg) else arg.items
         return any(map(has_objects, inside))
     return isinstance(arg, ObjectArg)
+
+
+def classes_of(arg: ArgType, kind: type[RecordArg] | type[ObjectArg]) -> Iterator[type]:
+    """The classes of all records, or of all objects, in the argument."""
+    if isinstance(arg, kind):
+        yield arg.cls
+    inside: tuple[ArgType, ...] = ()
+    if isinstance(arg, (RecordArg, ObjectArg)):
+        inside = tuple(field for _, field in arg.fields)
+    elif isinstance(arg, (SequenceArg, DictArg)):
+        inside = arg.items
+    elif isinstance(arg, UniformArg):
+        inside = (arg.item,)
+    for part in inside:
+        yield from classes_of(part, kind)
 
 
 def same_as(arg: ArgType) -> Iterator[str]:

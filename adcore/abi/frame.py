@@ -5,7 +5,8 @@
            2, 3   first byte of the workspace arena, and the byte after its last
            4      most bytes kept for the reverse sweep at any moment of the call, written when the kernel leaves
            5      for a reverse sweep: bytes of records that the forward sweep left at the workspace's start
-           6...   parameters in order, then results in order, then the details of a fault beyond two
+           6...   parameters in order, then results in order, then the details of a fault beyond two, then what
+                  `adcore.abi.messages` says, if the kernel has any
 
 A word has 8 bytes. A scalar takes one (f32 in the low half, bool as 0 or 1, integers extended to 64 bits). An array
 takes its base, its dims and its strides in bytes (for layout C the strides are not read). A list takes the address of
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from adcore.abi.messages import ROOM_WORDS
 from adcore.ir.types import ArrayType, Scalar, Type
 
 DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, RECORDS, FIRST = range(7)
@@ -51,10 +53,14 @@ class FrameLayout:
     results: tuple[Type, ...]
     details: int = 0
     """The most numbers that a fault leaves."""
+    messages: bool = False
+    """Whether the kernel leaves messages."""
 
     @classmethod
-    def of(cls, params: Sequence[Type], results: Sequence[Type], details: int = 0) -> FrameLayout:
-        return cls(tuple(params), tuple(results), details)
+    def of(
+        cls, params: Sequence[Type], results: Sequence[Type], details: int = 0, messages: bool = False
+    ) -> FrameLayout:
+        return cls(tuple(params), tuple(results), details, messages)
 
     @cached_property
     def param_slots(self) -> tuple[FrameSlot, ...]:
@@ -77,6 +83,11 @@ class FrameLayout:
     @cached_property
     def size(self) -> int:
         """Words in the whole frame."""
+        return self.room_word + (ROOM_WORDS if self.messages else 0)
+
+    @cached_property
+    def room_word(self) -> int:
+        """The first of the words about messages, if there are any."""
         return self.results_end + max(0, self.details - 2)
 
     @cached_property

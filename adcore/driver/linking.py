@@ -11,7 +11,7 @@ def link(code: NativeCode, name: str) -> Kernel:
     """The kernel of `code`, loaded and known to observers of allocations; `name`: the user's function."""
     loaded = code.load()
     inspection.note(loaded, code.rows(loaded, name))
-    return Kernel(loaded[code.entry], code.layout, code.faults, name, code.written, loaded)
+    return Kernel(loaded[code.entry], code.layout, code.faults, name, code.written, loaded, code.messages)
 
 
 __all__ = ["link"]

@@ -58,6 +58,7 @@ def native_code(build: Build) -> NativeCode:
         bool(lowered.allocation_sites),
         artifact.certificate,
         tuple((symbol, native.address) for symbol, native in lowered.natives.items()),
+        lowered.messages,
     )
 
 

@@ -17,6 +17,7 @@ from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
+from adcore.errors import ObjectsNeeded
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.values.arguments import described_call, refuse
 from adcore.runtime.values.leaves import LeafValue, flatten, rebuild
@@ -192,21 +193,43 @@ def primal_for(
 
     What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
     has read; where that gives another signature than the earlier one's, the program is compiled anew."""
-    coarse, live = described_call(names, values)
+    key = (function, getattr(unwrap(function), "__code__", None))
+    classes = _objects.get(key, frozenset())
+    try:
+        return _primal_with(function, names, values, options, weaken, classes)
+    except ObjectsNeeded as needed:
+        if needed.classes <= classes:
+            raise
+        if len(_objects) >= MOST_PRIMALS:
+            _objects.pop(next(iter(_objects)))
+        _objects[key] = classes | needed.classes
+    return primal_for(function, names, values, options, weaken)
+
+
+_objects: dict[tuple[Any, ...], frozenset[type]] = {}
+"""The dataclasses whose instances are objects, because a function assigns their fields."""
+
+
+def _primal_with(
+    function: Callable[..., Any], names: Sequence[str], values: Sequence[Any], options: Options,
+    weaken: Callable[[Signature], Signature], classes: frozenset[type],
+) -> tuple[PrimalSpecialisation, LiveObjects]:  # fmt: skip
+    """As `primal_for`, with instances of these dataclasses as objects."""
+    coarse, live = described_call(names, values, None, classes)
     if not any(map(has_objects, coarse.args)):
         return primal_of(function, weaken(coarse), options), live
     known = _reads_of(function, coarse, options)
     for read in known:
-        described, live = described_call(names, values, read)
+        described, live = described_call(names, values, read, classes)
         found = _primals.get(_key(function, weaken(described), options))
         if found is not None and found.is_current():
             return found, live
-    _, asked = described_call(names, values)
+    _, asked = described_call(names, values, None, classes)
     primal = primal_of(function, coarse, options, asked)
     # The user's objects are not kept alive.
     asked.forget()
     # What was read first need not be what is met first, depth first, where objects are shared.
-    described, live = described_call(names, values, primal.signature)
+    described, live = described_call(names, values, primal.signature, classes)
     if described in known:
         known.remove(described)
     known.insert(0, described)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from adcore.errors import AdcoreError, CompileError, Diagnostic
+from adcore.errors import AdcoreError, CompileError, Diagnostic, ObjectsNeeded
 from adcore.fault import fault
 from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.objects.methods import call_abstract, call_special
@@ -26,6 +26,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.dicts import new_dict
 from adcore.frontend.values.containers.sequences import from_leaves
+from adcore.instances import is_dataclass_type
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
 from adcore.ops import TABLE
@@ -34,9 +35,11 @@ from adcore.signature import (
     AttributeUpdate,
     LiveAttributes,
     ObjectArg,
+    RecordArg,
     ScalarArg,
     Signature,
     StaticArg,
+    classes_of,
 )
 
 
@@ -55,9 +58,10 @@ def compile_function(
     """
     source = read(function)
     rule = None if own_rule else find(function)
-    speculation = Speculation()
+    speculation = Speculation(objects=_objects_among(signature, live))
     while True:
         speculation.renew()
+        _describe_anew(speculation, signature, live)
         try:
             program = _Compilation(source, signature, ops, speculation, rule, live).program()
         except Exception:
@@ -66,6 +70,19 @@ def compile_function(
                 raise
         if not speculation.failed:
             return program
+
+
+def _objects_among(signature: Signature, live: LiveAttributes | None) -> set[type]:
+    """The dataclasses whose instances are objects in this call."""
+    found = {cls for arg in signature.args for cls in classes_of(arg, ObjectArg) if is_dataclass_type(cls)}
+    return found if live is None else found | live.classes
+
+
+def _describe_anew(speculation: Speculation, signature: Signature, live: LiveAttributes | None) -> None:
+    """Raise ObjectsNeeded where instances of dataclasses were described as values."""
+    records = {cls for arg in signature.args for cls in classes_of(arg, RecordArg)}
+    if records & speculation.objects or (live is not None and not speculation.objects <= live.classes):
+        raise ObjectsNeeded(frozenset(speculation.objects))
 
 
 def _own_body(function: Callable[..., Any], signature: Signature) -> Program:

@@ -15,7 +15,9 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import logging
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +88,8 @@ def spelled(function: Any) -> str:
         (np, "np."),
         (np.linalg, "np.linalg."),
         (functools, "functools."),
+        (warnings, "warnings."),
+        (logging, "logging."),
     ):
         if getattr(module, name, None) is function:
             return prefix + (OLDER.get(name, name) if module is np else name)

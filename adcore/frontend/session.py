@@ -85,7 +85,8 @@ class Session:
     agree with others, where a length of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another
     order than C's; `names_of`: the names of each function, by its node; `instances`: what is known of objects;
     `outside`: dicts from outside, by the keys of their captures; `unfinished`: how many statements with a
-    `finally` are under way, which may assign more when something is raised.
+    `finally` are under way, which may assign more when something is
+    raised; `filters`: how many filters of warnings were set.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Session:
         self._sources: dict[object, FunctionSource] = {}
         self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self.outside: dict[tuple[object, ...], Abstract] = {}
+        self.filters = 0
         self.unfinished = 0
         self._cells = 0
 

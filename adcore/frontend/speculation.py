@@ -20,16 +20,17 @@ class Speculation:
     """What is known so far about a program, beyond the compilation that found it.
 
     `elements`: element types of the lists (by where they are written) that need memory, because a subscript is only
-    known at run time; `mixed`: those of them that hold numbers of Python and of NumPy; `flags`: whether numbers carry
-    flags that tell which of the two they are; `attributes`: those of a class that are assigned elsewhere than in its
-    methods. `failed`: the compilation under way found out something that it should
-    have known from the start.
+    known at run time; `mixed`: those of them that hold numbers of Python and of NumPy; `flags`: whether numbers
+    carry flags that tell which of the two they are; `attributes`: those of a class that are assigned elsewhere than
+    in its methods; `objects`: dataclasses whose instances are objects, because fields are assigned. `failed`: the
+    compilation under way found out something that it should have known from the start.
     """
 
     elements: dict[Span, Scalar] = field(default_factory=dict)
     mixed: set[Span] = field(default_factory=set)
     flags: bool = False
     attributes: dict[type, dict[str, None]] = field(default_factory=dict)
+    objects: set[type] = field(default_factory=set)
     failed: bool = False
     _flags_wanted: bool = False
 
@@ -54,6 +55,12 @@ class Speculation:
         known = self.attributes.setdefault(cls, {})
         if name not in known:
             known[name] = None
+            self.failed = True
+
+    def needs_objects(self, cls: type) -> None:
+        """It matters which instance of the dataclass `cls` a value is."""
+        if cls not in self.objects:
+            self.objects.add(cls)
             self.failed = True
 
     def renew(self) -> None:

@@ -19,6 +19,7 @@ What is written in the language itself (statements, operators, subscripts, slice
 ROOMS = (
     ("Builtins", "", "Python's own, for numbers and whatever has a length."),
     ("`math`", "math.", "They raise outside their domain, as in Python."),
+    ("Messages", "messages", "See [messages](messages.md); methods of loggers are among them."),
     ("NumPy: numbers, and arrays element by element", "numbers", "With NumPy's types and broadcasting."),
     ("NumPy: arrays", "arrays", "Arguments that are not supported are refused by name."),
     ("Methods of arrays", ".", ""),
@@ -29,6 +30,8 @@ def room(entry: Supported) -> str:
     """Under which heading a function stands."""
     if entry.name.startswith("np."):
         return "numbers" if entry.numbers else "arrays"
+    if entry.name == "print" or entry.name.startswith(("warnings.", "logging.")):
+        return "messages"
     return entry.name[: entry.name.rfind(".") + 1]
 
 

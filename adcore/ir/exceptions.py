@@ -77,8 +77,8 @@ def evaluated(item: Any, numbers: Sequence[Any], given: Callable[[str], Any] | N
     return item
 
 
-def _method(owner: Any, name: str, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
-    return getattr(owner, name)(*args, **keywords)
+def _method(owner: Any, name: str, args: Sequence[Any], keywords: dict[str, Any] | tuple[()]) -> Any:
+    return getattr(owner, name)(*args, **dict(keywords))
 
 
 OPERATIONS: dict[str, Callable[..., Any]] = {

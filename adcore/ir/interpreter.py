@@ -63,6 +63,9 @@ class _Interpreter:
     def _call(self, instr: Instr, operands: list[Any], env: Environment) -> tuple[Any, ...]:
         return self.call(self.callees[instr.attrs["callee"]], operands)
 
+    def _message(self, instr: Instr, operands: list[Any], env: Environment) -> tuple[Any, ...]:
+        return ()  # whoever wants to know what is said observes
+
     def _push(self, instr: Instr, operands: list[Any], env: Environment) -> tuple[Any, ...]:
         self.stack.append(tuple(operands))
         return ()

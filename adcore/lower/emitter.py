@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from adcore.abi.faults import Fault
+from adcore.abi.messages import MessageSite
 from adcore.ir.types import Scalar
 from adcore.lower.descriptors import register
 from adcore.lower.outlining import Pieces
@@ -60,6 +61,9 @@ class LLVMEmitter:
     def __init__(self, module: LLVMModule, writer: Writer, pieces: Pieces, vector_math: VectorMath) -> None:
         self.module, self.writer, self.pieces, self.vector_math = module, writer, pieces, vector_math
         self.faults: dict[Fault, int] = {}
+        self.messages: list[MessageSite] = []
+        self.room_word = 0
+        """Where the frame says what room there is for messages."""
         self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
+from adcore.abi.messages import MessageSite
 from adcore.ir.core import Function, Instr, walk
 from adcore.lower import vector_math as vectormath
 from adcore.lower.aliasing import Aliasing
@@ -41,6 +42,7 @@ from adcore.lower.instructions.memory_access import (
     lower_unpack,
     lower_view,
 )
+from adcore.lower.instructions.messages import begin_messages, lower_message
 from adcore.lower.instructions.product_calls import lower_product
 from adcore.lower.kernel_memory import AllocationSite, Storage, SweepPart, WorkspaceKind
 from adcore.lower.kernel_text import definition
@@ -60,7 +62,8 @@ class Lowered:
 
     Status k > 0 of the entry means `faults[k - 1]`. `allocation_sites` are the functions of the object that call
     malloc. `natives` are functions outside that the user's rules call, by symbol. `ready` are modules with functions
-    that it calls and that need no optimisation. `pieces` are the functions that a long kernel consists of.
+    that it calls and that need no optimisation. `pieces` are the functions that a long kernel consists of. Message
+    number k > 0 among those that it leaves is `messages[k - 1]`.
     """
 
     text: str
@@ -72,6 +75,7 @@ class Lowered:
     natives: Mapping[str, Native] = field(default_factory=dict)
     ready: tuple[str, ...] = ()
     pieces: tuple[str, ...] = ()
+    messages: tuple[MessageSite, ...] = ()
 
 
 def lower(
@@ -104,14 +108,18 @@ def lower(
     aliasing = Aliasing(function, ops, alias_groups, module, frozenset(parallel), handed=part == "reverse")
     lowering = Lowering(emitter, storage, aliasing, ops, fastmath, HANDLERS)
     left = max((len(i.operands) - 1 for i in walk(function.region) if i.op == "check"), default=0)
-    layout = FrameLayout.of([v.type for v in function.params], [v.type for v in function.results], left)
+    params, results = ([v.type for v in values] for values in (function.params, function.results))
+    layout = FrameLayout.of(params, results, left, any(i.op == "message" for i in walk(function.region)))
     emitter.detail_word = layout.detail_word
     _whole(lowering, function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     text, names = definition(name, emitter, storage, width)
     faults, sites = tuple(emitter.faults), tuple(storage.sites)
     ready = tuple(module.ready)
-    return Lowered(module.text(text), name, layout, faults, sites, storage.uses_arena, emitter.natives, ready, names)
+    return Lowered(
+        module.text(text), name, layout, faults, sites, storage.uses_arena, emitter.natives, ready, names,
+        tuple(emitter.messages),
+    )  # fmt: skip
 
 
 def _whole(lowering: Lowering, function: Function, layout: FrameLayout) -> None:
@@ -121,6 +129,7 @@ def _whole(lowering: Lowering, function: Function, layout: FrameLayout) -> None:
         first = len(w.lines)
         operand = lowering.values[value] = parameter(lowering, value, slot)
         lowering.emitter.pieces.read_again(value, operand, w.lines[first:])
+    begin_messages(lowering, layout)
     lowering.region(function.region, outermost=True)
     for value, slot in zip(function.results, layout.result_slots, strict=True):
         store_result(lowering, value, slot)
@@ -146,6 +155,7 @@ HANDLERS: Mapping[str, Handler] = {
     "count": lower_count,
     "index": lower_index,
     "check": lower_check,
+    "message": lower_message,
     "push": lower_push,
     "pop": lower_pop,
     "product": lower_product,

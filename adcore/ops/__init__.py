@@ -12,6 +12,7 @@ from adcore.ops import (
     given_slopes,
     logic,
     memory,
+    messages,
     powers,
     products,
 )
@@ -20,8 +21,8 @@ from adcore.ops.effects import Access, Axis, Effects, UndeclaredEffects, View
 from adcore.ops.expr import Expr
 
 ROOMS = (
-    arithmetic, division, powers, logic, choice, conversion, given_slopes, functions, decimals, memory, bulk, products,
-    custom,
+    arithmetic, division, powers, logic, choice, conversion, given_slopes, functions, decimals, memory, messages, bulk,
+    products, custom,
 )  # fmt: skip
 TABLE = Table({op.name: op for room in ROOMS for op in room.OPS})
 

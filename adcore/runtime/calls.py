@@ -10,10 +10,12 @@ import numpy as np
 
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
+from adcore.abi.messages import MessageSite
 from adcore.ir.types import ArrayType, ListType
 from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
+from adcore.runtime.messages import give_room, send
 from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.values.leaves import LeafValue, NDArray
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
@@ -27,42 +29,65 @@ C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 class Kernel:
     """A native entry with everything needed to call it: where arguments go, what its faults mean.
 
-    `written` holds the numbers of the parameters that it writes into; `code` is the loaded object, kept alive.
+    `written` holds the numbers of the parameters that it writes into; `code` is the loaded object, kept alive;
+    `messages` are those that it leaves, which are sent whenever it was called.
     """
 
     def __init__(
-        self, address: int, layout: FrameLayout, faults: Sequence[Fault], name: str, written: frozenset[int], code: Any
+        self,
+        address: int,
+        layout: FrameLayout,
+        faults: Sequence[Fault],
+        name: str,
+        written: frozenset[int],
+        code: Any,
+        messages: Sequence[MessageSite] = (),
     ) -> None:
         self.address, self.layout, self.faults, self.name = address, layout, tuple(faults), name
         self.written = written
         self._entry = _ENTRY(address)
-        self.code = code
+        self.code, self.messages = code, tuple(messages)
 
     def frame(self, values: Sequence[LeafValue], workspace: Arena | None = None) -> Frame:
         """A frame with these arguments, ready to call."""
         frame = Frame(self.layout)
         own = workspace or arena()
         frame.set_workspace(own.base, own.end, own)
+        if self.layout.messages:
+            give_room(frame)
         for k, value in enumerate(values):
             frame.set_param(k, value)
         return frame
 
     def run(self, frame: Frame) -> None:
         """Call the kernel. Raises what the user's program raises, at the user's line."""
+        self._call(frame)
+        self.send(frame)
+
+    def _call(self, frame: Frame) -> None:
         status = self._entry(frame.address)
         if status:
             self.fail(status, frame)
 
+    def send(self, frame: Frame) -> None:
+        """Send the messages that the last call left behind."""
+        if self.messages:
+            send(self.messages, frame)
+
     def fail(self, status: int, frame: Frame) -> None:
-        """Raise the exception that a status stands for."""
+        """Raise the exception that a status stands for, after the messages that came before it."""
+        self.send(frame)
         frame.fault = self.faults[status - 1]
         raise_fault(frame.fault, frame, self.name, frame.note)
 
     def __call__(self, values: Sequence[LeafValue]) -> tuple[Any, ...]:
         """All results for these arguments: numbers, and arrays as fresh copies."""
         frame = self.frame(values)
-        self.run(frame)
-        return tuple(frame.result(k) for k in range(len(self.layout.results)))
+        self._call(frame)
+        results = tuple(frame.result(k) for k in range(len(self.layout.results)))
+        # Now: who gets messages may call this very code, which uses the same memory.
+        self.send(frame)
+        return results
 
 
 class Returned(NamedTuple):
@@ -150,8 +175,15 @@ def _block(
     def on_fault() -> None:
         kernel.fail(block.status, frame)
 
+    def finish_and_send() -> Any:
+        result = finish()
+        kernel.send(frame)
+        return result
+
+    # Where there may be messages, Python has a look after each call.
+    ending = (finish, returned) if not kernel.messages else (finish_and_send, Returned(None))
     block = Block(
-        kernel.address, frame.address, fallback, on_fault, finish, returned.words(frame), entries,
+        kernel.address, frame.address, fallback, on_fault, ending[0], ending[1].words(frame), entries,
         (kernel, frame, keep),
     )  # fmt: skip
     return block

@@ -30,15 +30,16 @@ def raise_fault(fault: Fault, frame: Frame, function: str, note: str = "") -> No
         except Exception as problem:
             # As where Python can't make the exception: what that raises is raised instead.
             made = problem.with_traceback(None)
-        _raise(made, fault.span, function, note)
+        raise_from_line(made, fault.span, function, note)
     message = fault.message.format(*frame.details)
     if fault.error == WorkspaceError.__name__:
         raise WorkspaceError([Diagnostic(message, fault.span)])
     error = ERRORS[fault.error]
-    _raise(error(message) if message else error(), fault.span, function, note)
+    raise_from_line(error(message) if message else error(), fault.span, function, note)
 
 
-def _raise(error: BaseException, span: Span | None, function: str, note: str) -> NoReturn:
+def raise_from_line(error: BaseException, span: Span | None, function: str, note: str = "") -> NoReturn:
+    """Raise `error` as if from the user's line."""
     if note:
         # As `add_note` does, which Python has since 3.11.
         error.__dict__.setdefault("__notes__", []).append(note)

@@ -63,9 +63,7 @@ class Frame:
 
     def detail(self, k: int, dtype: str, weak: bool) -> Any:
         """Number `k` of those that a fault leaves, as Python's or as NumPy's."""
-        element = self.words[self.layout.detail_word(k)].view(_DETAIL_TYPES.get(dtype, np.int64))
-        value = np.dtype(NUMPY_NAMES[dtype]).type(element)
-        return value.item() if weak else value
+        return word_as_number(self.words[self.layout.detail_word(k)], dtype, weak)
 
     def set_param(self, k: int, value: LeafValue) -> None:
         """Put parameter `k`: a number, an array or a tuple of arrays, of the layout's type."""
@@ -88,6 +86,12 @@ class Frame:
             return read_scalar(self.words, at, type_)
         assert isinstance(type_, ArrayType), "a kernel does not make lists of arrays"
         return view_at(self.words[at : at + width(type_)], type_).copy()
+
+
+def word_as_number(word: Any, dtype: str, weak: bool) -> Any:
+    """A number that compiled code has left in a word, as Python's (`weak`) or as NumPy's."""
+    value = np.dtype(NUMPY_NAMES[dtype]).type(word.view(_DETAIL_TYPES.get(dtype, np.int64)))
+    return value.item() if weak else value
 
 
 def array_words(array: NDArray) -> list[int]:

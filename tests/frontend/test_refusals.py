@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -51,28 +49,6 @@ def through_a_library(x):
 
 def drawn(x):
     return x * np.random.normal()
-
-
-LOG = logging.getLogger(__name__)
-
-
-def reports(x):
-    for i in range(3):
-        print(i, x)
-        LOG.info("x is %s", x)
-        LOG.warning("x is %s", x)
-    logging.error("x is %s", x)
-    warnings.warn(f"x is {x:.3f}", RuntimeWarning, stacklevel=2)
-    return x * 2.0
-
-
-def test_messages_are_refused_as_calls_not_as_what_they_are_made_of():
-    found = refused(reports, 1.0).diagnostics
-    names = ("print", "logging.info", "logging.warning", "logging.error", "warnings.warn")
-    assert [d.title for d in found] == [f"{name} is not supported" for name in names]
-    assert {d.help for d in found} == {"return the number, or store it into an array, and report it after the call"}
-    first = reports.__code__.co_firstlineno
-    assert [d.span.line - first for d in found if d.span] == [2, 3, 4, 5, 6]
 
 
 def test_bodies_are_looked_at_and_nothing_follows():

@@ -212,7 +212,7 @@ PROGRAMS = [
     ),
     Program("loss through a wall", wall_loss, (0.12,)),
     Program("rod with variable conductivity", rod, (np.linspace(0.0, 1.0, 9) ** 2,)),
-    Program("yield of a reactor", reactor_yield, (330.0, 4.5e4), wrt=(0, 1), refused="warn"),
+    Program("yield of a reactor", reactor_yield, (330.0, 4.5e4), wrt=(0, 1)),
     Program("heat capacity", shomate, (500.0, (30.1, 6.8, 6.8, -2.5, 0.08)), wrt=(0, 1)),
     Program("brayton cycle", brayton, (8.0, 1300.0), wrt=(0, 1)),
     Program("heat exchanger", exchanger, (1.8,), {"arrangement": "parallel"}),

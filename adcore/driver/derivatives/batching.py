@@ -20,6 +20,7 @@ from adcore.ir.types import ArrayType, Scalar
 from adcore.machine_model import MODEL
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.frames import read_scalar, view_at
+from adcore.runtime.messages import unsent
 from adcore.runtime.values.leaves import LeafValue, arrays, is_number
 
 
@@ -43,12 +44,16 @@ class _Sweeper(Run):
         given = [*copies, *behind]
         super().__init__(call, call.specialised(sweeps, given), given)
 
-    def run(self) -> None:
-        """Sweep over the arguments as they are now."""
+    def run(self, again: bool = False) -> None:
+        """Sweep over the arguments as they are now; `again`: what the function says was said by an earlier sweep."""
         for k in self.call.primal.written:
             for own, original in zip(arrays(self.values[k]), arrays(self.call.values[k]), strict=True):
                 np.copyto(own, original)
-        self.execute()
+        if again and self.specialisation.kernel.messages:
+            with unsent():
+                self.execute()
+        else:
+            self.execute()
 
     def number(self, k: int) -> Any:
         """Result `k` of the kernel, a number."""

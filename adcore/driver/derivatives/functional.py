@@ -18,6 +18,7 @@ from adcore.driver.object_fast_path import ObjectFastPath, object_fast_path
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar, Type
+from adcore.runtime.messages import unsent
 from adcore.runtime.values.arguments import refuse
 
 
@@ -112,7 +113,8 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
 
     def cotangents(cotangent: Any) -> tuple[Any, ...]:
         """Cotangents of the arguments for a cotangent of the outputs."""
-        _, adjoints = pullback(call, _seeds(call, outputs, cotangent))
+        with unsent():  # the function ran when its outputs were asked for
+            _, adjoints = pullback(call, _seeds(call, outputs, cotangent))
         return structured(call, adjoints)[taken:]
 
     cotangents.__name__, cotangents.__qualname__ = "pullback", "vjp.<locals>.pullback"

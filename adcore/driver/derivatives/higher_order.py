@@ -22,6 +22,7 @@ from adcore.driver.derivatives.functional import scalar_seeds
 from adcore.driver.request import Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, Scalar, Type
+from adcore.runtime.messages import unsent
 from adcore.runtime.values.arguments import refuse
 from adcore.runtime.values.leaves import NDArray
 from adcore.signature import ArrayArg, ScalarArg, UniformArg
@@ -135,7 +136,7 @@ class _Hessian(BoundDerivative):
         columns = [_leaf(self.call, target) for target in self.call.targets]
         for start in range(0, len(self.directions), lanes):
             batch = self.directions[start : start + lanes]
-            _sweep(sweeper, batch)
+            _sweep(sweeper, batch, again=start > 0)
             for lane, d in enumerate(batch):
                 for block, leaf in zip(self.blocks[d.number], columns, strict=True):
                     change = sweeper.change(leaf, lane)
@@ -150,7 +151,8 @@ class _Hessian(BoundDerivative):
 
 
 def _jacobian(call: Call, several: bool) -> BoundDerivative:
-    outputs = results(call)[: len(call.returned_types)]
+    with unsent():
+        outputs = results(call)[: len(call.returned_types)]
     directions = _directions(call)
     rows = sum(int(np.size(o)) for o in outputs)
     forward = -(-len(directions) // lanes_for(call, len(directions), False)) <= rows
@@ -190,7 +192,7 @@ class _ByColumns(_Jacobian):
         sweeper, lanes = self.sweeper, self.sweeper.lanes
         for start in range(0, len(self.directions), lanes):
             batch = self.directions[start : start + lanes]
-            _sweep(sweeper, batch)
+            _sweep(sweeper, batch, again=start > 0)
             for lane, d in enumerate(batch):
                 for result, line in enumerate(self.blocks):
                     sweeper.tangent(result, lane, self.columns[result])
@@ -213,11 +215,12 @@ class _ByRows(_Jacobian):
         }
 
     def __call__(self) -> Any:
-        leaves = [_leaf(self.call, target) for target in self.call.targets]
+        leaves, again = [_leaf(self.call, target) for target in self.call.targets], False
         for result, sweeper in self.sweepers.items():
             for row in range(len(self.blocks[result][0])):
                 sweeper.aim(row)
-                sweeper.run()
+                sweeper.run(again)
+                again = True
                 for block, leaf in zip(self.blocks[result], leaves, strict=True):
                     adjoint = sweeper.adjoint(leaf)
                     block[row] = adjoint.reshape(-1) if isinstance(adjoint, np.ndarray) else adjoint
@@ -234,12 +237,12 @@ class _ByRows(_Jacobian):
         return _noted(first.explain() if first is not None else empty, how)
 
 
-def _sweep(sweeper: Tangents, batch: Sequence[_Direction]) -> None:
-    """Run along these directions, one a lane."""
+def _sweep(sweeper: Tangents, batch: Sequence[_Direction], again: bool) -> None:
+    """Run along these directions, one a lane; `again`: as before, along others."""
     sweeper.clear()
     for lane, d in enumerate(batch):
         sweeper.aim(lane, d.leaf, d.index)
-    sweeper.run()
+    sweeper.run(again)
 
 
 def _sweeps(lanes: int, count: int) -> str:

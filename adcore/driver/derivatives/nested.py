@@ -46,6 +46,7 @@ from adcore.ir.types import F64, is_float
 from adcore.ir.verifier import verify
 from adcore.lower.roots import roots
 from adcore.ops import Table
+from adcore.ops.messages import first_message
 from adcore.transform.canonical.checks import simplify_checks
 from adcore.transform.canonical.induction import close_inductions
 from adcore.transform.canonical.inline import expand
@@ -110,6 +111,9 @@ def structured(like: Abstract, opened_value: Abstract, found: dict[int, Abstract
     return found.get(id(opened_value), NONE)
 
 
+SAID_OUTSIDE = "send it from the function around, before or after the derivative"
+
+
 class NotNested(Exception):
     """Was reported."""
 
@@ -160,6 +164,11 @@ def compiled(
     if any(root in set(function.params) for array in ops.writes_in(whole) for root in known_roots[array]):
         title = "a function that changes arrays in place is differentiated inside compiled code"
         scope.error(node, title, "let it work on copies: `x = x.copy()`")
+        raise NotNested
+    said = first_message(whole, ops.effects)
+    if said is not None:
+        title = "a message of a function that is differentiated inside compiled code"
+        scope.error(said.span or node, title, SAID_OUTSIDE)
         raise NotNested
     function = simplify(verify(function, ops), ops)
     function = simplify(close_inductions(function, ops), ops)

@@ -178,6 +178,7 @@ class Reference:
 
 def _program(primal: PrimalSpecialisation) -> JetProgram:
     if primal not in _programs:
+        from adcore.ops.messages import silenced
         from adcore.transform.canonical.dead_code import eliminate_dead_code
         from adcore.transform.canonical.inline import expand
         from adcore.transform.diff.selection import lower_attach
@@ -187,7 +188,7 @@ def _program(primal: PrimalSpecialisation) -> JetProgram:
         # What derivatives are by convention, at ties and at 0, is no property of the function.
         values = eliminate_dead_code(lower_attach(expand(primal.function, everything=True), ops), ops)
         try:
-            _programs[primal] = program_of(expand_bulk(values, ops), ops)
+            _programs[primal] = program_of(silenced(expand_bulk(values, ops), ops.effects), ops)
         except NotReadable as problem:
             raise NoReference(f"nothing is known about {problem}") from problem
     return _programs[primal]

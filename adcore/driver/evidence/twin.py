@@ -126,13 +126,14 @@ def _compiled(function: Function, to: Scalar, as_python: bool = False) -> Kernel
     from adcore.lower.long_double import with_literals
     from adcore.lower.objects.object_code import EmitOptions, emit
     from adcore.lower.vector_math import NO_VECTOR_MATH
+    from adcore.ops.messages import silenced
     from adcore.runtime.loading import linker
     from adcore.transform.canonical.inline import expand
     from adcore.transform.expansion import expand_bulk
     from adcore.transform.retyping import retyped
 
     ops = standard_ops()
-    plain = expand_bulk(expand(function, everything=True), ops)
+    plain = silenced(expand_bulk(expand(function, everything=True), ops), ops.effects)
     without = {instr.op for instr in walk(plain.region)} & WITHOUT
     if without and to == F80:
         raise NoReference(f"{', '.join(without)} has no 80-bit version")

@@ -22,6 +22,7 @@ from adcore.runtime.values.arguments import refuse
 
 def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     """`NAME.o` and `NAME.h` in `directory`; the object's entry carries the function's name."""
+    _refuse_messages(run)
     name = re.sub(r"\W", "_", run.call.function.__name__)
     build = run.specialisation.build
     request = build.request
@@ -34,6 +35,16 @@ def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     code.write_bytes(emit(lowered, EmitOptions()).object_code)
     header.write_text(c_header(run, name))
     return code, header
+
+
+def _refuse_messages(run: InPlaceRun) -> None:
+    if messages := run.specialisation.kernel.messages:
+        where = f" (line {messages[0].span.line})" if messages[0].span is not None else ""
+        name = run.call.function.__name__
+        help = "leave it out, or call the handle from Python"
+        refuse(
+            f"{name} sends messages{where}, which Python does after a call: other callers would lose them", help=help
+        )
 
 
 def c_header(run: InPlaceRun, name: str) -> str:
@@ -108,6 +119,7 @@ def low_level_callable(run: InPlaceRun, keep: Any) -> Any:
     """
     from scipy import LowLevelCallable  # type: ignore[import-untyped]
 
+    _refuse_messages(run)
     given = _given_numbers(run)
     layout, own = run.frame.layout, arena()
     words = dict(zip(layout.param_words, given, strict=True))

@@ -21,7 +21,7 @@ from adcore.frontend.values.abstract import (
     Super,
 )
 from adcore.frontend.values.describe import describe
-from adcore.instances import MISSING, class_entry, code_of, made_up
+from adcore.instances import MISSING, class_entry, code_of, is_mutable_record, made_up
 
 
 def class_of(owner: Abstract) -> type:
@@ -158,6 +158,9 @@ def store_attribute(scope: FunctionScope, node: ast.AST, owner: Abstract, name: 
             f"assigning to an attribute of the class {owner.value.__name__} is not supported",
             "every instance would see it: use an attribute of the instance",
         )
+        return
+    if isinstance(owner, Record) and is_mutable_record(owner.cls):
+        scope.session.speculation.needs_objects(owner.cls)
         return
     if not isinstance(owner, ObjectRef):
         scope.error(

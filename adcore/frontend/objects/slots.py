@@ -26,7 +26,7 @@ from adcore.frontend.values.abstract import (
     UnreadAttribute,
 )
 from adcore.frontend.values.numeric.numbers import materialise
-from adcore.instances import MISSING, class_entry, instance_names, instance_value, is_slot, made_up
+from adcore.instances import MISSING, class_entry, instance_names, instance_value, is_frozen, is_slot, made_up
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL
 from adcore.signature import ABSENT, ArgType, Leaf, ObjectArg, Opaque, SameArg, ScalarArg, StaticArg, leaves
@@ -46,7 +46,8 @@ def stored_names(cls: type) -> tuple[str, ...]:
     codes = (code for entries in members for _, entry in entries for code in _codes_of(entry))
     stores = (i.argval for code in codes for i in dis.get_instructions(code) if i.opname == "STORE_ATTR")
     caches = (cache_name(n) for e in members for n, v in e if isinstance(v, functools.cached_property))
-    return tuple(dict.fromkeys((*stores, *caches)))
+    fields = getattr(cls, "__dataclass_fields__", ())
+    return tuple(dict.fromkeys((*fields, *stores, *caches)))
 
 
 def cache_name(name: str) -> str:
@@ -217,8 +218,10 @@ def _depends_on_absence(scope: FunctionScope, owner: ObjectRef, name: str) -> No
         scope.session.captures.add((id(value), name, "absent"), capture)
 
 
-def write_slot(scope: FunctionScope, node: ast.AST, owner: ObjectRef, name: str, value: Abstract) -> None:
-    """`owner.name = value`, past properties and the like."""
+def write_slot(
+    scope: FunctionScope, node: ast.AST, owner: ObjectRef, name: str, value: Abstract, past_the_class: bool = False
+) -> None:
+    """`owner.name = value`, past properties and the like; `past_the_class`: past its `__setattr__`, too."""
     if isinstance(value, Poison):
         return
     instances = scope.session.instances
@@ -231,7 +234,10 @@ def write_slot(scope: FunctionScope, node: ast.AST, owner: ObjectRef, name: str,
             f"pass `{path}` as an argument",
         )
         return
-    if (method := made_up(owner.cls, "__setattr__")) is not None:
+    if not past_the_class and is_frozen(owner.cls):
+        scope.error(node, f"{cls} is frozen: its field `{name}` can't be assigned", "use dataclasses.replace")
+        return
+    if not past_the_class and (method := made_up(owner.cls, "__setattr__")) is not None:
         scope.error(node, f"{cls} defines `{method}`: what an assignment to `{name}` does is not known", "leave it out")
         return
     if not _may_hold(owner.cls, name):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import enum
+import logging
+import sys
 import types
 
 import numpy as np
@@ -41,6 +43,7 @@ from adcore.frontend.values.containers.dicts import is_dict
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.numbers import materialise
 from adcore.instances import HEAP_TYPE
+from adcore.ir.messages import StandardFile
 from adcore.ir.types import BOOL, I64, NUMPY_NAMES
 
 
@@ -93,12 +96,16 @@ def _constant_attribute(scope: FunctionScope, node: ast.Attribute, owner: Consta
         return Method(owner, name)
     if is_scalar(owner) or isinstance(value, str):
         return scope.error(node, f"attribute `{name}` of {describe(owner)} is not supported")
+    if isinstance(value, logging.Logger) and callable(getattr(value, name, None)):
+        return Constant(getattr(value, name))  # the call says whether it is one that sends a message
     if not isinstance(value, (types.ModuleType, type)) and type(value).__module__ != "numpy":
         return scope.error(
             node,
             f"attributes of {type(value).__name__} objects are not supported",
             "pass the numbers and arrays as arguments, or use a dataclass or a named tuple",
         )
+    if value is sys and name in (file.value for file in StandardFile):
+        return Constant(StandardFile(name))
     try:
         found = getattr(value, name)
     except AttributeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from adcore.frontend.python.containers.comprehensions import generator
 from adcore.frontend.python.containers.dicts import add_all, dict_method
 from adcore.frontend.python.containers.list_methods import call_list_method
 from adcore.frontend.python.custom_calls import call_custom
+from adcore.frontend.python.functions.messages import logger_call
 from adcore.frontend.python.globals_and_closures import default_value
 from adcore.frontend.python.nonlocals import fetch, hand_back
 from adcore.frontend.python.texts import text_method
@@ -52,6 +54,7 @@ from adcore.frontend.values.containers.growing import as_list
 from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
+from adcore.instances import has_generated_init
 
 DEEPEST_CALL = 64
 
@@ -76,11 +79,12 @@ class Arguments:
 CallRule = Callable[[FunctionScope, ast.AST, Any, Arguments], Abstract]
 AnyCallRule = TypeVar("AnyCallRule", bound=Callable[..., Abstract])
 
-CALLED: dict[type, CallRule] = {}
-"""What a call of other abstract values does, by their type; of classes of Python's own, by the class."""
+CALLED: dict[object, CallRule] = {}
+"""What a call of other abstract values does, by their type; of Python's own classes and functions, by themselves.
+Under `dataclasses.dataclass`: of dataclasses whose instances are objects."""
 
 
-def called(kind: type) -> Callable[[AnyCallRule], AnyCallRule]:
+def called(kind: object) -> Callable[[AnyCallRule], AnyCallRule]:
     """Register what compiles a call of an abstract value."""
 
     def decorate(rule: AnyCallRule) -> AnyCallRule:
@@ -185,12 +189,14 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         return refused_call(scope, node, function)
     if (found := special_call(scope, node, function, arguments.positional)) is not None:
         return found
+    if (said := logger_call(scope, node, function, arguments.positional, arguments.keywords)) is not None:
+        return said
     if function in FUNCTIONS:
         # Functions of libraries keep no list: they get it as it is now.
         arguments = Arguments([as_list(scope, v) for v in arguments.positional],
                               {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
-    if isinstance(function, type) and function in CALLED:
+    if function in CALLED:
         return CALLED[function](scope, node, function, arguments)
     if isinstance(function, type):
         return construct(scope, node, function, arguments)
@@ -407,13 +413,19 @@ def construct(scope: FunctionScope, node: ast.Call, cls: type, arguments: Argume
         return ExceptionValue(cls, tuple(arguments.positional), tuple(arguments.keywords.items()))
     names = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
     defaults: dict[str, Abstract] = {k: Constant(v) for k, v in getattr(cls, "_field_defaults", {}).items()}
-    if names is None and dataclasses.is_dataclass(cls):
-        fields = dataclasses.fields(cls)
-        plain = getattr(cls, "__dataclass_params__").init and not hasattr(cls, "__post_init__")  # noqa: B009
-        if plain and all(f.init and f.default_factory is dataclasses.MISSING for f in fields):
-            names = tuple(f.name for f in fields)
-            defaults = {f.name: Constant(f.default) for f in fields if f.default is not dataclasses.MISSING}
+    if names is None and has_generated_init(cls):
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]
+        parameters = list(inspect.signature(cls).parameters)
+        plain = not hasattr(cls, "__post_init__") and parameters == [f.name for f in fields if not f.kw_only]
+        if not plain or not all(f.init and f.default_factory is dataclasses.MISSING for f in fields):
+            scope.session.speculation.needs_objects(cls)
+        if cls in scope.session.speculation.objects:
+            return CALLED[dataclasses.dataclass](scope, node, cls, arguments)
+        names = tuple(f.name for f in fields)
+        defaults = {f.name: Constant(f.default) for f in fields if f.default is not dataclasses.MISSING}
     if names is None:
+        if dataclasses.is_dataclass(cls):
+            scope.session.speculation.needs_objects(cls)
         return construct_object(scope, node, cls, arguments.positional, arguments.keywords)
     values = {**dict(zip(names, arguments.positional, strict=False)), **arguments.keywords}
     if len(arguments.positional) + len(arguments.keywords) != len(values) or set(values) - set(names):

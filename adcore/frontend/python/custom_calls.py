@@ -24,7 +24,7 @@ from adcore.frontend.values.numeric.numbers import materialise, scalar_type, wea
 from adcore.frontend.values.numeric.scalars import one_type
 from adcore.frontend.values.numeric.weak_types import certain, flag
 from adcore.ir import print_function
-from adcore.ir.core import Function, Instr, Value
+from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.types import SCALARS, Scalar
 from adcore.ops import TABLE
 from adcore.ops.custom import Code, Part, Rules, part_of
@@ -222,6 +222,10 @@ def _program(
     if arrays:
         raise _refused(f"{what} reads the array `{arrays[0].path}`: a rule is for functions of numbers", program.span)
     captures += program.captures
+    said = [i for i in walk(program.module.main.region) if i.op == "message"]
+    if said:
+        title = f"{what} sends a message, which a rule can't"
+        raise _refused(title, said[0].span, "send it where the function is called")
     return program
 
 

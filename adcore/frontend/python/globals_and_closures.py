@@ -114,14 +114,14 @@ def from_python(
     if type(value) is dict:
         return _dict(scope, node, value, path, fetch, key)
     names = record_fields(value)
-    if names is not None:
+    if names is not None and type(value) not in scope.session.speculation.objects:
         captures.add((*key, type), Capture(f"type({path})", lambda: type(fetch()), type(value)))
         fields = (
             (name, from_python(scope, node, getattr(value, name), f"{path}.{name}", _getter(fetch, name), (*key, name)))
             for name in names
         )
         return Record(type(value), tuple(fields))
-    if is_object(value):
+    if names is not None or is_object(value):
         return outside_object(scope, node, value, path, fetch, key, from_python)
     if isinstance(value, functools.partial):
         captures.add(key, Capture(path, fetch, value))

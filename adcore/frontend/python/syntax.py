@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adcore.frontend.objects import dataclass_objects
 from adcore.frontend.python import comparisons, expressions, nonlocals, operators, statements, texts
 from adcore.frontend.python.containers import comprehensions, dicts
 from adcore.frontend.python.control import contexts, exceptions, loops, raising
@@ -10,7 +11,7 @@ from adcore.frontend.python.dispatch import evaluate, perform
 
 ROOMS = (
     expressions, operators, comparisons, comprehensions, dicts, texts, nonlocals, statements, contexts, exceptions,
-    loops, raising,
+    loops, raising, dataclass_objects,
 )  # fmt: skip
 """Where it is defined."""
 

@@ -95,7 +95,7 @@ def text_method(
             scope, node, folded(scope, node, lambda value: getattr(value, name)(*known, **keywords), owner)
         )
     if name in ("format", "join"):
-        pairs = Constant({}) if not named else new_dict(scope, named)
+        pairs = Constant(()) if not named else new_dict(scope, named)
         return DeferredText("method", (owner, Constant(name), Items(tuple(args)), pairs))
     what = describe(next(iter(args), owner))
     return scope.error(node, f"str.{name} of {what}, which is not known while compiling", "use a constant text")

@@ -63,7 +63,7 @@ class Description:
         if isinstance(value, DeferredText):
             return Deferred(value.operation, tuple(map(self.of, value.items)))
         if not isinstance(value, Poison):
-            scope.error(self.node, f"{describe(value)} can't stand in a text or an exception", NO_ARRAYS)
+            scope.error(self.node, f"{describe(value)} can't stand in a text, an exception or a message", NO_ARRAYS)
         self.sound = False
         return None
 

@@ -22,11 +22,12 @@ def lower_check(lowering: Lowering, instr: Instr, region: Region) -> None:
     condition, *details = lowering.texts(instr.operands)
     attrs = instr.attrs
     fault = Fault(attrs["error"], attrs["message"], instr.span, attrs.get("raising"), attrs.get("assigned"))
-    words = [_word(lowering, text, value.type) for text, value in zip(details, instr.operands[1:], strict=True)]
+    pairs = zip(details, instr.operands[1:], strict=True)
+    words = [number_as_word(lowering, text, value.type) for text, value in pairs]
     lowering.emitter.leave_if(lowering.writer.let(f"xor i1 {condition}, true"), fault, words)
 
 
-def _word(lowering: Lowering, text: str, type_: Type) -> str:
+def number_as_word(lowering: Lowering, text: str, type_: Type) -> str:
     """A number as the 64 bits that a frame has for it."""
     w = lowering.writer
     if is_float(type_):

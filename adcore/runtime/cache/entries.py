@@ -19,6 +19,7 @@ from typing import Any
 from adcore.abi.certificate import Certificate
 from adcore.abi.faults import AssignedBefore, Deferred, Fault, FaultDetail, GivenObject, Raising
 from adcore.abi.frame import FrameLayout
+from adcore.abi.messages import Message, MessageSite
 from adcore.ir.types import SCALARS, ArrayType, ListType, Scalar
 from adcore.runtime.loading.native_code import CodePlace, NativeCode
 from adcore.signature import ArrayArg, DictArg, Leaf, RecordArg, ScalarArg, SequenceArg, StaticArg, UniformArg
@@ -30,8 +31,8 @@ KNOWN: dict[str, Any] = {
     cls.__name__: cls
     for cls in (
         ArrayArg, ArrayType, AssignedBefore, Certificate, CodePlace, Deferred, DictArg, Fault, FaultDetail, FrameLayout,
-        GivenObject, Leaf, ListType, NativeCode, Raising, RecordArg, ScalarArg, SequenceArg, Span, StaticArg,
-        UniformArg,
+        GivenObject, Leaf, ListType, Message, MessageSite, NativeCode, Raising, RecordArg, ScalarArg, SequenceArg,
+        Span, StaticArg, UniformArg,
     )
 }  # fmt: skip
 """What may stand in an entry."""

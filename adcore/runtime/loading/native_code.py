@@ -9,6 +9,7 @@ from typing import NamedTuple
 from adcore.abi.certificate import Certificate
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
+from adcore.abi.messages import MessageSite
 from adcore.runtime import allocator
 from adcore.runtime.loading import linker
 from adcore.runtime.loading.linker import Loaded
@@ -46,6 +47,7 @@ class NativeCode:
     allocates: bool
     certificate: Certificate
     natives: tuple[tuple[str, int], ...] = ()
+    messages: tuple[MessageSite, ...] = ()
 
     def load(self, replaced: Mapping[str, int] | None = None) -> Loaded:
         """The code in memory once more; what it imports is at the addresses in `replaced`, or at the usual ones."""

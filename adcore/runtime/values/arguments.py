@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import logging
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,19 +21,21 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from adcore.errors import ArgumentError, Diagnostic
-from adcore.instances import is_bound, is_object
+from adcore.instances import is_bound, is_dataclass_type, is_object
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.values.objects import LiveObjects
 from adcore.signature import (
     ArgType,
     ArrayArg,
     DictArg,
+    ObjectArg,
     RecordArg,
     ScalarArg,
     SequenceArg,
     Signature,
     StaticArg,
     UniformArg,
+    classes_of,
 )
 
 DTYPES: Mapping[np.dtype[Any], str] = {np.dtype(name): ours for ours, name in NUMPY_NAMES.items()}
@@ -40,7 +43,7 @@ DTYPES: Mapping[np.dtype[Any], str] = {np.dtype(name): ours for ours, name in NU
 
 PYTHON_SCALARS: Mapping[type, str] = {float: "f64", int: "i64", bool: "bool"}
 
-STATIC = (type(None), str, bytes, type, types.ModuleType, enum.Enum, type(Ellipsis))
+STATIC = (logging.Logger, type(None), str, bytes, type, types.ModuleType, enum.Enum, type(Ellipsis))
 
 LONGEST_UNROLLED = 256
 """Unlike items become one IR parameter per leaf; more of them than this is surely a mistake."""
@@ -57,10 +60,15 @@ def signature(names: Sequence[str], values: Sequence[Any], aliases: tuple[tuple[
 
 
 def described_call(
-    names: Sequence[str], values: Sequence[Any], like: Signature | None = None
+    names: Sequence[str], values: Sequence[Any], like: Signature | None = None, classes: frozenset[type] = frozenset()
 ) -> tuple[Signature, LiveObjects]:
-    """The signature of a call, and the objects in it, whose attributes are described as far as `like` has them."""
-    live = LiveObjects(describe)
+    """The signature of a call, and the objects in it, whose attributes are described as far as `like` has them.
+
+    `classes`: dataclasses whose instances are objects, besides those of `like`."""
+    if like is not None:
+        objects = (cls for arg in like.args for cls in classes_of(arg, ObjectArg))
+        classes = classes.union(cls for cls in objects if is_dataclass_type(cls))
+    live = LiveObjects(describe, classes)
     kinds = like.args if like is not None else (None,) * len(names)
     described: list[ArgType] = []
     findings: list[Diagnostic] = []
@@ -86,6 +94,8 @@ def describe(value: Any, path: str, live: LiveObjects | None = None, like: ArgTy
         return _array(value, path)
     if isinstance(value, np.generic):
         return ScalarArg(_dtype(value.dtype, path, "scalar"), weak=False)
+    if kind in live.classes:
+        return live.object(value, path, like)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _record(value, [field.name for field in dataclasses.fields(value)], path, live, like)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -177,6 +187,12 @@ def _items(value: Sequence[Any], path: str, live: LiveObjects, like: ArgType | N
     kind: Literal["list", "tuple"] = "list" if isinstance(value, list) else "tuple"
     if kind == "list" and value and type(value[0]) in PYTHON_SCALARS and len(set(map(type, value))) == 1:
         return UniformArg("list", _uniform_numbers(value, path))
+    if len(value) > LONGEST_UNROLLED and type(value[0]) in live.classes:
+        cls = type(value[0]).__name__
+        refuse(
+            f"argument `{path}` is a {kind} of {len(value)} instances of {cls}, whose fields the function assigns",
+            help=f"pass one {cls} with an array for each field",
+        )
     if len(value) > LONGEST_UNROLLED and not isinstance(value[0], np.ndarray) and not _is_record(value[0]):
         refuse(
             f"argument `{path}` is a {kind} of {len(value)} items that are not all of one kind",

@@ -26,12 +26,18 @@ Describe = Callable[[Any, str, "LiveObjects", ArgType | None], ArgType]
 class LiveObjects:
     """The objects of one call by the path where each was met first, depth first."""
 
-    def __init__(self, describe: Describe) -> None:
+    def __init__(self, describe: Describe, classes: frozenset[type] = frozenset()) -> None:
         self._describe = describe
+        self._classes = classes
         self._objects: dict[str, Any] = {}
         self._paths: dict[int, str] = {}
 
     # What a compilation asks for (`adcore.signature.LiveAttributes`)
+
+    @property
+    def classes(self) -> frozenset[type]:
+        """Dataclasses whose instances are objects, because a program assigns their fields."""
+        return self._classes
 
     def names(self, path: str) -> tuple[str, ...]:
         """The attributes that the object at `path` holds itself."""

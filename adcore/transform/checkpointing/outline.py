@@ -31,6 +31,7 @@ from adcore.analysis.planning.record import surroundings
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
 from adcore.ir.core import Function, Instr, Region, Value, substitute, walk
+from adcore.ops.messages import silent
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,8 @@ def outline(structure: Structure, loop: Instr) -> Outlined:
     """The body of a loop that stands in no other one."""
     body = loop.regions[-1]
     pulled, inputs = surroundings(structure, loop)
-    region = Region((*body.params, *inputs), (*pulled, *body.body), body.yields)
+    # What is said in the loop was said when it ran first.
+    region = silent(Region((*body.params, *inputs), (*pulled, *body.body), body.yields), structure.ops.effects)
     name = f"{structure.function.name}_step"
     function = Function(name, substitute(region, {}), loop.span)
     return Outlined(function, inputs, dict(zip(walk(function.region), walk(region), strict=True)))

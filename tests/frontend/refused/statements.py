@@ -7,7 +7,7 @@ def f(x, n):
         y = 0.0
     global z
     global Z
-    print(x[0])
+    print(x)
     for i in range(n):
         x[i] += 1.0
         yield_ = {"a": 1}

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from adcore.frontend.numpy.elementwise import absolute
-from adcore.frontend.python.advice import REPORT
 from adcore.frontend.python.functions.builtin import builtin
-from adcore.frontend.registry import register
 from adcore.frontend.session import FunctionScope
 from adcore.frontend.values.abstract import (
     Abstract,
@@ -165,8 +163,3 @@ def _pow(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict
 
 
 # Registered for its refusal, which says more than that of an unknown function.
-def _print(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
-    return scope.error(node, "print is not supported", REPORT)
-
-
-register(print, _print, "", ())

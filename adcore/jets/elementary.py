@@ -71,6 +71,15 @@ SLOPES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+GROWING = frozenset({"exp", "exp2", "expm1", "sinh", "cosh"})
+"""Functions that are finite everywhere; where their numbers are not, they only overflow."""
+
+
+def finite(x: Any) -> bool:
+    """Whether `x` is finite, in its own width: math.isfinite takes the larger half of long doubles for infinite."""
+    return bool(x - x == 0)
+
+
 def polygamma(order: int, x: Any) -> Any:
     """The derivative of order `order` of digamma, by the op's meaning: 64 bits, whatever the width of `x`."""
     return type(x)(evaluate_polygamma(float(x), order))
@@ -97,4 +106,4 @@ def factorials(count: int) -> tuple[Any, ...]:
     return tuple(WIDE(math.factorial(k)) for k in range(count))
 
 
-__all__ = ["DIGITS_OF_WIDE", "WIDE", "factorials", "known", "polygamma", "slope", "value"]
+__all__ = ["DIGITS_OF_WIDE", "GROWING", "WIDE", "factorials", "finite", "known", "polygamma", "slope", "value"]

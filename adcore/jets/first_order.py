@@ -101,7 +101,13 @@ class Jets:
         s = a.s / b.s
         r = a.v / b.v if self.wide else s
         m = a.m | b.m
+        if b.m and overflown(b) and elementary.finite(a.v):
+            return Jet(s, r, self._flat(r), m)
         return Jet(s, r, ((a.d - r * b.d) / b.v if b.m else a.d / b.v) if m else NONE, m)
+
+    def _flat(self, like: Any) -> Any:
+        """The slopes of what has reached its limit: 1 / (1 + exp(-x)) where exp(-x) is more than numbers can hold."""
+        return np.zeros(self.count, type(like)) if self.count > 1 else type(like)(0)
 
     def _singular(self, s: Any, m: int) -> Jet:
         """A number without finite slopes."""
@@ -165,7 +171,7 @@ class Jets:
         return EVALUATE["cast"](a.s, type=type_)
 
     def _jumps(self, at: Any, m: int, odd: bool = False) -> None:
-        if m and math.isfinite(at) and at == np.floor(at) and (not odd or np.floor(at) % 2):
+        if m and elementary.finite(at) and at == np.floor(at) and (not odd or np.floor(at) % 2):
             self.undecided |= m
 
     # Everything else
@@ -178,8 +184,13 @@ class Jets:
             return Jet(s, elementary.value(op, a.v, order) if self.wide else s, NONE, 0)
         x = a.v if self.wide or not isinstance(a.v, float) else np.float64(a.v)
         y = elementary.value(op, x, order)
+        if overflown(a) and elementary.finite(y):
+            return Jet(s, y if self.wide else s, self._flat(y), a.m)
         slope = elementary.slope(op, x, y, order)
-        if not math.isfinite(slope):
+        if op in elementary.GROWING and elementary.finite(x) and not elementary.finite(slope):
+            grown = np.where(np.equal(a.d, 0), 0, np.copysign(slope, a.d))  # in its sign, for what it is divided by
+            return Jet(s, y if self.wide else s, grown if self.count > 1 else grown[()], a.m)
+        if not elementary.finite(slope):
             return self._singular(s, a.m)
         return Jet(s, y if self.wide else s, a.d * slope, a.m)
 
@@ -191,7 +202,7 @@ class Jets:
         if not m:
             return Jet(s, r if self.wide else s, NONE, 0)
         whole = not b.m and y == np.floor(y)
-        if not math.isfinite(r) or (a.v <= 0 and not whole):
+        if not elementary.finite(r) or (a.v <= 0 and not whole):
             return self._singular(s, m)
         if b.m:
             d = r * (b.d * np.log(x) + a.d * (y / x))
@@ -228,7 +239,7 @@ class Jets:
         s = type(x.s)(EVALUATE["logaddexp"](x.s, y.s))
         one, other = self._pair(x, y)
         r = np.logaddexp(one, other)
-        if not math.isfinite(r):
+        if not elementary.finite(r):
             return self._singular(s, x.m | y.m)
         return self._linear(s, r, x, np.exp(one - r), y, np.exp(other - r))
 
@@ -240,7 +251,7 @@ class Jets:
 
     def _remainder(self, op: str, a: Jet, b: Jet) -> Jet:
         s = type(a.s)(EVALUATE[op](a.s, b.s))
-        if not math.isfinite(s):
+        if not elementary.finite(s):
             return self._singular(s, a.m | b.m)
         quotient = round((float(a.s) - float(s)) / float(b.s))
         if a.v == quotient * b.v:
@@ -249,7 +260,7 @@ class Jets:
 
     def floordiv_(self, a: Jet, b: Jet) -> Jet:
         s = type(a.s)(EVALUATE["floordiv"](a.s, b.s))
-        if math.isfinite(s) and a.v == s * b.v:
+        if elementary.finite(s) and a.v == s * b.v:
             self.undecided |= a.m | b.m
         return self.const(s)
 
@@ -258,4 +269,9 @@ class Jets:
         return Jet(a.s, b.v if self.wide else a.s, b.d, b.m)
 
 
-__all__ = ["Jet", "Jets"]
+def overflown(a: Jet) -> bool:
+    """Whether a number is infinite because it grew, not because it has a pole there: its slopes have grown as well."""
+    return bool(np.isinf(a.v)) and not np.any(np.isnan(a.d))
+
+
+__all__ = ["Jet", "Jets", "overflown"]

@@ -125,6 +125,8 @@ class Germs:
         s = EVALUATE["div"](a.s, b.s)
         if b.start == 0:
             return self._lost(s)
+        if not b.moves and np.isinf(b.start):
+            return Germ(s, {Fraction(0): a.start / b.start})
         return self._product(s, a, self._power(b.s, b, WIDE(-1)))
 
     def _lost(self, s: Any) -> Germ:
@@ -179,7 +181,7 @@ class Germs:
         found = float(stepped(op, a.s, places))
         halves = op == "rint" or places is not None
         at = 2 * scaled(a.start, places or 0) if halves else a.start
-        if not a.moves or not math.isfinite(at) or at != np.floor(at) or float(a.s) != float(a.start):
+        if not a.moves or not elementary.finite(at) or at != np.floor(at) or float(a.s) != float(a.start):
             return found
         # An instant beside a whole number (where halves decide: a half): half a unit is far enough to see which side.
         side = scaled(0.25 if self._beside(a) > 0 else -0.25, -(places or 0))
@@ -204,6 +206,8 @@ class Germs:
                 raise OutsideDomain(op)
             return self._lost(s)
         found = taylor.coefficients(op, a.start, self._count(a), order)
+        if op in elementary.GROWING and elementary.finite(a.start) and not taylor.finite(found):
+            return Germ(s, {Fraction(0): np.copysign(WIDE(math.inf), found[0])})
         return self._series(s, a, found) if taylor.finite(found) else self._lost(s)
 
     def _count(self, a: Germ) -> int:
@@ -319,7 +323,7 @@ class Germs:
 
     def _remainder(self, op: str, a: Germ, b: Germ) -> Germ:
         s = type(a.s)(EVALUATE[op](a.s, b.s))
-        if not math.isfinite(s):
+        if not elementary.finite(s):
             return self._lost(s)
         quotient = self._quotient("floor" if op == "mod" else "trunc", a, b, (float(a.s) - float(s)) / float(b.s))
         rest = self._sum(0.0, a, self._product(0.0, self.const(quotient), b), -1)
@@ -335,7 +339,7 @@ class Germs:
 
     def floordiv_(self, a: Germ, b: Germ) -> Germ:
         s = type(a.s)(EVALUATE["floordiv"](a.s, b.s))
-        return self.const(type(s)(self._quotient("floor", a, b, float(s))) if math.isfinite(s) else s)
+        return self.const(type(s)(self._quotient("floor", a, b, float(s))) if elementary.finite(s) else s)
 
     def attach_(self, a: Germ, b: Germ) -> Germ:
         return Germ(a.s, b.terms)

@@ -7,7 +7,6 @@ y' = 1 +- y^2.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -124,7 +123,7 @@ def coefficients(op: str, c: Any, count: int, order: int | None = None) -> Coeff
 
 
 def finite(found: Sequence[Any]) -> bool:
-    return all(math.isfinite(c) for c in found)
+    return all(elementary.finite(c) for c in found)
 
 
 __all__ = ["Coefficients", "coefficients", "finite", "power"]

@@ -107,7 +107,7 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
         about = about_gradient(trial.about, reference, trial.gradient, found)
         raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
     if grad is None:
-        compare_modes(trial, subject)
+        compare_modes(trial, subject, reference, exact[1].slopes if exact is not None else None)
     else:
         require_no_side_effects(trial, grad, outcome)
     if options.order == 2:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from pytest_adalloc.checks.differences.directions import natural_scale
 from pytest_adalloc.checks.differences.extrapolation import Precision, slopes
+from pytest_adalloc.checks.exact.location import about_modes
+from pytest_adalloc.checks.exact.slopes import PointReference
 from pytest_adalloc.checks.inputs.arguments import Point, Vector
 from pytest_adalloc.checks.subjects.subject import GradientSubject, Unmet
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
 
 
-def compare_modes(trial: Trial, subject: GradientSubject) -> None:
-    """Forward mode along random tangents against the gradient."""
+def compare_modes(
+    trial: Trial, subject: GradientSubject, reference: PointReference | None, slopes: Vector | None
+) -> None:
+    """Forward mode along random tangents against the gradient; `slopes` are those that the gradient agrees with."""
     point = trial.about.point
     random = np.random.default_rng(trial.options.seed)
     roundoff = roundoff_of(point)
@@ -28,7 +34,9 @@ def compare_modes(trial: Trial, subject: GradientSubject) -> None:
         allowed = 8.0 * roundoff**0.5 * float(np.sum(np.abs(terms))) + 64.0 * trial.noise
         allowed += 64.0 * float(np.sum(trial.rounding * np.abs(tangent) * counts))
         if not abs(forward - reverse) <= allowed:
-            raise Unmet("gradient wrong", diagnostics.modes_disagree(trial.about, forward, reverse))
+            slope = math.nan if slopes is None else float(np.sum(slopes * tangent * counts))
+            about = about_modes(trial.about, reference, tangent, forward, reverse, slope)
+            raise Unmet("gradient wrong", diagnostics.modes_disagree(about, forward, reverse))
 
 
 def roundoff_of(point: Point) -> float:

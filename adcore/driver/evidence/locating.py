@@ -16,13 +16,12 @@ import numpy as np
 from adcore.driver.calls.binding import bind, python_function
 from adcore.driver.calls.call import Call
 from adcore.driver.evidence.no_reference import NoReference
-from adcore.driver.request import Options, Variant, standard_ops
+from adcore.driver.request import Options, Sweep, Variant, standard_ops
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.core import Function, Instr, Value, walk
 from adcore.ir.interpreter import Observer, interpret
 from adcore.ir.origins import Origin, Origins, TooLong, marked, unknown
-from adcore.ir.types import Scalar
-from adcore.runtime.values.leaves import flatten
+from adcore.runtime.values.leaves import LeafValue, flatten
 from adcore.source import Span
 
 BUDGET = 100_000
@@ -31,9 +30,9 @@ BUDGET = 100_000
 
 @dataclass(frozen=True)
 class NotFinite:
-    """Where a number that is not finite was made first. `what`: "NaN" or "infinity"; `of`: "value" or "adjoint";
-    `operands`: names and values of what the expression is made of; `iterations`: of each loop around, from 1; `then`:
-    where a NaN was made of this infinity."""
+    """Where a number that is not finite was made first. `what`: "NaN" or "infinity"; `of`: "value", "adjoint" or
+    "tangent"; `operands`: names and values of what the expression is made of; `iterations`: of each loop around, from
+    1; `then`: where a NaN was made of this infinity."""
 
     what: str
     of: str
@@ -54,7 +53,7 @@ class NotFinite:
     def __str__(self) -> str:
         if self.span is None:
             return f"{self.what} is in the arguments already"
-        first = f"{self.what} first appears at" if self.of == "value" else f"the adjoint becomes {self.what} at"
+        first = f"{self.what} first appears at" if self.of == "value" else f"the {self.of} becomes {self.what} at"
         later = f"; this becomes {self.then.what} at {self.then.place}" if self.then is not None else ""
         return f"{first} {self.place}{later}"
 
@@ -90,9 +89,10 @@ class Located:
 def locate(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Located:
     """Where the value of `function` at `args`, and its derivatives by all numbers of them, stop to be finite.
 
-    A function that returns no number is differentiated as the sum of what it writes. Raises CompileError and
-    ArgumentError as a derivative would, what the function raises, and NoReference for a program that runs for more than
-    100,000 instructions, returns arrays, or writes into arguments that share memory."""
+    A function that returns arrays is differentiated as the sum of their elements, one that returns nothing as that of
+    what it writes. Raises CompileError and ArgumentError as a derivative would, what the function raises, and
+    NoReference for a program that runs for more than 100,000 instructions or writes into arguments that share memory.
+    """
     python = python_function(function)
     names, arguments = bind(python, args, kwargs)
     return located(python, names, arguments)
@@ -110,10 +110,27 @@ def located(
     call = Call(python, names, arguments, Options(), range(len(names)))
     if call.groups:
         raise NoReference(f"arguments of {python.__name__} share memory that it writes into")
-    if not all(isinstance(t, Scalar) for t in call.result_types):
-        raise NoReference(f"{python.__name__} returns arrays")
     with np.errstate(all="ignore"):
         return _Location(call, numbers, weights, count).found()
+
+
+@dataclass(frozen=True)
+class ForwardSweep:
+    """A tangent of the value by forward mode's IR in the interpreter, and where it stops to be finite."""
+
+    tangent: float
+    place: NotFinite | None
+
+
+def forward_located(
+    python: Callable[..., Any], names: Sequence[str], arguments: Sequence[Any], speeds: Sequence[Any]
+) -> ForwardSweep:
+    """Forward mode along `speeds`, the arguments with the tangent of each number in its place. Raises NoReference."""
+    call = Call(python, names, arguments, Options(), range(len(names)))
+    if call.groups:
+        raise NoReference(f"arguments of {python.__name__} share memory that it writes into")
+    with np.errstate(all="ignore"):
+        return _Location(call, None, None, 0).forward(flatten(call.signature.args, speeds).values)
 
 
 class _Location:
@@ -129,21 +146,38 @@ class _Location:
         given = [marked(v) for v in self.values]
         results = _run(self.primal, given, seen)
         floats = [r for r in results if isinstance(r, (float, np.floating))]
+        returned = [x for r in results for x in (_numbers(r) if isinstance(r, np.ndarray) else ())]
         written = [x for k in sorted(self.call.primal.written) if k < len(given) for x in _numbers(given[k])]
-        value = self._first(seen, [*floats, *written], "value")
-        adjoint, gradient = self._adjoint()
+        value = self._first(seen, [*floats, *returned, *written], "value")
+        adjoint, gradient = self._adjoint(results)
         return Located(value, adjoint, float(floats[0]) if floats else None, gradient)
 
-    def _adjoint(self) -> tuple[NotFinite | None, Any]:
+    def forward(self, speeds: Sequence[LeafValue]) -> ForwardSweep:
+        """The tangent of all results together."""
         call, seen = self.call, Origins(BUDGET)
-        seeds = [1.0 if t.name == "f64" else np.float32(1.0) for t in call.result_types if is_differentiable(t)]  # type: ignore[union-attr]
+        directions = [
+            _filled(self.values[k], 0.0)
+            if k >= len(speeds)
+            else _weighted(self.values[k], speeds[k])
+            if isinstance(self.values[k], (np.ndarray, list, tuple))
+            else float(speeds[k])
+            for k in call.varied
+        ]
+        results = _run(self._derived(call.forward()), [*map(marked, self.values), *directions], seen)
+        numbers = [x for t in call.tangents(results) if t is not None for x in _numbers(t)]
+        return ForwardSweep(float(sum(numbers)), self._first(seen, numbers, "tangent"))
+
+    def _adjoint(self, primal: Sequence[Any]) -> tuple[NotFinite | None, Any]:
+        call, seen = self.call, Origins(BUDGET)
+        seeds = [_filled(r, 1.0) for r, t in zip(primal, call.result_types, strict=True) if is_differentiable(t)]
         shadows = {k: _filled(self.values[k], 0.0) for k in call.duplicated}
         for k in call.duplicated:
             if self.weights is not None and k < len(self.weights):
                 shadows[k] = _weighted(self.values[k], self.weights[k])
             elif not seeds and k in call.primal.written:
                 shadows[k] = _filled(self.values[k], 1.0)
-        results = _run(self._gradient_ir(), [*map(marked, self.values), *shadows.values(), *seeds], seen)
+        sweep = call.reverse(tuple(is_differentiable(t) for t in call.result_types))
+        results = _run(self._derived(sweep), [*map(marked, self.values), *shadows.values(), *seeds], seen)
         active = iter(results[len(call.result_types) :])
         adjoints = {
             k: shadows[k] if kind == "duplicated" else next(active)
@@ -153,12 +187,12 @@ class _Location:
         numbers = [x for adjoint in adjoints.values() for x in _numbers(adjoint)]
         return self._first(seen, numbers, "adjoint"), self._collected(adjoints)
 
-    def _gradient_ir(self) -> Function:
+    def _derived(self, sweep: Sweep) -> Function:
+        """The IR of a sweep, before any optimisation."""
         from adcore.driver.pipeline import DERIVED, compile_request
 
         origin = self.call.primal.origin
-        seeds = tuple(is_differentiable(t) for t in self.call.result_types)
-        request = origin.request(Variant((self.call.reverse(seeds),)))
+        request = origin.request(Variant((sweep,)))
         return _plain(compile_request(request, origin.build, until=DERIVED).product(DERIVED).function)
 
     def _collected(self, adjoints: dict[int, Any]) -> Any:
@@ -194,7 +228,7 @@ class _Location:
     def _told(self, origin: Origin, what: str, of: str) -> NotFinite:
         """In terms of the function: an instruction of the gradient stands for the one that it is the adjoint of."""
         instr, operands = origin.instr, origin.operands
-        if of == "adjoint":
+        if of != "value":
             instr, operands = self._original(origin) or (instr, ())
         names = _Names(self.primal)
         known = [(names.of(v, instr), x) for v, x in zip(instr.operands, operands, strict=False) if np.ndim(x) == 0]
@@ -275,4 +309,4 @@ def _weighted(value: Any, weights: Any) -> Any:
     return np.array(weights, value.dtype, copy=True).reshape(value.shape)
 
 
-__all__ = ["Located", "NotFinite", "locate", "located"]
+__all__ = ["ForwardSweep", "Located", "NotFinite", "forward_located", "locate", "located"]

@@ -25,7 +25,7 @@ from adcore.runtime.values.leaves import LeafValue, flatten
 from adcore.source import Span
 
 if TYPE_CHECKING:
-    from adcore.driver.evidence.locating import Located
+    from adcore.driver.evidence.locating import ForwardSweep, Located
     from adcore.driver.evidence.twin import Twin
 
 MOST_COMPONENTS = 512
@@ -142,6 +142,12 @@ class Reference:
         from adcore.driver.evidence.locating import located
 
         return located(self._primal.origin.python, self._signature.names, args, numbers, weights, count)
+
+    def forward_located(self, args: Sequence[Any], speeds: Sequence[Any]) -> ForwardSweep:
+        """The same for forward mode along `speeds`: arguments that hold the tangent of each number in its place."""
+        from adcore.driver.evidence.locating import forward_located
+
+        return forward_located(self._primal.origin.python, self._signature.names, args, speeds)
 
     def places(self, numbers: Sequence[Any], component: int) -> tuple[Span, ...]:
         """Where the program reads what component number `component` (from 0) stands for, in the order of its lines."""

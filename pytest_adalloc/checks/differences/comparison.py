@@ -22,13 +22,29 @@ from pytest_adalloc.checks.differences.directions import (
 from pytest_adalloc.checks.differences.judging import SAFETY, Judgement, Scene, Tolerance, judge
 from pytest_adalloc.checks.differences.ladder import UNSURE, Ladder, MeasuredSlope, measured
 from pytest_adalloc.checks.differences.promotion import promoted
+from pytest_adalloc.checks.differences.stairs import made_in_one_place
 from pytest_adalloc.checks.inputs.arguments import Vector
 from pytest_adalloc.checks.subjects.evaluation import Evaluator
-from pytest_adalloc.checks.verdict.comparison import GRAVEST_FIRST, SMOOTH, UNDEFINED, Comparison, digits_of
+from pytest_adalloc.checks.verdict.comparison import (
+    CUSP,
+    EDGE,
+    GRAVEST_FIRST,
+    JUMP,
+    KINK,
+    SMOOTH,
+    UNDEFINED,
+    Comparison,
+    digits_of,
+)
 from pytest_adalloc.checks.verdict.grad_report import Verdict
 
 BLUNT = 1e-6
 """Bars of more than that part of a slope are reason to try other steps."""
+CORNER = 1e-3
+"""Bars of less than that part of a slope show corners."""
+TINY = 2.0**-10
+"""Numbers whose natural steps are smaller are looked at further away before anyone is accused."""
+FURTHER = (2.0**4, 2.0**8, 2.0**16)
 
 Tick = Callable[[int, int], None]
 
@@ -77,6 +93,7 @@ class _CallsAlone:
         directions = chosen_directions(self.point, self.domain, self.seed)
         slopes = self._slopes(directions, tick)
         judged = self._judged(directions, slopes)
+        slopes, judged = self._looked_further(directions, slopes, judged)
         judged = _spared(judged, directions, slopes)
         result = self._decided(directions, slopes, judged)
         if result.component < 0 and result.verdict in ("gradient wrong", "kink"):
@@ -105,21 +122,52 @@ class _CallsAlone:
         def along(step: float) -> float:
             return evaluator.along(component, step)
 
-        found = measured(along, scale, self.base, self.ladder, size, room)
-        blunt = found.kind in (UNSURE, SMOOTH) and not SAFETY * found.bar <= BLUNT * abs(found.value)
-        if scale < 1.0 and not found.stairs and (found.reach == 0 or blunt):
-            # A number near zero says little about the scale on which the function varies.
-            wider = measured(along, 1.0, self.base, self.ladder, size, room)
-            agree = not abs(wider.value - found.value) > SAFETY * (wider.bar + found.bar)
-            if wider.kind != UNSURE and agree and not wider.bar >= found.bar > 0:
-                found, scale = wider, 1.0
-        return replace(found, scale=scale)
+        found = None
+        for tried in sorted({_own_scale(size, scale), scale, max(scale, 1.0)}):
+            # A number near zero, or among larger ones, says little about the scale on which the function varies.
+            wider = measured(along, tried, self.base, self.ladder, size, room)
+            if found is None or _better(wider, found):
+                found = replace(wider, scale=tried)
+            if not _blunt(found):
+                break
+        assert found is not None
+        return found
+
+    def _looked_further(
+        self, directions: Directions, slopes: list[MeasuredSlope], judged: Judgement
+    ) -> tuple[list[MeasuredSlope], Judgement]:
+        """Nobody is accused beside a stair that is much wider than the number that moves: x + 1e9 stands still."""
+        sides = self.domain.sides(self.point, directions)
+        found = list(slopes)
+        for k, component in enumerate(directions.components):
+            slope = slopes[k]
+            if judged.verdicts[k] != "gradient wrong" or slope.scale >= TINY:
+                continue
+            room = min(float(sides.forward[k]), float(sides.backward[k]))
+
+            def along(step: float, component: int = component) -> float:
+                return self.evaluator.along(component, step)
+
+            if any(
+                self._jumps(along, slope, width)
+                for width in (*(slope.scale * s for s in FURTHER), 1.0)
+                if width <= room
+            ):
+                why = "the function jumps nearby: a step function, or a number that is lost beside a much larger one"
+                found[k] = replace(slope, kind=UNSURE, why=why, stairs=True)
+        return (found, self._judged(directions, found)) if found != slopes else (slopes, judged)
+
+    def _jumps(self, along: Callable[[float], float], slope: MeasuredSlope, width: float) -> bool:
+        far = along(width)
+        least = 64 * self.ladder.roundoff * max(abs(self.base), abs(far) if math.isfinite(far) else 0.0)
+        return made_in_one_place(along, width, slope.value, self.base, least)
 
     def _judged(self, directions: Directions, slopes: list[MeasuredSlope]) -> Judgement:
         sizes = np.abs(self.point.vector[list(directions.components)])
         sizes = np.concatenate([sizes, np.full(len(directions.vectors), 2.0)])
         scale = np.array([slope.scale for slope in slopes])
-        scene = Scene(self.ladder, self.base, scale, sizes, self.off)
+        unit = Ladder.of(self.point.dtype.itemsize).roundoff if self.off else 0.0
+        scene = Scene(self.ladder, self.base, scale, sizes, self.off, unit)
         return judge(scene, slopes, directions.slope(self.gradient), self.tolerance)
 
     def _decided(self, directions: Directions, slopes: list[MeasuredSlope], judged: Judgement) -> Comparison:
@@ -190,6 +238,32 @@ class _CallsAlone:
         how = "none: the function is not defined at the point"
         trouble = self.narrow.trouble
         return Comparison("edge of the domain", nan, component, nan, got, nan, nan, nan, UNDEFINED, how, 0.0, trouble)
+
+
+def _own_scale(size: float, natural: float) -> float:
+    """A step's natural size for a number of this size, whatever its neighbours are."""
+    least = float(np.finfo(float).tiny)
+    return min(natural, 2.0 ** math.floor(math.log2(size))) if least <= size < math.inf else natural
+
+
+def _blunt(found: MeasuredSlope) -> bool:
+    """Whether larger steps may tell more. A corner may be made by rounding: of exp(x) - 1 beside 0 on one side, say."""
+    if found.stairs or found.kind in (EDGE, UNDEFINED):
+        return False
+    corner = found.kind in (KINK, CUSP, JUMP)
+    return corner or found.reach == 0 or not SAFETY * found.bar <= BLUNT * abs(found.value)
+
+
+def _better(wider: MeasuredSlope, found: MeasuredSlope) -> bool:
+    """Whether the slope by larger steps is to be believed."""
+    if wider.kind in (UNSURE, EDGE, UNDEFINED):
+        return False
+    if found.kind in (KINK, CUSP, JUMP):
+        # A corner shows at any step, if it is more than what rounding makes.
+        height = abs(found.right - found.left)
+        return wider.kind == SMOOTH and not SAFETY * wider.bar > CORNER * max(abs(wider.value), height)
+    apart = abs(wider.value - found.value)
+    return not (apart > SAFETY * (wider.bar + found.bar) or wider.bar >= found.bar > 0)
 
 
 def _amount(slope: MeasuredSlope, got: float, verdict: Verdict) -> float:

@@ -154,7 +154,7 @@ def measured_noise(along: Callable[[float], float], precision: Precision, base: 
     quietest = np.inf
     for exponent in precision.noise_steps:
         for side in (1.0, -1.0):
-            quietest = min(quietest, _noise_of(_table(along, side, exponent)))
+            quietest = min(quietest, noise_of(_table(along, side, exponent)))
             if quietest <= 8.0 * floor:
                 return max(floor, quietest)
         if quietest <= 1e4 * floor:
@@ -175,7 +175,7 @@ def _table(along: Callable[[float], float], side: float, exponent: int) -> Float
         step *= 61.3
 
 
-def _noise_of(table: FloatArray) -> float:
+def noise_of(table: FloatArray) -> float:
     if not np.all(np.isfinite(table)):
         return np.inf
     estimates = []

@@ -39,13 +39,15 @@ class Tolerance:
 class Scene:
     """What the slopes of one comparison share: steps, the value, natural steps, and sizes of what moves.
 
-    `promoted`: the relative error that narrow numbers may have, where the slopes are those of wider ones."""
+    `promoted`: the relative error that narrow numbers may have, where the slopes are those of wider ones, and `unit`
+    one rounding of them."""
 
     ladder: Ladder
     base: float
     scale: Vector
     sizes: Vector
     promoted: float = 0.0
+    unit: float = 0.0
 
     @property
     def own(self) -> Vector:
@@ -97,7 +99,10 @@ class _Judging:
         self.drowns = False
         u, flat = scene.ladder.roundoff, slope.reach == 0
         shared = max(largest, 0.0 if flat else abs(scene.base))
-        floor = FLOOR * u * shared / max(self.own, self.scale * 2.0**-10) + 4 * u * float(scene.sizes[k]) * slope.curve
+        # The number that moves is rounded with the step: away altogether, where it is far below it.
+        lost = 8 * slope.curve * min(float(scene.sizes[k]), u * self.scale)
+        floor = FLOOR * max(u, scene.unit) * shared / max(self.own, self.scale * 2.0**-10)
+        floor += lost if math.isfinite(lost) else 0.0
         relative = max(USUAL[u], scene.promoted) + (tolerance.rtol or 0.0)
         self.allowed = relative * abs(slope.value) + floor + SAFETY * slope.bar + (tolerance.atol or 0.0)
         if not math.isfinite(self.allowed):

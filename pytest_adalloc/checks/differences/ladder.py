@@ -5,10 +5,11 @@
     window       three neighbouring steps whose extrapolations agree within their bars
 
 A bar is what extrapolation still changes, and twice what rounding of the values (and of the point: a step is rounded
-with it) makes of a difference. What finer steps than those of a window say beyond rounding is noise, and enters the
-bars again. Where two windows say different things, or the window has only small steps, the function may be a flight of
-stairs: the residual of the slope is halved down to where it is made. If it is made in one place, that is a step, and
-nothing is said; else the finer window stands.
+with it) makes of a difference; where values cancel, tables of differences tell how much that is (`noise`). What finer
+steps than those of a window say beyond rounding is noise, and enters the bars again. Where two windows say different
+things, or the window has only small steps, the function may be a flight of stairs: the residual of the slope is halved
+down to where it is made. If it is made in one place, that is a step, and nothing is said; else the finer window
+stands.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_adalloc.checks.differences.noise import LEAST, scatter
 from pytest_adalloc.checks.differences.stairs import made_in_one_place
 from pytest_adalloc.checks.verdict.comparison import CUSP, EDGE, JUMP, KINK, SMOOTH, UNDEFINED
 
@@ -33,6 +35,9 @@ UNSURE = "unsure"
 
 FAR = (4.0, 16.0, 64.0)
 LEAST_LEVELS = 5
+SCATTERED = 4.0  # standard deviations that one value may be off
+STEEP = 1e-8
+"""Stairs that are lower, beside all that is seen of a function, are rounding."""
 EVENLY = 1.4
 """By how much the trend of a corner may change from step to step."""
 
@@ -105,13 +110,20 @@ def measured(
 
     ahead = np.array([bounded(s) for s in steps]) if sides[0] else None
     behind = np.array([bounded(-s) for s in steps]) if sides[1] else None
+    noise, tread = scatter(bounded, scale, ladder.roundoff, base)
+    if tread:
+        reach = float(np.nanmax(np.abs(np.concatenate([v for v in (ahead, behind) if v is not None]) - base)))
+        if tread > STEEP * reach:
+            why = f"its values change in steps of {tread:.1e}: a step function, or large numbers that cancel"
+            return MeasuredSlope(why=why, reach=reach, stairs=True)
+        noise = max(noise, tread)
     if ahead is None or behind is None:
-        return _one_sided(steps, ahead, behind, base, ladder, size)
-    return _Measuring(bounded, scale, base, ladder, size).of(steps, ahead, behind)
+        return _one_sided(steps, ahead, behind, base, ladder, size, noise)
+    return _Measuring(bounded, scale, base, ladder, size, noise).of(steps, ahead, behind)
 
 
 def _one_sided(
-    steps: Array, ahead: Array | None, behind: Array | None, base: float, ladder: Ladder, size: float
+    steps: Array, ahead: Array | None, behind: Array | None, base: float, ladder: Ladder, size: float, noise: float
 ) -> MeasuredSlope:
     """From the inner side of a bound: differences whose errors go with the first, second, ... power of the step."""
     sign, values = (1.0, ahead) if ahead is not None else (-1.0, behind)
@@ -123,7 +135,7 @@ def _one_sided(
     first = (r * c[1:] - c[:-1]) / (r - 1)
     q = (r**2 * first[1:] - first[:-1]) / (r**2 - 1)
     fine = steps[2:]
-    low = _rounding(base, values, None, c, ladder, size)[2:]
+    low = _rounding(base, values, None, c, ladder, size, noise)[2:]
     bars = np.maximum(np.abs(q - first[1:]), np.abs(np.diff(q, prepend=q[:1]))) + 4.0 * low / fine
     found = _windows(q, bars)
     if not found:
@@ -144,10 +156,13 @@ def _reach(ahead: Array, behind: Array, base: float) -> float:
     return float(max(np.max(np.abs(ahead - base), initial=0.0), np.max(np.abs(behind - base), initial=0.0)))
 
 
-def _rounding(base: float, ahead: Array, behind: Array | None, c: Array, ladder: Ladder, size: float) -> Array:
+def _rounding(
+    base: float, ahead: Array, behind: Array | None, c: Array, ladder: Ladder, size: float, noise: float
+) -> Array:
     """What rounding makes of a difference at each step: of the values, and of the point that the step is added to."""
     largest = np.abs(ahead) if behind is None else np.maximum(np.abs(ahead), np.abs(behind))
-    return np.asarray(2.0 * ladder.roundoff * (abs(base) + largest + size * float(np.median(np.abs(c)))))
+    one = 2.0 * ladder.roundoff * (abs(base) + largest + size * float(np.median(np.abs(c)))) + LEAST[ladder.roundoff]
+    return np.maximum(one, SCATTERED * noise)
 
 
 def _windows(q: Array, bars: Array) -> list[_Window]:
@@ -169,6 +184,7 @@ class _Measuring:
     base: float
     ladder: Ladder
     size: float
+    noise: float
 
     def of(self, steps: Array, ahead: Array, behind: Array) -> MeasuredSlope:
         finest = np.isfinite(ahead[-1]), np.isfinite(behind[-1])
@@ -191,7 +207,7 @@ class _Measuring:
         for far in (s * sign for s in FAR for sign in (self.scale, -self.scale)):
             value = self.along(far)
             if math.isfinite(value) and value != self.base:
-                least = 16 * self.ladder.roundoff * max(abs(self.base), abs(value))
+                least = 16 * max(self.ladder.roundoff * max(abs(self.base), abs(value)), self.noise)
                 return made_in_one_place(self.along, far, 0.0, self.base, least)
         return False
 
@@ -205,7 +221,7 @@ class _Measuring:
         change = np.abs(np.diff(q)) / (self.ladder.ratio - 1)
         left_over = np.maximum(np.abs(q - r[1:]), np.abs(r[1:] - c[2:]) / e)
         left_over = np.maximum(left_over, np.concatenate([change[:1], change]))
-        low = _rounding(self.base, ahead, behind, c, self.ladder, self.size)
+        low = _rounding(self.base, ahead, behind, c, self.ladder, self.size, self.noise)
         clean = _windows(q, left_over + 2.0 * low[2:] / fine)
         corner = self._corner(steps, ahead, behind, c, low)
         if corner is not None:
@@ -291,8 +307,10 @@ class _Measuring:
                 why=f"steps below {steps[best.at]:.1e} say {best.value:.6g}, and the function jumps nearby",
                 stairs=True,
             )
-        scatter = _excess(q, best.value, best.at + 3, steps[2:], low[2:])
-        noise = scatter if scatter > 1e3 * float(np.max(low)) else 0.0
+        scattered = _excess(q, best.value, best.at + 3, steps[2:], low[2:])
+        noise = scattered if scattered > 1e3 * float(np.max(low)) else 0.0
+        if self.noise > 1e-3 * _reach(ahead, behind, self.base):
+            noise = max(noise, self.noise)  # as large as all that is seen of the function
         k = best.at + 1
         curve = abs(ahead[k] + behind[k] - 2 * self.base) / steps[k] ** 2
         return MeasuredSlope(best.value, best.bar, best.value, best.value, SMOOTH, curve=float(curve), noise=noise)
@@ -309,7 +327,8 @@ class _Measuring:
     def _least(self, slope: float, ahead: Array, c: Array, at: int) -> float:
         """Changes that rounding of the values and of the point makes."""
         steepest = max(abs(slope), float(np.max(np.abs(c[: at + 3]))))
-        return 16 * self.ladder.roundoff * max(abs(self.base), float(np.max(np.abs(ahead[2:]))), self.scale * steepest)
+        value = max(abs(self.base), float(np.max(np.abs(ahead[2:]))), self.scale * steepest)
+        return 16 * max(self.ladder.roundoff * value, self.noise)
 
 
 def _excess(q: Array, value: float, start: int, fine: Array, low: Array) -> float:

@@ -35,6 +35,21 @@ def about_gradient(about: About, reference: PointReference | None, gradient: Vec
     return replace(about, located=told, contradicts=_nearer(read, decided.expected, decided.got))
 
 
+def about_modes(
+    about: About, reference: PointReference | None, tangent: Vector, forward: float, reverse: float, slope: float
+) -> About:
+    """What is known where forward mode says something else than the gradient, which agrees with its reference.
+
+    `slope`: along the tangent, by the reference of the gradient: the function's IR as Python runs it, or NaN."""
+    if math.isfinite(forward) and math.isfinite(slope):
+        return replace(about, contradicts=abs(forward - slope) > abs(reverse - slope))
+    found = reference.forward_located(tangent) if reference is not None else None
+    if found is None:
+        return about
+    places = (str(found.place),) if found.place is not None else ()
+    return replace(about, located=places, contradicts=_nearer(found.tangent, reverse, forward))
+
+
 def _nearer(read: float, expected: float, compiled: float) -> bool:
     """Whether what the IR gives is what was expected rather than what compiled code gives. Which of NaN and infinity
     comes out may depend on the order of operations."""

@@ -75,6 +75,15 @@ class PointReference:
         except Exception:  # too much work, or an error that Python did not raise
             return None
 
+    def forward_located(self, tangent: Vector) -> Any | None:
+        """The same for forward mode along a tangent; nothing is known where results are written into arguments."""
+        if self._weights is not None:
+            return None
+        try:
+            return self._reference.forward_located(self._moved.at(), filled(self._point, tangent))
+        except Exception:  # as above
+            return None
+
     def slopes(self, seed: int) -> ProgramSlopes | None:
         """At the point; None where the program runs for too long."""
         point = self._point

@@ -35,6 +35,12 @@ NOT_SETTLED = "compiled code could not be held against the function's IR here; p
 NOT_FINITE = "move the point away from there, or write this expression such that its slope is finite"
 """What to do about a gradient that is not finite in its IR either."""
 
+NOT_FINITE_FORWARD = (
+    "write this expression such that its slope is finite (where exp(x) overflows, exp(-abs(x)) does not), "
+    'or check the gradient alone with mode="reverse"'
+)
+"""What to do where the tangents of forward mode are not finite in their IR either."""
+
 
 @dataclass(frozen=True)
 class About:
@@ -309,7 +315,8 @@ def modes_disagree(about: About, forward: float, reverse: float) -> str:
         f"gradient wrong: forward and reverse mode of {about.function} disagree",
         f"  along a random tangent: forward {forward:.12g}, reverse {reverse:.12g}",
         about.here(),
-        help=COMPILER,
+        about.not_finite(),
+        help=NOT_FINITE_FORWARD if not math.isfinite(forward) and about.contradicts is False else about.blame,
     )
 
 

@@ -71,3 +71,38 @@ def test_a_reading_that_is_not_the_function_is_not(monkeypatch: pytest.MonkeyPat
     message = seen(root, 1.0)
     assert "primal differs from Python" in message
     assert BLAME not in message
+
+
+def overflowing(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_tangents_that_are_not_finite_are_located_and_nobody_blamed() -> None:
+    message = seen(overflowing, -800.0)
+    assert "forward and reverse mode of overflowing disagree" in message
+    assert "the tangent becomes infinity at line" in message
+    assert "np.exp(-x)" in message
+    assert BLAME not in message
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 0.7])
+def test_a_forward_mode_that_contradicts_its_ir_is_a_fault_of_the_compiler(
+    wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CompiledGradient, "forward", lambda self, tangent, vector=None: wrong)
+    message = seen(root, 1.0)
+    assert "forward and reverse mode of root disagree" in message
+    assert BLAME in message
+
+
+def test_a_forward_mode_of_which_nothing_is_known_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    import adcore as ad
+
+    def unknown(*args: Any) -> Any:
+        raise ad.NoReference("nothing is known")
+
+    monkeypatch.setattr(ad, "reference", unknown)
+    monkeypatch.setattr(CompiledGradient, "forward", lambda self, tangent, vector=None: 0.7)
+    message = seen(root, 1.0)
+    assert "forward and reverse mode of root disagree" in message
+    assert BLAME not in message

@@ -12,12 +12,14 @@ class Family:
     """`grad(*args)` is the gradient by the first argument; the others are parameters.
 
     `verdicts` are those that are honest here: where there are two slopes or none, "passed" would not be.
+    `only_by_hand`: the compiler's own gradient is not the one meant.
     """
 
     f: Callable[..., Any]
     grad: Callable[..., Any]
     points: Sequence[tuple[Any, ...]]
     verdicts: tuple[str, ...] = ("passed",)
+    only_by_hand: bool = False
 
     @property
     def name(self) -> str:

@@ -134,6 +134,11 @@ class MachineModel:
     range_folding_rounds: int = number(
         4, "A bound that is clamped twice takes two rounds: the second proof is one about the result of the first."
     )
+    joint_fusion_trials: int = number(
+        8,
+        "Trials of joining the loops of many arrays at once, each without the arrays that stood in the way before.",
+    )
+    joint_fusion_rounds: int = number(4, "A round takes one level of loops from arrays; few have more dimensions.")
     assumption_rounds: int = number(
         3, "What a check in an inner loop says reaches the function's own region in as many steps as there are loops."
     )

@@ -75,7 +75,7 @@ def quick_look(captures: Sequence[Capture]) -> Callable[[], bool]:
 
     def current() -> bool:
         try:
-            if look() and all(capture.unchanged() for capture in slow):
+            if look() and (not slow or all(capture.unchanged() for capture in slow)):
                 return True
         except (KeyError, AttributeError, ValueError):
             pass

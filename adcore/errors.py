@@ -32,6 +32,14 @@ class CompileError(AdcoreError):
     """Python that cannot be compiled: every unsupported construct or type of the function at once."""
 
 
+class LengthsNeeded(CompileError):
+    """A program that can be compiled for known lengths of these arguments only: paths of leaves, with an axis each."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], wanted: frozenset[tuple[str, int]]) -> None:
+        super().__init__(diagnostics)
+        self.wanted = wanted
+
+
 class ObjectsNeeded(CompileError):
     """A function assigns fields of these dataclasses: arguments of them are described anew, as objects."""
 

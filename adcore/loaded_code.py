@@ -12,23 +12,39 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import functools
 import importlib.machinery
+import inspect
 import linecache
 import operator
+import tokenize
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 FUTURE = functools.reduce(operator.or_, (getattr(__future__, n).compiler_flag for n in __future__.all_feature_names))
 """What `from __future__ import ...` leaves in the flags of code; text that is run by `exec` has it from around it."""
 
 
-def says_the_same(function: types.FunctionType) -> bool:
-    """Whether the text from which `function` would be compiled gives its very code."""
+def says_the_same(function: types.FunctionType, own: Sequence[str] = ()) -> bool:
+    """Whether the text from which `function` would be compiled gives its very code; `own`: its lines, if known.
+
+    A function at the left margin of its file needs nothing around it: Python compiles its own lines, at their place,
+    and not a file that may be a hundred times as long. What stands further right needs the file for its surroundings.
+    """
     code = function.__code__
     lines = linecache.getlines(code.co_filename, function.__globals__)
-    known = _codes("".join(lines), code.co_filename, code.co_flags & FUTURE)
+    start = code.co_firstlineno - 1
+    if not code.co_freevars and 0 <= start < len(lines) and lines[start].startswith(("def ", "@")):
+        with contextlib.suppress(SyntaxError, tokenize.TokenError):
+            if _gives(code, "\n" * start + "".join(own or inspect.getblock(lines[start:]))):
+                return True
+    return _gives(code, "".join(lines))
+
+
+def _gives(code: types.CodeType, text: str) -> bool:
+    known = _codes(text, code.co_filename, code.co_flags & FUTURE)
     return any(found == code for found in known.get(_key(code), ()))
 
 

@@ -186,13 +186,15 @@ class Signature:
 
     `aliases` groups leaf numbers whose buffers overlap (in part or whole) in the call; leaves in no group are
     disjoint from all others. A leaf alone in a group overlaps itself (zero strides, or a list with repeated arrays).
-    `ones` are axes (leaf number, axis) of length 1 that stretch where they meet longer ones.
+    `ones` are axes (leaf number, axis) of length 1 that stretch where they meet longer ones. `lengths` are those
+    that the program is compiled for: (path of a leaf, axis, length).
     """
 
     names: tuple[str, ...]
     args: tuple[ArgType, ...]
     aliases: tuple[tuple[int, ...], ...] = ()
     ones: tuple[tuple[int, int], ...] = ()
+    lengths: tuple[tuple[str, int, int], ...] = ()
 
     def leaves(self) -> tuple[Leaf, ...]:
         """All leaves, in the order of the IR parameters."""

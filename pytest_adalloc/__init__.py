@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         record,
     )
     from pytest_adalloc.hooks.attribute.pprof import write_profile
+    from pytest_adalloc.integration.checks import check, check_gradient, check_jvp, check_rule, check_vjp
     from pytest_adalloc.integration.fixture import Adalloc
-    from pytest_adalloc.integration.settle import check, check_gradient, check_jvp, check_rule, check_vjp
 
 __all__ = [
     "Adalloc",
@@ -57,11 +57,11 @@ _HOME = {
     "CheckFailed": "checks.verdict.grad_report",
     "GradReport": "checks.verdict.grad_report",
     "Worst": "checks.verdict.grad_report",
-    "check": "integration.settle",
-    "check_gradient": "integration.settle",
-    "check_jvp": "integration.settle",
-    "check_rule": "integration.settle",
-    "check_vjp": "integration.settle",
+    "check": "integration.checks",
+    "check_gradient": "integration.checks",
+    "check_jvp": "integration.checks",
+    "check_rule": "integration.checks",
+    "check_vjp": "integration.checks",
     "write_profile": "hooks.attribute.pprof",
 }
 

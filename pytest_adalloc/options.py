@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks.reports import Scope
@@ -13,6 +14,42 @@ SweepMode = Literal["reverse", "forward", "both"]
 Prove = Literal["require", "report", "off"]
 Progress = Callable[[str, int, int], None]
 """`progress(stage, done, total)`; an empty stage ends what is shown."""
+
+
+class GivenOptions(TypedDict, total=False):
+    """The options of a check, as keywords of `check`, of its relatives, and of the mark.
+
+    - `wrt`: what is differentiated: names or places of arguments, one or a tuple; without it all that hold floats.
+    - `mode`: "reverse", "forward" or "both".
+    - `max_allocs`, `max_numpy`, `max_python`: so many native allocations, arrays of NumPy's and Python objects a call.
+    - `max_workspace`: bytes that may be kept between the sweeps.
+    - `workspace`: "auto", "heap" or bytes, as for `ad.compile`; `fastmath` as well.
+    - `calls`: so many are counted. `scope`: "thread" or "process". `realtime`: system calls and page faults too.
+    - `rtol`, `atol`: what a component may be off, beside what rounding does. `order`: 2 checks second derivatives.
+    - `domain`: bounds by argument, such as {"x": (0, None)}. `seed`: of random directions and points.
+    - `prove`: "require", "report" or "off": what becomes of the certificate.
+    - `sizes`, `points`: other inputs at which the check is made as well.
+    """
+
+    wrt: Any
+    mode: SweepMode
+    max_allocs: int
+    max_workspace: int | None
+    workspace: Any
+    calls: int | None
+    rtol: float | None
+    atol: float | None
+    domain: Any
+    order: int
+    prove: Prove | None
+    seed: int | None
+    fastmath: bool
+    scope: Scope | None
+    sizes: Any
+    points: Any
+    max_numpy: int | None
+    max_python: int | None
+    realtime: bool
 
 
 @dataclass(frozen=True)
@@ -45,9 +82,9 @@ class CheckOptions:
 
         Raises TypeError for an unknown name, ValueError for a value that makes no sense; both say what is possible.
         """
-        unknown = [name for name in given if name not in NAMES]
-        if unknown:
-            raise TypeError(f"unknown option {unknown[0]!r}; the options are {', '.join(NAMES)}")
+        for name in given:
+            if name not in NAMES:
+                raise TypeError(f"{name!r}: this is {unknown(name)}")
         options = CheckOptions(**given)
         _one_of("mode", options.mode, ("reverse", "forward", "both"))
         _one_of("prove", options.prove, (None, "require", "report", "off"))
@@ -74,6 +111,12 @@ class CheckOptions:
             scope=self.scope or scope,
             realtime=self.realtime or syscalls,
         )
+
+
+def unknown(name: str, others: Sequence[str] = ()) -> str:
+    """What to say of a name that is no option: the name, of an option or of `others`, that was probably meant."""
+    near = difflib.get_close_matches(name, [*NAMES, *others], n=1)
+    return f"no option; did you mean {near[0]!r}?" if near else f"no option; the options are {', '.join(NAMES)}"
 
 
 NAMES = tuple(field.name for field in fields(CheckOptions))

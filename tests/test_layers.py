@@ -179,13 +179,17 @@ def test_the_compiler_knows_no_pytest() -> None:
     assert wrong == []
 
 
-def test_the_plugin_uses_public_names_and_the_shared_abi_only() -> None:
+SHARED = ("adcore.abi", "adcore.instances")
+
+
+def test_the_plugin_uses_public_names_and_what_is_shared_only() -> None:
+    """The ABI, and what an object is."""
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in modules("pytest_adalloc")
         for name, line in imported(path)
         if name.split(".")[0] == "_pytest"
-        or (within(name, "adcore") and not (name == "adcore" or within(name, "adcore.abi")))
+        or (within(name, "adcore") and name != "adcore" and not any(within(name, part) for part in SHARED))
     ]
     assert wrong == []
 

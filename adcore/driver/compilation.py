@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from adcore.driver.interface import Interface
 from adcore.driver.linking import link
 from adcore.driver.request import Options, Request, Variant, standard_ops
+from adcore.driver.shared import COMPILING
 from adcore.driver.warm_start import Door, door_of
 from adcore.runtime.calls import Kernel
 from adcore.runtime.loading.native_code import NativeCode
@@ -46,9 +47,14 @@ class Specialisation:
             self._origin.door.keep_code(self._key, code)
         return code
 
-    @functools.cached_property
+    @property
     def build(self) -> Build:
         """What every stage made."""
+        with COMPILING:
+            return self._build
+
+    @functools.cached_property
+    def _build(self) -> Build:
         from adcore.driver.pipeline import compile_request
 
         return compile_request(self._origin.request(self.variant), self._origin.build)
@@ -78,7 +84,7 @@ class Specialisation:
     ) -> Any:
         """What a plan says, from the plan if it is there, or as it was told to an earlier process."""
         door, key = self._origin.door, self._key
-        known = door.fact(what, key, values) if door and "build" not in self.__dict__ else None
+        known = door.fact(what, key, values) if door and "_build" not in self.__dict__ else None
         if known is not None:
             return known[0]
         from adcore.driver.pipeline import DERIVED
@@ -121,9 +127,14 @@ class Compilation:
                 self.door.keep_interface(found)
         return found
 
-    @functools.cached_property
+    @property
     def build(self) -> Build:
         """What the stages before differentiation make."""
+        with COMPILING:
+            return self._build
+
+    @functools.cached_property
+    def _build(self) -> Build:
         from adcore.driver.pipeline import SIMPLIFIED, compile_request
 
         if self._was_found and self.door and not self.door.is_current:

@@ -19,6 +19,7 @@ from adcore.driver.calls.call import Call
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
+from adcore.driver.shared import keep
 from adcore.driver.specialisations import PrimalSpecialisation
 from adcore.ir.types import ArrayType
 
@@ -143,11 +144,8 @@ _served: dict[tuple[Any, ...], Served] = {}
 def served(function: Callable[..., Any], wrt: Any, options: Options) -> Served:
     """What serves the gradient of `function` by `wrt`, by kinds of arguments: shared by all that ask for it."""
     key = (function, repr(wrt), options, id(options.ops))
-    if key not in _served:
-        if len(_served) >= MOST_FUNCTIONS:
-            _served.pop(next(iter(_served)))
-        _served[key] = {}
-    return _served[key]
+    found = _served.get(key)
+    return keep(_served, key, {}, MOST_FUNCTIONS) if found is None else found
 
 
 def remember(known: Served, kinds: ArgumentKinds | None, call: Call, options: Options) -> None:
@@ -157,9 +155,7 @@ def remember(known: Served, kinds: ArgumentKinds | None, call: Call, options: Op
     earlier = known.get(kinds)
     if kinds in known and not (earlier and earlier.is_stale):
         return
-    if len(known) >= MOST_KINDS:
-        known.pop(next(iter(known)))
-    known[kinds] = _fast_path(call, options)
+    keep(known, kinds, _fast_path(call, options), MOST_KINDS)
 
 
 __all__ = ["MOST_KINDS", "FastPath", "kinds_of", "remember", "served"]

@@ -6,7 +6,7 @@ are looked up again at each use, and a change means a new one. Each keeps its sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ from adcore.driver.compilation import Compilation, Specialisation
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.interface import Interface
 from adcore.driver.request import Groups, Options, Sweep, Variant
-from adcore.errors import ObjectsNeeded
+from adcore.driver.shared import COMPILING, keep
+from adcore.errors import LengthsNeeded, ObjectsNeeded
 from adcore.ir.types import ArrayType, ListType, Type, is_float
 from adcore.runtime.values.arguments import described_call, refuse
 from adcore.runtime.values.leaves import LeafValue, flatten, rebuild
@@ -131,9 +132,13 @@ class PrimalSpecialisation:
         return self._made(replace(plain, limit=limit, shapes=repr(shapes), values=tuple(values)))
 
     def _made(self, wanted: Variant) -> Specialisation:
-        if wanted not in self.specialisations:
-            self.specialisations[wanted] = Specialisation(self.origin, wanted)
-        return self.specialisations[wanted]
+        found = self.specialisations.get(wanted)
+        if found is not None:
+            return found
+        with COMPILING:
+            if wanted not in self.specialisations:
+                self.specialisations[wanted] = Specialisation(self.origin, wanted)
+            return self.specialisations[wanted]
 
 
 MOST_PRIMALS = 1024
@@ -148,6 +153,17 @@ def primal_of(
     """`function` compiled to IR for `signature`, and for what it reads of `live` objects beyond that.
 
     Raises CompileError."""
+    found = _primals.get(_key(function, signature, options))
+    if found is not None and found.is_current():
+        return found
+    with COMPILING:
+        return _compiled(function, signature, options, live)
+
+
+def _compiled(
+    function: Callable[..., Any], signature: Signature, options: Options, live: LiveAttributes | None
+) -> PrimalSpecialisation:
+    """As `primal_of`, for what was not there; another thread may have compiled it since."""
     key = _key(function, signature, options)
     found = _primals.get(key)
     if found is not None and found.is_current():
@@ -155,12 +171,10 @@ def primal_of(
     # The function itself is the same under every workspace; each specialisation knows what it was compiled for.
     plain = _primals.get(_key(function, signature, replace(options, workspace="auto")))
     if plain is not None and plain.is_current():
-        _primals[key] = replace(plain, options=options)
-        return _primals[key]
+        return keep(_primals, key, replace(plain, options=options), MOST_PRIMALS)
     origin = Compilation(function, signature, options, live)
     primal = PrimalSpecialisation(origin, options, origin.interface())
-    _keep(_key(function, origin.signature, options), primal)
-    return primal
+    return keep(_primals, _key(function, origin.signature, options), primal, MOST_PRIMALS)
 
 
 def _key(function: Callable[..., Any], signature: Signature, options: Options) -> tuple[Any, ...]:
@@ -169,14 +183,11 @@ def _key(function: Callable[..., Any], signature: Signature, options: Options) -
     return (function, code, signature, options, id(options.ops), generation())
 
 
-def _keep(key: tuple[Any, ...], primal: PrimalSpecialisation) -> None:
-    if len(_primals) >= MOST_PRIMALS:
-        _primals.pop(next(iter(_primals)))
-    _primals[key] = primal
-
-
 MOST_READS = 16
 """Ways of reading the same objects that are remembered: as many as a function has versions by flags, say."""
+
+_wanted: dict[tuple[Any, ...], frozenset[tuple[str, int]]] = {}
+"""The lengths that a program needs, by function and what else is known of a call."""
 
 _reads: dict[tuple[Any, ...], list[Signature]] = {}
 
@@ -192,57 +203,91 @@ def primal_for(
     fit more than these values.
 
     What a program reads of objects is only known once it was compiled. Later calls are described by what an earlier one
-    has read; where that gives another signature than the earlier one's, the program is compiled anew."""
+    has read; where that gives another signature than the earlier one's, the program is compiled anew. So it is
+    where the program needs more of a call than others do (`Needs`)."""
     key = (function, getattr(unwrap(function), "__code__", None))
-    classes = _objects.get(key, frozenset())
+    known = _needs.get(key, NOTHING)
     try:
-        return _primal_with(function, names, values, options, weaken, classes)
-    except ObjectsNeeded as needed:
-        if needed.classes <= classes:
+        return _primal_with(function, names, values, options, weaken, known)
+    except (ObjectsNeeded, LengthsNeeded) as needed:
+        more = known.together(needed)
+        if more == known:
             raise
-        if len(_objects) >= MOST_PRIMALS:
-            _objects.pop(next(iter(_objects)))
-        _objects[key] = classes | needed.classes
+        keep(_needs, key, more, MOST_PRIMALS)
     return primal_for(function, names, values, options, weaken)
 
 
-_objects: dict[tuple[Any, ...], frozenset[type]] = {}
-"""The dataclasses whose instances are objects, because a function assigns their fields."""
+@dataclass(frozen=True)
+class Needs:
+    """What the signatures of a function's calls have to say that others need not: `classes` of dataclasses whose
+    instances are objects, because the function assigns their fields; `lengths` of arguments, by path and axis."""
+
+    classes: frozenset[type] = frozenset()
+    lengths: frozenset[tuple[str, int]] = frozenset()
+
+    def together(self, needed: ObjectsNeeded | LengthsNeeded) -> Needs:
+        if isinstance(needed, ObjectsNeeded):
+            return replace(self, classes=self.classes | needed.classes)
+        return replace(self, lengths=self.lengths | needed.wanted)
+
+    def described(
+        self, names: Sequence[str], values: Sequence[Any], like: Signature | None = None
+    ) -> tuple[Signature, LiveObjects]:
+        """The signature of a call, and its objects."""
+        signature, live = described_call(names, values, like, self.classes)
+        return measured(signature, values, self.lengths), live
+
+
+NOTHING = Needs()
+
+_needs: dict[tuple[Any, ...], Needs] = {}
+
+
+def measured(signature: Signature, values: Sequence[Any], wanted: Iterable[tuple[str, int]]) -> Signature:
+    """`signature` with those lengths of the arguments that are wanted, and are there."""
+    if not wanted:
+        return signature
+    own = [leaf.path for leaf in signature.leaves()]
+    leaves_of = dict(zip(own, flatten(signature.args, values).values, strict=True))
+    shapes = {path: leaf.shape if isinstance(leaf, np.ndarray) else (len(leaf),)
+              for path, leaf in leaves_of.items() if isinstance(leaf, (np.ndarray, tuple, list))}  # fmt: skip
+    found = [(path, axis, shapes[path][axis]) for path, axis in sorted(wanted) if axis < len(shapes.get(path, ()))]
+    return replace(signature, lengths=tuple(found))
 
 
 def _primal_with(
     function: Callable[..., Any], names: Sequence[str], values: Sequence[Any], options: Options,
-    weaken: Callable[[Signature], Signature], classes: frozenset[type],
+    weaken: Callable[[Signature], Signature], needs: Needs,
 ) -> tuple[PrimalSpecialisation, LiveObjects]:  # fmt: skip
-    """As `primal_for`, with instances of these dataclasses as objects."""
-    coarse, live = described_call(names, values, None, classes)
+    """As `primal_for`, for signatures that say what is needed."""
+    coarse, live = needs.described(names, values)
     if not any(map(has_objects, coarse.args)):
         return primal_of(function, weaken(coarse), options), live
     known = _reads_of(function, coarse, options)
-    for read in known:
-        described, live = described_call(names, values, read, classes)
+    for read in tuple(known):
+        described, live = needs.described(names, values, read)
         found = _primals.get(_key(function, weaken(described), options))
         if found is not None and found.is_current():
             return found, live
-    _, asked = described_call(names, values, None, classes)
-    primal = primal_of(function, coarse, options, asked)
-    # The user's objects are not kept alive.
-    asked.forget()
-    # What was read first need not be what is met first, depth first, where objects are shared.
-    described, live = described_call(names, values, primal.signature, classes)
-    if described in known:
-        known.remove(described)
-    known.insert(0, described)
-    del known[MOST_READS:]
+    with COMPILING:
+        _, asked = needs.described(names, values)
+        primal = primal_of(function, coarse, options, asked)
+        # The user's objects are not kept alive.
+        asked.forget()
+        # What was read first need not be what is met first, depth first, where objects are shared.
+        described, live = needs.described(names, values, primal.signature)
+        if described in known:
+            known.remove(described)
+        known.insert(0, described)
+        del known[MOST_READS:]
     wanted = weaken(described)
     return primal if wanted == primal.signature else primal_of(function, wanted, options), live
 
 
 def _reads_of(function: Callable[..., Any], coarse: Signature, options: Options) -> list[Signature]:
     key = (function, coarse, options.boundscheck, id(options.ops))
-    if key not in _reads and len(_reads) >= MOST_PRIMALS:
-        _reads.pop(next(iter(_reads)))
-    return _reads.setdefault(key, [])
+    found = _reads.get(key)
+    return keep(_reads, key, [], MOST_PRIMALS) if found is None else found
 
 
 def is_differentiable(type_: Type) -> bool:

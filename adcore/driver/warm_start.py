@@ -57,7 +57,7 @@ class Door:
         self._function, self._signature = function, signature
         self._reached = self._reach()
         described = [_described(arg) for arg in signature.args]
-        kinds = (signature.names, described, signature.aliases, signature.ones, options.boundscheck)
+        kinds = (signature.names, described, signature.aliases, signature.ones, signature.lengths, options.boundscheck)
         self._name = disk.key("interface", self._reached.digest, kinds)
         self._closed = False
         self._facts = 0

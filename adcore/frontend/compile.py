@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from adcore.errors import AdcoreError, CompileError, Diagnostic, ObjectsNeeded
+from adcore.errors import AdcoreError, CompileError, Diagnostic, LengthsNeeded, ObjectsNeeded
 from adcore.fault import fault
 from adcore.frontend.custom_derivatives import Rule, find
 from adcore.frontend.objects.methods import call_abstract, call_special
@@ -29,6 +29,7 @@ from adcore.frontend.values.containers.sequences import from_leaves
 from adcore.instances import is_dataclass_type
 from adcore.ir.builder import OpTable
 from adcore.ir.core import Function, Module, Value
+from adcore.ir.types import ListType
 from adcore.ops import TABLE
 from adcore.signature import (
     ArgType,
@@ -125,7 +126,9 @@ class _Compilation:
             where = self.session.builder.span or self.span
             raise fault(self.source.function, str(self.signature), where, error) from error
         if self.session.diagnostics:
-            raise CompileError(sorted(self.session.diagnostics, key=_position))
+            found = sorted(self.session.diagnostics, key=_position)
+            wanted = self.session.wanted & {(path, axis) for path, axis in self._measurable()}
+            raise LengthsNeeded(found, frozenset(wanted)) if wanted else CompileError(found)
         signature, values = self._refined()
         parameters = [*values, *self.session.captures.parameters.values()]
         region = self.session.builder.finish(parameters, leaves)
@@ -136,6 +139,12 @@ class _Compilation:
         return Program(
             module, captures, tree, self.source.name, self.span, self.source.file, signature, compared, updates
         )
+
+    def _measurable(self) -> Iterator[tuple[str, int]]:
+        """The lengths of arguments that a caller can look at before anything is compiled."""
+        for leaf in self.signature.leaves():
+            rank = 1 if isinstance(leaf.type, ListType) else getattr(leaf.type, "rank", 0)
+            yield from ((leaf.path, axis) for axis in range(rank))
 
     def _refined(self) -> tuple[Signature, list[Value]]:
         """The signature with all attributes of objects that were read, and the parameters for its leaves."""
@@ -158,6 +167,7 @@ class _Compilation:
         for group, members in enumerate(self.signature.aliases):
             for member in members:
                 self.session.groups[values[member]] = group
+        self.session.known_lengths = {(path, axis): n for path, axis, n in self.signature.lengths}
         self.session.ones.update((values[leaf], axis) for leaf, axis in self.signature.ones)
         iterable = iter(given)
         bound: dict[str, Abstract] = {}

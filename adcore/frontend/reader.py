@@ -128,7 +128,7 @@ def read(function: Callable[..., Any]) -> FunctionSource:
         except SyntaxError:
             pass
     node = tree.body[0] if tree is not None and tree.body else None
-    if isinstance(node, ast.FunctionDef) and not (says_the_same(plain) or is_rewritten(plain, node)):
+    if isinstance(node, ast.FunctionDef) and not (says_the_same(plain, lines) or is_rewritten(plain, node)):
         raise refuse(
             f"the source of {name} is not what is loaded: {file} was changed since",
             "import the module again (importlib.reload), or start Python again",

@@ -85,8 +85,9 @@ class Session:
     agree with others, where a length of 1 would stretch; `unordered`: roots of arrays that NumPy may lay out in another
     order than C's; `names_of`: the names of each function, by its node; `instances`: what is known of objects;
     `outside`: dicts from outside, by the keys of their captures; `unfinished`: how many statements with a
-    `finally` are under way, which may assign more when something is
-    raised; `filters`: how many filters of warnings were set.
+    `finally` are under way, which may assign more when something is raised; `filters`, `messages`: how many filters
+    of warnings were set, and messages sent; `measured`: of which argument, and along which axis, a value is the
+    length; `wanted`: those that have to be known, by path; `known_lengths`: those that are.
     """
 
     def __init__(
@@ -119,7 +120,10 @@ class Session:
         self._sources: dict[object, FunctionSource] = {}
         self.names_of: dict[ast.AST, tuple[Liveness, frozenset[str]]] = {}
         self.outside: dict[tuple[object, ...], Abstract] = {}
-        self.filters = 0
+        self.filters = self.messages = 0
+        self.measured: dict[Value, tuple[Value, int]] = {}
+        self.wanted: set[tuple[str, int]] = set()
+        self.known_lengths: dict[tuple[str, int], int] = {}
         self.unfinished = 0
         self._cells = 0
 

@@ -13,7 +13,8 @@ from adcore.frontend.registry import Supported
 HEAD = """# What programs may call
 
 This page is made by `python -m adcore.frontend.supported` from where each function is registered; a test keeps it so.
-What is written in the language itself (statements, operators, subscripts, slices, comprehensions) is in the README.
+What is written in the language itself (statements, operators, subscripts, comprehensions) is in
+[another page](reference/language.md).
 """
 
 ROOMS = (

@@ -2,7 +2,7 @@
 
 from adcore.jets.decisions import TooMuchWork
 from adcore.jets.first_order import Jet, Jets
-from adcore.jets.germs import Germs, OutsideDomain
+from adcore.jets.germs import Germs
 from adcore.jets.program import JetProgram, NotReadable, program_of
 from adcore.jets.rounded import RoundedJets
 
@@ -12,7 +12,6 @@ __all__ = [
     "JetProgram",
     "Jets",
     "NotReadable",
-    "OutsideDomain",
     "RoundedJets",
     "TooMuchWork",
     "program_of",

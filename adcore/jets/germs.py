@@ -28,10 +28,6 @@ LOST = WIDE(2.0 ** -(elementary.DIGITS_OF_WIDE - 6))
 """A sum that is so much smaller than its parts is rounding and nothing else."""
 
 
-class OutsideDomain(Exception):
-    """A function has no value on this side of the point."""
-
-
 class Germ:
     """A number beside the point: `s` as the program has it, and its powers by exponent; that of 0 is always there."""
 
@@ -130,7 +126,7 @@ class Germs:
         return self._product(s, a, self._power(b.s, b, WIDE(-1)))
 
     def _lost(self, s: Any) -> Germ:
-        """A number that is infinite or undefined at the point."""
+        """A number that is infinite or undefined at the point, or on this side of it. It may still be discarded."""
         return Germ(s, {Fraction(0): WIDE(math.nan)})
 
     # Decisions
@@ -203,7 +199,7 @@ class Germs:
             return self._at_the_end(op, s, a)
         if op in ("log", "log1p", "log2", "log10") and a.start == (-1 if op == "log1p" else 0):
             if self._beside(a) < 0:
-                raise OutsideDomain(op)
+                return self._lost(s)
             return self._lost(s)
         found = taylor.coefficients(op, a.start, self._count(a), order)
         if op in elementary.GROWING and elementary.finite(a.start) and not taylor.finite(found):
@@ -226,7 +222,7 @@ class Germs:
         first = a.leading()
         if first is not None and first[1] < 0:
             if op == "sqrt":
-                raise OutsideDomain(op)
+                return self._lost(s)
             return self.neg_(self._power(-s, self.neg_(a), WIDE(1) / 3, Fraction(1, 3)))
         return self._power(s, a, WIDE(1) / (2 if op == "sqrt" else 3), Fraction(1, 2 if op == "sqrt" else 3))
 
@@ -256,7 +252,7 @@ class Germs:
             inner = self._sum(0.0, one, a, 1)
         first = inner.leading()
         if first is None or first[1] < 0 or (op == "acosh" and a.start < 0):
-            raise OutsideDomain(op)
+            return self._lost(s)
         half = self._root("sqrt", 0.0, self._product(0.0, inner, self.const(0.5)))
         angle = self._product(0.0, self.unary("asinh" if op == "acosh" else "asin", half), self.const(2.0))
         right = np.arccos(WIDE(0))
@@ -272,7 +268,7 @@ class Germs:
         first = a.leading()
         if b.moves:
             if first is None or first[1] < 0:
-                raise OutsideDomain("pow")
+                return self._lost(s)
             if first[0] > 0:
                 return self._lost(s)
             return Germ(s, self.unary("exp", self._product(0.0, b, self.unary("log", Germ(a.s, a.terms)))).terms)
@@ -283,7 +279,7 @@ class Germs:
                 total = self._product(0.0, total, a)
             return Germ(s, total.terms)
         if first is not None and first[1] < 0 and exponent != np.floor(exponent):
-            raise OutsideDomain("pow")
+            return self._lost(s)
         if first is None and exponent < 0:
             return self._lost(s)
         return self._power(s, a, exponent)
@@ -345,4 +341,4 @@ class Germs:
         return Germ(a.s, b.terms)
 
 
-__all__ = ["Germ", "Germs", "OutsideDomain"]
+__all__ = ["Germ", "Germs"]

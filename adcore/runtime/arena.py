@@ -1,7 +1,7 @@
-"""The workspace arena: one reserved range of addresses per thread, never committed, used again by every call.
+"""Workspace arenas: reserved ranges of addresses, never committed, used again by every call.
 
-The kernel bumps a pointer through it and starts again at its base, so a call asks no allocator for anything; pages
-come into being when first touched and stay for the calls to come.
+The kernel bumps a pointer through one and starts again at its base, so a call asks no allocator for anything; pages
+come into being when first touched and stay for the calls to come. Who has which is told in `adcore.runtime.workspaces`.
 
 The range lies far from where the system puts other mappings. Other compilers of the process (Numba) still use a linker
 that maps each section of an object by itself; a range between two of them would push them further apart than 32-bit
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 import weakref
 from functools import lru_cache
 
@@ -57,15 +56,3 @@ def _reserve(size: int) -> tuple[int, int]:
         if size <= SMALLEST:
             raise MemoryError(f"the system refuses to reserve {size} bytes of address space for the workspace")
         size //= 2
-
-
-_threads = threading.local()
-
-
-def arena() -> Arena:
-    """The arena of the calling thread."""
-    try:
-        own: Arena = _threads.arena
-    except AttributeError:
-        own = _threads.arena = Arena()
-    return own

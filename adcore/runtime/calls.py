@@ -12,15 +12,15 @@ from adcore.abi.faults import Fault
 from adcore.abi.frame import FrameLayout
 from adcore.abi.messages import MessageSite
 from adcore.ir.types import ArrayType, ListType
-from adcore.runtime.arena import Arena, arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame
-from adcore.runtime.messages import give_room, send
+from adcore.runtime.messages import send
 from adcore.runtime.native_types import Block, wrapper_addresses
 from adcore.runtime.values.leaves import LeafValue, NDArray
+from adcore.runtime.workspaces import stock
 from adcore.runtime.wrappers import CALLED_ENTRY, MOST_ARRAYS
 
-# A PYFUNCTYPE keeps the GIL: frames and the arena belong to one call at a time.
+# A PYFUNCTYPE keeps the GIL.
 _ENTRY = ctypes.PYFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
@@ -48,13 +48,9 @@ class Kernel:
         self._entry = _ENTRY(address)
         self.code, self.messages = code, tuple(messages)
 
-    def frame(self, values: Sequence[LeafValue], workspace: Arena | None = None) -> Frame:
-        """A frame with these arguments, ready to call."""
+    def frame(self, values: Sequence[LeafValue]) -> Frame:
+        """A frame with these arguments; it takes a workspace when it is run."""
         frame = Frame(self.layout)
-        own = workspace or arena()
-        frame.set_workspace(own.base, own.end, own)
-        if self.layout.messages:
-            give_room(frame)
         for k, value in enumerate(values):
             frame.set_param(k, value)
         return frame
@@ -65,6 +61,7 @@ class Kernel:
         self.send(frame)
 
     def _call(self, frame: Frame) -> None:
+        frame.take_workspace()
         status = self._entry(frame.address)
         if status:
             self.fail(status, frame)
@@ -83,11 +80,13 @@ class Kernel:
     def __call__(self, values: Sequence[LeafValue]) -> tuple[Any, ...]:
         """All results for these arguments: numbers, and arrays as fresh copies."""
         frame = self.frame(values)
-        self._call(frame)
-        results = tuple(frame.result(k) for k in range(len(self.layout.results)))
-        # Now: who gets messages may call this very code, which uses the same memory.
-        self.send(frame)
-        return results
+        try:
+            self._call(frame)
+            results = tuple(frame.result(k) for k in range(len(self.layout.results)))
+            self.send(frame)
+            return results
+        finally:
+            frame.release()
 
 
 class Returned(NamedTuple):
@@ -103,20 +102,20 @@ class Returned(NamedTuple):
     single: bool = False
     pair: bool = False
 
-    def words(self, frame: Frame) -> tuple[int, int, int]:
+    def words(self, layout: FrameLayout) -> tuple[int, int, int]:
         """Words 6 to 8 of a wrapper's block."""
         if self.floats is None:
             return 3, 0, 0
         if self.pair:
-            return 4, frame.address + 8 * frame.layout.result_words[self.first], self.floats
+            return 4, layout.result_words[self.first], self.floats
         if self.floats == 0:
             return 0, 0, 0
-        return 1 if self.single else 2, frame.address + 8 * frame.layout.result_words[self.first], self.floats
+        return 1 if self.single else 2, layout.result_words[self.first], self.floats
 
 
 def bound_block(
     kernel: Kernel, frame: Frame, held: Sequence[LeafValue], returned: Returned, fallback: Callable[..., Any],
-    finish: Callable[[], Any],
+    finish: Callable[[Frame], Any],
 ) -> tuple[int, Block]:  # fmt: skip
     """The native function and the block for a call of `kernel` on the arrays of `held`, one value per parameter."""
     entries = []
@@ -140,17 +139,22 @@ def _held(array: NDArray, words: int, flags: int) -> list[int]:
 
 def called_block(
     kernel: Kernel, frame: Frame, order: Sequence[tuple[int, str, int | None]], returned: Returned,
-    fallback: Callable[..., Any], finish: Callable[[], Any],
+    fallback: Callable[..., Any], finish: Callable[[Frame], Any], annotations: Sequence[type | None] = (),
+    failed: Callable[[Frame], None] | None = None,
 ) -> tuple[int, Block] | None:  # fmt: skip
     """The native function and the block for calls with fresh positional arguments.
 
     `order` gives for each argument the parameter that it fills, its kind ("float", "int", "bool", "array") and, for a
-    shadow, the parameter whose shape it has. None where the wrapper cannot serve the signature.
+    shadow, the parameter whose shape it has. `annotations`: the class in which each of them may come, whose slots are
+    the argument and its shadow; None for a shadow. `failed` gets the frame of a call that fails, before the exception
+    is raised. None where the wrapper cannot serve the signature.
     """
+    if kernel.messages:
+        return None  # Python has a look after each call
     kinds = ("float", "int", "bool", "array")
     entries, keep = [], []
     for parameter, kind, primal in order:
-        at = frame.address + 8 * kernel.layout.param_words[parameter]
+        at = kernel.layout.param_words[parameter]
         entry = [kinds.index(kind), at, *[0] * (CALLED_ENTRY - 2)]
         if kind == "array":
             type_ = kernel.layout.params[parameter]
@@ -159,34 +163,36 @@ def called_block(
             dtype = np.dtype(f"{type_.element.kind}{type_.element.bytes}" if type_.element.kind != "b" else "bool")
             writes = parameter in kernel.written
             flags = C_CONTIGUOUS | ALIGNED | (WRITEABLE if writes else 0)
-            mate = 0 if primal is None else frame.address + 8 * kernel.layout.param_words[primal]
-            entry[2:] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize, mate]
+            mate = 0 if primal is None else kernel.layout.param_words[primal]
+            entry[2:-1] = [type_.rank, id(dtype), dtype.num, flags, int(writes), dtype.itemsize, mate]
             keep.append(dtype)
         entries.append(entry)
+    for entry, annotation in zip(entries, annotations, strict=False):
+        entry[-1] = 0 if annotation is None else id(annotation)
     if len(keep) > MOST_ARRAYS:
         return None
-    return wrapper_addresses()["called"], _block(kernel, frame, returned, fallback, finish, entries, keep)
+    return wrapper_addresses()["called"], _block(kernel, frame, returned, fallback, finish, entries, keep, failed)
 
 
 def _block(
-    kernel: Kernel, frame: Frame, returned: Returned, fallback: Callable[..., Any], finish: Callable[[], Any],
-    entries: Sequence[Sequence[int]], keep: Any,
+    kernel: Kernel, frame: Frame, returned: Returned, fallback: Callable[..., Any], finish: Callable[[Frame], Any],
+    entries: Sequence[Sequence[int]], keep: Any, failed: Callable[[Frame], None] | None = None,
 ) -> Block:  # fmt: skip
-    def on_fault() -> None:
-        kernel.fail(block.status, frame)
+    def on_fault(status: int, address: int) -> None:
+        own = Frame.at(kernel.layout, address, frame.note)
+        if failed is not None:
+            own.fault = kernel.faults[status - 1]
+            failed(own)
+        kernel.fail(status, own)
 
-    def finish_and_send() -> Any:
-        result = finish()
-        kernel.send(frame)
-        return result
+    def finished(address: int) -> Any:
+        return finish(Frame.at(kernel.layout, address))
 
-    # Where there may be messages, Python has a look after each call.
-    ending = (finish, returned) if not kernel.messages else (finish_and_send, Returned(None))
-    block = Block(
-        kernel.address, frame.address, fallback, on_fault, ending[0], ending[1].words(frame), entries,
-        (kernel, frame, keep),
+    stock()
+    return Block(
+        kernel.address, (frame.address, kernel.layout.size), fallback, on_fault, finished,
+        returned.words(kernel.layout), entries, (kernel, frame, keep),
     )  # fmt: skip
-    return block
 
 
 __all__ = ["Kernel", "Returned", "bound_block", "called_block"]

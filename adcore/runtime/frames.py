@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from adcore.abi.faults import Fault
+from adcore.abi.faults import AssignedBefore, Fault
 from adcore.abi.frame import DETAIL_A, DETAIL_B, WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK, FrameLayout
 from adcore.abi.frame import words as width
+from adcore.abi.messages import ROOM_BASE, ROOM_END, ROOM_FREE
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar
-from adcore.runtime.arena import Arena
 from adcore.runtime.values.leaves import LeafValue, NDArray
+from adcore.runtime.workspaces import Lease
+
+ROOM = 16 << 20
+"""Bytes for the messages of one call, at most. They are addresses until something is written there."""
 
 NEVER_RAN = -1
 """In the place of the bytes used, before the first call."""
@@ -27,24 +32,56 @@ _SCALAR_FORMATS = {"f64": "<d", "f32": "<fxxxx"}
 
 
 class Frame:
-    """One frame with its contents; keeps alive what it points at."""
+    """One frame with its contents; keeps alive what it points at. One call at a time runs in it."""
 
-    def __init__(self, layout: FrameLayout) -> None:
+    def __init__(self, layout: FrameLayout, words: Words | None = None) -> None:
         self.layout = layout
-        self.words: Words = np.zeros(layout.size, np.int64)
-        self.words[WORKSPACE_MARK] = NEVER_RAN
+        if words is None:
+            words = np.zeros(layout.size, np.int64)
+            words[WORKSPACE_MARK] = NEVER_RAN
+        self.words = words
         self.address: int = self.words.__array_interface__["data"][0]
         self.pinned: dict[int, Any] = {}
-        self.workspace: Arena | None = None
+        self.workspace: Lease | None = None
+        self.room: Lease | None = None
         self.note = ""
         """What an error says besides, where the caller's memory may not be as Python would have left it."""
         self.fault: Fault | None = None
         """Why the last call failed, if one did."""
 
-    def set_workspace(self, base: int, end: int, arena: Arena | None = None) -> None:
-        """Where the kernel may put what it stores. The frame keeps `arena`: it may outlive the thread that it is of."""
-        self.workspace = arena
+    @classmethod
+    def at(cls, layout: FrameLayout, address: int, note: str = "") -> Frame:
+        """The frame of a call that a native wrapper is making, which ends when this is read."""
+        memory: Any = (ctypes.c_int64 * layout.size).from_address(address)
+        words: Words = np.frombuffer(memory, np.int64)
+        made = cls(layout, words)
+        made.note = note
+        return made
+
+    def grant(self, base: int, end: int) -> None:
+        """Where the kernel may put what it stores."""
         self.words[WORKSPACE_BASE], self.words[WORKSPACE_END] = base, end
+
+    def take_workspace(self) -> None:
+        """Have a workspace, one of the pool unless it was granted another, and room for messages where there may be
+        any: until `release`, or as long as the frame."""
+        if self.workspace is None and not self.words[WORKSPACE_END]:
+            self.workspace = Lease()
+            self.grant(self.workspace.base, self.workspace.end)
+        if self.layout.messages and self.room is None:
+            self.room, at = Lease(), self.layout.room_word
+            self.words[at + ROOM_BASE] = self.words[at + ROOM_FREE] = self.room.base
+            self.words[at + ROOM_END] = min(self.room.base + ROOM, self.room.end)
+
+    def release(self) -> None:
+        """The results are read: another call may have the workspace."""
+        own, self.workspace = self.workspace, None
+        if own is not None:
+            self.grant(0, 0)
+            own.release()
+        room, self.room = self.room, None
+        if room is not None:
+            room.release()
 
     @property
     def used(self) -> int:
@@ -60,6 +97,13 @@ class Frame:
     def details(self) -> tuple[int, int]:
         """The two numbers that a fault reports."""
         return int(self.words[DETAIL_A]), int(self.words[DETAIL_B])
+
+    def assigned(self) -> tuple[AssignedBefore | None, list[Any]]:
+        """What a program had assigned to attributes when it failed (None: not known), and the numbers that it left."""
+        known = self.fault.assigned if self.fault is not None else None
+        kinds = () if known is None else known.kinds
+        first = 0 if known is None else known.first
+        return known, [self.detail(first + k, dtype, weak) for k, (dtype, weak) in enumerate(kinds)]
 
     def detail(self, k: int, dtype: str, weak: bool) -> Any:
         """Number `k` of those that a fault leaves, as Python's or as NumPy's."""

@@ -16,21 +16,16 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
-from adcore.abi.messages import ROOM_BASE, ROOM_END, ROOM_FREE, MessageSite, Raising, evaluated, made_error
+from adcore.abi.messages import ROOM_BASE, ROOM_FREE, MessageSite, Raising, evaluated, made_error
 from adcore.ir.types import I64, ArrayType
-from adcore.runtime.arena import Arena
 from adcore.runtime.faults import raise_from_line
 from adcore.runtime.frames import Frame, view_at, word_as_number
 from adcore.source import Span
-
-ROOM = 16 << 20
-"""Bytes for the messages of one call. They are addresses until something is written there."""
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class _Thread(threading.local):
-    room: Arena | None = None
     silent = False
 
 
@@ -46,16 +41,6 @@ class Sent(NamedTuple):
 
     site: MessageSite
     numbers: list[Any]
-
-
-def give_room(frame: Frame) -> None:
-    """Tell the kernel of `frame` where its messages go: the calling thread has room for those of one call."""
-    if _thread.room is None:
-        _thread.room = Arena(ROOM)
-    at, room = frame.layout.room_word, _thread.room
-    frame.words[at + ROOM_BASE], frame.words[at + ROOM_END] = room.base, room.end
-    frame.words[at + ROOM_FREE] = room.base
-    frame.pinned[-1] = room
 
 
 @contextlib.contextmanager
@@ -192,4 +177,4 @@ CHANNELS: dict[str, Callable[[Sent, Opened], None]] = {
 }  # fmt: skip
 """What sends a message, by its channel."""
 
-__all__ = ["give_room", "send", "unsent"]
+__all__ = ["send", "unsent"]

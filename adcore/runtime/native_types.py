@@ -160,40 +160,42 @@ def _plain_function(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Block:
-    """The words that a native wrapper reads, and the Python objects whose addresses stand in them."""
+    """The words that a native wrapper reads, and the Python objects whose addresses stand in them.
+
+    `frame`: address and number of words of the frame that each call copies."""
 
     def __init__(
         self,
         kernel: int,
-        frame: int,
+        frame: tuple[int, int],
         fallback: Callable[..., Any],
-        on_fault: Callable[[], Any],
-        finish: Callable[[], Any],
+        on_fault: Callable[[int, int], Any],
+        finish: Callable[[int], Any],
         returns: tuple[int, int, int],
         entries: Sequence[Sequence[int]],
         keep: Any,
     ) -> None:
-        fallback, on_fault, finish = map(_plain_function, (fallback, on_fault, finish))
-        head = [kernel, frame, id(fallback), id(on_fault), id(finish), 0, *returns, len(entries)]
+        called_back = tuple(_plain_function(call) for call in (fallback, on_fault, finish))
+        head = [kernel, *frame, *map(id, called_back), *returns, len(entries)]
         self.words = np.array([*head, *(word for entry in entries for word in entry)], np.uint64)
         self.address: int = self.words.__array_interface__["data"][0]
-        self._keep = (fallback, on_fault, finish, keep)
-
-    @property
-    def status(self) -> int:
-        """What the kernel returned when `on_fault` was called."""
-        return int(self.words[5])
+        self._keep = (called_back, keep)
 
 
 @functools.cache
 def wrapper_addresses() -> dict[str, int]:
-    """Addresses of `bound` and `called`, compiled (or read from the cache) at first use."""
+    """Addresses of the wrappers and of `take` and `give`, compiled (or read from the cache) at first use."""
+    names = ("bound", "called", "take", "give")
     code = object_code(lambda: wrappers.wrapper_ir(sys.version_info >= (3, 12)), "wrappers")
-    loaded = load(code, ["bound", "called", "table"])
+    loaded = load(code, [*names, "table"])
     _made.append(loaded)
     values = _table_values()
     ctypes.memmove(loaded.addresses["table"], (ctypes.c_uint64 * len(values))(*values), 8 * len(values))
-    return {name: loaded.addresses[name] for name in ("bound", "called")}
+    return {name: loaded.addresses[name] for name in names}
+
+
+_pool = np.zeros(1, np.uint64)
+"""The first node of the list of workspaces that no call is using; 0 for none."""
 
 
 def _table_values() -> list[int]:
@@ -207,4 +209,6 @@ def _table_values() -> list[int]:
     objects = {"None": None, "True": True, "False": False, "float": float, "int": int,
                "float64": np.float64, "ndarray": np.ndarray}  # fmt: skip
     names = {"vectorcall": vectorcall}
-    return [id(objects[name]) if name in objects else function(names.get(name, name)) for name in wrappers.TABLE]
+    addresses = {name: id(value) for name, value in objects.items()}
+    addresses["pool"] = _pool.__array_interface__["data"][0]
+    return [addresses.get(name) or function(names.get(name, name)) for name in wrappers.TABLE]

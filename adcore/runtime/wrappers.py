@@ -5,31 +5,42 @@ specialised code. Neither function allocates; what they return is made by CPytho
 
 The block of a callable (8-byte words):
 
-    0 kernel   1 frame   2 fallback   3 on_fault   4 finish   5 status (written before on_fault is called)
-    6 kind of the result: 0 None, 1 a float, 2 a tuple of floats, 3 whatever `finish()` returns,
+    0 kernel   1 the frame that calls start from   2 its number of words   3 fallback   4 on_fault   5 finish
+    6 kind of the result: 0 None, 1 a float, 2 a tuple of floats, 3 whatever `finish(frame)` returns,
       4 a pair of (a tuple of floats, or None for no floats) and the float that stands before them
-    7 address of the first result word (kinds 1, 2, 4)   8 number of floats (kinds 2, 4)   9 number of entries
+    7 frame word of the first result (kinds 1, 2, 4)   8 number of floats (kinds 2, 4)   9 number of entries
     10 ... entries
 
+A block is only read: any number of threads may be inside. Each call has a frame on its stack, a copy of the one that
+the block names, and takes a workspace from the pool of all calls (a list of nodes: next, first byte, end) until its
+results are read. Making a result may run other Python code, in this thread (a collection) or another, so `on_fault` and
+`finish` are given the call's own frame: `on_fault(status, frame)`, `finish(frame)`.
+
 `fallback` is called with the untouched arguments whenever anything is not exactly as expected; it decides what that
-means. Entries of `bound`: array object, address of its first frame word, rank, flags that it must have. Entries of
-`called`: kind (0 float or numpy.float64, 1 int, 2 bool, 3 array), address of the first frame word, rank, dtype object,
-dtype number, flags, whether the kernel writes there, bytes of an element, and for a shadow the address of its primal's
-first frame word, whose shape it must have (else 0).
+means. Entries of `bound`: array object, address of its first word in the block's frame, rank, flags that it must have.
+Entries of `called`: kind (0 float or numpy.float64, 1 int, 2 bool, 3 array), first frame word, rank, dtype object,
+dtype number, flags, whether the kernel writes there, bytes of an element, for a shadow its primal's first frame word,
+whose shape it must have (else 0), and the class of the annotation in which it may come (0 for a shadow, which is in
+that of its primal).
 
 Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
 """
 
 from __future__ import annotations
 
+from adcore.abi.frame import WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK
+
 ENTRIES = 10
 BOUND_ENTRY = 4
-CALLED_ENTRY = 9
+CALLED_ENTRY = 10
 MOST_ARRAYS = 32
 """More arrays than this and the call goes to the fallback: the wrapper keeps their ranges on the stack."""
+MOST_ANNOTATED = 64
+"""More arguments than this and annotated ones go to the fallback: the wrapper keeps what is in them on the stack."""
 
 TABLE = (
-    "PyFloat_FromDouble", "vectorcall", "PyTuple_New", "PyLong_AsLongLongAndOverflow",
+    "PyFloat_FromDouble", "vectorcall", "PyTuple_New", "PyLong_AsLongLongAndOverflow", "PyLong_FromSize_t",
+    "Py_DecRef", "pool",
     "None", "True", "False", "float", "int", "float64", "ndarray",
 )  # fmt: skip
 
@@ -41,7 +52,10 @@ def wrapper_ir(none_is_immortal: bool) -> str:
     loads = {name: f"load ptr, ptr getelementptr ([{len(TABLE)} x ptr], ptr @table, i64 0, i64 {k})"
              for k, name in enumerate(TABLE)}  # fmt: skip
     count_none = "" if none_is_immortal else _COUNT_NONE
-    return string.Template(_TEXT).substitute(size=len(TABLE), most=MOST_ARRAYS, count_none=count_none, **loads)
+    return string.Template(_TEXT).substitute(
+        size=len(TABLE), most=MOST_ARRAYS, annotated=MOST_ANNOTATED, count_none=count_none,
+        base=WORKSPACE_BASE, end=WORKSPACE_END, mark=WORKSPACE_MARK, **loads,
+    )  # fmt: skip
 
 
 _COUNT_NONE = """
@@ -99,10 +113,71 @@ done:
   ret void
 }
 
-define internal ptr @ask(ptr %callable) noinline {
+define dso_local ptr @take() {
+  %pool = $pool
+  %node = load ptr, ptr %pool
+  %none = icmp eq ptr %node, null
+  br i1 %none, label %done, label %some
+some:
+  %next = load ptr, ptr %node
+  store ptr %next, ptr %pool
+  br label %done
+done:
+  ret ptr %node
+}
+
+define dso_local void @give(ptr %node) {
+  %pool = $pool
+  %next = load ptr, ptr %pool
+  store ptr %next, ptr %node
+  store ptr %node, ptr %pool
+  ret void
+}
+
+define internal void @drop(ptr %object) alwaysinline {
+  %decref = $Py_DecRef
+  call void %decref(ptr %object)
+  ret void
+}
+
+define internal ptr @ask(ptr %callable, i64 %a, i64 %b, i64 %n) noinline {
+entry:
+  %both = alloca [2 x ptr]
   %vectorcall = $vectorcall
-  %result = call ptr %vectorcall(ptr %callable, ptr null, i64 0, ptr null)
+  %number = $PyLong_FromSize_t
+  %first = call ptr %number(i64 %a)
+  %no_first = icmp eq ptr %first, null
+  br i1 %no_first, label %lost, label %next
+next:
+  %second = call ptr %number(i64 %b)
+  %no_second = icmp eq ptr %second, null
+  br i1 %no_second, label %half, label %go
+go:
+  %second_at = getelementptr ptr, ptr %both, i64 1
+  store ptr %first, ptr %both
+  store ptr %second, ptr %second_at
+  %result = call ptr %vectorcall(ptr %callable, ptr %both, i64 %n, ptr null)
+  call void @drop(ptr %second)
+  call void @drop(ptr %first)
   ret ptr %result
+half:
+  call void @drop(ptr %first)
+  br label %lost
+lost:
+  ret ptr null
+}
+
+define internal ptr @own_frame(ptr %block, ptr %frame, ptr %node) alwaysinline {
+  %from = call ptr @word(ptr %block, i64 1)
+  %size = call i64 @number(ptr %block, i64 2)
+  call void @copy_words(ptr %frame, ptr %from, i64 %size)
+  %base = call i64 @number(ptr %node, i64 1)
+  %end = call i64 @number(ptr %node, i64 2)
+  %base_at = getelementptr i64, ptr %frame, i64 $base
+  %end_at = getelementptr i64, ptr %frame, i64 $end
+  store i64 %base, ptr %base_at
+  store i64 %end, ptr %end_at
+  ret ptr %frame
 }
 
 define internal ptr @nothing() alwaysinline {
@@ -134,48 +209,54 @@ full:
   ret ptr %tuple
 }
 
-define internal ptr @run(ptr %block) alwaysinline {
+define internal ptr @run(ptr %block, ptr %frame, ptr %node) alwaysinline {
   %kernel = call ptr @word(ptr %block, i64 0)
-  %frame = call ptr @word(ptr %block, i64 1)
   %status = call i32 %kernel(ptr %frame)
+  %template = call ptr @word(ptr %block, i64 1)
+  %used = call i64 @number(ptr %frame, i64 $mark)
+  %used_at = getelementptr i64, ptr %template, i64 $mark
+  store i64 %used, ptr %used_at
+  %where = ptrtoint ptr %frame to i64
   %fine = icmp eq i32 %status, 0
   br i1 %fine, label %good, label %fault, !prof !0
 fault:
   %wide = zext i32 %status to i64
-  %status_at = getelementptr i64, ptr %block, i64 5
-  store i64 %wide, ptr %status_at
-  %on_fault = call ptr @word(ptr %block, i64 3)
-  %raised = call ptr @ask(ptr %on_fault)
+  %on_fault = call ptr @word(ptr %block, i64 4)
+  %raised = call ptr @ask(ptr %on_fault, i64 %wide, i64 %where, i64 2)
+  call void @give(ptr %node)
   ret ptr %raised
 good:
   %kind = call i64 @number(ptr %block, i64 6)
-  switch i64 %kind, label %other [ i64 0, label %nothing
-                                   i64 1, label %one
-                                   i64 2, label %many
-                                   i64 4, label %pair ]
+  %result_word = call i64 @number(ptr %block, i64 7)
+  %result_at = getelementptr i64, ptr %frame, i64 %result_word
+  %general = icmp eq i64 %kind, 3
+  br i1 %general, label %other, label %plain
+plain:
+  call void @give(ptr %node)
+  switch i64 %kind, label %lost [ i64 0, label %nothing
+                                  i64 1, label %one
+                                  i64 2, label %many
+                                  i64 4, label %pair ]
 nothing:
   %none = call ptr @nothing()
   ret ptr %none
 one:
-  %first = call ptr @word(ptr %block, i64 7)
-  %x = load double, ptr %first
+  %x = load double, ptr %result_at
   %new_float = $PyFloat_FromDouble
-  %float = tail call ptr %new_float(double %x)
+  %float = call ptr %new_float(double %x)
   ret ptr %float
 many:
-  %base = call ptr @word(ptr %block, i64 7)
   %n = call i64 @number(ptr %block, i64 8)
-  %tuple = call ptr @floats(ptr %base, i64 %n)
+  %tuple = call ptr @floats(ptr %result_at, i64 %n)
   ret ptr %tuple
 pair:
-  %value_at = call ptr @word(ptr %block, i64 7)
   %count_of = call i64 @number(ptr %block, i64 8)
   %new_pair = $PyTuple_New
   %both = call ptr %new_pair(i64 2)
   %no_pair = icmp eq ptr %both, null
   br i1 %no_pair, label %lost, label %value
 value:
-  %v = load double, ptr %value_at
+  %v = load double, ptr %result_at
   %make_value = $PyFloat_FromDouble
   %value_object = call ptr %make_value(double %v)
   %second = getelementptr ptr, ptr %both, i64 4
@@ -184,7 +265,7 @@ value:
   %any = icmp ne i64 %count_of, 0
   br i1 %any, label %derivatives, label %no_derivatives
 derivatives:
-  %after = getelementptr double, ptr %value_at, i64 1
+  %after = getelementptr double, ptr %result_at, i64 1
   %inner = call ptr @floats(ptr %after, i64 %count_of)
   store ptr %inner, ptr %first_slot
   ret ptr %both
@@ -195,8 +276,9 @@ no_derivatives:
 lost:
   ret ptr null
 other:
-  %finish = call ptr @word(ptr %block, i64 4)
-  %finished = call ptr @ask(ptr %finish)
+  %finish = call ptr @word(ptr %block, i64 5)
+  %finished = call ptr @ask(ptr %finish, i64 %where, i64 0, i64 1)
+  call void @give(ptr %node)
   ret ptr %finished
 }
 
@@ -254,23 +336,36 @@ body:
   %next = add i64 %k, 1
   br i1 %ok, label %head, label %fallback, !prof !0
 go:
-  %result = call ptr @run(ptr %block)
+  %node = call ptr @take()
+  %no_node = icmp eq ptr %node, null
+  br i1 %no_node, label %fallback, label %served, !prof !1
+served:
+  %size = call i64 @number(ptr %block, i64 2)
+  %room = alloca i64, i64 %size, align 16
+  %frame = call ptr @own_frame(ptr %block, ptr %room, ptr %node)
+  %result = call ptr @run(ptr %block, ptr %frame, ptr %node)
   ret ptr %result
 fallback:
-  %callable = call ptr @word(ptr %block, i64 2)
+  %callable = call ptr @word(ptr %block, i64 3)
   %vectorcall = $vectorcall
   %general = tail call ptr %vectorcall(ptr %callable, ptr %args, i64 %nargs, ptr %names)
   ret ptr %general
 }
 
-define internal i1 @take_array(ptr %entry_at, ptr %object, ptr %range) alwaysinline {
+define internal ptr @place(ptr %entry_at, ptr %frame) alwaysinline {
+  %word = call i64 @number(ptr %entry_at, i64 1)
+  %at = getelementptr i64, ptr %frame, i64 %word
+  ret ptr %at
+}
+
+define internal i1 @take_array(ptr %entry_at, ptr %frame, ptr %object, ptr %range) alwaysinline {
 entry:
   %type = call ptr @word(ptr %object, i64 1)
   %ndarray = $ndarray
   %type_ok = icmp eq ptr %type, %ndarray
   br i1 %type_ok, label %array, label %no, !prof !0
 array:
-  %words = call ptr @word(ptr %entry_at, i64 1)
+  %words = call ptr @place(ptr %entry_at, ptr %frame)
   %rank = call i64 @number(ptr %entry_at, i64 2)
   %rank_at = getelementptr i8, ptr %object, i64 24
   %rank_now = load i32, ptr %rank_at
@@ -308,10 +403,11 @@ fill:
   %strides_to = getelementptr i64, ptr %dims_to, i64 %rank
   call void @copy_words(ptr %strides_to, ptr %strides, i64 %rank)
   %item = call i64 @number(ptr %entry_at, i64 7)
-  %primal = call ptr @word(ptr %entry_at, i64 8)
-  %alone = icmp eq ptr %primal, null
+  %primal_word = call i64 @number(ptr %entry_at, i64 8)
+  %alone = icmp eq i64 %primal_word, 0
   br i1 %alone, label %size, label %mate
 mate:
+  %primal = getelementptr i64, ptr %frame, i64 %primal_word
   %primal_dims = getelementptr i64, ptr %primal, i64 1
   %fits = call i1 @same_words(ptr %dims, ptr %primal_dims, i64 %rank)
   br i1 %fits, label %size, label %no, !prof !0
@@ -340,9 +436,9 @@ no:
   ret i1 false
 }
 
-define internal i1 @take_scalar(ptr %entry_at, i64 %kind, ptr %object, ptr %overflow) alwaysinline {
+define internal i1 @take_scalar(ptr %entry_at, ptr %frame, i64 %kind, ptr %object, ptr %overflow) alwaysinline {
 entry:
-  %word_at = call ptr @word(ptr %entry_at, i64 1)
+  %word_at = call ptr @place(ptr %entry_at, ptr %frame)
   %type = call ptr @word(ptr %object, i64 1)
   switch i64 %kind, label %no [ i64 0, label %python_float
                                 i64 1, label %integer
@@ -426,25 +522,79 @@ no:
   ret i1 false
 }
 
-define dso_local ptr @called(ptr %self, ptr %args, i64 %nargs, ptr %names) {
+define internal i1 @opened(ptr %block, ptr %args, i64 %count, ptr %flat) noinline {
+entry:
+  %n = call i64 @number(ptr %block, i64 9)
+  %first = getelementptr i64, ptr %block, i64 10
+  %fits = icmp ule i64 %n, $annotated
+  br i1 %fits, label %head, label %no
+head:
+  %i = phi i64 [ 0, %entry ], [ %i_next, %plain ], [ %i_next, %value ], [ %i_next, %shadow ]
+  %j = phi i64 [ 0, %entry ], [ %j_next, %plain ], [ %j_next, %value ], [ %j_both, %shadow ]
+  %more = icmp slt i64 %i, %count
+  %room = icmp slt i64 %j, %n
+  %both = and i1 %more, %room
+  br i1 %both, label %body, label %done
+body:
+  %object = call ptr @word(ptr %args, i64 %i)
+  %offset = mul i64 %j, 10
+  %entry_at = getelementptr i64, ptr %first, i64 %offset
+  %wanted = call ptr @word(ptr %entry_at, i64 9)
+  %type = call ptr @word(ptr %object, i64 1)
+  %annotated = icmp eq ptr %type, %wanted
+  %to = getelementptr ptr, ptr %flat, i64 %j
+  %i_next = add i64 %i, 1
+  %j_next = add i64 %j, 1
+  br i1 %annotated, label %open, label %plain
+plain:
+  store ptr %object, ptr %to
+  br label %head
+open:
+  %inner = call ptr @word(ptr %object, i64 2)
+  store ptr %inner, ptr %to
+  %empty = icmp eq ptr %inner, null
+  br i1 %empty, label %no, label %after
+after:
+  %last = icmp sge i64 %j_next, %n
+  br i1 %last, label %value, label %behind
+value:
+  br label %head
+behind:
+  %next_at = getelementptr i64, ptr %entry_at, i64 10
+  %next_wanted = call ptr @word(ptr %next_at, i64 9)
+  %is_shadow = icmp eq ptr %next_wanted, null
+  br i1 %is_shadow, label %look, label %value
+look:
+  %own = call ptr @word(ptr %object, i64 3)
+  %to_own = getelementptr ptr, ptr %flat, i64 %j_next
+  store ptr %own, ptr %to_own
+  %j_both = add i64 %j, 2
+  %no_own = icmp eq ptr %own, null
+  br i1 %no_own, label %no, label %shadow
+shadow:
+  br label %head
+done:
+  %all = icmp eq i64 %i, %count
+  %filled = icmp eq i64 %j, %n
+  %result = and i1 %all, %filled
+  ret i1 %result
+no:
+  ret i1 false
+}
+
+define internal i1 @taken(ptr %block, ptr %frame, ptr %args, i64 %n) {
 entry:
   %ranges = alloca [$most x [3 x i64]]
   %overflow = alloca i32
-  %block = call ptr @word(ptr %self, i64 3)
-  %positional = and i64 %nargs, 9223372036854775807
-  %n = call i64 @number(ptr %block, i64 9)
-  %enough = icmp eq i64 %positional, %n
-  %no_names = icmp eq ptr %names, null
-  %plain = and i1 %enough, %no_names
   %first = getelementptr i64, ptr %block, i64 10
-  br i1 %plain, label %head, label %fallback, !prof !0
+  br label %head
 head:
   %k = phi i64 [ 0, %entry ], [ %k_array, %array_taken ], [ %k_scalar, %scalar ]
   %arrays = phi i64 [ 0, %entry ], [ %arrays_next, %array_taken ], [ %arrays, %scalar ]
   %more = icmp slt i64 %k, %n
   br i1 %more, label %body, label %compare
 body:
-  %offset = mul i64 %k, 9
+  %offset = mul i64 %k, 10
   %entry_at = getelementptr i64, ptr %first, i64 %offset
   %object = call ptr @word(ptr %args, i64 %k)
   %kind = call i64 @number(ptr %entry_at, i64 0)
@@ -453,28 +603,63 @@ body:
 array:
   %range_offset = mul i64 %arrays, 3
   %range = getelementptr i64, ptr %ranges, i64 %range_offset
-  %array_ok = call i1 @take_array(ptr %entry_at, ptr %object, ptr %range)
+  %array_ok = call i1 @take_array(ptr %entry_at, ptr %frame, ptr %object, ptr %range)
   %arrays_next = add i64 %arrays, 1
   %k_array = add i64 %k, 1
-  br i1 %array_ok, label %array_taken, label %fallback, !prof !0
+  br i1 %array_ok, label %array_taken, label %no, !prof !0
 array_taken:
   br label %head
 scalar:
-  %scalar_ok = call i1 @take_scalar(ptr %entry_at, i64 %kind, ptr %object, ptr %overflow)
+  %scalar_ok = call i1 @take_scalar(ptr %entry_at, ptr %frame, i64 %kind, ptr %object, ptr %overflow)
   %k_scalar = add i64 %k, 1
-  br i1 %scalar_ok, label %head, label %fallback, !prof !0
+  br i1 %scalar_ok, label %head, label %no, !prof !0
 compare:
   %apart = call i1 @disjoint(ptr %ranges, i64 %arrays)
-  br i1 %apart, label %go, label %fallback, !prof !0
+  ret i1 %apart
+no:
+  ret i1 false
+}
+
+define dso_local ptr @called(ptr %self, ptr %args, i64 %nargs, ptr %names) {
+entry:
+  %flat = alloca [$annotated x ptr]
+  %block = call ptr @word(ptr %self, i64 3)
+  %positional = and i64 %nargs, 9223372036854775807
+  %n = call i64 @number(ptr %block, i64 9)
+  %enough = icmp eq i64 %positional, %n
+  %no_names = icmp eq ptr %names, null
+  br i1 %no_names, label %start, label %fallback, !prof !0
+start:
+  %node = call ptr @take()
+  %no_node = icmp eq ptr %node, null
+  br i1 %no_node, label %fallback, label %begin, !prof !1
+begin:
+  %size = call i64 @number(ptr %block, i64 2)
+  %room = alloca i64, i64 %size, align 16
+  %frame = call ptr @own_frame(ptr %block, ptr %room, ptr %node)
+  br i1 %enough, label %plain, label %annotated, !prof !0
+plain:
+  %taken = call i1 @taken(ptr %block, ptr %frame, ptr %args, i64 %n)
+  br i1 %taken, label %go, label %annotated, !prof !0
+annotated:
+  %opened = call i1 @opened(ptr %block, ptr %args, i64 %positional, ptr %flat)
+  br i1 %opened, label %inside, label %unfit
+inside:
+  %taken_inside = call i1 @taken(ptr %block, ptr %frame, ptr %flat, i64 %n)
+  br i1 %taken_inside, label %go, label %unfit
 go:
-  %result = call ptr @run(ptr %block)
+  %result = call ptr @run(ptr %block, ptr %frame, ptr %node)
   ret ptr %result
+unfit:
+  call void @give(ptr %node)
+  br label %fallback
 fallback:
-  %callable = call ptr @word(ptr %block, i64 2)
+  %callable = call ptr @word(ptr %block, i64 3)
   %vectorcall = $vectorcall
   %general = tail call ptr %vectorcall(ptr %callable, ptr %args, i64 %nargs, ptr %names)
   ret ptr %general
 }
 
 !0 = !{!"branch_weights", i32 2000, i32 1}
+!1 = !{!"branch_weights", i32 1, i32 2000}
 """

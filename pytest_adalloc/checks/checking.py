@@ -10,6 +10,8 @@ from __future__ import annotations
 import inspect
 import linecache
 import math
+import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,58 +28,66 @@ from pytest_adalloc.checks.exact.judging import compare_exactly
 from pytest_adalloc.checks.exact.location import about_gradient
 from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
 from pytest_adalloc.checks.exact.twins import LargeReference
-from pytest_adalloc.checks.inputs.arguments import Point, Vector, names_of
+from pytest_adalloc.checks.inputs.arguments import Point, Vector
+from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.other_derivatives import compare_modes, compare_second
 from pytest_adalloc.checks.primal import POINTS, allowed_difference, compare_primal, reads_otherwise
 from pytest_adalloc.checks.side_effects import require_no_side_effects
 from pytest_adalloc.checks.subjects.evaluation import Evaluator, NotReal, Outcome, Weights, ones_on_written
 from pytest_adalloc.checks.subjects.foreign import ForeignGradient
 from pytest_adalloc.checks.subjects.subject import GradientSubject, Unmet
+from pytest_adalloc.checks.subjects.tracing import first_not_finite
+from pytest_adalloc.checks.task import CheckTask
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
-from pytest_adalloc.checks.verdict.comparison import EDGE, Comparison
+from pytest_adalloc.checks.verdict.comparison import EDGE, UNDEFINED, Comparison
 from pytest_adalloc.checks.verdict.grad_report import GradReport
-from pytest_adalloc.options import CheckOptions, Progress, silent
+from pytest_adalloc.options import CheckOptions
 
 SLOW = 0.005  # seconds a plain call may take before differences are taken with the compiled primal
 
 
-def examined(
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    grad: Callable[..., Any] | None,
-    options: CheckOptions,
-    *,
-    counted: bool = True,
-    known: dict[str, Any] | None = None,
-    progress: Progress = silent,
-) -> GradReport:
-    """The check itself: a report with the verdict; nothing is raised for a verdict that is not met."""
+def examined(task: CheckTask) -> GradReport:
+    """The check itself: a report with the verdict; nothing is raised for a verdict that is not met.
+
+    One at a time in a process: hooks, random generators and NumPy's settings are the process's own."""
     __tracebackhide__ = True
-    point = Point(names_of(f, len(args)), args, options.wrt)
-    file, line = _place(f)
+    with _examining:
+        return _examined(task)
+
+
+_examining = threading.RLock()
+os.register_at_fork(after_in_child=_examining._at_fork_reinit)  # type: ignore[attr-defined]
+
+
+def _examined(task: CheckTask) -> GradReport:
+    __tracebackhide__ = True
+    f, args, grad, options = task.function, task.args, task.grad, task.options
+    point = Point(f.names, args, options.wrt)
+    file, line = _place(f.function)
     maker = ("", 0) if grad is None else _place(grad)
-    about = diagnostics.About(name_of(f), file, line, point, grad is not None, maker)
-    trial = Trial(about, options, GradReport(about.function, file=file, line=line), progress)
+    about = diagnostics.About(f.name, file, line, point, grad is not None, maker, fault=task.fault)
+    trial = Trial(about, options, GradReport(about.function, file=file, line=line), task.progress)
     try:
         with np.errstate(all="ignore"):  # what is not finite gets a verdict, not a warning
             subject = _compare_everything(trial, f, grad)
-        if counted:
+        if task.counted:
             count_calls(trial, subject)
-            hold_to_limits(trial, subject, known)
+            hold_to_limits(trial, subject, task.known)
     except Unmet as unmet:
         return trial.report.learned(verdict=unmet.verdict, message=unmet.diagnostic)
     return trial.report
 
 
-def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[..., Any] | None) -> GradientSubject:
+def _compare_everything(trial: Trial, f: FlatFunction, grad: Callable[..., Any] | None) -> GradientSubject:
     __tracebackhide__ = True
     about, options = trial.about, trial.options
-    plain = getattr(f, "py_func", f)  # a jitted function stands for the Python function inside
+    plain = f.plain
     evaluator = Evaluator(plain, about.point)
     first, took = _first_calls(about, evaluator)
     trial.progress(f"compiling {about.function}", 0, 1)
-    subject = _compiled(f, about.point, options) if grad is None else ForeignGradient(grad, about.point)
+    foreign = None if grad is None else ForeignGradient(grad, about.point, f)
+    subject = foreign or _compiled(f, about.point, options)
     outcome = _defined(trial, evaluator, first)
     trial.learn(value=outcome.returned)
     weights = evaluator.weights = _weights(trial, outcome)
@@ -85,7 +95,7 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
     if grad is None:
         trial.learn_storage(subject.storage)
     domain = DomainBounds.of(options.domain, about.point)
-    reference = PointReference.of(plain, about.point, weights)
+    reference = PointReference.of(f, about.point, weights)
     exact = _exact(trial, reference, evaluator, domain, outcome, took)
     large = _large(trial, reference, outcome) if exact is None else None
     how = ""
@@ -105,17 +115,20 @@ def _compare_everything(trial: Trial, f: Callable[..., Any], grad: Callable[...,
         require_still_the_same(about, evaluator, outcome)
     if found.verdict != "passed":
         about = about_gradient(trial.about, reference, trial.gradient, found)
+        if found.kind == UNDEFINED and not about.located:  # it can only be called
+            place = first_not_finite(plain, about.point.fresh())
+            about = replace(about, located=(place,) if place else ())
         raise Unmet(found.verdict, diagnostics.of_comparison(about, found))
-    if grad is None:
+    if foreign is None:
         compare_modes(trial, subject, reference, exact[1].slopes if exact is not None else None)
     else:
-        require_no_side_effects(trial, grad, outcome)
+        require_no_side_effects(trial, foreign.call, outcome)
     if options.order == 2:
         compare_second(trial, subject)
     return subject
 
 
-def _compiled(f: Callable[..., Any], point: Point, options: CheckOptions) -> GradientSubject:
+def _compiled(f: FlatFunction, point: Point, options: CheckOptions) -> GradientSubject:
     """The compiler's gradient; the compiler is imported on first use. Raises Unmet if `f` can't be compiled."""
     from pytest_adalloc.checks.subjects.compiled import CompiledGradient
 
@@ -278,10 +291,6 @@ def _reference(found: Comparison) -> str:
         return found.how
     left = f"; rounding of the program leaves {found.leaves}" if found.leaves is not None else ""
     return f"{found.how}; agrees to {found.digits} digits{left}"
-
-
-def name_of(f: Callable[..., Any]) -> str:
-    return getattr(f, "__name__", None) or type(f).__name__
 
 
 def _place(f: Callable[..., Any]) -> tuple[str, int]:

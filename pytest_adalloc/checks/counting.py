@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def _compare_last(trial: Trial, count: CountedRun, calls: int) -> None:
         raise Unmet("gradient wrong", text)
 
 
-def hold_to_limits(trial: Trial, subject: GradientSubject, known: dict[str, Any] | None) -> None:
+def hold_to_limits(trial: Trial, subject: GradientSubject, known: Mapping[str, Any] | None) -> None:
     options, about = trial.options, trial.about
     if about.foreign and options.max_workspace is not None:
         trial.note("max_workspace is not checked: what a gradient keeps that is computed elsewhere is not known")

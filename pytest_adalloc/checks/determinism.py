@@ -90,12 +90,13 @@ def _spelled(value: float | None) -> str:
 
 def generators(evaluator: Evaluator) -> tuple[str, ...]:
     """The random generators that a call uses, by name: those whose state a call changes, and those made in it."""
-    known = dict(_known(evaluator.call))
+    function = getattr(evaluator.call, "function", evaluator.call)  # of a row: the user's own
+    known = dict(_known(function))
     before = {name: _state(generator) for name, generator in known.items()}
     with contextlib.suppress(Exception):  # how the call ends says nothing about what it used
         evaluator.outcome()
     used = [name for name, generator in known.items() if _state(generator) != before[name]]
-    read = {name for code in _codes(evaluator.call) for name in code.co_names}
+    read = {name for code in _codes(function) for name in code.co_names}
     return tuple(dict.fromkeys([*used, *(text for name, text in FRESH.items() if name in read)]))
 
 

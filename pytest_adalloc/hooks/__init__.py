@@ -11,7 +11,7 @@ second witness, and with ``--adalloc-preload`` a preloaded library is the third.
 """
 
 from pytest_adalloc.hooks.count.link_check import check_link_path
-from pytest_adalloc.hooks.count.measuring import measure, measure_native
+from pytest_adalloc.hooks.count.measuring import measure, measure_native, measured
 from pytest_adalloc.hooks.count.recording import Recording, forbid, record
 from pytest_adalloc.hooks.count.system_calls import observing
 from pytest_adalloc.hooks.count.trend import GrowthReport, growth, measure_growth
@@ -39,6 +39,7 @@ __all__ = [
     "measure",
     "measure_growth",
     "measure_native",
+    "measured",
     "observing",
     "record",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pytest_adalloc.integration.checks import Checks
 from pytest_adalloc.session import Recorder
 
 if TYPE_CHECKING:
@@ -15,57 +16,17 @@ if TYPE_CHECKING:
     from pytest_adalloc.hooks.reports import Scope
 
 
-class Adalloc:
+class Adalloc(Checks):
     """Checks of gradients and counts of allocations; what they find ends up in the reports of the run."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+        super().__init__(recorder)
+        self._mine = recorder
 
     @property
     def reports(self) -> tuple[GradReport, ...]:
         """The reports of this test so far."""
-        return tuple(self._recorder.reports)
-
-    def check(
-        self, f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
-    ) -> GradReport:
-        """See `pytest_adalloc.check`."""
-        __tracebackhide__ = True
-        return self._settled(f, args, grad, options, counted=True)
-
-    def check_gradient(
-        self, f: Callable[..., Any], /, *args: Any, grad: Callable[..., Any] | None = None, **options: Any
-    ) -> GradReport:
-        """See `pytest_adalloc.check_gradient`."""
-        __tracebackhide__ = True
-        return self._settled(f, args, grad, options, counted=False)
-
-    def check_jvp(
-        self, f: Callable[..., Any], /, *args: Any, jvp: Callable[..., Any] | None = None, **options: Any
-    ) -> GradReport:
-        """See `pytest_adalloc.check_jvp`."""
-        __tracebackhide__ = True
-        from pytest_adalloc.checks.subjects.products import along_tangents
-        from pytest_adalloc.integration.settle import judged_product
-
-        return judged_product(along_tangents, f, args, jvp, options, self._recorder)
-
-    def check_vjp(
-        self, f: Callable[..., Any], /, *args: Any, vjp: Callable[..., Any] | None = None, **options: Any
-    ) -> GradReport:
-        """See `pytest_adalloc.check_vjp`."""
-        __tracebackhide__ = True
-        from pytest_adalloc.checks.subjects.products import of_cotangent
-        from pytest_adalloc.integration.settle import judged_product
-
-        return judged_product(of_cotangent, f, args, vjp, options, self._recorder)
-
-    def check_rule(self, rule: Callable[..., Any], /, *args: Any, **options: Any) -> GradReport:
-        """See `pytest_adalloc.check_rule`."""
-        __tracebackhide__ = True
-        from pytest_adalloc.integration.settle import judged_rule
-
-        return judged_rule(rule, args, options, self._recorder)
+        return tuple(self._mine.reports)
 
     def measure(
         self,
@@ -76,28 +37,30 @@ class Adalloc:
         scope: Scope | None = None,
         others: Sequence[Sequence[object]] = (),
         realtime: bool = False,
+        **kwargs: object,
     ) -> AllocationReport:
         """Count the native allocations of any callable, call by call; with `others`, also by the arguments' shapes.
 
-        `realtime` counts system calls and page faults too. Raises HooksDead when the counters can't vouch for what they
-        say.
+        Other keywords are arguments of the call. `realtime` counts system calls and page faults too. Raises HooksDead
+        when the counters can't vouch for what they say.
         """
         from pytest_adalloc import hooks
         from pytest_adalloc.report.profiles import profiled
 
-        settings = self._recorder.settings
+        settings = self._mine.settings
         counted = calls or settings.calls
         scope = scope or settings.scope
-        report = hooks.measure(
+        report = hooks.measured(
             call,
-            *args,
+            args,
+            kwargs,
             calls=counted,
             warmup=warmup,
             scope=scope,
             others=others,
             realtime=realtime or settings.syscalls,
         )
-        profiled(self._recorder, report)
+        profiled(self._mine, report)
         return report
 
     def measure_growth(
@@ -118,7 +81,7 @@ class Adalloc:
         lets it run at full speed and raises at its end. See `pytest_adalloc.forbid`.
         """
         __tracebackhide__ = True
-        policy = self._recorder.settings.policy
+        policy = self._mine.settings.policy
         if policy == "off":
             yield
             return
@@ -126,7 +89,7 @@ class Adalloc:
 
         try:
             at_once = at_once and policy == "strict"
-            with hooks.forbid(scope=scope or self._recorder.settings.scope, at_once=at_once, max_numpy=max_numpy):
+            with hooks.forbid(scope=scope or self._mine.settings.scope, at_once=at_once, max_numpy=max_numpy):
                 yield
         except hooks.AllocationForbidden as problem:
             if policy == "strict":
@@ -141,25 +104,10 @@ class Adalloc:
         from pytest_adalloc import hooks
         from pytest_adalloc.report.profiles import profiled
 
-        with hooks.record(scope=scope or self._recorder.settings.scope) as recording:
+        with hooks.record(scope=scope or self._mine.settings.scope) as recording:
             yield recording
         if recording.report is not None:
-            profiled(self._recorder, recording.report)
-
-    def _settled(
-        self,
-        f: Callable[..., Any],
-        args: tuple[Any, ...],
-        grad: Callable[..., Any] | None,
-        options: dict[str, Any],
-        *,
-        counted: bool,
-    ) -> GradReport:
-        __tracebackhide__ = True
-        from pytest_adalloc.integration.settle import settled
-        from pytest_adalloc.options import CheckOptions
-
-        return settled(f, args, grad, CheckOptions.of(options), self._recorder, counted=counted)
+            profiled(self._mine, recording.report)
 
 
 # Tracebacks print the fixture by its qualified name: where users import its class from.

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import inspect
 import unittest
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_adalloc.checks.inputs.arguments import Replica
-from pytest_adalloc.options import NAMES, CheckOptions
+from pytest_adalloc.options import NAMES, unknown
 from pytest_adalloc.session import Recorder
+
+if TYPE_CHECKING:
+    from pytest_adalloc.checks.task import CheckTask
 
 MARK = "no_alloc_grad"
 HIDDEN = getattr(pytest, "HIDDEN_PARAM", "mark")  # keeps test ids as they are; pytest < 8.4 shows an id instead
@@ -31,12 +34,10 @@ def supply(metafunc: pytest.Metafunc, mark: pytest.Mark) -> None:
     if mark.args:
         return
     wanted = parameters_of(metafunc.function)
-    unknown = [name for name in mark.kwargs if name not in wanted and name not in NAMES]
-    if unknown:
-        fail(
-            f"{metafunc.function.__name__} takes no argument {unknown[0]!r}, and it is no option of the mark; "
-            f"the options are {', '.join(NAMES)}"
-        )
+    strange = [name for name in mark.kwargs if name not in wanted and name not in NAMES]
+    if strange:
+        name = strange[0]
+        fail(f"{metafunc.function.__name__} takes no argument {name!r}, and it is {unknown(name, wanted)}")
     for name in (name for name in mark.kwargs if name in metafunc.fixturenames):
         metafunc.parametrize(name, [mark.kwargs[name]], ids=[HIDDEN])
 
@@ -49,11 +50,8 @@ def check_named(item: pytest.Item, mark: pytest.Mark, recorder: Recorder) -> Non
     function, *args = mark.args
     if not callable(function):
         fail(f"the first argument is the function to check, and {function!r} can't be called")
-    given = {name: value for name, value in mark.kwargs.items() if name not in NAMES}
-    grad = given.pop("grad", None)
-    args += _by_name(function, len(args), given)
-    options = {name: value for name, value in mark.kwargs.items() if name in NAMES}
-    settled(function, tuple(args), grad, _options(options), recorder, counted=True)
+    given = dict(mark.kwargs)
+    settled(_task(function, args, given, grad=given.pop("grad", None)), recorder)
 
 
 def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> None:
@@ -65,14 +63,17 @@ def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> 
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         fail("an async body can't be differentiated; name a plain function in the mark instead")
     names = parameters_of(function)
-    args = tuple(_argument(item, mark, name) for name in names)
-    for name, value in zip(names, args, strict=True):
+    given = {name: _argument(item, mark, name) for name in names}
+    for name, value in given.items():
         if type(value).__module__.startswith("pytest_adalloc"):
             fail(f"the body is the function and can't use the fixture {name!r}; name a function in the mark instead")
     if recorder.settings.policy == "off":
-        function(*Replica(args).arguments())
+        copies = Replica(tuple(given.values())).arguments()
+        function(**dict(zip(given, copies, strict=True)))
     options = {name: value for name, value in mark.kwargs.items() if name in NAMES and name not in names}
-    settled(function, args, None, _options(options), recorder, counted=True)
+    parameters = inspect.signature(function).parameters
+    by_name = {name: given.pop(name) for name in names if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY}
+    settled(_task(function, list(given.values()), {**options, **by_name}), recorder)
 
 
 def _argument(item: pytest.Function, mark: pytest.Mark, name: str) -> Any:
@@ -96,22 +97,11 @@ def fail(reason: str) -> None:
     pytest.fail(f"no_alloc_grad: {reason}", pytrace=False)
 
 
-def _by_name(function: Callable[..., Any], count: int, given: dict[str, Any]) -> list[Any]:
-    """Arguments given by keyword, in the order of the function's parameters after the first `count`."""
-    rest = []
-    for name in parameters_of(function)[count:] if given else []:
-        if name not in given:
-            break
-        rest.append(given.pop(name))
-    if given:
-        name = next(iter(given))
-        fail(f"{name!r} is no argument of {function.__name__} that is missing, and no option ({', '.join(NAMES)})")
-    return rest
+def _task(function: Callable[..., Any], args: Sequence[Any], given: dict[str, Any], grad: Any = None) -> CheckTask:
+    from pytest_adalloc.checks.task import task_of
 
-
-def _options(given: dict[str, Any]) -> CheckOptions:
     try:
-        return CheckOptions.of(given)
+        return task_of(function, args, given, grad=grad)
     except (TypeError, ValueError) as problem:
         fail(str(problem))
         raise

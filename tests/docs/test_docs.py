@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from tests.docs import stages
+from pytest_adalloc.checks.verdict.grad_report import Verdict
+from pytest_adalloc.options import CheckOptions
+from tests.docs import flags, stages
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -94,3 +98,19 @@ def test_diffs_are_of_this_tree(path: Path) -> None:
 
 def test_the_stages_are_what_the_compiler_prints() -> None:
     assert stages.PAGE.read_text() == stages.page(), "python -m tests.docs.stages writes the page anew"
+
+
+def test_the_page_of_flags_is_what_the_table_gives() -> None:
+    assert flags.PAGE.read_text() == flags.page(), "python -m tests.docs.flags writes the page anew"
+
+
+def test_every_option_has_its_default_on_the_page_of_options() -> None:
+    text = (ROOT / "docs" / "reference" / "options.md").read_text()
+    said = dict(re.findall(r"^## (\w+)\n\nDefault: `(.*?)`\.", text, re.MULTILINE))
+    defaults = {field.name: repr(field.default).replace("'", '"') for field in dataclasses.fields(CheckOptions)}
+    assert said == defaults
+
+
+def test_every_verdict_is_explained() -> None:
+    text = (ROOT / "docs" / "reference" / "verdicts.md").read_text()
+    assert sorted(re.findall(r"^## (.*)$", text, re.MULTILINE)) == sorted(get_args(Verdict))

@@ -125,6 +125,21 @@ def test_moved_lines_are_refused_and_reloading_helps(module):
     assert ad.grad(loaded.f)(3.0) == 5.0
 
 
+def test_only_the_lines_of_the_function_need_to_say_the_same(module):
+    """What was edited below it, or is half written there, is not compiled; above it nothing may have moved."""
+    loaded = module("import functools\n\n\n" + FIRST + "\n\n@functools.lru_cache\ndef h(x):\n    return x * 3.0\n")
+    path = loaded.__file__
+    with open(path) as file:
+        text = file.read()
+    with open(path, "w") as file:
+        file.write(text.replace("2.0", "5.0") + "\n\ndef half(written\n")
+    importlib.invalidate_caches()
+    assert ad.grad(loaded.g)(3.0) == 7.0
+    assert ad.grad(loaded.h.__wrapped__)(1.0) == 3.0
+    with pytest.raises(ad.CompileError, match="not what is loaded"):
+        ad.grad(loaded.f)(3.0)
+
+
 def test_functions_in_functions_and_classes_are_recognised(module):
     loaded = module(
         "import numpy as np\n\n\ndef outer(k):\n    def inner(x, m=1.0):\n        'text'\n        return k * x * m\n"

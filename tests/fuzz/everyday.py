@@ -1,4 +1,5 @@
-"""Statements of everyday Python in random programs: errors that are caught, `match`, dicts, `:=`, `nonlocal`, stars."""
+"""Statements of everyday Python in random programs: errors that are caught, `match`, dicts, `:=`, `nonlocal`, stars,
+messages, None, lists that grow in `while`, `sorted`."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ class Everyday(Expressions):
 
     def everyday_statement(self, scope: Scope) -> None:
         kinds = [self.guarded, self.matched, self.dictionary, self.named, self.raised, self.searched, self.counted,
-                 self.defaults]  # fmt: skip
+                 self.defaults, self.said, self.absent, self.unpacked, self.worked_off, self.sorted_by_key]  # fmt: skip
         self.random.choice(kinds)(scope)
 
     def new_float(self, scope: Scope, text: str) -> None:
@@ -96,3 +97,42 @@ class Everyday(Expressions):
     def defaults(self, scope: Scope) -> None:
         given = ", ".join(self.atom(scope) for _ in range(self.random.randint(1, 4)))
         self.new_float(scope, f"(lambda z, k={self.atom(scope)}, *rest, m=0.5: z * k * m + 0.1 * sum(rest))({given})")
+
+    def said(self, scope: Scope) -> None:
+        """A message; it changes nothing."""
+        value = self.number(scope, 1)
+        texts = [f'f"{{{value}:.2e}}"', f'"%g of %d" % ({value}, {self.integer(scope, 1).text})', f"({value}, None)"]
+        self.put(f"if {self.condition(scope)}:")
+        self.put(f"    print({self.random.choice(texts)})")
+
+    def absent(self, scope: Scope) -> None:
+        """What is None in the first iteration, and perhaps in others."""
+        last, total = self.name("n"), self.name("v")
+        self.put(f"{last}, {total} = None, {self.atom(scope)}")
+        self.put("for q in range(4):")
+        self.put(f"    if {last} is not None:")
+        self.put(f"        {total} = 0.5 * {total} + math.sin({last} * (q + 1))")
+        self.put(f"    {last} = {self.number(scope, 1)} if q % 2 == 0 or {self.condition(scope)} else None")
+        self.new_float(scope, f"{total} + (0.1 if {last} is None else math.cos({last}))")
+        scope.floats.append(total)
+
+    def unpacked(self, scope: Scope) -> None:
+        vectors = [x for x in scope.arrays if len(x.shape) == 1 and not x.integers and x.text.isidentifier()]
+        over = self.random.choice(vectors).text if vectors else f"({self.atom(scope)}, {self.atom(scope)})"
+        self.new_float(scope, f"(lambda *z: math.sin(z[0]) + 0.1 * z[-1] * len(z))({self.atom(scope)}, *{over})")
+
+    def worked_off(self, scope: Scope) -> None:
+        """A list that grows and shrinks in a loop whose end only a run tells."""
+        items, total, q = self.name("w"), self.name("v"), self.name("n")
+        self.put(f"{items}, {total}, {q} = [{self.atom(scope)}], 0.0, 0")
+        self.put(f"while {items}:")
+        self.put(f"    {total} = math.sin({total} + {items}.pop())")
+        self.put(f"    {q} += 1")
+        self.put(f"    if {q} < {self.random.randint(2, 6)}:")
+        self.put(f"        {items}.append(0.5 * {total} + 0.1 * ({self.atom(scope)}))")
+        scope.floats.append(total)
+
+    def sorted_by_key(self, scope: Scope) -> None:
+        given = ", ".join(self.number(scope, 1) for _ in range(3))
+        key = self.random.choice(["lambda z: -z", "lambda z: z * z", "math.sin"])
+        self.new_float(scope, f"sorted(({given}), key={key}, reverse={self.random.choice(['True', 'False'])})[1]")

@@ -171,7 +171,7 @@ OBSERVED = np.array([12.0, 15.0, 20.0, 27.0, 33.0, 44.0, 58.0, 71.0, 90.0, 110.0
 CONTACTS = np.array([[3.0, 1.0, 0.3], [1.0, 2.0, 0.5], [0.3, 0.5, 1.0]])
 
 PROGRAMS = [
-    Program("final size by runge and kutta", final_size, (np.array([0.4, 0.12]),), refused="can be unpacked with `*`"),
+    Program("final size by runge and kutta", final_size, (np.array([0.4, 0.12]),)),
     Program("fit of sir to counts", sir_fit, (0.4, 0.1, OBSERVED), wrt=(0, 1)),
     Program("attack rate by age", AgeStructured(CONTACTS).attack, (0.1,)),
     Program("interventions", with_interventions, (np.array([0.3, 0.2, 0.5]),)),

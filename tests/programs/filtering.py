@@ -180,12 +180,6 @@ PROGRAMS = [
         partial(robust_line, loss=partial(huber, delta=0.4)),
         (np.array([0.4, -0.2]), np.linspace(0.0, 5.0, 12), np.cos(np.arange(12.0)) * 2),
     ),
-    Program(
-        "weighted particles",
-        particle_mean,
-        (np.array([0.1, 0.5, 0.9, 1.4]), 0.7),
-        wrt=(0, 1),
-        refused="of unknown length",
-    ),
+    Program("weighted particles", particle_mean, (np.array([0.1, 0.5, 0.9, 1.4]), 0.7), wrt=(0, 1)),
     Program("peaks of a moving average", peak_sharpness, (SIGNAL,)),
 ]

@@ -9,14 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Program:
-    """One program: `function(*args, **kwargs)` returns a number; `wrt` says what is differentiated, as in `ad.grad`.
-
-    `refused`: what the compiler says of it, as long as it can't be compiled.
-    """
+    """One program: `function(*args, **kwargs)` returns a number; `wrt` says what is differentiated, as in `ad.grad`."""
 
     name: str
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
     wrt: Any = 0
-    refused: str = ""

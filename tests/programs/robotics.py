@@ -252,9 +252,7 @@ PROGRAMS = [
     Program(
         "cart and pole with linear feedback", CartPole(length=0.6).rollout_cost, (np.array([-1.0, -1.5, -18.0, -3.0]),)
     ),
-    Program(
-        "pid gains on a damped mass", pid_tracking, (np.array([2.0, 0.3, 0.4]),), refused="can be unpacked with `*`"
-    ),
+    Program("pid gains on a damped mass", pid_tracking, (np.array([2.0, 0.3, 0.4]),)),
     Program("attitude from three quaternions", attitude_error, (np.array([0.1, -0.3, 0.5]),)),
     Program(
         "lane change of a bicycle", lane_change, (np.array([[0.1, 0.2], [0.05, 0.1], [-0.08, -0.1], [-0.05, 0.0]]),)

@@ -23,17 +23,17 @@ QUICK = 3
 """So many programs of each field run in every run, the others in the slow one."""
 
 
-def _parameters(refused: bool, slow: bool) -> list[Any]:
+def _parameters() -> list[Any]:
     found = []
     for field in FIELDS:
         programs = importlib.import_module(f"{__package__}.{field}").PROGRAMS
-        for k, program in enumerate(p for p in programs if bool(p.refused) == refused):
-            marks = [pytest.mark.slow] if slow and k >= QUICK else []
+        for k, program in enumerate(programs):
+            marks = [pytest.mark.slow] if k >= QUICK else []
             found.append(pytest.param(program, id=f"{field}: {program.name}", marks=marks))
     return found
 
 
-PROGRAMS = _parameters(refused=False, slow=True)
+PROGRAMS = _parameters()
 
 
 def inputs(program: Program) -> tuple[Any, ...]:
@@ -48,13 +48,6 @@ def state(program: Program) -> list[bytes]:
 
 def test_at_least_sixty_compile() -> None:
     assert len(PROGRAMS) >= 60
-
-
-@pytest.mark.parametrize("program", _parameters(refused=True, slow=False))
-def test_refused_with_the_reason(program: Program) -> None:
-    with pytest.raises(ad.CompileError) as caught:
-        ad.grad(program.function, wrt=program.wrt)(*program.args, **program.kwargs)
-    assert program.refused in str(caught.value)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

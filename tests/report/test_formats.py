@@ -10,7 +10,7 @@ from pytest_adalloc.integration.flags import FLAGS
 from pytest_adalloc.report.formats import FORMATS, ReportFormat, asked_for
 from pytest_adalloc.report.reporting import Document, Report
 
-README = Path(__file__).parents[2] / "README.md"
+FLAGS_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "flags.md"
 
 
 @pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
@@ -20,9 +20,9 @@ def test_every_entry_leads_to_a_report(entry: ReportFormat) -> None:
     assert not isinstance(report, Document) or report.name == entry.name
 
 
-def test_flags_have_names_of_their_own_and_a_line_in_the_readme() -> None:
+def test_flags_have_names_of_their_own_and_a_line_on_the_page_of_flags() -> None:
     assert len({flag.name for flag in FLAGS}) == len(FLAGS)
-    text = README.read_text()
+    text = FLAGS_PAGE.read_text()
     assert [flag.option for flag in FLAGS if f"`{flag.option}" not in text] == []
 
 

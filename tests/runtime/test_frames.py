@@ -10,9 +10,10 @@ import pytest
 from adcore.abi.faults import Fault
 from adcore.abi.frame import FIRST, FrameLayout
 from adcore.ir.types import F64, I64, SCALARS, ArrayType, ListType
-from adcore.runtime.arena import SMALLEST, Arena, arena
+from adcore.runtime.arena import SMALLEST, Arena
 from adcore.runtime.faults import raise_fault
 from adcore.runtime.frames import Frame, array_words, pack_scalar, read_scalar, view_at
+from adcore.runtime.workspaces import Lease
 from adcore.source import Span
 
 
@@ -63,10 +64,21 @@ def test_lists_go_through_a_table() -> None:
     assert [list(row[1:]) for row in table] == [[2, 8], [2, 24]]
 
 
-def test_the_arena_is_reserved_once() -> None:
-    own = arena()
-    assert own is arena()
-    assert own.size >= SMALLEST
+def test_a_workspace_is_reserved_once_and_used_again() -> None:
+    first = Lease()
+    second = Lease()
+    assert first.end - first.base >= SMALLEST
+    assert first.end <= second.base or second.end <= first.base
+    base = first.base
+    first.release()
+    first.release()
+    third = Lease()
+    assert third.base == base
+    del second, third
+    assert Lease().base == base
+
+
+def test_an_arena_can_be_small() -> None:
     small = Arena(SMALLEST)
     assert (small.base % 4096, small.size) == (0, SMALLEST)
 

@@ -18,6 +18,7 @@ from adcore.abi.frame import FrameLayout
 from adcore.ir.types import F64, ArrayType
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import Kernel, Returned, bound_block, called_block
+from adcore.runtime.frames import Frame
 from adcore.runtime.loading import linker
 from adcore.runtime.loading.small_objects import compiled
 
@@ -69,7 +70,7 @@ def fallback(*args: Any, **kwargs: Any) -> Any:
 def called(returned: Returned | None = None) -> Any:
     own = kernel()
     frame = own.frame([np.zeros(1), np.zeros(1), 0.0])
-    made = called_block(own, frame, ORDER, returned or Returned(1, 0, True), fallback, lambda: "finished")
+    made = called_block(own, frame, ORDER, returned or Returned(1, 0, True), fallback, lambda frame: "finished")
     assert made is not None
     callable_ = Callable_()
     callable_._attach(*made)
@@ -81,7 +82,7 @@ def bound(x: Any, out: Any, k: float, returned: Returned | None = None) -> Any:
     values = [x, out, k]
     frame = own.frame(values)
     callable_ = Callable_()
-    made = bound_block(own, frame, values, returned or Returned(1, 0, True), fallback, lambda: "finished")
+    made = bound_block(own, frame, values, returned or Returned(1, 0, True), fallback, lambda frame: "finished")
     callable_._attach(*made)
     return callable_
 
@@ -212,14 +213,14 @@ def test_handles_are_collected_with_their_cycles() -> None:
 
 def test_any_callable_serves_as_what_is_called_back() -> None:
     class Result:
-        def make(self) -> str:
-            return "made"
+        def make(self, frame: Frame) -> str:
+            return f"made {len(frame.words)}"
 
     own = kernel()
     frame = own.frame([X, OUT, 1.0])
     call = Callable_()
     call._attach(*bound_block(own, frame, [X, OUT, 1.0], Returned(None), print, Result().make))
-    assert call() == "made"
+    assert call() == f"made {own.layout.size}"
 
 
 def test_without_native_code_a_call_takes_the_general_path() -> None:

@@ -12,6 +12,7 @@ from adcore.driver.request import Options
 from adcore.driver.specialisations import PrimalSpecialisation, Specialisation
 from adcore.runtime.alias_guard import alias_groups
 from adcore.runtime.calls import Returned
+from adcore.runtime.frames import Frame
 from adcore.runtime.values.arguments import refuse
 from adcore.runtime.values.leaves import LeafValue
 
@@ -57,9 +58,9 @@ class BatchRun(InPlaceRun):
                 refuse(f"tangents of `{path}` share memory, and the function writes there", help="use copies")
         return super()._specialised(given)
 
-    def finish(self) -> Any:
+    def finish(self, frame: Frame | None = None) -> Any:
         """The tangents of the result, one per lane."""
-        primal, results = self.call.primal, self.results()
+        primal, results = self.call.primal, self.results(frame)
         lanes = [self.call.tangents(results, lane, self.width) for lane in range(self.width)]
         for activities, tangents in zip(self._lanes(), lanes, strict=True):
             AttributeShadows(self.call, activities).moved(results, tangents)

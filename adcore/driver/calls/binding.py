@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
+from adcore.driver.shared import keep
 from adcore.errors import ArgumentError, Diagnostic
 from adcore.instances import class_entry, is_object
 from adcore.runtime.values.arguments import refuse
@@ -127,10 +128,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
             name == before and value is old for (name, value), (before, old) in zip(keywords, earlier, strict=True)
         ):
             return known.signature
-    if len(_known) >= MOST_SIGNATURES:
-        _known.pop(next(iter(_known)))
     signature = inspect.signature(function, follow_wrapped=False)
-    _known[function] = _Known(signature, function.__code__, function.__defaults__, keywords)
+    keep(_known, function, _Known(signature, function.__code__, function.__defaults__, keywords), MOST_SIGNATURES)
     return signature
 
 

@@ -18,7 +18,14 @@ from adcore.abi.faults import AssignedBefore
 from adcore.driver.calls.mismatch import differences
 from adcore.driver.calls.targets import target_of
 from adcore.driver.request import Groups, Options, Sweep
-from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable, primal_for, primal_of
+from adcore.driver.specialisations import (
+    PrimalSpecialisation,
+    Specialisation,
+    is_differentiable,
+    measured,
+    primal_for,
+    primal_of,
+)
 from adcore.errors import ArgumentError
 from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
@@ -75,7 +82,8 @@ class Call:
         """The kinds of the arguments, and the primal for them where they share no memory."""
         if expected is not None:
             described, self.live = described_call(self.names, self.arguments, expected.signature)
-            self.signature = weaken(described)
+            wanted = [(path, axis) for path, axis, _ in expected.signature.lengths]
+            self.signature = weaken(measured(described, self.arguments, wanted))
             if self.signature != expected.signature:
                 raise ArgumentError(differences(expected.signature, self.signature))
             self.base = expected

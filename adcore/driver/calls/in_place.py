@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adcore.abi.faults import AssignedBefore
 from adcore.activities import Active, Activity, Const, Duplicated, Mode
 from adcore.driver.calls.annotations import add_numbers, annotate, check, has_scalars, weakened
 from adcore.driver.calls.attribute_shadows import AttributeShadows
@@ -22,6 +23,7 @@ from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, 
 from adcore.ir.types import Scalar
 from adcore.runtime.alias_guard import mirror
 from adcore.runtime.calls import Returned
+from adcore.runtime.frames import Frame
 from adcore.runtime.values.arguments import refuse
 from adcore.runtime.values.leaves import Flattened, LeafValue, Packed, arrays, rebuild
 from adcore.runtime.values.results import note_unassigned
@@ -169,24 +171,27 @@ class InPlaceRun(Run):
         try:
             super().execute()
         except Exception as error:
-            note_unassigned(error, self._unassigned())
+            self.assign_before(error, *self.frame.assigned())
             raise
 
-    def _unassigned(self) -> list[str]:
-        """After an error: assign attributes as the program had; those of which that is not known."""
-        fault = self.frame.fault
-        if fault is None or fault.assigned is None:
-            return [f"{update.path}.{update.name}" for update in self.call.primal.interface.updates]
-        known = fault.assigned
-        numbers = [self.frame.detail(known.first + k, dtype, weak) for k, (dtype, weak) in enumerate(known.kinds)]
-        self.call.assign_before(known, numbers)
-        return list(known.lost)
+    def assign_before(self, error: Exception, known: AssignedBefore | None, numbers: Sequence[Any]) -> None:
+        """After an error: attributes as the program had assigned them, and a note about those of which that is not
+        known."""
+        if known is None:
+            lost = [f"{update.path}.{update.name}" for update in self.call.primal.interface.updates]
+        else:
+            self.call.assign_before(known, numbers)
+            lost = list(known.lost)
+        note_unassigned(error, lost)
 
     def run(self) -> Any:
         """Call the native code; what it returned, in the form of the mode."""
-        self.execute()
-        self.write_back()
-        return self.finish()
+        try:
+            self.execute()
+            self.write_back()
+            return self.finish()
+        finally:
+            self.frame.release()
 
     def over_own_frame(self) -> InPlaceRun:
         """The same run with a frame of its own."""
@@ -221,8 +226,12 @@ class InPlaceRun(Run):
     def is_native(self) -> bool:
         """Whether the frame alone says everything: nothing is copied in and out, and no shadow of the call's own has to
         be zero when it starts."""
+        return self.is_direct and not self.call.primal.interface.updates
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether this holds but for attributes that are assigned after the call."""
         copied = bool(self.call.flattened.packed) or any(lane.packed or lane.own for lane in self.lanes)
-        copied = copied or bool(self.call.primal.interface.updates)
         return not (copied or self._scalar_shadows())
 
     def _scalar_shadows(self) -> bool:
@@ -231,9 +240,10 @@ class InPlaceRun(Run):
             isinstance(activity, Duplicated) and has_scalars(arg) for arg, activity in pairs
         )
 
-    def finish(self) -> Any:
-        """Results from the frame: the value, the tangent, or the derivatives of the Active arguments."""
-        primal, results, count = self.call.primal, self.results(), len(self.call.result_types)
+    def finish(self, frame: Frame | None = None) -> Any:
+        """Results from `frame` (default: the run's own): the value, the tangent, or the derivatives of the Active
+        arguments."""
+        primal, results, count = self.call.primal, self.results(frame), len(self.call.result_types)
         value = self.call.returned(results[:count], assign=True)
         if self.mode.sweep == "primal":
             return value

@@ -24,6 +24,9 @@ def differences(expected: Signature, found: Signature) -> list[Diagnostic]:
         Diagnostic(f"`{name}` was compiled as {kind_text(a)}, and this call has {kind_text(b)}", None,
                    help="compile once more for arguments of this kind")
         for name, a, b in pairs if a != b
+    ] + [
+        Diagnostic(f"`{path}` was compiled with a length of {a}, and this call has {b}", None, help="compile once more")
+        for (path, _, a), (_, _, b) in zip(expected.lengths, found.lengths, strict=False) if a != b
     ]  # fmt: skip
 
 

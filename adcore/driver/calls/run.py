@@ -28,9 +28,11 @@ class Run:
         """Call the native code. Raises what the user's program raises."""
         self.specialisation.kernel.run(self.frame)
 
-    def results(self) -> list[Any]:
-        """All results of the native code, as the last call left them: numbers, and fresh copies of arrays."""
-        return [self.frame.result(k) for k in range(len(self.frame.layout.results))]
+    def results(self, frame: Frame | None = None) -> list[Any]:
+        """All results of the native code, as the last call in `frame` (default: the run's own) left them: numbers, and
+        fresh copies of arrays."""
+        frame = self.frame if frame is None else frame
+        return [frame.result(k) for k in range(len(frame.layout.results))]
 
     def explain(self) -> Explanation:
         """What the reverse sweep keeps, if there is one. Remedies are tried out for it: that is done once."""

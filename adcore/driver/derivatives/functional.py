@@ -32,8 +32,10 @@ def value_and_grad(
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         nonlocal known, objects
-        if objects is not None and not kwargs:
-            quick, given = objects
+        # Another thread may put something else there at any moment.
+        like_before = objects
+        if like_before is not None and not kwargs:
+            quick, given = like_before
             answer = quick((*given, *args))
             if answer is not None:
                 value, found = answer

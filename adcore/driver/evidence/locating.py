@@ -115,7 +115,7 @@ def located(
 
 
 @dataclass(frozen=True)
-class ForwardSweep:
+class LocatedTangent:
     """A tangent of the value by forward mode's IR in the interpreter, and where it stops to be finite."""
 
     tangent: float
@@ -124,7 +124,7 @@ class ForwardSweep:
 
 def forward_located(
     python: Callable[..., Any], names: Sequence[str], arguments: Sequence[Any], speeds: Sequence[Any]
-) -> ForwardSweep:
+) -> LocatedTangent:
     """Forward mode along `speeds`, the arguments with the tangent of each number in its place. Raises NoReference."""
     call = Call(python, names, arguments, Options(), range(len(names)))
     if call.groups:
@@ -152,7 +152,7 @@ class _Location:
         adjoint, gradient = self._adjoint(results)
         return Located(value, adjoint, float(floats[0]) if floats else None, gradient)
 
-    def forward(self, speeds: Sequence[LeafValue]) -> ForwardSweep:
+    def forward(self, speeds: Sequence[LeafValue]) -> LocatedTangent:
         """The tangent of all results together."""
         call, seen = self.call, Origins(BUDGET)
         directions = [
@@ -164,20 +164,23 @@ class _Location:
             for k in call.varied
         ]
         results = _run(self._derived(call.forward()), [*map(marked, self.values), *directions], seen)
-        numbers = [x for t in call.tangents(results) if t is not None for x in _numbers(t)]
-        return ForwardSweep(float(sum(numbers)), self._first(seen, numbers, "tangent"))
+        returned = call.tangents(results)[: len(call.returned_types)]
+        numbers = [x for t in returned if t is not None for x in _numbers(t)]
+        return LocatedTangent(float(sum(numbers)), self._first(seen, numbers, "tangent"))
 
     def _adjoint(self, primal: Sequence[Any]) -> tuple[NotFinite | None, Any]:
         call, seen = self.call, Origins(BUDGET)
-        seeds = [_filled(r, 1.0) for r, t in zip(primal, call.result_types, strict=True) if is_differentiable(t)]
+        seeded = self._seeded()
+        seeds = [_filled(r, 1.0) for r, wanted in zip(primal, seeded, strict=True) if wanted]
         shadows = {k: _filled(self.values[k], 0.0) for k in call.duplicated}
         for k in call.duplicated:
             if self.weights is not None and k < len(self.weights):
                 shadows[k] = _weighted(self.values[k], self.weights[k])
             elif not seeds and k in call.primal.written:
                 shadows[k] = _filled(self.values[k], 1.0)
-        sweep = call.reverse(tuple(is_differentiable(t) for t in call.result_types))
-        results = _run(self._derived(sweep), [*map(marked, self.values), *shadows.values(), *seeds], seen)
+        results = _run(
+            self._derived(call.reverse(seeded)), [*map(marked, self.values), *shadows.values(), *seeds], seen
+        )
         active = iter(results[len(call.result_types) :])
         adjoints = {
             k: shadows[k] if kind == "duplicated" else next(active)
@@ -186,6 +189,11 @@ class _Location:
         }
         numbers = [x for adjoint in adjoints.values() for x in _numbers(adjoint)]
         return self._first(seen, numbers, "adjoint"), self._collected(adjoints)
+
+    def _seeded(self) -> list[bool]:
+        """The results that are differentiated: not the attributes that the function assigns."""
+        types, returned = self.call.result_types, len(self.call.returned_types)
+        return [k < returned and is_differentiable(t) for k, t in enumerate(types)]
 
     def _derived(self, sweep: Sweep) -> Function:
         """The IR of a sweep, before any optimisation."""
@@ -309,4 +317,4 @@ def _weighted(value: Any, weights: Any) -> Any:
     return np.array(weights, value.dtype, copy=True).reshape(value.shape)
 
 
-__all__ = ["ForwardSweep", "Located", "NotFinite", "forward_located", "locate", "located"]
+__all__ = ["Located", "LocatedTangent", "NotFinite", "forward_located", "locate", "located"]

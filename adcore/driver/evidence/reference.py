@@ -19,13 +19,13 @@ from adcore.driver.request import Options, standard_ops
 from adcore.driver.specialisations import PrimalSpecialisation
 from adcore.ir.core import walk
 from adcore.ir.types import Scalar
-from adcore.jets import Germs, Jet, JetProgram, Jets, NotReadable, OutsideDomain, RoundedJets, TooMuchWork, program_of
+from adcore.jets import Germs, Jet, JetProgram, Jets, NotReadable, RoundedJets, TooMuchWork, program_of
 from adcore.jets.elementary import DIGITS_OF_WIDE
 from adcore.runtime.values.leaves import LeafValue, flatten
 from adcore.source import Span
 
 if TYPE_CHECKING:
-    from adcore.driver.evidence.locating import ForwardSweep, Located
+    from adcore.driver.evidence.locating import Located, LocatedTangent
     from adcore.driver.evidence.twin import Twin
 
 MOST_COMPONENTS = 512
@@ -119,7 +119,7 @@ class Reference:
 
         try:
             total = self._run(germs, number, args, speeds, weights)
-        except (OutsideDomain, ArithmeticError, ValueError, IndexError):
+        except (ArithmeticError, ValueError, IndexError):
             return OneSide(np.nan, np.nan, defined=False)
         below = [c for e, c in sorted(total.terms.items()) if 0 < e < 1]
         slope = np.copysign(np.inf, below[0]) if below else total.terms.get(1, np.longdouble(0))
@@ -143,7 +143,7 @@ class Reference:
 
         return located(self._primal.origin.python, self._signature.names, args, numbers, weights, count)
 
-    def forward_located(self, args: Sequence[Any], speeds: Sequence[Any]) -> ForwardSweep:
+    def forward_located(self, args: Sequence[Any], speeds: Sequence[Any]) -> LocatedTangent:
         """The same for forward mode along `speeds`: arguments that hold the tangent of each number in its place."""
         from adcore.driver.evidence.locating import forward_located
 

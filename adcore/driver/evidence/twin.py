@@ -116,7 +116,9 @@ class Twin:
 
         call = self._call
         origin = call.primal.origin
-        request = origin.request(Variant((call.reverse((True,) * len(call.result_types)),)))
+        # Attributes that the function assigns are results as well, and not what is differentiated.
+        seeds = [k < len(call.returned_types) for k in range(len(call.result_types))]
+        request = origin.request(Variant((call.reverse(seeds),)))
         return compile_request(request, origin.build, until=GRADIENT).product(GRADIENT)
 
 

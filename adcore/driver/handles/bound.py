@@ -26,7 +26,8 @@ class Bound(native.NativeCallable):
         self._run = run
         self._relinked: list[Any] = []
         self.buffers: tuple[Buffer, ...] = run.buffers
-        if native.supported() and run.is_native:
+        # Where there may be messages, Python has a look after each call.
+        if native.supported() and run.is_native and not run.specialisation.kernel.messages:
             function, block = bound_block(
                 run.specialisation.kernel, run.frame, run.values, run.returned, _rechecked(run), run.finish
             )
@@ -55,7 +56,8 @@ class Bound(native.NativeCallable):
 
     @property
     def frame_address(self) -> int:
-        """Address of the frame that the entry is given."""
+        """Address of the frame that the entry is given: for one native caller at a time."""
+        self._run.frame.take_workspace()
         return self._run.frame.address
 
     @property

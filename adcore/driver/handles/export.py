@@ -15,14 +15,14 @@ from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
 from adcore.lower import lower
 from adcore.lower.objects.object_code import EmitOptions, emit
-from adcore.runtime.arena import arena
+from adcore.runtime.arena import Arena
 from adcore.runtime.loading import linker
 from adcore.runtime.values.arguments import refuse
 
 
 def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     """`NAME.o` and `NAME.h` in `directory`; the object's entry carries the function's name."""
-    _refuse_messages(run)
+    _refuse_what_others_lose(run)
     name = re.sub(r"\W", "_", run.call.function.__name__)
     build = run.specialisation.build
     request = build.request
@@ -37,10 +37,13 @@ def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     return code, header
 
 
-def _refuse_messages(run: InPlaceRun) -> None:
+def _refuse_what_others_lose(run: InPlaceRun) -> None:
+    name = run.call.function.__name__
+    if lengths := run.call.primal.signature.lengths:
+        title = f"{name} is compiled for one length of `{lengths[0][0]}`, which other callers do not look at"
+        refuse(title, help="take the elements out one by one: `x[0]`, `x[1]`")
     if messages := run.specialisation.kernel.messages:
         where = f" (line {messages[0].span.line})" if messages[0].span is not None else ""
-        name = run.call.function.__name__
         help = "leave it out, or call the handle from Python"
         refuse(
             f"{name} sends messages{where}, which Python does after a call: other callers would lose them", help=help
@@ -115,15 +118,17 @@ def low_level_callable(run: InPlaceRun, keep: Any) -> Any:
 
     It takes the function's own numbers, all of them floats: `double (double)`, and for two or more `double (int,
     double *)`, as SciPy's integrators want it. Tangents are those of the compilation, the seed of a reverse sweep is 1.
-    A fault gives NaN. The adapter is native, too.
+    A fault gives NaN. The adapter is native, too, and may be called by many threads at once.
     """
     from scipy import LowLevelCallable  # type: ignore[import-untyped]
 
-    _refuse_messages(run)
+    _refuse_what_others_lose(run)
     given = _given_numbers(run)
-    layout, own = run.frame.layout, arena()
+    layout, own = run.frame.layout, Arena()
     words = dict(zip(layout.param_words, given, strict=True))
-    text = _adapter(words, layout.result_words[_answer(run)], layout.size, (own.base, own.end))
+    text = _adapter(
+        words, layout.result_words[_answer(run)], layout.size, own.base, own.size // MOST_CALLERS // 64 * 64
+    )
     loaded = linker.load(emit(text).object_code, ["adapter"], {"kernel": run.specialisation.kernel.address})
     single = given.count(None) == 1
     signature = [ctypes.c_double] if single else [ctypes.c_int, ctypes.POINTER(ctypes.c_double)]
@@ -155,14 +160,39 @@ def _answer(run: InPlaceRun) -> int:
     return wanted[0]
 
 
-def _adapter(given: Mapping[int, float | None], answer: int, words: int, memory: tuple[int, int]) -> str:
+MOST_CALLERS = 64
+"""Threads that may be inside one low-level callable; more wait. Each has a part of the workspace: a bit of a word."""
+
+_TAKE = """
+entry:
+  br label %look
+look:
+  %busy = load atomic i64, ptr @busy monotonic, align 8
+  %idle = xor i64 %busy, -1
+  %full = icmp eq i64 %idle, 0
+  br i1 %full, label %look, label %claim
+claim:
+  %part = call i64 @llvm.cttz.i64(i64 %idle, i1 true)
+  %bit = shl i64 1, %part
+  %more = or i64 %busy, %bit
+  %claimed = cmpxchg ptr @busy, i64 %busy, i64 %more acquire monotonic, align 8
+  %mine = extractvalue { i64, i1 } %claimed, 1
+  br i1 %mine, label %go, label %look
+go:"""
+
+
+def _adapter(given: Mapping[int, float | None], answer: int, words: int, memory: int, part: int) -> str:
     """A C function that fills a frame on its stack, calls the kernel, and answers NaN to a fault.
 
-    `given`: by word of the frame, a constant or None, which is the caller's next number."""
+    `given`: by word of the frame, a constant or None, which is the caller's next number. `memory`: the first byte of
+    the workspace, of which each caller has `part` bytes."""
     single = list(given.values()).count(None) == 1
-    lines = [f"define double @adapter({'double %x0' if single else 'i32 %n, ptr %x'}) nounwind {{",
-             f"  %frame = alloca [{words} x i64], align 64"]  # fmt: skip
-    for word, value in zip((WORKSPACE_BASE, WORKSPACE_END), memory, strict=True):
+    lines = ["@busy = internal global i64 0, align 8",
+             f"define double @adapter({'double %x0' if single else 'i32 %n, ptr %x'}) nounwind {{", _TAKE,
+             f"  %frame = alloca [{words} x i64], align 64",
+             f"  %offset = mul i64 %part, {part}", f"  %base = add i64 %offset, {memory}",
+             f"  %end = add i64 %base, {part}"]  # fmt: skip
+    for word, value in ((WORKSPACE_BASE, "%base"), (WORKSPACE_END, "%end")):
         lines += [f"  %w{word} = getelementptr i64, ptr %frame, i64 {word}", f"  store i64 {value}, ptr %w{word}"]
     taken = 0
     for word, constant in given.items():
@@ -176,8 +206,10 @@ def _adapter(given: Mapping[int, float | None], answer: int, words: int, memory:
         "  %status = call i32 @kernel(ptr %frame)",
         f"  %r = getelementptr i64, ptr %frame, i64 {answer}",
         "  %value = load double, ptr %r",
+        "  %others = xor i64 %bit, -1",
+        "  %left = atomicrmw and ptr @busy, i64 %others release, align 8",
         "  %fine = icmp eq i32 %status, 0",
         "  %answer = select i1 %fine, double %value, double 0x7FF8000000000000",
-        "  ret double %answer", "}", "declare i32 @kernel(ptr)",
+        "  ret double %answer", "}", "declare i32 @kernel(ptr)", "declare i64 @llvm.cttz.i64(i64, i1)",
     ]  # fmt: skip
     return "\n".join(lines)

@@ -24,15 +24,20 @@ def annotated(
 ) -> list[Any]:
     """The arguments of a call like `run` as annotations, whichever way they are given.
 
-    `omitted`: parameters that were left to their defaults when `run` was compiled. They stay what they were then, as
-    everything does that a handle takes from outside; others that are missing get the defaults of today.
+    `omitted`: parameters that were left to their defaults when `run` was compiled, or to a partial. They stay what they
+    were then, as everything does that a handle takes from outside; others that are missing get the defaults of today.
     """
     given: list[Any] = []
     rest = list(args)
-    for name, activity in zip(run.call.names, run.activities, strict=True):
+    in_row = any(isinstance(value, Activity) for value in rest)
+    pairs = list(zip(run.call.names, run.activities, strict=True))
+    wanted = sum(_entries(a, in_row) for name, a in pairs if name not in omitted and name not in kwargs)
+    for name, activity in pairs:
         if name in kwargs:
             rest.insert(0, kwargs[name])
-        if not rest and name in omitted:
+        elif name not in omitted:
+            wanted -= _entries(activity, in_row)
+        elif len(rest) <= wanted:  # what is given in a row is for those behind
             given.append(activity)
             continue
         if not rest:
@@ -53,6 +58,11 @@ def annotated(
         what = f"an unknown argument `{unknown[0]}`" if unknown else f"{len(rest)} arguments too many"
         refuse(f"{title} is called with {what}", help=_usage(run, title))
     return given
+
+
+def _entries(activity: Activity, annotated: bool) -> int:
+    """How many values in a row stand for an argument: without annotations, shadows stand behind their primals."""
+    return 1 if annotated or not isinstance(activity, (Duplicated, BatchDuplicated)) else 2
 
 
 def _usage(run: InPlaceRun, title: str) -> str:
@@ -113,6 +123,16 @@ def native_order(run: InPlaceRun, omitted: frozenset[str], flat: bool = False) -
         if varied:
             shadow += 1
     return order if count else None
+
+
+def annotations_of(run: InPlaceRun, order: Order) -> list[type | None]:
+    """The class in which each plain argument may come; None for a shadow, `object` (which nothing is) for what stands
+    inside of an argument."""
+    own = sum(map(len, run.call.spans))
+    found: dict[int, type] = {}
+    for arg, activity, span in zip(run.call.signature.args, run.activities, run.call.spans, strict=True):
+        found.update(dict.fromkeys(span, object if isinstance(arg, ObjectArg) else type(activity)))
+    return [found[leaf] if leaf < own else None for leaf, _, _ in order]
 
 
 def _leaves_of(arg: ArgType) -> Iterator[ArgType]:

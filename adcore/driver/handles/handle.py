@@ -14,7 +14,8 @@ from adcore.driver.calls.annotated import annotated_run
 from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
 from adcore.driver.handles.bound import Bound
-from adcore.driver.handles.given import Order, annotated, native_order
+from adcore.driver.handles.given import Order, annotated, annotations_of, native_order
+from adcore.driver.leaf_kernel import MISSED
 from adcore.driver.request import Options
 from adcore.runtime import native_types as native
 from adcore.runtime.calls import called_block
@@ -22,6 +23,7 @@ from adcore.runtime.values.arguments import refuse
 
 if TYPE_CHECKING:
     from adcore.analysis.planning.findings import Explanation
+    from adcore.driver.handles.object_calls import ObjectCalls
     from adcore.driver.pipeline import Build
 
 
@@ -40,12 +42,16 @@ class Handle(native.NativeCallable):
     def __init__(
         self, mode: Mode, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
     ) -> None:
+        own = kwargs.keys()
         function, args, kwargs, taken = called(function, args, kwargs)
         self._mode, self._function, self._options, self._given = mode, function, options, args[:taken]
         self._run = annotated_run(mode, function, *bind(function, args, kwargs), options)
-        self._omitted = omitted(function, args, kwargs)
+        # What a partial holds by name, a call of the handle leaves out as well.
+        self._omitted = omitted(function, args, kwargs) | (kwargs.keys() - own)
         self._last = self._run.frame
         self._relinked: list[Any] = []
+        self._looked = False
+        self._like_before: ObjectCalls | None = None
         self.__name__ = self.__qualname__ = function.__name__
         self.__doc__ = function.__doc__
         if mode.sweep == "primal":
@@ -187,9 +193,20 @@ class Handle(native.NativeCallable):
     # The two ways to call
 
     def _general(self, *args: Any, **kwargs: Any) -> Any:
+        if self._like_before is not None and not kwargs:
+            answer = self._like_before((*self._given, *args))
+            if answer is not MISSED:
+                self._last = self._like_before.frame
+                return answer
         run = self._prepared(args, kwargs)
         self._last = run.frame
-        return run.run()
+        answer = run.run()
+        if not self._looked and not self.is_attached:
+            # Not before: a handle may be made for its address alone.
+            from adcore.driver.handles.object_calls import object_calls
+
+            self._looked, self._like_before = True, object_calls(self._run)
+        return answer
 
     def _prepared(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> InPlaceRun:
         """The run for a call, whose arguments are given in either way."""
@@ -204,11 +221,13 @@ class Handle(native.NativeCallable):
         return annotated_run(self._mode, self._function, call.names, activities, self._options, call.base)
 
     def _go_native(self, order: Order) -> None:
-        if any(self._run.specialisation.variant.aliases) or self._run.call.primal.signature.ones:
+        signature = self._run.call.primal.signature
+        if any(self._run.specialisation.variant.aliases) or signature.ones or signature.lengths:
             return  # the wrapper looks at addresses, to tell that nothing overlaps, but not at shapes
         run = self._run.over_own_frame()
         kernel = run.specialisation.kernel
-        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish)
+        annotations = annotations_of(run, order)
+        made = called_block(kernel, run.frame, order, run.returned, self._fallback(), run.finish, annotations)
         if made is not None:
             self._last = run.frame
             self._attach(*made)

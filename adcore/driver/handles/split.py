@@ -13,6 +13,7 @@ All records lie in one workspace, which is reserved once and divided among them:
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,7 @@ class SplitHandle(Handle):
         self._slots = [_Slot(start, start + size) for start in starts]
         self._waiting: list[_Slot] = []
         self._free = self._slots[::-1]
+        self._claiming = threading.Lock()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return refuse(f"the sweeps of {self.__qualname__} were split", help="call .forward(...), then .reverse(...)")
@@ -85,14 +87,16 @@ class SplitHandle(Handle):
 
         `step`: a result of `forward`, in any order (default: the latest that waits). `cotangent`: in the structure of
         the function's result (default: 1.0 for each float). Each record serves once."""
-        if step is None and not self._waiting:
-            refuse(f"no forward call of {self.__qualname__} is pending", help="call .forward(...) first")
-        return self._claimed(step).backwards(cotangent)
+        slot = self._claimed(step)
+        try:
+            return slot.backwards(cotangent)
+        finally:
+            self._free.append(slot)
 
     def discard(self, step: Step | None = None) -> None:
         """Give up a forward call that will not be reversed."""
         if step is not None or self._waiting:
-            self._claimed(step)
+            self._free.append(self._claimed(step))
 
     @property
     def pending(self) -> int:
@@ -119,29 +123,36 @@ class SplitHandle(Handle):
 
     def _forward(self, run: InPlaceRun) -> Step:
         assert isinstance(run, SplitRun)
-        if not self._free:
+        try:
+            # Taken before it is used: another thread gets another one.
+            slot = self._free.pop()
+        except IndexError:
             refuse(
                 f"{len(self._waiting)} forward calls of {self.__qualname__} are pending, for which the workspace was "
                 "divided",
                 help=f"reverse or discard one, or compile with pending={2 * len(self._slots)}",
             )
-        slot = self._free[-1]
-        value = slot.forwards(run)
-        self._free.pop()
+        try:
+            value = slot.forwards(run)
+        except BaseException:
+            self._free.append(slot)
+            raise
         self._waiting.append(slot)
         return Step(value, slot, slot.use)
 
     def _claimed(self, step: Step | None) -> _Slot:
         """The record of `step`, no longer pending."""
-        slot = self._waiting[-1] if step is None else step._slot
-        if slot not in self._slots:
-            refuse(f"this forward call is not one of {self.__qualname__}'s", help="reverse it by its own handle")
-        if step is not None and slot.use != step._use:
-            refuse("this forward call was reversed already: its record is used up", help="call .forward(...) again")
-        slot.use += 1
-        self._waiting.remove(slot)
-        self._free.append(slot)
-        return slot
+        with self._claiming:
+            if step is None and not self._waiting:
+                refuse(f"no forward call of {self.__qualname__} is pending", help="call .forward(...) first")
+            slot = self._waiting[-1] if step is None else step._slot
+            if slot not in self._slots:
+                refuse(f"this forward call is not one of {self.__qualname__}'s", help="reverse it by its own handle")
+            if step is not None and slot.use != step._use:
+                refuse("this forward call was reversed already: its record is used up", help="call .forward(...) again")
+            slot.use += 1
+            self._waiting.remove(slot)
+            return slot
 
     # What is known about it
 
@@ -240,7 +251,7 @@ class _Slot:
             source = self.there.address + 8 * there.result_words[count]
             ctypes.memmove(self.back.address + 8 * back.param_words[0], source, size)
         records, free_end = int(self.there.words[words.FREE_BASE]) - self.base, int(self.there.words[words.FREE_END])
-        _grant(self.back, self.base, free_end)
+        self.back.grant(self.base, free_end)
         self.back.words[words.RECORDS] = records
         self.used = max(self.used, self.there.used)
         run.write_back_primal()
@@ -248,7 +259,7 @@ class _Slot:
 
     def _load(self, run: SplitRun) -> None:
         self.run, self.there, self.back = run, _copied(run.frame), _copied(run.back_frame)
-        _grant(self.there, self.base, self.end)
+        self.there.grant(self.base, self.end)
 
     def backwards(self, cotangent: Any) -> tuple[Any, ...] | None:
         run = self.run
@@ -279,10 +290,6 @@ def _copied(frame: Frame) -> Frame:
     made.words[:] = frame.words
     made.pinned = frame.pinned
     return made
-
-
-def _grant(frame: Frame, base: int, end: int) -> None:
-    frame.words[words.WORKSPACE_BASE], frame.words[words.WORKSPACE_END] = base, end
 
 
 def _check(held: Sequence[Held]) -> None:

@@ -26,6 +26,7 @@ from adcore.frontend.values.abstract import (
     ObjectRef,
     OutsideDict,
     Poison,
+    PossiblyNone,
     PossiblyUnbound,
     Record,
     Reshaped,
@@ -74,6 +75,11 @@ class ResultTrees:
         value = as_list(self.scope, self.scope.session.instances.known(value))
         if self.attributes and (path := self.scope.session.instances.origin(value)) is not None:
             return SameArg(path)
+        if isinstance(value, PossiblyNone) and not self.attributes:
+            # What the caller gets is a number or nothing at all: there is no kind of result that is either.
+            text = f"{self.scope.source.name} returns None here, and a number elsewhere, which compiled code can't"
+            self.scope.check(materialise(self.scope, value.bound, BOOL), "TypeError", text)
+            return self.tree(value.inner)
         if is_scalar(value):
             return self._number(value)
         if isinstance(value, (Expanded, Reshaped)):
@@ -158,7 +164,7 @@ class ResultTrees:
         return not (isinstance(item, Unbound) or is_cache(name))
 
     def _field(self, name: str, item: Abstract) -> ArgType:
-        if isinstance(item, PossiblyUnbound):
+        if isinstance(item, PossiblyUnbound) and not isinstance(item, PossiblyNone):
             self.scope.error(
                 self.node, f"an object that has an attribute `{name}` on some paths only can't be returned",
                 f"assign `{name}` in __init__",
@@ -184,7 +190,7 @@ class ResultTrees:
         return tuple(found)
 
     def _update(self, path: str, name: str, item: Abstract) -> AttributeUpdate:
-        if not isinstance(item, PossiblyUnbound):
+        if not isinstance(item, PossiblyUnbound) or isinstance(item, PossiblyNone):
             return AttributeUpdate(path, name, self.tree(item))
         # Whether it was assigned at all comes first.
         self.leaves.append(materialise(self.scope, item.bound, BOOL))

@@ -21,6 +21,7 @@ from adcore.frontend.values.abstract import (
     Conflict,
     ObjectRef,
     Poison,
+    PossiblyNone,
     PossiblyUnbound,
     Unbound,
     UnreadAttribute,
@@ -195,7 +196,7 @@ def read_slot(scope: FunctionScope, node: ast.AST, owner: ObjectRef, name: str) 
         return None
     if isinstance(value, Conflict):
         return scope.error(node, value.title, value.help, notes=value.notes)
-    if isinstance(value, PossiblyUnbound):
+    if isinstance(value, PossiblyUnbound) and not isinstance(value, PossiblyNone):
         if class_entry(owner.cls, name, MISSING) is not MISSING and not is_slot(owner.cls, name):
             return scope.error(
                 node,

@@ -51,9 +51,10 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.dicts import is_dict, new_dict
 from adcore.frontend.values.containers.growing import as_list
-from adcore.frontend.values.containers.sequences import static_items
+from adcore.frontend.values.containers.iterables import starred
 from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
+from adcore.frontend.values.numeric.optional import present
 from adcore.instances import has_generated_init
 
 DEEPEST_CALL = 64
@@ -141,13 +142,10 @@ def _arguments(scope: FunctionScope, node: ast.Call) -> Arguments | None:
     for argument in node.args:
         if isinstance(argument, ast.Starred):
             value = scope.evaluate(argument.value)
-            if isinstance(value, (Items, ListRef)):
-                positional += static_items(scope, value)
-            elif isinstance(value, Poison):
+            items = starred(scope, argument, value)
+            if items is None:
                 return None
-            else:
-                scope.error(argument, "only a tuple or list of known length can be unpacked with `*`")
-                return None
+            positional += items
         elif isinstance(argument, ast.GeneratorExp):
             positional.append(generator(scope, argument))
         else:
@@ -193,8 +191,9 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
         return said
     if function in FUNCTIONS:
         # Functions of libraries keep no list: they get it as it is now.
-        arguments = Arguments([as_list(scope, v) for v in arguments.positional],
-                              {key: as_list(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
+        take = as_list if FUNCTIONS[function].name in OF_ANYTHING else _number_or_list
+        arguments = Arguments([take(scope, v) for v in arguments.positional],
+                              {key: take(scope, v) for key, v in arguments.keywords.items()})  # fmt: skip
         return FUNCTIONS[function].call(scope, node, arguments.positional, arguments.keywords)
     if function in CALLED:
         return CALLED[function](scope, node, function, arguments)
@@ -203,6 +202,14 @@ def call_object(scope: FunctionScope, node: ast.Call, function: Any, arguments: 
     if isinstance(unwrap(function), types.FunctionType) and not _belongs_to_numpy(function):
         return call_user(scope, node, function, arguments)
     return refused_call(scope, node, function)
+
+
+OF_ANYTHING = {"isinstance", "type", "callable", "hasattr", "getattr", "bool", "print", "str", "repr", "format"}
+"""Functions that take None as well as numbers."""
+
+
+def _number_or_list(scope: FunctionScope, value: Abstract) -> Abstract:
+    return as_list(scope, present(scope, value))
 
 
 def _takes_expressions(function: Any) -> bool:

@@ -29,6 +29,7 @@ from adcore.frontend.values.abstract import (
     ObjectRef,
     OutsideDict,
     Poison,
+    PossiblyNone,
     Record,
     is_array,
     is_scalar,
@@ -38,6 +39,7 @@ from adcore.frontend.values.containers.sequences import static_items
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.conditions import condition, scalar
 from adcore.frontend.values.numeric.numbers import materialise, scalar_type, weak_type_of
+from adcore.frontend.values.numeric.optional import present
 from adcore.frontend.values.numeric.scalars import compare, folded
 from adcore.frontend.values.numeric.weak_types import chosen as one_of
 from adcore.ir.types import BOOL
@@ -63,8 +65,12 @@ def _one_comparison(
 ) -> Abstract:
     if isinstance(a, Poison) or isinstance(b, Poison):
         return POISON
+    if kind in (ast.Is, ast.IsNot) and (_asked_of_none(a, b) or _asked_of_none(b, a)):
+        return _is_none(scope, kind, a if isinstance(a, PossiblyNone) else b)
     if kind in (ast.Is, ast.IsNot):
         return _identity(scope, node, kind, a, b)
+    if isinstance(a, PossiblyNone) or isinstance(b, PossiblyNone):
+        return _with_none(scope, node, kind, a, b)
     a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
     if kind in (ast.In, ast.NotIn):
         return _membership(scope, node, kind, a, b)
@@ -108,6 +114,34 @@ def _equal_sequences(
         if isinstance(result, Constant)
         else Num(scope.emit("not", materialise(scope, result)))
     )
+
+
+def _asked_of_none(a: Abstract, b: Abstract) -> bool:
+    """Whether `a`, which may be None, is compared with None."""
+    return isinstance(a, PossiblyNone) and isinstance(b, Constant) and b.value is None
+
+
+def _is_none(scope: FunctionScope, kind: type[ast.cmpop], value: Abstract) -> Abstract:
+    assert isinstance(value, PossiblyNone)
+    there = materialise(scope, value.bound, BOOL)
+    return Num(there if kind in (ast.IsNot, ast.NotEq) else scope.emit("not", there))
+
+
+def _with_none(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:
+    """A comparison of what may be None: equal to no number then, and in no order."""
+    if kind not in (ast.Eq, ast.NotEq):
+        return _one_comparison(scope, node, kind, present(scope, a), present(scope, b))
+    if _asked_of_none(a, b) or _asked_of_none(b, a):
+        return _is_none(scope, kind, a if isinstance(a, PossiblyNone) else b)
+    if isinstance(a, PossiblyNone) and isinstance(b, PossiblyNone):
+        return scope.error(node, "two values that may be None are compared", "test them with `is None` first")
+    maybe, other = (a, b) if isinstance(a, PossiblyNone) else (b, a)
+    assert isinstance(maybe, PossiblyNone)
+    same = _one_comparison(scope, node, ast.Eq, maybe.inner, other)
+    if not isinstance(same, (Constant, Num)):
+        return same
+    equal = scope.emit("and", materialise(scope, maybe.bound, BOOL), materialise(scope, same, BOOL))
+    return Num(equal if kind is ast.Eq else scope.emit("not", equal))
 
 
 def _identity(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a: Abstract, b: Abstract) -> Abstract:

@@ -31,6 +31,7 @@ from adcore.frontend.values.abstract import (
     ObjectRef,
     OutsideDict,
     Poison,
+    PossiblyNone,
     PossiblyUnbound,
     Range,
     Record,
@@ -41,9 +42,10 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.dicts import MISSING, key_of
 from adcore.frontend.values.containers.growing import as_list, list_copy
-from adcore.frontend.values.containers.iterables import iterable_of
+from adcore.frontend.values.containers.iterables import iterable_of, starred
+from adcore.frontend.values.containers.lengths import items_of
 from adcore.frontend.values.containers.lists import list_literal, list_subscript
-from adcore.frontend.values.containers.sequences import sequence_length, static_items, uniform_item
+from adcore.frontend.values.containers.sequences import sequence_length, uniform_item
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.numbers import materialise
 from adcore.ir.types import BOOL
@@ -89,7 +91,7 @@ def _local(scope: FunctionScope, holder: FunctionScope, node: ast.AST, name: str
             # Once is enough.
             holder.state.locals[name] = POISON
         return scope.error(node, value.title, value.help, notes=value.notes)
-    if isinstance(value, PossiblyUnbound):
+    if isinstance(value, PossiblyUnbound) and not isinstance(value, PossiblyNone):
         message = UNBOUND_TEXT.format(name)
         scope.check(materialise(scope, value.bound, BOOL), "UnboundLocalError", message)
         if holder is scope:
@@ -134,15 +136,15 @@ def _list(scope: FunctionScope, node: ast.List) -> Abstract:
     return list_literal(scope, node, _items(scope, node.elts))
 
 
+UNKNOWN_SLICE = "a slice of a list argument whose length is not known"
+
+
 def _items(scope: FunctionScope, nodes: list[ast.expr]) -> tuple[Abstract, ...]:
     found: list[Abstract] = []
     for node in nodes:
         if isinstance(node, ast.Starred):
             value = scope.evaluate(node.value)
-            if isinstance(value, (Items, ListRef)):
-                found += static_items(scope, value)
-            elif not isinstance(value, Poison):
-                scope.error(node, "only a tuple or list of known length can be unpacked with `*`")
+            found += starred(scope, node, value) or []
         else:
             with scope.at(node):
                 found.append(in_memory(scope, node, scope.evaluate(node)))
@@ -179,7 +181,10 @@ def subscript(scope: FunctionScope, node: ast.AST, owner: Abstract, parts: list[
         return list_subscript(scope, node, owner, part)
     if isinstance(owner, Uniform):
         if isinstance(part, SubscriptSlice):
-            return scope.error(node, "slices of a list argument are not supported", "loop over the indices instead")
+            items = items_of(
+                scope, node, iterable_of(scope, node, owner), UNKNOWN_SLICE, "loop over the indices instead"
+            )
+            return POISON if items is None else list_subscript(scope, node, Items(tuple(items)), part)
         index = integer(scope, node, part)
         if index is None:
             return POISON

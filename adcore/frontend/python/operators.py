@@ -35,6 +35,7 @@ from adcore.frontend.values.deferred import is_text
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.conditions import condition, scalar
 from adcore.frontend.values.numeric.numbers import TooWide, materialise
+from adcore.frontend.values.numeric.optional import present
 from adcore.frontend.values.numeric.scalars import binary, inverted, negative, positive
 
 
@@ -57,7 +58,7 @@ def _binary(scope: FunctionScope, node: ast.BinOp) -> Abstract:
 
 def combine(scope: FunctionScope, node: ast.AST, kind: type[ast.operator], a: Abstract, b: Abstract) -> Abstract:
     """`a OP b` of any values."""
-    a, b = (scalar(scope, node, as_list(scope, v)) for v in (a, b))
+    a, b = (scalar(scope, node, as_list(scope, present(scope, v))) for v in (a, b))
     if isinstance(a, Poison) or isinstance(b, Poison):
         return POISON
     if (found := operation_of_objects(scope, node, kind, a, b)) is not None:
@@ -91,6 +92,7 @@ def _unary(scope: FunctionScope, node: ast.UnaryOp) -> Abstract:
         return (
             Constant(not flag.value) if isinstance(flag, Constant) else Num(scope.emit("not", materialise(scope, flag)))
         )
+    value = present(scope, value)
     if isinstance(value, (ObjectRef, Record)):
         return unary_of_object(scope, node, type(node.op), value)
     if is_array(value):

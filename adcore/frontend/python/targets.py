@@ -30,7 +30,8 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.dicts import is_dict, store_at
 from adcore.frontend.values.containers.growing import as_list
-from adcore.frontend.values.containers.iterables import consume, iterable_of
+from adcore.frontend.values.containers.iterables import UNKNOWN_STAR, consume, iterable_of
+from adcore.frontend.values.containers.lengths import items_of
 from adcore.frontend.values.containers.lists import check_list_store, store_item
 from adcore.frontend.values.containers.sequences import static_items, static_length
 from adcore.frontend.values.describe import describe
@@ -89,8 +90,7 @@ def _unpacked(
     length = static_length(scope, iterable)
     if length is None:
         if starred:
-            scope.error(target, "`*` needs a length that is known while compiling", "assign the items one by one")
-            return None
+            return items_of(scope, target, iterable, UNKNOWN_STAR, "assign the items one by one")
         # Python words this in two ways; which of them depends on the length.
         check_length(scope, Constant(wanted), iterable.length, "expected {0} values to unpack, got {1}")
         length = wanted

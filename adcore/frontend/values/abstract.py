@@ -383,6 +383,11 @@ class PossiblyUnbound:
     bound: Abstract
 
 
+@dataclass(frozen=True, eq=False)
+class PossiblyNone(PossiblyUnbound):
+    """A value that is a number if `bound` holds at run time, and None otherwise."""
+
+
 Steps = Generator[tuple[Lazy, Sequence[Value]], "Abstract", "Abstract"]
 """Asks for elements of expressions at subscripts, and returns an element."""
 

@@ -25,6 +25,7 @@ from adcore.frontend.values.abstract import (
     ObjectRef,
     OutsideDict,
     PartialCall,
+    PossiblyNone,
     Range,
     Record,
     Reshaped,
@@ -55,4 +56,6 @@ def describe(value: Abstract) -> str:
         return f"an array of rank {value.rank}"
     if isinstance(value, (Record, ObjectRef)):
         return f"a {value.cls.__name__}"
+    if isinstance(value, PossiblyNone):
+        return "a number that may be None"
     return WORDS.get(type(value), "a value")

@@ -32,7 +32,7 @@ def promoted(evaluator: Evaluator, domain: DomainBounds) -> Promotion | None:
     if not single or evaluator.weights or point.dtype.itemsize < 4:
         return None
     arguments = tuple(_widened(argument) for argument in point.pristine())
-    wide = Evaluator(evaluator.call, Point(point.names, arguments, tuple(point.wrt)))
+    wide = Evaluator(evaluator.call, Point(point.names, arguments, point.paths))
     try:
         returned = wide.outcome().returned
     except Exception:

@@ -6,15 +6,18 @@ no part in them, so it can't excuse itself.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica, Vector
+from adcore.instances import is_bound
+from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica, Vector, rebuilt, walk
+from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.subjects.evaluation import Weights
 
 BUDGET = 30_000
@@ -56,14 +59,16 @@ class PointReference:
         self.roundoff = 2.0 ** (-24 if reference.single else -53)
 
     @staticmethod
-    def of(f: Callable[..., Any], point: Point, weights: Weights) -> PointReference | None:
+    def of(f: FlatFunction, point: Point, weights: Weights) -> PointReference | None:
         """None where the compiler can't read the function, or arguments share memory."""
         if point.shares or not point.size:
             return None
         import adcore as ad
 
         try:
-            return PointReference(ad.reference(f, *point.fresh()), point, weights)
+            args, kwargs = f.call(point.fresh())
+            python = getattr(f.function, "py_func", f.function)  # a jitted function stands for the one inside
+            return PointReference(ad.reference(python, *args, **kwargs), point, weights)
         except Exception:  # what can't be read is compared in another way; whether it should be is the compiler's check
             return None
 
@@ -180,4 +185,21 @@ def _zeros(point: Point) -> tuple[Replica, dict[int, Any]]:
         elif leaf.floats:
             cells: NDArray[Any] = replica.array(k)
             cells[...] = 0.0
+        elif is_bound(replica.leaves[k]):
+            numbers[k] = _still(replica.leaves[k])
     return replica, numbers
+
+
+def _still(value: Any) -> Any:
+    """A value with 0 for its floats, those that partials and methods hold included."""
+    if isinstance(value, functools.partial):
+        named = {name: _still(item) for name, item in value.keywords.items()}
+        return functools.partial(_still(value.func), *map(_still, value.args), **named)
+    if is_bound(value):
+        return MethodType(value.__func__, _still(value.__self__))
+    if isinstance(value, np.ndarray):
+        return np.zeros_like(value) if value.dtype.kind == "f" else value
+    if isinstance(value, (float, np.floating)):
+        return type(value)(0.0)
+    leaves = [leaf for _, leaf in walk(value, "")]
+    return value if len(leaves) == 1 and leaves[0] is value else rebuilt(value, iter(map(_still, leaves)))

@@ -6,18 +6,20 @@ keeps strides, flags and overlaps: two arguments that share memory share it in t
 
 from __future__ import annotations
 
+import ast
 import copy
 import ctypes
 import dataclasses
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_adalloc.checks.inputs.instances import attributes, is_instance
+from adcore.instances import is_object
+from pytest_adalloc.checks.inputs.instances import attributes, cached
 
 Vector = NDArray[np.float64]
 
@@ -43,34 +45,10 @@ class ArgumentLeaf:
         return self.dtype is not None and self.dtype.kind == "f"
 
 
-def names_of(function: Callable[..., Any], count: int) -> tuple[str, ...]:
-    """The names of the first `count` parameters; `arg0`, `arg1`, ... where the signature can't be read.
-
-    Raises TypeError if `function` can't be called with that many arguments.
-    """
-    __tracebackhide__ = True
-    try:
-        # A decorator's own parameters are those of the call, whatever function it wraps.
-        signature = inspect.signature(function, follow_wrapped=not inspect.isfunction(function))
-    except (TypeError, ValueError):
-        return tuple(f"arg{k}" for k in range(count))
-    try:
-        signature.bind(*(None,) * count)
-    except TypeError as problem:
-        raise TypeError(f"{getattr(function, '__name__', function)}{signature}: {problem}") from None
-    names: list[str] = []
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            names += [f"{parameter.name}[{k}]" for k in range(count - len(names))]
-        elif len(names) < count and parameter.kind is not parameter.KEYWORD_ONLY:
-            names.append(parameter.name)
-    return tuple(names)
-
-
 def walk(value: Any, path: str, seen: dict[int, Any] | None = None) -> Iterator[tuple[str, Any]]:
     """The leaves of a value, depth first, with their paths; those of an object that was met before count once."""
     seen = {} if seen is None else seen
-    if is_instance(value):
+    if is_object(value):
         if id(value) not in seen:
             seen[id(value)] = value
             for name, item in attributes(value):
@@ -95,7 +73,7 @@ def walk(value: Any, path: str, seen: dict[int, Any] | None = None) -> Iterator[
 def rebuilt(value: Any, leaves: Iterator[Any], made: dict[int, Any] | None = None) -> Any:
     """A value of the same structure with the given leaves, in the order of `walk`."""
     made = {} if made is None else made
-    if is_instance(value):
+    if is_object(value):
         return _rebuilt_instance(value, leaves, made)
     if isinstance(value, (tuple, list)):
         items = [rebuilt(item, leaves, made) for item in value]
@@ -106,6 +84,8 @@ def rebuilt(value: Any, leaves: Iterator[Any], made: dict[int, Any] | None = Non
         return {key: rebuilt(item, leaves, made) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         twin = copy.copy(value)
+        for name in cached(value):
+            vars(twin).pop(name)  # computed anew from the new fields
         for field in dataclasses.fields(value):
             # Frozen dataclasses refuse plain assignment; their __init__ may do more than assign.
             object.__setattr__(twin, field.name, rebuilt(getattr(value, field.name), leaves, made))
@@ -209,7 +189,8 @@ class Point:
         __tracebackhide__ = True
         self.names = tuple(names)
         self.arguments = tuple(arguments)
-        self.wrt = chosen(wrt, self.names, self.arguments)
+        self.paths = chosen(wrt, self.names, self.arguments)
+        self.wrt = tuple(_owner(path, self.names) for path in self.paths)
         self.leaves = tuple(self._leaves())
         self.size = sum(leaf.size for leaf in self.leaves if leaf.moves)
         self._replica = Replica(self.arguments)
@@ -253,7 +234,7 @@ class Point:
         for number, (name, argument) in enumerate(zip(self.names, self.arguments, strict=True)):
             for path, value in walk(argument, name):
                 leaf = _leaf(path, number, value)
-                if leaf.floats and number in self.wrt:
+                if leaf.floats and any(_within(path, target) for target in self.paths):
                     leaf = dataclasses.replace(leaf, start=start)
                     start += leaf.size
                 yield leaf
@@ -298,13 +279,19 @@ class Point:
         return f"{path}[{', '.join(map(str, index if isinstance(index, tuple) else (index,)))}]"
 
     def split(self, vector: Vector) -> tuple[Any, ...]:
-        """A vector in the structure of the differentiated arguments."""
+        """A vector in the structure of what is differentiated."""
         pieces = []
-        for number in self.wrt:
-            leaves = [leaf for leaf in self.leaves if leaf.argument == number]
+        for number, path in zip(self.wrt, self.paths, strict=True):
+            leaves = [leaf for leaf in self.leaves if _within(leaf.path, path)]
             values = iter([_piece(leaf, vector) for leaf in leaves])
-            pieces.append(rebuilt(self.arguments[number], values))
+            pieces.append(rebuilt(_part(self.arguments[number], path.removeprefix(self.names[number])), values))
         return tuple(pieces)
+
+    def tangents(self, vector: Vector) -> tuple[Any, ...]:
+        """A vector in the structure of all arguments, with None for what is not differentiated."""
+        values = iter([_piece(leaf, vector) for leaf in self.leaves])
+        whole = [rebuilt(argument, values) for argument in self.arguments]
+        return tuple(made if k in self.wrt else None for k, made in enumerate(whole))
 
 
 def _leaf(path: str, argument: int, value: Any) -> ArgumentLeaf:
@@ -322,34 +309,62 @@ def _piece(leaf: ArgumentLeaf, vector: Vector) -> Any:
     return float(values[0]) if leaf.shape is None else values.reshape(leaf.shape).copy()
 
 
-def chosen(wrt: Any, names: Sequence[str], arguments: Sequence[Any]) -> tuple[int, ...]:
-    """The numbers of the differentiated arguments: those of `wrt` (index, name or a tuple), or all that hold floats.
+def chosen(wrt: Any, names: Sequence[str], arguments: Sequence[Any]) -> tuple[str, ...]:
+    """Names of what is differentiated: what `wrt` says (an index, a name, the path of a part such as `arm.length`, or a
+    tuple of these), or all arguments that hold floats.
 
-    Raises TypeError if an argument of `wrt` does not exist or holds nothing that can be differentiated.
+    Raises TypeError if there is no such argument or part, or nothing in it that can be differentiated.
     """
-
     __tracebackhide__ = True
-
-    def has_floats(number: int) -> bool:
-        return any(_leaf("", 0, leaf).floats for _, leaf in walk(arguments[number], ""))
-
     if wrt is None:
-        found = tuple(number for number in range(len(names)) if has_floats(number))
-        if not found:
-            raise TypeError(
-                f"nothing to differentiate: no argument of ({', '.join(names)}) holds a floating-point number"
-            )
-        return found
-    numbers = []
+        return tuple(names[number] for number in differentiable(names, arguments, range(len(names))))
+    paths = []
     for item in wrt if isinstance(wrt, (tuple, list)) else (wrt,):
-        number = names.index(item) if item in names else item
-        if not isinstance(number, int) or not -len(names) <= number < len(names):
+        path = names[item] if isinstance(item, int) and -len(names) <= item < len(names) else item
+        if not isinstance(path, str) or not any(_within(path, name) for name in names):
             raise TypeError(f"wrt={item!r}: there is no such argument; the arguments are {', '.join(names)}")
-        number %= len(names)
-        if not has_floats(number):
-            raise TypeError(f"wrt={item!r}: {names[number]} holds no floating-point number")
-        numbers.append(number)
-    return tuple(numbers)
+        name = names[_owner(path, names)]
+        parts = [(leaf, value) for leaf, value in walk(arguments[names.index(name)], name) if _within(leaf, path)]
+        if not parts:
+            raise TypeError(f"wrt={item!r}: {name} has no such part")
+        if not any(_leaf(leaf, 0, value).floats for leaf, value in parts):
+            raise TypeError(f"wrt={item!r}: {path} holds no floating-point number")
+        paths.append(path)
+    return tuple(paths)
+
+
+def _within(path: str, whole: str) -> bool:
+    """Whether a path is `whole`, or a part of it."""
+    return path == whole or (path.startswith(whole) and path[len(whole)] in ".[")
+
+
+def _owner(path: str, names: Sequence[str]) -> int:
+    """The number of the argument that a path starts with. (`rest[0]` may be the name of one.)"""
+    return max((len(name), k) for k, name in enumerate(names) if _within(path, name))[1]
+
+
+STEP = re.compile(r"\.(\w+)|\[([^]]+)\]")
+
+
+def _part(value: Any, steps: str) -> Any:
+    """The part of a value that steps such as `.arms[0].length` lead to."""
+    for attribute, key in STEP.findall(steps):
+        value = getattr(value, attribute) if attribute else value[ast.literal_eval(key)]
+    return value
+
+
+def differentiable(names: Sequence[str], arguments: Sequence[Any], among: Sequence[int]) -> tuple[int, ...]:
+    """Which of the arguments `among` hold floats. Raises TypeError if none does."""
+    __tracebackhide__ = True
+    found = tuple(number for number in among if _has_floats(arguments[number]))
+    if not found:
+        told = ", ".join(names[number] for number in among)
+        raise TypeError(f"nothing to differentiate: no argument of ({told}) holds a floating-point number")
+    return found
+
+
+def _has_floats(argument: Any) -> bool:
+    return any(_leaf("", 0, leaf).floats for _, leaf in walk(argument, ""))
 
 
 class Moved:

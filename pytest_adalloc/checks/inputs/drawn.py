@@ -7,7 +7,7 @@ on the stack. So arguments are stretched and cut, with the values between those 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_adalloc.checks.differences.directions import DomainBounds
-from pytest_adalloc.checks.inputs.arguments import Moved, Point, Vector, names_of, rebuilt, walk
+from pytest_adalloc.checks.inputs.arguments import Moved, Point, Vector, rebuilt, walk
+from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.options import CheckOptions
 
 DRAWS = 3  # inputs that a callable is asked for at each size
@@ -43,9 +44,9 @@ class CheckInput:
 class Inputs:
     """All inputs that a check asks for, and smaller ones of the same kind."""
 
-    def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], options: CheckOptions) -> None:
+    def __init__(self, f: FlatFunction, args: tuple[Any, ...], options: CheckOptions) -> None:
         self._args, self._options = args, options
-        self._names = names_of(f, len(args))
+        self._names, self._given = f.names, f.given
         self._axes = _axes(Point(self._names, args, options.wrt), options.sizes)
         counts = {len(sizes) for _, sizes in self._axes}
         if len(counts) > 1:
@@ -57,12 +58,12 @@ class Inputs:
             yield from self._at(None, self._args)
         elif not self._axes:
             for number in range(DRAWS):
-                yield CheckInput(_tuple(points(self._random(None, number))), None, number)
+                yield CheckInput(self._row(points(self._random(None, number))), None, number)
         for place in range(len(self._axes[0][1]) if self._axes else 0):
             sizes = [sizes[place] for _, sizes in self._axes]
             if callable(points):
                 for number in range(DRAWS):
-                    yield CheckInput(_tuple(points(sizes[0], self._random(sizes[0], number))), sizes[0], number)
+                    yield CheckInput(self._row(points(sizes[0], self._random(sizes[0], number))), sizes[0], number)
             else:
                 yield from self._at(sizes[0], self._scaled(sizes))
 
@@ -70,7 +71,7 @@ class Inputs:
         """An input of the same draw with another size."""
         points = self._options.points
         if callable(points):
-            args = _tuple(points(size, self._random(size, failed.number)))
+            args = self._row(points(size, self._random(size, failed.number)))
         else:
             args = self._drawn(self._scaled([size] * len(self._axes)), size, failed.number)
         return CheckInput(args, size, failed.number)
@@ -78,7 +79,7 @@ class Inputs:
     def _at(self, size: int | None, args: tuple[Any, ...]) -> Iterator[CheckInput]:
         points = self._options.points
         if isinstance(points, (list, tuple)):
-            given = [_tuple(point) for point in points] if size is None else []
+            given = [self._row(point) for point in points] if size is None else []
             yield CheckInput(args, size)
             yield from (CheckInput(point, size, number + 1) for number, point in enumerate(given))
             return
@@ -107,6 +108,18 @@ class Inputs:
                 leaves = [_stretched(leaf, wanted) for _, leaf in walk(argument, "")]
                 made.append(rebuilt(argument, iter(leaves)))
         return tuple(made)
+
+    def _row(self, made: Any) -> tuple[Any, ...]:
+        """The row of an input that was made elsewhere: what it leaves out is as given."""
+        values = made if isinstance(made, tuple) else (made,)
+        if len(values) > len(self._args):
+            told = f"{len(values)} arguments, and the function takes {', '.join(self._names)}"
+            raise TypeError(f"points: an input has {told}")
+        row = list(self._args)
+        places = self._given if len(values) == len(self._given) else range(len(values))
+        for place, value in zip(places, values, strict=True):
+            row[place] = value
+        return tuple(row)
 
     def _random(self, size: int | None, number: int) -> np.random.Generator:
         return np.random.default_rng([self._options.seed or 0, size or 0, number])
@@ -166,7 +179,3 @@ def resized(array: NDArray[Any], axis: int, size: int) -> NDArray[Any]:
     part = (places - below).reshape([-1 if k == axis else 1 for k in range(array.ndim)])
     low, high = np.take(array, below, axis=axis), np.take(array, above, axis=axis)
     return np.ascontiguousarray(low + (high - low) * part).astype(array.dtype)
-
-
-def _tuple(made: Any) -> tuple[Any, ...]:
-    return made if isinstance(made, tuple) else (made,)

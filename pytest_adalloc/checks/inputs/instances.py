@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import enum
 import functools
 import inspect
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
-HEAP_TYPE = 1 << 9  # the flag of classes that `class` statements make
-
-VALUES = (
-    type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial,
-    enum.Enum, list, tuple, dict, set, frozenset, str, bytes, int, float, complex, BaseException,
-)  # fmt: skip
-
-
-def is_instance(value: Any) -> bool:
-    """Whether a value is an instance of a class written in Python, whose attributes are leaves one by one."""
-    cls = type(value)
-    if not cls.__flags__ & HEAP_TYPE or isinstance(value, VALUES):
-        return False
-    if cls.__module__.split(".")[0] in ("numpy", "numba", "adcore", "builtins"):
-        return False
-    called = next((vars(base)["__call__"] for base in cls.__mro__ if "__call__" in vars(base)), None)
-    return called is None or isinstance(called, types.FunctionType)
-
 
 def attributes(value: Any) -> Iterator[tuple[str, Any]]:
     """What an instance holds itself, without the caches of its cached properties: copies compute them anew."""
-    cls = type(value)
-    for name in dict.fromkeys((*getattr(value, "__dict__", ()), *_slots(cls))):
-        if not isinstance(inspect.getattr_static(cls, name, None), functools.cached_property) and hasattr(value, name):
+    caches = cached(value)
+    for name in dict.fromkeys((*getattr(value, "__dict__", ()), *_slots(type(value)))):
+        if name not in caches and hasattr(value, name):
             yield name, getattr(value, name)
+
+
+def cached(value: Any) -> list[str]:
+    """What an instance holds of its cached properties."""
+    cls, held = type(value), getattr(value, "__dict__", ())
+    return [n for n in held if isinstance(inspect.getattr_static(cls, n, None), functools.cached_property)]
 
 
 def _slots(cls: type) -> Iterator[str]:

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from pytest_adalloc.checks.checking import examined
-from pytest_adalloc.checks.inputs.arguments import Point, names_of
+from pytest_adalloc.checks.inputs.arguments import Point
 from pytest_adalloc.checks.inputs.drawn import CheckInput, Inputs, moved_to
+from pytest_adalloc.checks.inputs.flat import FlatFunction
+from pytest_adalloc.checks.task import CheckTask
 from pytest_adalloc.checks.verdict.grad_report import GradReport
-from pytest_adalloc.options import CheckOptions, Progress, silent
+from pytest_adalloc.options import CheckOptions
 
 SMALLER = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 127, 128, 129, 255, 256, 257)
 DIGITS = (1, 2, 3)  # decimals that the numbers of a failing input are cut to, while it fails
 SHOWN = 8  # so many numbers of a failing input are printed
 
 
-def examined_at_several(
-    f: Callable[..., Any],
-    args: tuple[Any, ...],
-    grad: Callable[..., Any] | None,
-    options: CheckOptions,
-    *,
-    counted: bool = True,
-    known: dict[str, Any] | None = None,
-    progress: Progress = silent,
-) -> GradReport:
+def examined_at_several(task: CheckTask) -> GradReport:
     """The check at every input: the report of the first, or of the smallest that fails."""
     __tracebackhide__ = True
-    inputs = Inputs(f, args, options)
+    f, options = task.function, task.options
+    inputs = Inputs(f, task.args, options)
     plain = replace(options, sizes=None, points=None)
 
     def one(tried: CheckInput) -> GradReport:
-        return examined(f, tried.args, grad, plain, counted=counted, known=known, progress=progress)
+        return examined(replace(task, args=tried.args, options=plain))
 
     passed: list[tuple[CheckInput, GradReport]] = []
     for tried in inputs:
@@ -49,7 +42,7 @@ def examined_at_several(
 
 
 def _smallest(
-    f: Callable[..., Any],
+    f: FlatFunction,
     inputs: Inputs,
     options: CheckOptions,
     failed: CheckInput,
@@ -77,7 +70,7 @@ def _smallest(
         if found is not None:
             failed, report = smaller, found
             break
-    point = Point(names_of(f, len(failed.args)), failed.args, options.wrt)
+    point = Point(f.names, failed.args, options.wrt)
     for digits in DIGITS:
         rounded = CheckInput(moved_to(point, np.round(point.vector, digits)), failed.size, failed.number)
         found = fails(rounded)
@@ -89,8 +82,8 @@ def _smallest(
     return report.learned(message="\n".join(filter(None, [report.message, where, passes])))
 
 
-def _shown(f: Callable[..., Any], failed: CheckInput, options: CheckOptions) -> str:
-    point = Point(names_of(f, len(failed.args)), failed.args, options.wrt)
+def _shown(f: FlatFunction, failed: CheckInput, options: CheckOptions) -> str:
+    point = Point(f.names, failed.args, options.wrt)
     parts = []
     for name, argument in zip(point.names, failed.args, strict=True):
         if isinstance(argument, np.ndarray) and argument.size > SHOWN:

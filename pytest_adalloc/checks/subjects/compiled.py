@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 import adcore as ad
+from adcore.instances import is_object
 from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica, Vector, bounds, walk
-from pytest_adalloc.checks.inputs.instances import is_instance
+from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.subjects.evaluation import Outcome, Weights
 from pytest_adalloc.checks.subjects.subject import CountedRun, Unmet, WorkspaceUse
 from pytest_adalloc.checks.verdict.diagnostics import diagnostic
@@ -35,9 +36,9 @@ class CompiledGradient:
     ours = True
     coarse = False  # it computes with the bits of the arguments
 
-    def __init__(self, f: Callable[..., Any], point: Point, options: CheckOptions) -> None:
+    def __init__(self, f: FlatFunction, point: Point, options: CheckOptions) -> None:
         self._f, self._point, self._options = f, point, options
-        self._name = getattr(f, "__name__", str(f))
+        self._name = f.name
         self._moved = Moved(point)
         self._shadows = _shadows(point)
         self._reverse: Any = None
@@ -93,9 +94,9 @@ class CompiledGradient:
     def _functional(self, arguments: Sequence[Any]) -> Vector:
         """The gradient as new values, for arguments that can't take it in place."""
         options, point = self._options, self._point
-        wrt = tuple(point.names[k] for k in point.wrt)
-        made = ad.grad(self._f, wrt=wrt, workspace=options.workspace, fastmath=options.fastmath)(*arguments)
-        return _flat(made)
+        args, kwargs = self._f.call(arguments)
+        gradient = ad.grad(self._f.function, wrt=point.paths, workspace=options.workspace, fastmath=options.fastmath)
+        return _flat(gradient(*args, **kwargs))
 
     def forward(self, tangent: Vector, vector: Vector | None = None) -> float:
         """The derivative of the value, or of the weighted sum of what is written, along a tangent."""
@@ -115,10 +116,10 @@ class CompiledGradient:
     def second(self, vector: Vector) -> Vector:
         """The Hessian times a vector. Raises Unmet where it can't be compiled."""
         point = self._point
-        wrt = tuple(point.names[k] for k in point.wrt)
         along = point.split(vector)
         try:
-            product = ad.hvp(self._f, wrt=wrt)(*point.fresh(), vector=along)
+            args, kwargs = self._f.call(point.fresh())
+            product = ad.hvp(self._f.function, wrt=point.paths)(*args, **kwargs, vector=along)
         except ad.CompileError as error:
             raise Unmet("cannot compile", f"cannot compile: second derivatives of {self._name}\n{error}") from error
         return _flat(product)
@@ -147,8 +148,13 @@ class CompiledGradient:
         workspace = options.workspace
         if workspace == "auto" and options.max_workspace is not None:
             workspace = options.max_workspace
+        args, kwargs = self._f.call(annotated)
+        # Defaults are compiled in: one that is called as an option of ours is named can't be passed.
+        kwargs = {n: a for n, a in kwargs.items() if n in self._f.named or isinstance(a, (ad.Active, ad.Duplicated))}
         try:
-            return ad.compile(self._f, *annotated, mode=mode, workspace=workspace, fastmath=options.fastmath)
+            return ad.compile(
+                self._f.function, *args, mode=mode, workspace=workspace, fastmath=options.fastmath, **kwargs
+            )
         except ad.WorkspaceError as error:
             text = diagnostic(f"workspace too large: {self._name} has to keep more than {workspace} bytes", str(error))
             raise Unmet("workspace too large", text) from error
@@ -311,7 +317,7 @@ def _shadows(point: Point) -> Replica:
 
 
 def _is_active(argument: Any, leaves: Sequence[Any]) -> bool:
-    mutable = isinstance(argument, list) or is_instance(argument)
+    mutable = isinstance(argument, list) or is_object(argument)
     return not mutable and all(leaf.shape is None for leaf in leaves)
 
 

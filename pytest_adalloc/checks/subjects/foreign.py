@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_adalloc.checks.inputs.arguments import Moved, Point, Vector, walk
+from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.subjects.evaluation import Outcome, Weights
 from pytest_adalloc.checks.subjects.subject import CountedRun, Unmet, WorkspaceUse
 
@@ -23,8 +24,8 @@ class ForeignGradient:
     storage: WorkspaceUse = WorkspaceUse()
     certificate: Any = None
 
-    def __init__(self, grad: Callable[..., Any], point: Point) -> None:
-        self._grad, self._point = grad, point
+    def __init__(self, grad: Callable[..., Any], point: Point, function: FlatFunction) -> None:
+        self._grad, self._point, self._function = grad, point, function
         self.ours = type(grad).__module__.partition(".")[0] == "adcore" or hasattr(grad, "__adcore_derivative__")
 
     def derive(self, outcome: Outcome, weights: Weights) -> None:
@@ -32,9 +33,14 @@ class ForeignGradient:
         if outcome.value is None:
             raise TypeError("grad= needs a function that returns a number; this one returned None")
 
+    def call(self, *row: Any) -> Any:
+        """What the callable returns for a row of arguments. It is called as the function was."""
+        args, kwargs = self._function.as_given(row)
+        return self._grad(*args, **kwargs)
+
     def gradient(self, vector: Vector | None = None) -> Vector:
         """What the callable returns, one component after the other."""
-        return self._as_vector(self._grad(*Moved(self._point).at(vector)))
+        return self._as_vector(self.call(*Moved(self._point).at(vector)))
 
     def forward(self, tangent: Vector) -> float | None:
         """There is none."""
@@ -48,14 +54,14 @@ class ForeignGradient:
         """The callable as it is, called from Python, or by native code where it is a function pointer."""
         from pytest_adalloc import hooks
 
-        arguments = Moved(self._point).at()
-        counted = hooks.measure(self._grad, *arguments, calls=calls, scope=scope)
+        args, kwargs = self._function.as_given(Moved(self._point).at())
+        counted = hooks.measured(self._grad, args, kwargs, calls=calls, scope=scope)
         return (CountedRun(counted, self.gradient()),)
 
     def _as_vector(self, returned: Any) -> Vector:
         point = self._point
         wanted = [leaf for leaf in point.leaves if leaf.moves]
-        found = [np.asarray(leaf) for _, leaf in walk(returned, "")]
+        found = [np.asarray(leaf) for _, leaf in walk(returned, "") if not isinstance(leaf, str)]
         if len(point.wrt) == 1 and isinstance(returned, (tuple, list)) and len(returned) == 1 and len(found) == 1:
             found = [np.asarray(returned[0])]
         floats = [array for array in found if array.dtype.kind in "fiu"]

@@ -6,17 +6,17 @@ A jvp along three random tangents is the gradient of `w . f(x + s0 t0 + s1 t1 + 
 
 from __future__ import annotations
 
-import contextlib
-import inspect
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from pytest_adalloc.checks.differences.directions import natural_scale
-from pytest_adalloc.checks.inputs.arguments import Point, Vector, names_of, rebuilt, walk
+from pytest_adalloc.checks.inputs.arguments import Point, Vector, rebuilt, walk
 from pytest_adalloc.checks.inputs.drawn import moved_to
+from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.subjects.subject import Unmet
 
 TANGENTS = 3
@@ -29,18 +29,18 @@ Vjp = Callable[[Sequence[Any], Any], Sequence[Any]]
 class ScalarProblem:
     """A function of one value, and the gradient to be judged, as `check_gradient` takes them."""
 
-    function: Callable[..., Any]
+    function: FlatFunction
     args: tuple[Any, ...]
     gradient: Callable[..., Any]
 
 
-def along_tangents(f: Callable[..., Any], args: tuple[Any, ...], jvp: Jvp | None, wrt: Any, seed: int) -> ScalarProblem:
+def along_tangents(f: FlatFunction, args: tuple[Any, ...], jvp: Jvp | None, wrt: Any, seed: int) -> ScalarProblem:
     """`jvp(primals, tangents) -> (outputs, output tangents)` as a gradient; None: the compiler's."""
-    point = Point(names_of(f, len(args)), args, wrt)
+    point = Point(f.names, args, wrt)
     random = np.random.default_rng(seed)
     vectors = [point.consistent(_direction(point, random))[0] for _ in range(TANGENTS)]
     weights = _weights(f(*point.fresh()), random)
-    pushed = jvp or _compiled_jvp(f)
+    pushed = jvp or _compiled_jvp(f, point)
 
     def value(along: Any) -> float:
         shift = sum(s * vector for s, vector in zip(along, vectors, strict=True))
@@ -50,39 +50,39 @@ def along_tangents(f: Callable[..., Any], args: tuple[Any, ...], jvp: Jvp | None
         del along  # it is asked for at 0 alone
         found = []
         for vector in vectors:
-            parts = dict(zip(point.wrt, point.split(vector), strict=True))
-            tangents = tuple(parts.get(k) for k in range(len(args)))
-            found.append(_weighted(pushed(point.fresh(), tangents)[1], weights))
+            primals, tangents = point.fresh(), point.tangents(vector)
+            given = [primals[k] for k in f.given], [tangents[k] for k in f.given]
+            found.append(_weighted(pushed(*map(tuple, given))[1], weights))
         return np.array(found)
 
-    value.__name__ = f"{_name(f)} along random tangents"
-    return ScalarProblem(value, (np.zeros(TANGENTS),), gradient)
+    value.__name__ = f"{f.name} along random tangents"
+    value.__wrapped__ = f.function  # type: ignore[attr-defined]  # where diagnostics point to
+    return ScalarProblem(FlatFunction(value, ("along",), placed=1), (np.zeros(TANGENTS),), gradient)
 
 
-def of_cotangent(f: Callable[..., Any], args: tuple[Any, ...], vjp: Vjp | None, wrt: Any, seed: int) -> ScalarProblem:
+def of_cotangent(f: FlatFunction, args: tuple[Any, ...], vjp: Vjp | None, wrt: Any, seed: int) -> ScalarProblem:
     """`vjp(primals, cotangent) -> cotangents of the arguments` as a gradient; None: the compiler's."""
-    point = Point(names_of(f, len(args)), args, wrt)
+    point = Point(f.names, args, wrt)
+    if point.paths != tuple(f.names[k] for k in point.wrt):
+        raise TypeError("check_vjp: wrt names whole arguments, as cotangents are of whole arguments")
     outputs = f(*point.fresh())
     weights = _weights(outputs, np.random.default_rng(seed))
     cotangent = rebuilt(outputs, iter(weights))
     pulled = vjp or _compiled_vjp(f)
 
-    def value(*given: Any) -> float:
-        return _weighted(f(*given), weights)
+    def value(*given: Any, **named: Any) -> float:
+        return _weighted(f.function(*given, **named), weights)
 
-    def gradient(*given: Any) -> tuple[Any, ...]:
-        found = pulled(given, cotangent)
-        if len(found) != len(args):
-            text = (
-                f"gradient wrong: a vjp gives one cotangent for each of {len(args)} arguments, this gave {len(found)}"
-            )
-            raise Unmet("gradient wrong", text)
-        return tuple(found[k] for k in point.wrt)
+    def gradient(*given: Any, **named: Any) -> tuple[Any, ...]:
+        found = pulled((*given, *named.values()), cotangent)
+        if len(found) != len(f.given):
+            told = f"one cotangent for each of {len(f.given)} arguments, this gave {len(found)}"
+            raise Unmet("gradient wrong", f"gradient wrong: a vjp gives {told}")
+        return tuple(found[f.given.index(k)] for k in point.wrt)
 
-    value.__name__ = f"{_name(f)} with random cotangents"
-    with contextlib.suppress(TypeError, ValueError):  # its arguments keep their names where they can be read
-        value.__signature__ = inspect.signature(f)  # type: ignore[attr-defined]
-    return ScalarProblem(value, args, gradient)
+    value.__name__ = f"{f.name} with random cotangents"
+    value.__wrapped__ = f.function  # type: ignore[attr-defined]
+    return ScalarProblem(replace(f, function=value), args, gradient)
 
 
 def _direction(point: Point, random: np.random.Generator) -> Vector:
@@ -106,17 +106,30 @@ def _weighted(outputs: Any, weights: Sequence[Any]) -> float:
     return float(sum(float(np.sum(np.asarray(leaf, float) * w)) for leaf, w in pairs if leaf is not None))
 
 
-def _compiled_jvp(f: Callable[..., Any]) -> Jvp:
+def _compiled_jvp(f: FlatFunction, point: Point) -> Jvp:
+    """`ad.jvp` takes its primals in a row: what only a name reaches is constant there."""
     import adcore as ad
 
-    return lambda primals, tangents: ad.jvp(f, primals, tangents)
+    front = next((k for k in range(len(f.names)) if k not in f.given or f.names[k] in f.keywords), len(f.names))
+    moved = [f.names[k] for k in point.wrt if k >= front]
+    if moved:
+        raise TypeError(f"check_jvp: the compiler's jvp can't move {moved[0]!r}, which can be given by name alone")
+
+    def pushed(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        value, tangent = (dict(zip(f.given, each, strict=True)) for each in (primals, tangents))
+        named = {f.names[k]: value[k] for k in f.given if k >= front}
+        places = range(front)
+        return ad.jvp(functools.partial(f.function, **named), [value[k] for k in places], [tangent[k] for k in places])
+
+    return pushed
 
 
-def _compiled_vjp(f: Callable[..., Any]) -> Vjp:
+def _compiled_vjp(f: FlatFunction) -> Vjp:
     import adcore as ad
 
-    return lambda primals, cotangent: ad.vjp(f, *primals)[1](cotangent)
+    def pulled(primals: Sequence[Any], cotangent: Any) -> Sequence[Any]:
+        named = dict(zip(f.named, primals[f.placed :], strict=True))
+        found = ad.vjp(f.function, *primals[: f.placed], **named)[1](cotangent)
+        return [found[k] for k in f.given]
 
-
-def _name(f: Callable[..., Any]) -> str:
-    return str(getattr(f, "__name__", type(f).__name__))
+    return pulled

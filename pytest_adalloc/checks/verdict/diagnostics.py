@@ -54,6 +54,7 @@ class About:
     maker_place: tuple[str, int] = ("", 0)  # where a gradient that was passed in is defined
     coarse: bool = False  # a gradient that was passed in has fewer bits than the arguments
     located: tuple[str, ...] = ()  # where value and gradient stop to be finite
+    fault: str = ""  # what a derivative that is wrong means, where it is not the compiler's own
     contradicts: bool | None = None  # whether compiled code differs from its IR as Python runs it; None: not known
 
     @property
@@ -63,7 +64,12 @@ class About:
     @property
     def blame(self) -> str:
         """What to do about compiled code that is off."""
-        return {True: COMPILER, False: AS_READ, None: NOT_SETTLED}[self.contradicts]
+        return self.fault or {True: COMPILER, False: AS_READ, None: NOT_SETTLED}[self.contradicts]
+
+    @property
+    def wrong_derivative(self) -> str:
+        """What to do about a derivative that is off, where the function is compiled right."""
+        return self.fault or COMPILER
 
     def not_finite(self) -> list[str]:
         """Where value and gradient stop to be finite, as notes."""
@@ -142,7 +148,7 @@ def gradient_wrong(about: About, found: Comparison) -> str:
         help = NOT_FINITE
     else:
         # Exact slopes are the function's IR in Python: what differs from them contradicts it.
-        help = COMPILER if found.exact and math.isfinite(found.got) else about.blame
+        help = about.wrong_derivative if found.exact and math.isfinite(found.got) else about.blame
     by = "exact slope" if found.exact else "finite differences"
     return diagnostic(
         f"gradient wrong: d {about.function} / d {component(about, found)}",

@@ -90,7 +90,9 @@ def suspended(call: object, made: str, advice: str) -> str:
     return f"{name} returns {made}: its body has not run when the call is over, so that nothing was measured; {advice}"
 
 
-def python_driver(hooks: Hooks, call: Callable[..., object], args: tuple[object, ...]) -> Driver:
+def python_driver(
+    hooks: Hooks, call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> Driver:
     """A Python callable, called by the native loop through the interpreter's C API: no Python of ours runs between the
     calls. Raises TypeError for coroutine and generator functions.
     """
@@ -100,9 +102,14 @@ def python_driver(hooks: Hooks, call: Callable[..., object], args: tuple[object,
     types = (CoroutineType, GeneratorType, AsyncGeneratorType)
     # The type is the last word of the header that every object begins with.
     header = object.__basicsize__ - ctypes.sizeof(c_void_p)
-    frame = (c_uint64 * 8)(id(call), id(args), *addresses, header, *map(id, types))
+    named = id(kwargs) if kwargs else 0
+    frame = (c_uint64 * 9)(id(call), id(args), *addresses, header, *map(id, types), named)
     return Driver(
-        hooks.core["adalloc_python"], ctypes.addressof(frame), name="python", locked=True, kept=(call, args, frame)
+        hooks.core["adalloc_python"],
+        ctypes.addressof(frame),
+        name="python",
+        locked=True,
+        kept=(call, args, kwargs, frame),
     )
 
 

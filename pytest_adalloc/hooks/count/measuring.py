@@ -58,8 +58,9 @@ def measure(
     witness: bool = True,
     others: Sequence[Sequence[object]] = (),
     realtime: bool = False,
+    **kwargs: object,
 ) -> AllocationReport:
-    """Count the native allocations of ``call(*args)``, call by call.
+    """Count the native allocations of ``call(*args, **kwargs)``, call by call.
 
     Compiled gradients, as handles and as bound calls, and function pointers (of ctypes or cffi, Numba's ``cfunc`` and
     ``njit``, SciPy's ``LowLevelCallable``) are called by native code alone; what their wrappers for Python ask for is
@@ -71,7 +72,25 @@ def measure(
     ``others`` are further lists of arguments, of other shapes, for a few calls each: ``by_shape`` has what a call takes
     with each, and where that differs the pattern is "shape-dependent".
     """
-    driver = _driver(call, args)
+    return measured(
+        call, args, kwargs, calls=calls, warmup=warmup, scope=scope, witness=witness, others=others, realtime=realtime
+    )
+
+
+def measured(
+    call: Callable[..., object],
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    *,
+    calls: int,
+    scope: Scope,
+    warmup: int = 1,
+    witness: bool = True,
+    others: Sequence[Sequence[object]] = (),
+    realtime: bool = False,
+) -> AllocationReport:
+    """The same, with the call's arguments apart from what is asked."""
+    driver = _driver(call, args, kwargs)
     with observing(realtime):
         report = observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
     if report.status and driver.raise_fault is not None:
@@ -80,7 +99,7 @@ def measure(
         return report
     counts = [_shape_count(args, report)]
     for more in others:
-        few = observe(_driver(call, tuple(more)), calls=FEW, warmup=max(warmup, 1), scope=scope, witness=False)
+        few = observe(_driver(call, tuple(more), kwargs), calls=FEW, warmup=max(warmup, 1), scope=scope, witness=False)
         counts.append(_shape_count(more, few))
     return replace(report, by_shape=tuple(counts))
 
@@ -104,20 +123,20 @@ def _shape(argument: object) -> str:
     return repr(argument) if isinstance(argument, (bool, int, float)) else type(argument).__name__
 
 
-def _driver(call: Callable[..., object], args: tuple[object, ...]) -> Driver:
+def _driver(call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> Driver:
     from pytest_adalloc.hooks.count.pointers import as_kernel
 
     hooks = installed()
     if type(call).__module__.partition(".")[0] == "adcore":
         with hooks.paused():
-            compiled = compiled_call(call, args)
+            compiled = compiled_call(call, args, kwargs)
         if compiled is not None:
             return compiled
     with hooks.paused():  # the compiler works for us
-        kernel = as_kernel(call, args)
+        kernel = as_kernel(call, args) if not kwargs else None  # native code knows no names
     if kernel is not None:
         return Driver(kernel.address, 0, locked=kernel.needs_interpreter, kept=kernel)
-    return python_driver(hooks, call, args)
+    return python_driver(hooks, call, args, kwargs)
 
 
 def observe(

@@ -236,7 +236,7 @@ out:
 def _python() -> str:
     return f"""
 ; A kernel that calls a Python callable: the frame holds the callable, its arguments, PyObject_Call and Py_DecRef, then
-; where in an object its type is, and types of results that say that nothing has run yet.
+; where in an object its type is, types of results that say that nothing has run yet, and arguments by name or null.
 define i32 @adalloc_python(ptr %frame) {FUNCTION} {{
   %callable = load ptr, ptr %frame
   %arguments.at = getelementptr ptr, ptr %frame, i64 1
@@ -245,7 +245,9 @@ define i32 @adalloc_python(ptr %frame) {FUNCTION} {{
   %call = load ptr, ptr %call.at
   %drop.at = getelementptr ptr, ptr %frame, i64 3
   %drop = load ptr, ptr %drop.at
-  %result = call ptr %call(ptr %callable, ptr %arguments, ptr null)
+  %named.at = getelementptr ptr, ptr %frame, i64 {5 + layout.SUSPENDED_TYPES}
+  %named = load ptr, ptr %named.at
+  %result = call ptr %call(ptr %callable, ptr %arguments, ptr %named)
   %raised = icmp eq ptr %result, null
   br i1 %raised, label %fail, label %done
 fail:

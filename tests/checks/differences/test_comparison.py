@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from pytest_adalloc.checks.differences.comparison import Comparison, compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
-from pytest_adalloc.checks.inputs.arguments import Point, names_of
+from pytest_adalloc.checks.inputs.arguments import Point
+from pytest_adalloc.checks.inputs.flat import in_a_row
 from pytest_adalloc.checks.subjects.evaluation import Evaluator
 
 
 def judged(f: Callable[..., Any], args: tuple[Any, ...], gradient: Any, **options: Any) -> tuple[Comparison, Point]:
-    point = Point(names_of(f, len(args)), args)
+    point = Point(in_a_row(f, args, {}, None)[0].names, args)
     domain = DomainBounds.of(options.pop("domain", None), point)
     vector = np.asarray(gradient, dtype=float).reshape(-1)
     return compare(Evaluator(f, point), vector, domain=domain, **options), point

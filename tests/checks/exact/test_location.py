@@ -9,13 +9,13 @@ import pytest
 
 from pytest_adalloc.checks.checking import examined
 from pytest_adalloc.checks.subjects.compiled import CompiledGradient
-from pytest_adalloc.options import CheckOptions
+from pytest_adalloc.checks.task import task_of
 
 BLAME = "a fault of the compiler"
 
 
 def seen(f: Any, *args: Any) -> str:
-    return examined(f, args, None, CheckOptions.of({}), counted=False).message
+    return examined(task_of(f, args, {}, counted=False)).message
 
 
 def root(x):

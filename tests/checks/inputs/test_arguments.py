@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica, names_of
+from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica
 
 
 class Pair(NamedTuple):
@@ -114,16 +114,6 @@ def test_what_is_differentiated_is_chosen() -> None:
             Point(("x", "n", "y"), args, wrt)
     with pytest.raises(TypeError, match=r"nothing to differentiate: no argument of \(n\)"):
         Point(("n",), (3,))
-
-
-def test_names_come_from_the_signature() -> None:
-    def f(a: Any, /, b: Any = 1, *rest: Any, c: Any = 2) -> None: ...
-
-    assert names_of(f, 1) == ("a",)
-    assert names_of(f, 4) == ("a", "b", "rest[0]", "rest[1]")
-    with pytest.raises(TypeError, match="missing a required argument: 'a'"):
-        names_of(f, 0)
-    assert names_of(max, 2) == ("arg0", "arg1")
 
 
 def test_the_narrowest_type_counts() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_adalloc import CheckFailed, check, check_gradient
 from pytest_adalloc.checks.inputs.drawn import Inputs, resized
-from pytest_adalloc.options import CheckOptions
+from pytest_adalloc.checks.task import task_of
 
 X = np.linspace(0.5, 2.0, 5)
 
@@ -22,7 +22,8 @@ def squares(x: Any) -> Any:
 
 
 def inputs(f: Any, args: tuple[Any, ...], **options: Any) -> list[Any]:
-    return list(Inputs(f, args, CheckOptions.of(options)))
+    task = task_of(f, args, options)
+    return list(Inputs(task.function, task.args, task.options))
 
 
 def message(f: Any, *args: Any, **options: Any) -> str:

@@ -19,9 +19,9 @@ from pytest_adalloc.checks.checking import examined
 from pytest_adalloc.checks.exact.slopes import PointReference
 from pytest_adalloc.checks.subjects import compiled
 from pytest_adalloc.checks.subjects.compiled import CompiledGradient
+from pytest_adalloc.checks.task import task_of
 from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.hooks.install.process import installed
-from pytest_adalloc.options import CheckOptions
 
 HERE = str(Path(__file__))
 
@@ -79,8 +79,9 @@ X = np.linspace(-1, 1, 8)
 def seen(f: Any, *args: Any, **options: Any) -> GradReport:
     counted = options.pop("counted", True)
     known = options.pop("known", None)
-    chosen = CheckOptions.of(options).completed(calls=10, seed=0, scope="thread")
-    return examined(f, args, None, chosen, counted=counted, known=known)
+    task = task_of(f, args, options, counted=counted)
+    chosen = task.options.completed(calls=10, seed=0, scope="thread")
+    return examined(replace(task, options=chosen, known=known))
 
 
 def test_a_right_gradient_without_allocations_passes() -> None:

@@ -81,6 +81,40 @@ def test_finite_numbers_and_given_ones() -> None:
     assert str(ad.locate(roots, np.array([1.0, np.nan])).value) == "NaN is in the arguments already"
 
 
+def in_arrays(x):
+    y = np.zeros(len(x))
+    for i in range(len(x)):
+        y[i] = np.sqrt(x[i])
+    return y
+
+
+def test_arrays_that_are_returned() -> None:
+    line = line_of(in_arrays, "np.sqrt")
+    assert str(ad.locate(in_arrays, np.array([1.0, -4.0])).value) == (
+        f"NaN first appears at line {line}, `np.sqrt(x[i])`, where x[i] = -4 (iteration 2)"
+    )
+    found = ad.locate(in_arrays, np.array([1.0, 4.0, 0.0]))
+    assert found.value is None
+    assert str(found.adjoint) == (
+        f"the adjoint becomes infinity at line {line}, `np.sqrt(x[i])`, where x[i] = 0 (iteration 3)"
+    )
+
+
+def of_both(x, k):
+    return x * np.sqrt(k)
+
+
+def test_tangents_by_forward_mode() -> None:
+    reference = ad.reference(of_both, 2.0, 4.0)
+    assert reference.forward_located((2.0, 4.0), (1.0, 8.0)).tangent == 1.0 * 2.0 + 8.0 * 2.0 / 4.0
+    assert reference.forward_located((2.0, 4.0), (1.0, 8.0)).place is None
+    found = reference.forward_located((2.0, 0.0), (0.0, 1.0))
+    assert found.tangent == np.inf
+    assert str(found.place) == (
+        f"the tangent becomes infinity at line {line_of(of_both, 'sqrt')}, `np.sqrt(k)`, where k = 0"
+    )
+
+
 def test_long_programs_are_refused() -> None:
     with pytest.raises(ad.NoReference, match="runs for more than 100000 instructions"):
         ad.locate(roots, np.ones(50_000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import gc
 import itertools
 import math
@@ -392,3 +393,38 @@ def test_long_kernels_are_attributed_piece_by_piece() -> None:
     assert len(rows) > 2
     assert {(file, line, phase) for *_, file, line, phase in rows} == {("<large program loops 60>", 5, "gradient")}
     assert all(end <= start for (_, end, *_), (start, *_) in itertools.pairwise(rows))
+
+
+def scaled(x, k=1.0, n=1):
+    for _ in range(n):
+        x = k * x * x
+    return x
+
+
+def test_a_handle_keeps_what_a_partial_holds() -> None:
+    """d (k x^2) / dx = 2 k x."""
+    g = ad.compile(functools.partial(scaled, k=3.0), ad.Active(2.0))
+    assert g(2.0) == g(ad.Active(2.0)) == g.bind(ad.Active(2.0))() == (12.0,)
+    w = np.array([3.0, 4.0])
+    x, dx = np.ones(2), np.zeros(2)
+    g = ad.compile(functools.partial(weighted_sum, w=w), ad.Duplicated(x, dx))
+    g(x, dx)
+    assert dx.tolist() == [3.0, 4.0]
+    w[0] = 5.0  # an array is what it is now
+    g(ad.Duplicated(x, dx))
+    assert dx.tolist() == [8.0, 8.0]
+
+
+def weighted_sum(x, w):
+    total = 0.0
+    for i in range(len(x)):
+        total += w[i] * x[i]
+    return total
+
+
+def test_arguments_in_a_row_are_for_those_that_were_given() -> None:
+    """The default in between stays, in the native call and in the general one; d (k x^2)^2 k / dx at k = 1: 4 x^3."""
+    g = ad.compile(scaled, ad.Active(2.0), n=ad.Const(2))
+    assert g(2.0, 2) == g(ad.Active(2.0), ad.Const(2)) == g(2.0, n=2) == g(ad.Active(2.0), n=ad.Const(2)) == (32.0,)
+    assert g(ad.Active(2.0), ad.Const(1.0), ad.Const(2)) == g(2.0, 1.0, 2) == (32.0,)
+    assert g(2.0, 1) == (4.0,)

@@ -156,10 +156,11 @@ def test_a_smaller_arena_is_used_to_its_last_byte(f: Callable[..., Any], dtype: 
     handle, shadow = compiled(f, x)
     bound = handle.bind(ad.Duplicated(x.copy(), shadow))
     frame, needed = bound._run.frame, handle.workspace_bytes
+    frame.take_workspace()
     base = frame.workspace.base
-    frame.set_workspace(base, base + needed, frame.workspace)
+    frame.grant(base, base + needed)
     bound._run.specialisation.kernel.run(frame)
-    frame.set_workspace(base, base + needed - 1, frame.workspace)
+    frame.grant(base, base + needed - 1)
     with pytest.raises(ad.WorkspaceError, match=f"at least {needed} bytes and has {needed - 1}"):
         bound._run.specialisation.kernel.run(frame)
 

@@ -13,7 +13,7 @@ import pytest
 
 import adcore as ad
 import pytest_adalloc
-from adcore.runtime import messages
+from adcore.runtime import frames
 from tests.frontend.everything import everything
 from tests.frontend.python.message_programs import PROGRAMS, Hot, divides, in_place, logs, raises, steps, warns
 
@@ -149,8 +149,7 @@ def chatty(x, n):
 
 
 def test_more_than_there_is_room_for_is_an_error_after_what_fits(monkeypatch):
-    monkeypatch.setattr(messages, "ROOM", 1 << 16)
-    monkeypatch.setattr(messages, "_thread", messages._Thread())
+    monkeypatch.setattr(frames, "ROOM", 1 << 16)
     out, _, _, error = said(lambda: ad.grad(chatty)(1.0, 10**6))
     assert error is not None
     assert error[0] is RuntimeError
@@ -225,3 +224,16 @@ def test_the_gate_counts_nothing():
     with contextlib.redirect_stdout(io.StringIO()):
         report = pytest_adalloc.check(steps, X, calls=20)
     assert set(report.allocs_per_call) == {0}
+
+
+def in_finally(x):
+    try:
+        y = x[0] / x[1]
+    finally:
+        print("done")
+    return y
+
+
+def test_in_finally_an_error_could_pass_by():
+    with pytest.raises(ad.CompileError, match="a message in `finally`"):
+        ad.grad(in_finally)(X)

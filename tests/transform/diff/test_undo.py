@@ -35,7 +35,7 @@ def rolling_back(planner: Planner, choose: random.Random) -> Plan:
         if node in kept or node in rules or node not in planner.options:
             continue
         followed = [c for c in planner.options[node] if c.operands is not None]
-        undoing = [c for c in followed if any(isinstance(o, Instr) for o in c.operands or ())]
+        undoing = [c for c in followed if any(isinstance(o, Instr) for o in c.needs)]
         if undoing and choose.random() < 0.85:
             rules[node] = choose.choice(undoing)
         elif followed and (planner.options[node][0].store == inf or choose.random() < 0.6):
@@ -43,7 +43,7 @@ def rolling_back(planner: Planner, choose: random.Random) -> Plan:
         else:
             kept.add(node)
             continue
-        todo += rules[node].operands or ()
+        todo += rules[node].needs
     return planner.plan_keeping(frozenset(kept), {**planner.choices, **rules})
 
 

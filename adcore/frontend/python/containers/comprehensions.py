@@ -26,6 +26,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.growing import append
 from adcore.frontend.values.containers.iterables import consume, iterable_of
+from adcore.frontend.values.containers.lengths import needed_length
 from adcore.frontend.values.containers.lists import LONGEST_LIST, list_array, list_literal
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.conditions import condition
@@ -100,11 +101,27 @@ def generator(scope: FunctionScope, node: ast.GeneratorExp) -> Abstract:
     def item(k: Abstract) -> Abstract:
         inner = _scope(scope, node)
         assign(inner, first.target, source.item(k))
+        before = dict(inner.state.cells)
         value = inner.evaluate(node.elt)
+        if as_static_int(k) is None and _changes(inner, before):
+            title = "a generator whose items change an object or a list"
+            scope.error(node, title, "make it a list, or write a `for` loop")
         scope.state.cells, scope.state.dead = inner.state.cells, inner.state.dead
         return value
 
     return IterableValue(iterable.length, item, "generator", iterable.mixed)
+
+
+def _changes(scope: FunctionScope, before: dict[int, tuple[Abstract, ...]]) -> bool:
+    """Whether something that was there before holds something else now: a loop would have to carry it."""
+    initial, known = scope.session.instances.initial, scope.session.instances.known
+    older = {**initial, **before}
+
+    def same(now: tuple[Abstract, ...], then: tuple[Abstract, ...]) -> bool:
+        pairs = zip(now, then, strict=False)
+        return len(now) == len(then) and all(known(a) is known(b) for a, b in pairs)
+
+    return any(cell in older and not same(items, older[cell]) for cell, items in scope.state.cells.items())
 
 
 def _is_filtered(scope: FunctionScope, generator: ast.comprehension) -> bool:
@@ -236,15 +253,18 @@ def _in_memory(
                 scope.put(flag(scope, weak_type_of(item)), flags, index)
         seen.append((item, buffer))
 
+    before = dict(scope.state.cells)
     with scope.builder.region() as filling:
         nest(scope, (Num(length),), body)
+    if _changes(scope, before):
+        return GROWS
     ((item, stand_in),) = seen
     if isinstance(item, Poison):
         return POISON
     if stand_in is None:
-        return scope.error(
-            node.elt, f"a list of {describe(item)} of unknown length is not supported", "use a 2-d array"
-        )
+        title = f"a list of {describe(item)} of unknown length is not supported"
+        needed_length(scope, node.elt, iterable.length, title, "use a 2-d array")
+        return POISON
     assert isinstance(stand_in.type, ArrayType)
     buffer = scope.emit("alloc", length, element=stand_in.type.element.name, hint="list")
     array = list_array(scope, buffer, weak_type_of(item), where in speculation.mixed, where, iterable.length)

@@ -18,6 +18,7 @@ from adcore.frontend.values.joining.joins import Joiner
 from adcore.frontend.values.joining.phis import defined_in, rebuilt_state
 from adcore.frontend.values.joining.rebinding import merged, with_known_slots
 from adcore.frontend.values.numeric.numbers import materialise
+from adcore.frontend.values.numeric.optional import refined
 from adcore.ir.builder import OpenRegion
 from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import BOOL, is_float
@@ -83,10 +84,14 @@ class BranchSide:
     end: State
 
 
-def side(scope: FunctionScope, body: Callable[[], None]) -> BranchSide:
-    """What `body` compiles, apart: the scope stays as it was."""
+def side(
+    scope: FunctionScope, body: Callable[[], None], condition: Value | None = None, holds: bool = True
+) -> BranchSide:
+    """What `body` compiles, apart: the scope stays as it was. `condition`: is known to hold, or not to."""
     span, base = scope.builder.span, scope.state
     scope.state = base.copy()
+    if condition is not None:
+        refined(scope, condition, holds)
     with scope.builder.region() as region:
         body()
     found = BranchSide(region, scope.state)
@@ -104,14 +109,14 @@ def branch(
     """`if condition: then() else: otherwise()`; of the names that differ afterwards only those in `keep` survive."""
     appended, scope.session.growth = scope.session.growth, {}
     reserved, scope.session.reserved = scope.session.reserved, set(scope.session.reserved)
-    sides = side(scope, then), side(scope, otherwise)
+    sides = side(scope, then, condition), side(scope, otherwise, condition, False)
     if apart := parted(scope.state, [s.end for s in sides], scope.session.growth):
         reported = len(scope.session.diagnostics)
         room = Room(scope, [s.region.region for s in sides])
         if make_room(scope, apart, scope.session.growth, room):
             # Once more, into the room that there is now.
             scope.session.growth = {}
-            sides = side(scope, then), side(scope, otherwise)
+            sides = side(scope, then, condition), side(scope, otherwise, condition, False)
         else:
             # An error only if the list is used afterwards.
             del scope.session.diagnostics[reported:]
@@ -184,16 +189,19 @@ def choose(
     if isinstance(condition, Constant):
         return then() if condition.value else otherwise()
 
-    return chosen(scope, condition, valued(scope, then), valued(scope, otherwise))
+    tested = materialise(scope, condition, BOOL)
+    return chosen(scope, Num(tested), valued(scope, then, tested), valued(scope, otherwise, tested, False))
 
 
-def valued(scope: FunctionScope, value: Callable[[], Abstract]) -> BranchSide:
+def valued(
+    scope: FunctionScope, value: Callable[[], Abstract], condition: Value | None = None, holds: bool = True
+) -> BranchSide:
     """An expression, compiled apart."""
 
     def body() -> None:
         scope.state.locals[SCRATCH] = value()
 
-    return side(scope, body)
+    return side(scope, body, condition, holds)
 
 
 def value_of(valued: BranchSide) -> Abstract:

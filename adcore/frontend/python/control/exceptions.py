@@ -54,10 +54,13 @@ class Handlers:
     classes: list[tuple[type[BaseException], ...]]
     flag: str
     reported: set[object] = field(default_factory=set)
+    passing: frozenset[int] = frozenset()
+    """Handlers that do nothing but raise again: the error goes on, past those behind them."""
 
     def number(self, error: type[BaseException]) -> int:
         """The handler that takes an error; 0 if none does."""
-        return next((k for k, own in enumerate(self.classes, start=1) if issubclass(error, own)), 0)
+        first = next((k for k, own in enumerate(self.classes, start=1) if issubclass(error, own)), 0)
+        return 0 if first in self.passing else first
 
     def caught(self, scope: FunctionScope) -> Abstract:
         """Whether a handler is to run."""
@@ -71,20 +74,30 @@ def _try(scope: FunctionScope, stmt: ast.Try) -> None:
     if len(known) < len(classes):
         _look_for_errors(scope, stmt)
         return
-    handlers = Handlers(known, f"$caught {stmt.lineno}:{stmt.col_offset}")
+    handlers = Handlers(known, f"$caught {stmt.lineno}:{stmt.col_offset}", passing=_passing(stmt))
     scope.session.unfinished += bool(stmt.finalbody)
     run_guarded(scope, stmt, stmt.body, handlers)
     if stmt.orelse:
         _under(scope, negated(scope, _left(scope, handlers)), lambda: scope.execute(stmt.orelse), keep_all)
     for k, handler in enumerate(stmt.handlers, start=1):
-        _handle(scope, handlers, k, handler)
+        if k not in handlers.passing:
+            _handle(scope, handlers, k, handler)
     scope.session.unfinished -= bool(stmt.finalbody)
     scope.state.locals.pop(handlers.flag, None)
     jumps = (scope.state.breaks, scope.state.continues)
     if stmt in scope.liveness.leaving and all(isinstance(flag, Constant) and not flag.value for flag in jumps):
         # The body and every handler end in a `return`, which the flags alone don't show.
         scope.state.returns = TRUE
+    said = scope.session.messages
     _finally(scope, stmt.finalbody)
+    if scope.session.messages > said:
+        title = "a message in `finally`, which an error could pass by"
+        scope.error(stmt.finalbody[0], title, "send it after the `try`, and in each handler")
+
+
+def _passing(stmt: ast.Try) -> frozenset[int]:
+    bodies = enumerate((handler.body for handler in stmt.handlers), start=1)
+    return frozenset(k for k, body in bodies if isinstance(body[0], ast.Raise) and body[0].exc is None)
 
 
 def run_guarded(scope: FunctionScope, stmt: ast.stmt, body: Sequence[ast.stmt], handlers: Handlers) -> None:

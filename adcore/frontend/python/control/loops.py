@@ -252,6 +252,13 @@ def _over_iterable(scope: FunctionScope, stmt: ast.For, iterable: IterableValue)
             loop(scope, *_names(scope, stmt), (scope.const(0), length), 1, None, body, trips=lambda: length)
 
 
+MOST_GROWING_TRIPS = 8192
+"""Iterations of a `while` in which a list grows: nothing tells how many there are, and it needs room before them."""
+
+
+NO_MORE_ROOM = f"a list grows in this `while` loop for more than {MOST_GROWING_TRIPS} iterations; it has no more room"
+
+
 @statement(ast.While)
 def while_loop(scope: FunctionScope, stmt: ast.While) -> None:
     tests: list[Abstract] = []
@@ -260,11 +267,20 @@ def while_loop(scope: FunctionScope, stmt: ast.While) -> None:
         tests.append(condition(scope, stmt.test, scope.evaluate(stmt.test)))
         return tests[-1]
 
+    grows: list[bool] = []
+
+    def most_trips() -> Value:
+        grows.append(True)
+        return scope.const(MOST_GROWING_TRIPS)
+
     def body(k: Value) -> None:
+        if grows:
+            fits = scope.emit("lt", k, scope.const(MOST_GROWING_TRIPS))
+            scope.check(fits, "RuntimeError", NO_MORE_ROOM)
         scope.execute(stmt.body)
 
     with scope.at(stmt):
-        loop(scope, *_names(scope, stmt), (), None, test, body, _breaks(stmt.body))
+        loop(scope, *_names(scope, stmt), (), None, test, body, _breaks(stmt.body), most_trips)
     if tests and isinstance(tests[-1], Constant) and tests[-1].value and not _breaks(stmt.body):
         # `while True` without `break`: control can't get past it.
         if isinstance(scope.state.returns, Constant):

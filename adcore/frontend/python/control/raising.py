@@ -95,7 +95,11 @@ def _check(scope: FunctionScope, stmt: ast.stmt, ok: Abstract, error: ExceptionV
 def exception(scope: FunctionScope, stmt: ast.Raise) -> ExceptionValue | None:
     """What is raised."""
     if stmt.exc is None:
-        scope.error(stmt, "`raise` without an exception is not supported here", "name the exception")
+        scope.error(
+            stmt,
+            "`raise` without an exception is not supported here",
+            "let it be the first line of its handler, or name the exception",
+        )
         return None
     value = scope.evaluate(stmt.exc)
     if isinstance(value, ExceptionValue):

@@ -33,6 +33,7 @@ def emit_message(
     kinds = tuple(described.kinds)
     function = getattr(scope.node, "name", "<lambda>")
     message = Message(channel, items, named, kinds, _module(scope), function, _callers(scope))
+    scope.session.messages += 1
     with scope.at(node):
         scope.builder.emit_many("message", described.numbers, {"message": message})
     return NONE

@@ -11,6 +11,7 @@ from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import POISON, Abstract, Constant, Num, is_scalar
 from adcore.frontend.values.containers.iterables import iterable_of
+from adcore.frontend.values.containers.lengths import items_of
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.numeric.numbers import materialise
 from adcore.frontend.values.numeric.scalars import fail, folded
@@ -38,13 +39,10 @@ def _dist(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dic
 def _numbers(scope: FunctionScope, node: ast.Call, value: Abstract) -> list[Value] | None:
     """The items of a sequence of known length, as floats."""
     iterable = iterable_of(scope, node, value)
-    length = None if iterable is None else as_static_int(iterable.length)
-    if iterable is None:
+    title = f"{ast.unparse(node.func)} needs a length that is known while compiling"
+    items = items_of(scope, node, iterable, title, "write a loop")
+    if items is None:
         return None
-    if length is None or length > MOST_COORDINATES:
-        scope.error(node, f"{ast.unparse(node.func)} needs a length that is known while compiling", "write a loop")
-        return None
-    items = [iterable.item(Constant(k)) for k in range(length)]
     for item in items:
         if not is_scalar(item):
             scope.error(node, f"{ast.unparse(node.func)} does not take {describe(item)}")

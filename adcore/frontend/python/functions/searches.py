@@ -12,6 +12,7 @@ from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.session import FunctionScope, as_static_int
 from adcore.frontend.values.abstract import (
     FALSE,
+    NONE,
     POISON,
     TRUE,
     Abstract,
@@ -24,6 +25,7 @@ from adcore.frontend.values.abstract import (
     is_scalar,
 )
 from adcore.frontend.values.containers.iterables import iterable_of, zipped
+from adcore.frontend.values.containers.lengths import items_of
 from adcore.frontend.values.containers.lists import list_literal
 from adcore.frontend.values.describe import describe
 from adcore.frontend.values.messages import python_message
@@ -212,33 +214,40 @@ def _filter(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: d
     return FilteredValues(source.length, each)
 
 
-@builtin(sorted, 1, 1, "reverse", samples=("(a, 0.5, 2.0, 0.1)",), about="a list in order")
+@builtin(sorted, 1, 1, "key", "reverse", samples=("(a, 0.5, 2.0, 0.1)",), about="a list in order")
 def _sorted(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: dict[str, Abstract]) -> Abstract:
     iterable = iterable_of(scope, node, args[0])
-    reverse = named.get("reverse", FALSE)
-    if iterable is None:
+    reverse, key = named.get("reverse", FALSE), named.get("key", NONE)
+    what = f"sorted takes up to {LONGEST_SORTED} items, of a number that is known while compiling"
+    items = items_of(scope, node, iterable, what, "sort outside of the function")
+    if items is None:
         return POISON
-    length = as_static_int(iterable.length)
-    if length is None or length > LONGEST_SORTED or not isinstance(reverse, Constant):
-        what = f"sorted takes up to {LONGEST_SORTED} items, of a number that is known while compiling"
+    if len(items) > LONGEST_SORTED or not isinstance(reverse, Constant):
         return scope.error(node, what, "sort outside of the function")
-    items = [iterable.item(Constant(k)) for k in range(length)]
-    if all(isinstance(item, Constant) for item in items):
+    plain = isinstance(key, Constant) and key.value is None
+    if plain and all(isinstance(item, Constant) for item in items):
         values = sorted((item.value for item in items if isinstance(item, Constant)), reverse=bool(reverse.value))
         return list_literal(scope, node, tuple(map(Constant, values)))
-    for item in items:
-        if not is_scalar(item):
-            return POISON if isinstance(item, Poison) else scope.error(node, f"sorted does not take {describe(item)}")
+    keys = items if plain else [scope.apply(node, key, [item]) for item in items]
+    for number in keys:
+        if not is_scalar(number):
+            return (
+                POISON if isinstance(number, Poison) else scope.error(node, f"sorted does not take {describe(number)}")
+            )
     before = ast.Gt if reverse.value else ast.Lt
-    for end in range(1, length):
+    pairs = [Items((number, item)) for number, item in zip(keys, items, strict=True)]
+    for end in range(1, len(pairs)):
         for k in range(end, 0, -1):
-            items[k - 1], items[k] = _in_order(scope, node, items[k - 1], items[k], before)
-    return list_literal(scope, node, tuple(items))
+            pairs[k - 1], pairs[k] = _in_order(scope, node, pairs[k - 1], pairs[k], before)
+    return list_literal(scope, node, tuple(pair.items[1] for pair in pairs))
 
 
-def _in_order(
-    scope: FunctionScope, node: ast.Call, a: Abstract, b: Abstract, before: type[ast.cmpop]
-) -> tuple[Abstract, Abstract]:
-    """Two numbers, exchanged if the second belongs before the first."""
-    exchange = compare(scope, node, before, b, a)
-    return choose(scope, exchange, lambda: b, lambda: a), choose(scope, exchange, lambda: a, lambda: b)
+def _in_order(scope: FunctionScope, node: ast.Call, a: Items, b: Items, before: type[ast.cmpop]) -> tuple[Items, Items]:
+    """Two items with their keys, exchanged if the second belongs before the first."""
+    exchange = compare(scope, node, before, b.items[0], a.items[0])
+
+    def chosen(x: Items, y: Items) -> Items:
+        parts = zip(x.items, y.items, strict=True)
+        return Items(tuple(choose(scope, exchange, lambda p=p: p, lambda q=q: q) for p, q in parts))  # type: ignore[misc]
+
+    return chosen(b, a), chosen(a, b)

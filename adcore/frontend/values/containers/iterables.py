@@ -29,6 +29,7 @@ from adcore.frontend.values.abstract import (
 )
 from adcore.frontend.values.containers.dicts import as_abstract, keys_of
 from adcore.frontend.values.containers.growing import as_list
+from adcore.frontend.values.containers.lengths import items_of, needed_length
 from adcore.frontend.values.containers.lists import dynamic_item
 from adcore.frontend.values.containers.sequences import (
     is_named_tuple,
@@ -88,6 +89,19 @@ def consume(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
     return value
 
 
+UNKNOWN_STAR = "`*` needs a length that is known while compiling"
+
+
+def starred(scope: FunctionScope, node: ast.AST, value: Abstract) -> list[Abstract] | None:
+    """The items of `*value`; None where they are not known, which is reported."""
+    if isinstance(value, (Items, ListRef)) and static_length(scope, value) is not None:
+        return list(static_items(scope, value))
+    if isinstance(value, Poison):
+        return None
+    iterable = iterable_of(scope, node, consume(scope, node, in_memory(scope, node, value)))
+    return items_of(scope, node, iterable, UNKNOWN_STAR, "unpack an argument, or name the items one by one")
+
+
 def _static_item(scope: FunctionScope, node: ast.AST, value: Abstract, k: Abstract) -> Abstract:
     items = static_items(scope, value)
     position = as_static_int(k)
@@ -112,20 +126,18 @@ def zipped(scope: FunctionScope, node: ast.AST, iterables: list[IterableValue]) 
     known = [n for s in iterables if s.mixed and (n := as_static_int(s.length)) is not None]
     if known and any(as_static_int(s.length) is None for s in iterables):
         # Items of several kinds can't be chosen at run time: the others have to be as many.
-        return _zipped_with_kinds(scope, iterables, min(known))
+        return _zipped_with_kinds(scope, node, iterables)
     shortest = minimum(scope, node, [s.length for s in iterables], ast.Lt)
     return IterableValue(
         shortest, lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", any(s.mixed for s in iterables)
     )
 
 
-def _zipped_with_kinds(scope: FunctionScope, iterables: list[IterableValue], length: int) -> IterableValue:
-    for iterable in iterables:
-        if as_static_int(iterable.length) is None:
-            enough = scope.emit("ge", materialise(scope, iterable.length, I64), scope.const(length))
-            text = "zip of items of several kinds or shapes, {0}, and of fewer others"
-            scope.check(enough, "NotImplementedError", text, scope.const(length))
-    return IterableValue(Constant(length), lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", True)
+def _zipped_with_kinds(scope: FunctionScope, node: ast.AST, iterables: list[IterableValue]) -> IterableValue:
+    title, help = "zip of items of several kinds or shapes, and of an unknown number of others", "zip arguments"
+    lengths = [needed_length(scope, node, s.length, title, help) for s in iterables]
+    known = [0 if length is None else length for length in lengths]
+    return IterableValue(Constant(min(known)), lambda k: Items(tuple(s.item(k) for s in iterables)), "zip", True)
 
 
 def reverse(scope: FunctionScope, iterable: IterableValue) -> IterableValue:

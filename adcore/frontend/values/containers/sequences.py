@@ -23,6 +23,7 @@ from adcore.frontend.values.abstract import (
     is_grown,
     is_scalar,
 )
+from adcore.frontend.values.containers.lengths import static_argument_length
 from adcore.frontend.values.messages import python_message
 from adcore.frontend.values.numeric.numbers import materialise
 from adcore.frontend.values.numeric.weak_types import certain
@@ -80,7 +81,12 @@ def sequence_length(scope: FunctionScope, value: Abstract) -> Abstract:
         return trip_count(scope, value)
     if isinstance(value, Uniform):
         (first, *_) = value.leaves
-        return Num(scope.emit("count", first) if isinstance(first.type, ListType) else scope.emit("dim", first, axis=0))
+        if (known := static_argument_length(scope, first, 0)) is not None:
+            return Constant(known)
+        is_list = isinstance(first.type, ListType)
+        length = scope.emit("count", first) if is_list else scope.emit("dim", first, axis=0)
+        scope.session.measured[length] = first, 0
+        return Num(length)
     if isinstance(value, ListRef) and is_grown(items := scope.list_items(value)):
         return items[2]
     return Constant(len(static_items(scope, value)))
@@ -200,8 +206,10 @@ def from_leaves(scope: FunctionScope, arg: ArgType, values: LeafPairs) -> Abstra
 def _argument_length(scope: FunctionScope, array: Value, axis: int) -> Abstract:
     if (array, axis) in scope.session.ones:
         return Constant(1)
+    if (known := static_argument_length(scope, array, axis)) is not None:
+        return Constant(known)
     length = scope.emit("dim", array, axis=axis)
-    scope.session.lengths[length] = array, axis
+    scope.session.lengths[length] = scope.session.measured[length] = array, axis
     return Num(length)
 
 

@@ -8,7 +8,7 @@ the leaves get.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adcore.captures import same_value
 from adcore.frontend.session import FunctionScope, State
@@ -33,6 +33,7 @@ from adcore.frontend.values.abstract import (
     Num,
     ObjectRef,
     Poison,
+    PossiblyNone,
     PossiblyUnbound,
     Range,
     Record,
@@ -50,6 +51,15 @@ from adcore.frontend.values.numeric.numbers import join_types, materialise, stat
 from adcore.frontend.values.numeric.weak_types import flag
 from adcore.ir.core import Value
 from adcore.ir.types import BOOL, Scalar
+
+
+def _is_none(value: Abstract) -> bool:
+    return isinstance(value, Constant) and value.value is None
+
+
+def _may_be_none(a: Abstract, b: Abstract) -> bool:
+    """Whether `a` is None, or may be, where `b` is a number, or may be one."""
+    return isinstance(a, PossiblyNone) or (_is_none(a) and is_scalar(b))
 
 
 @dataclass
@@ -89,6 +99,8 @@ class Joiner:
             return a if isinstance(a, Conflict) else b
         if isinstance(a, Poison) or isinstance(b, Poison):
             return POISON
+        if _may_be_none(a, b) or _may_be_none(b, a):
+            return self._possibly_none(a, b, name)
         if isinstance(a, (Unbound, PossiblyUnbound)) or isinstance(b, (Unbound, PossiblyUnbound)):
             return self._possibly_unbound(a, b, name)
         if isinstance(a, Constant) and isinstance(b, Constant) and same_value(a.value, b.value):
@@ -235,6 +247,15 @@ class Joiner:
             return a
         return PossiblyUnbound(inner, self.new(BOOL))
 
+    def _possibly_none(self, a: Abstract, b: Abstract, name: str) -> Abstract:
+        if any(isinstance(x, Unbound) or type(x) is PossiblyUnbound for x in (a, b)):
+            return Conflict(f"{quoted(name)} may be None, or have no value at all", "give it a value before")
+        first, second = (UNBOUND if _is_none(x) else x for x in (a, b))
+        joined = self._possibly_unbound(first, second, name)
+        if type(joined) is PossiblyUnbound:
+            return PossiblyNone(joined.inner, joined.bound)
+        return joined
+
     def _is_carried(self, value: Abstract) -> bool:
         return isinstance(value, Num) and value.value in self.fresh
 
@@ -279,7 +300,7 @@ class Joiner:
             return (
                 inner
                 if isinstance(inner, Conflict)
-                else PossiblyUnbound(inner, self.phi_of_one_path(value.bound, name))
+                else replace(value, inner=inner, bound=self.phi_of_one_path(value.bound, name))
             )
         if isinstance(value, (ListRef, DictRef, ObjectRef)):
             first, second = (self._contents(k, value.cell) is not None for k in (0, 1))
@@ -403,7 +424,7 @@ class Joiner:
             for part, shape in zip(own, shapes, strict=True):
                 yield from self.coerce(part, shape)
         elif isinstance(phi, PossiblyUnbound):
-            bound: Abstract = FALSE if isinstance(value, Unbound) else TRUE
+            bound: Abstract = FALSE if isinstance(value, Unbound) or _is_none(value) else TRUE
             inner = value
             if isinstance(value, PossiblyUnbound):
                 inner, bound = value.inner, value.bound

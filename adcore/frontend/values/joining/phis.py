@@ -33,7 +33,7 @@ def rebuilt(value: Abstract, mapping: dict[Value, Value]) -> Abstract:
     if isinstance(value, Record):
         return Record(value.cls, tuple((key, rebuilt(v, mapping)) for key, v in value.fields))
     if isinstance(value, PossiblyUnbound):
-        return PossiblyUnbound(rebuilt(value.inner, mapping), rebuilt(value.bound, mapping))
+        return dataclasses.replace(value, inner=rebuilt(value.inner, mapping), bound=rebuilt(value.bound, mapping))
     return value
 
 

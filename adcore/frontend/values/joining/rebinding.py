@@ -56,7 +56,7 @@ def changed(value: Abstract, path: Path, change: Callable[[Path, Abstract], Abst
     """`value` with every array in it replaced."""
     if isinstance(value, PossiblyUnbound):
         inner = changed(value.inner, path, change)
-        return value if inner is value.inner else PossiblyUnbound(inner, value.bound)
+        return value if inner is value.inner else replace(value, inner=inner)
     items = parts(value)
     if items is None:
         return change(path, value) if isinstance(value, ArrayRef) else value

@@ -19,6 +19,7 @@ from adcore.frontend.values.abstract import (
     ObjectRef,
     OutsideDict,
     Poison,
+    PossiblyNone,
     Record,
     is_array,
     is_scalar,
@@ -26,7 +27,9 @@ from adcore.frontend.values.abstract import (
 from adcore.frontend.values.containers.dicts import keys_of
 from adcore.frontend.values.containers.growing import as_list
 from adcore.frontend.values.containers.sequences import is_sequence, sequence_length
+from adcore.frontend.values.numeric.numbers import materialise
 from adcore.frontend.values.numeric.scalars import compare, truth
+from adcore.ir.types import BOOL
 
 
 def scalar(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
@@ -37,6 +40,10 @@ def scalar(scope: FunctionScope, node: ast.AST, value: Abstract) -> Abstract:
 def condition(scope: FunctionScope, node: ast.AST, value: Abstract) -> Constant | Num:
     """The truth of a value, as a bool; reports what has none."""
     value = scalar(scope, node, as_list(scope, value))
+    if isinstance(value, PossiblyNone):
+        inside = condition(scope, node, value.inner)
+        there = materialise(scope, value.bound, BOOL)
+        return Num(scope.emit("and", there, materialise(scope, inside, BOOL)))
     if isinstance(value, (Poison, Conflict)):
         return FALSE
     if isinstance(value, Constant) and not is_scalar(value):

@@ -242,13 +242,6 @@ def test_second_order_and_no_allocations():
 
 
 def test_what_is_refused_names_the_append():
-    def endless(x):
-        out = []
-        while x > 1.0:
-            out.append(x)
-            x = x * 0.5
-        return sum(out)
-
     def kinds(x):
         out = []
         for v in x:
@@ -263,8 +256,7 @@ def test_what_is_refused_names_the_append():
             out.append(y)
         return out[0][0]
 
-    for f, args, text in ((endless, (5.0,), "how long this list gets is not known"), (kinds, (x,), "a list of a tuple"),
-                          (stored, (x, 3), "changed in place")):  # fmt: skip
+    for f, args, text in ((kinds, (x,), "a list of a tuple"), (stored, (x, 3), "changed in place")):
         with pytest.raises(CompileError, match=text) as caught:
             compiled(f, *args)
         assert caught.value.diagnostics[0].span is not None

@@ -82,7 +82,7 @@ def contract_together(program: AnalysedFunction) -> tuple[AnalysedFunction, froz
 
 
 @dataclass(frozen=True, eq=False)
-class Need:
+class ShrinkableArray:
     """A local array, and the loops of `region` that have to become one for it to get smaller."""
 
     local: LocalArray
@@ -90,25 +90,25 @@ class Need:
     loops: tuple[Instr, ...]
 
 
-def _needs(program: AnalysedFunction) -> list[Need]:
+def _needs(program: AnalysedFunction) -> list[ShrinkableArray]:
     found = []
     for local in program.local_arrays:
         if not local.alloc.operands or local.views or not local.accesses:
             continue
         region = region_of_all(program.facts, local.accesses)
         if contraction_of(program, local) is not None:
-            found.append(Need(local, region, ()))
+            found.append(ShrinkableArray(local, region, ()))
             continue
         holders = dict.fromkeys(program.facts.ancestor(i, region) for i in local.accesses)
         loops = tuple(i for i in holders if i is not None and i.op == "for")
         alike = len(loops) == len(holders) > 1 and all(same_iterations(program, loops[0], i) for i in loops[1:])
         if alike and may_get_smaller(program, local, region):
-            found.append(Need(local, region, loops))
+            found.append(ShrinkableArray(local, region, loops))
     return found
 
 
 @dataclass(eq=False)
-class Block:
+class MovableGroup:
     """Instructions of one region that will stand together: one, or loops that become one; what is known of them all."""
 
     members: list[Instr]
@@ -119,15 +119,15 @@ class Block:
     """Accesses by the memory that they touch."""
 
     @staticmethod
-    def of(program: AnalysedFunction, instr: Instr) -> Block:
+    def of(program: AnalysedFunction, instr: Instr) -> MovableGroup:
         ordering, acts = program.ordering, program.ordering.effects(instr)
-        block = Block([instr], set(instr.results), set(ordering.uses(instr)), acts)
+        block = MovableGroup([instr], set(instr.results), set(ordering.uses(instr)), acts)
         for access in acts.accesses:
             for memory in program.dependence.memory(access):
                 block.touching.setdefault(memory, []).append(access)
         return block
 
-    def take(self, late: Block) -> None:
+    def take(self, late: MovableGroup) -> None:
         """`late` is joined to this block."""
         self.members += late.members
         self.results |= late.results
@@ -142,7 +142,7 @@ class Block:
         for memory, accesses in late.touching.items():
             self.touching.setdefault(memory, []).extend(accesses)
 
-    def precedes(self, late: Block, program: AnalysedFunction) -> bool:
+    def precedes(self, late: MovableGroup, program: AnalysedFunction) -> bool:
         """Whether `late`, which stands behind this block, has to stay there."""
         if not late.uses.isdisjoint(self.results) or self.acts.clash(late.acts):
             return True
@@ -158,14 +158,14 @@ class Block:
 class _Trial:
     """The program with all loops joined that `needs` ask for. `obstacles` are the arrays for which that can't be."""
 
-    def __init__(self, before: AnalysedFunction, needs: Sequence[Need]) -> None:
+    def __init__(self, before: AnalysedFunction, needs: Sequence[ShrinkableArray]) -> None:
         self.before, self.needs = before, needs
         self.obstacles: set[Value] = set()
         self.wanting: dict[Instr, list[Value]] = {}
         for need in needs:
             for loop in need.loops:
                 self.wanting.setdefault(loop, []).append(need.local.root)
-        self.changed: dict[Region, list[Block]] = {}
+        self.changed: dict[Region, list[MovableGroup]] = {}
         for region, groups in _groups(needs).items():
             self._join(region, groups)
         self.made: dict[Instr, list[Instr]] = {}
@@ -177,7 +177,7 @@ class _Trial:
     # On trial, by what is known of the loops apart
 
     def _join(self, region: Region, groups: Sequence[Sequence[Instr]]) -> None:
-        body = [Block.of(self.before, instr) for instr in region.body]
+        body = [MovableGroup.of(self.before, instr) for instr in region.body]
         of = {block.members[0]: block for block in body}
         for first, *rest in groups:
             for late in rest:
@@ -185,7 +185,7 @@ class _Trial:
                     body = self._moved(body, of[first], of[late]) or body
         self.changed[region] = body
 
-    def _alternate(self, first: Instr, early: Block, block: Block, late: Instr) -> bool:
+    def _alternate(self, first: Instr, early: MovableGroup, block: MovableGroup, late: Instr) -> bool:
         """Whether iterations of both may alternate as far as bounds, results, errors and unknown effects go."""
         same = same_iterations(self.before, first, late)
         same = same and bool(first.attrs.get("reverse")) == bool(late.attrs.get("reverse"))
@@ -194,7 +194,7 @@ class _Trial:
         self._blocked([late])
         return False
 
-    def _moved(self, body: list[Block], early: Block, late: Block) -> list[Block] | None:
+    def _moved(self, body: list[MovableGroup], early: MovableGroup, late: MovableGroup) -> list[MovableGroup] | None:
         """The region's blocks with `late` in `early`, what stands between them before or behind; None if it can't."""
         first, second = body.index(early), body.index(late)
         between = body[first + 1 : second]
@@ -271,7 +271,7 @@ class _Trial:
                         self._blocked([members[max(p, q)]])
 
 
-def _groups(needs: Sequence[Need]) -> dict[Region, list[list[Instr]]]:
+def _groups(needs: Sequence[ShrinkableArray]) -> dict[Region, list[list[Instr]]]:
     """For each region the loops that become one, in its order: those that share an array."""
     of: dict[Instr, list[Instr]] = {}
     regions: dict[Instr, Region] = {}

@@ -28,9 +28,9 @@
     }
 
 Loops are joined and dimensions dropped (`joint_fusion`, then `loop_fusion` and `contraction` for what is left); what is
-still a whole array is computed where it is read, if that is cheap (`rematerialisation`); then loops are joined again. Every value is computed by the same
-operations as before, in the same order. The reverse sweep then sees values with adjoints in registers where there were
-arrays with shadows. A program that no array gets smaller by is left as it is.
+still a whole array is computed where it is read, if that is cheap (`rematerialisation`); then loops are joined again.
+Every value is computed by the same operations as before, in the same order. The reverse sweep then sees values with
+adjoints in registers where there were arrays with shadows. A program that no array gets smaller by is left as it is.
 """
 
 from __future__ import annotations

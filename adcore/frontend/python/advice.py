@@ -33,6 +33,51 @@ ADVICE: dict[str, tuple[str, str]] = {
     "numpy.apply_along_axis": ("", "loop over the rows"),
     "numpy.unique": ("", OUTSIDE),
     "numpy.histogram": ("", OUTSIDE),
+    "numpy.logspace": ("", "write `10.0 ** np.linspace(a, b, n)`"),
+    "numpy.geomspace": ("", "write `np.exp(np.linspace(np.log(a), np.log(b), n))`"),
+    "numpy.dstack": ("", "write `np.stack((A, B), axis=2)`"),
+    "numpy.percentile": ("", "sort outside, and pass the order: interpolate in `x[order]`"),
+    "numpy.quantile": ("", "sort outside, and pass the order: interpolate in `x[order]`"),
+    "numpy.interp": ("", "count the interval, `k = np.sum(xp <= x) - 1`, and write `fp[k] + slope * (x - xp[k])`"),
+    "numpy.polyfit": ("", "where the places are constant, it is a matrix times `y`: make the matrix outside"),
+    "numpy.roots": ("", "take a root from outside as the start of a few steps of Newton's method"),
+    "numpy.correlate": ("", "write a loop over the kernel: `y += k[i] * x[i : i + n]`"),
+    "numpy.bincount": ("", "write `np.add.at(counts, k, weights)`"),
+    "numpy.digitize": ("", "count: `np.sum(edges <= x)`"),
+    "numpy.searchsorted": ("", "count: `np.sum(edges < x)`"),
+    "numpy.rot90": ("", "write `A.T[::-1]`"),
+    "numpy.put": ("", "write `x[k] = values`"),
+    "numpy.choose": ("", "write `np.where` in `np.where`"),
+    "numpy.select": ("", "write `np.where` in `np.where`"),
+    "numpy.piecewise": ("", "write `np.where` in `np.where`"),
+    "numpy.gradient": ("", "write `(x[2:] - x[:-2]) / (2.0 * h)` inside, and differences of neighbours at the ends"),
+    "numpy.fromfunction": ("", "write the formula over `np.arange(n)[:, None]` and `np.arange(m)`"),
+    "numpy.cov": ("", "write `d = A - np.mean(A, axis=1, keepdims=True)` and `d @ d.T / (n - 1)`"),
+    "numpy.corrcoef": ("", "write the covariance, divided by the norms of the rows"),
+    "numpy.diagonal": ("np.diag", "write `np.diag(A)`"),
+    "numpy.block": ("", "write `np.concatenate` of rows, and of their parts with `axis=1`"),
+    "numpy.broadcast_arrays": ("np.broadcast_to", "write `np.broadcast_to` for each"),
+    "numpy.moveaxis": ("np.transpose", "write `np.transpose(x, order)`"),
+    "numpy.copyto": ("", "write `a[...] = b`"),
+    "numpy.array_equal": ("", "write `np.all(a == b)`"),
+    "numpy.heaviside": ("", "write `np.where(x < 0.0, 0.0, np.where(x == 0.0, h, 1.0))`"),
+    "numpy.sinc": ("", "write `np.where(x == 0.0, 1.0, np.sin(np.pi * x) / (np.pi * x))`"),
+    "numpy.real": ("", "numbers are real here: leave it out"),
+    "numpy.conjugate": ("", "numbers are real here: leave it out"),
+    "numpy.vander": ("", "write `x[:, None] ** np.arange(n)[::-1]`"),
+    "numpy.insert": ("", "write `np.concatenate((x[:k], y, x[k:]))`"),
+    "numpy.delete": ("", "write `np.concatenate((x[:k], x[k + 1 :]))`"),
+    "numpy.ediff1d": ("np.diff", "write `np.diff(x)`"),
+    "numpy.float_power": ("", "write `x ** y` of floats"),
+    "numpy.divmod": ("", "write `x // y` and `x % y`"),
+    "numpy.ldexp": ("", "write `x * 2.0**n`"),
+    "numpy.cumulative_sum": ("np.cumsum", "write `np.cumsum(x)`"),
+    "numpy.vecdot": ("", "write `np.sum(a * b, axis=-1)`"),
+    "numpy.lexsort": ("", "sort outside, and pass the order as an argument"),
+    "numpy.partition": ("", "sort outside, and pass the order: `x[order]`"),
+    "numpy.argpartition": ("", "sort outside, and pass the order as an argument"),
+    "numpy.load": ("", OUTSIDE),
+    "numpy.loadtxt": ("", OUTSIDE),
 }
 """By function: the call that serves in its place, if programs may call that, and what to write."""
 
@@ -46,6 +91,10 @@ def advice(name: str) -> str:
         return REPORT
     if ".random." in name or name.startswith("random."):
         return "draw outside, and pass the numbers as an argument"
+    if name.startswith("numpy.fft."):
+        return "complex numbers are not compiled: multiply by matrices of cosines and sines that are made outside"
+    if name.startswith("numpy.nan"):
+        return "replace what is NaN first: `np.where(np.isnan(x), 0.0, x)`"
     if name.startswith("numpy.linalg."):
         return "where the matrix is constant, compute it outside and pass the result; otherwise eliminate in loops"
     if name.startswith(("time.", "os.", "sys.", "open")):

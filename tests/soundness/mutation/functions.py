@@ -16,7 +16,7 @@ NUMPY = {
     "exp2": "np.exp2(x)", "expm1": "np.expm1(x)", "gamma": "math.gamma(x)", "lgamma": "math.lgamma(x)",
     "log": "np.log(x)", "log10": "np.log10(x)", "log1p": "np.log1p(x)", "log2": "np.log2(x)", "neg": "-x",
     "sin": "np.sin(x)", "sinh": "np.sinh(x)", "sqrt": "np.sqrt(x)", "tan": "np.tan(x)", "tanh": "np.tanh(x)",
-    "polygamma": "ad.grad(log_gamma)(x)",
+    "polygamma": "ad.grad(log_gamma)(x)", "mulz": "ad.grad(of_root)(x)",
 }  # fmt: skip
 OF_TWO = {
     "add": "x + y", "sub": "x - y", "mul": "x * y", "div": "x / y", "pow": "x ** y", "atan2": "np.arctan2(x, y)",
@@ -31,13 +31,17 @@ def log_gamma(x):
     return math.lgamma(x)
 
 
+def of_root(x):
+    return x * np.sin(x * np.sqrt(x))
+
+
 def _made(name: str, parameters: str, text: str) -> Program:
     """A function with a source that the compiler can read."""
     import linecache
 
     file, source = f"<{name}>", f"def {name}({parameters}):\n    return {text}\n"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    scope = {"np": np, "math": math, "ad": ad, "log_gamma": log_gamma}
+    scope = {"np": np, "math": math, "ad": ad, "log_gamma": log_gamma, "of_root": of_root}
     exec(compile(source, file, "exec"), scope)
     return scope[name], POINT[: len(parameters.split(", "))]  # type: ignore[return-value]
 

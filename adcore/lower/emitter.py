@@ -64,6 +64,8 @@ class LLVMEmitter:
         self.messages: list[MessageSite] = []
         self.room_word = 0
         """Where the frame says what room there is for messages."""
+        self.polls = True
+        """Whether loops that may never end ask for signals."""
         self.natives: dict[str, Native] = {}
         self.span: Span | None = None
         self.mode = ""

@@ -92,6 +92,7 @@ def lower(
     part: SweepPart = "whole",
     limit: int | None = None,
     piece_lines: int = MODEL.piece_lines,
+    polls: bool = True,
 ) -> Lowered:
     """LLVM IR for `function`, which contains no calls, as an entry `name` over a frame (see `adcore.abi.frame`).
 
@@ -99,7 +100,8 @@ def lower(
     `parallel` are loops whose iterations are proved not to depend on each other through memory. `vector_math`
     defaults to the host's. `part`: of a pair of sweeps, see `adcore.abi.frame`. `limit`: bytes that may be kept at
     any moment; the kernel reports a WorkspaceError before it would keep more. `piece_lines`: the least lines of a
-    piece with loops in it, where a long kernel is cut (see `adcore.lower.outlining`).
+    piece with loops in it, where a long kernel is cut (see `adcore.lower.outlining`). `polls`: whether `while` loops
+    ask Python for signals, by a function that whoever loads the object has to name.
     """
     module, writer = LLVMModule(), Writer()
     pieces = Pieces(writer, function.region, piece_lines)
@@ -110,7 +112,7 @@ def lower(
     left = max((len(i.operands) - 1 for i in walk(function.region) if i.op == "check"), default=0)
     params, results = ([v.type for v in values] for values in (function.params, function.results))
     layout = FrameLayout.of(params, results, left, any(i.op == "message" for i in walk(function.region)))
-    emitter.detail_word = layout.detail_word
+    emitter.detail_word, emitter.polls = layout.detail_word, polls
     _whole(lowering, function, layout)
     width = preferred_bits(function, emitter.vector_math, fastmath)
     text, names = definition(name, emitter, storage, width)

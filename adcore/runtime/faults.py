@@ -6,9 +6,10 @@ import contextlib
 from types import CodeType
 from typing import NoReturn
 
-from adcore.abi.faults import Fault, made_error
+from adcore.abi.faults import INTERRUPTED, Fault, made_error
 from adcore.errors import Diagnostic, WorkspaceError
 from adcore.runtime.frames import Frame
+from adcore.runtime.native_types import interruption
 from adcore.source import Span
 
 ERRORS: dict[str, type[Exception]] = {
@@ -34,6 +35,8 @@ def raise_fault(fault: Fault, frame: Frame, function: str, note: str = "") -> No
     message = fault.message.format(*frame.details)
     if fault.error == WorkspaceError.__name__:
         raise WorkspaceError([Diagnostic(message, fault.span)])
+    if fault.error == INTERRUPTED:
+        raise_from_line(interruption(), fault.span, function, note)
     error = ERRORS[fault.error]
     raise_from_line(error(message) if message else error(), fault.span, function, note)
 

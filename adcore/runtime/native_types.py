@@ -20,7 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from adcore.abi.faults import POLL
 from adcore.runtime import wrappers
+from adcore.runtime.loading import linker
 from adcore.runtime.loading.linker import load
 from adcore.runtime.loading.small_objects import object_code
 
@@ -185,13 +187,30 @@ class Block:
 @functools.cache
 def wrapper_addresses() -> dict[str, int]:
     """Addresses of the wrappers and of `take` and `give`, compiled (or read from the cache) at first use."""
-    names = ("bound", "called", "take", "give")
+    names = ("bound", "called", "take", "give", "poll", "error")
     code = object_code(lambda: wrappers.wrapper_ir(sys.version_info >= (3, 12)), "wrappers")
     loaded = load(code, [*names, "table"])
     _made.append(loaded)
     values = _table_values()
     ctypes.memmove(loaded.addresses["table"], (ctypes.c_uint64 * len(values))(*values), 8 * len(values))
     return {name: loaded.addresses[name] for name in names}
+
+
+linker.PROVIDED[POLL] = lambda: wrapper_addresses()["poll"]
+
+
+def interruption() -> BaseException:
+    """What the handler of a signal has raised while a kernel was running, which was told to leave."""
+    waiting = (ctypes.c_void_p * 3).from_address(wrapper_addresses()["error"])
+    error, waiting[:] = [ctypes.c_void_p(word) for word in waiting], [None, None, None]
+    if error[0].value is None:
+        return KeyboardInterrupt()
+    try:
+        # What it restores is raised as soon as the call is over.
+        ctypes.PYFUNCTYPE(None, *[ctypes.c_void_p] * 3)(("PyErr_Restore", ctypes.pythonapi))(*error)
+    except BaseException as raised:
+        return raised
+    raise AssertionError("unreachable")
 
 
 _pool = np.zeros(1, np.uint64)
@@ -210,5 +229,6 @@ def _table_values() -> list[int]:
                "float64": np.float64, "ndarray": np.ndarray}  # fmt: skip
     names = {"vectorcall": vectorcall}
     addresses = {name: id(value) for name, value in objects.items()}
+    addresses["clock_gettime"] = linker.resolve("clock_gettime")
     addresses["pool"] = _pool.__array_interface__["data"][0]
     return [addresses.get(name) or function(names.get(name, name)) for name in wrappers.TABLE]

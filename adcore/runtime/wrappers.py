@@ -23,6 +23,10 @@ dtype number, flags, whether the kernel writes there, bytes of an element, for a
 whose shape it must have (else 0), and the class of the annotation in which it may come (0 for a shadow, which is in
 that of its primal).
 
+`poll` is what loops call that may never end (`adcore.abi.faults.POLL`). An error of a signal's handler waits in `error`
+until the fault of the kernel, which leaves, is raised: one at most, since signals are handled in one thread. Who does
+not hold the GIL is not asked to wait for it.
+
 Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
 """
 
@@ -40,7 +44,7 @@ MOST_ANNOTATED = 64
 
 TABLE = (
     "PyFloat_FromDouble", "vectorcall", "PyTuple_New", "PyLong_AsLongLongAndOverflow", "PyLong_FromSize_t",
-    "Py_DecRef", "pool",
+    "Py_DecRef", "PyGILState_Check", "PyErr_CheckSignals", "PyErr_Fetch", "clock_gettime", "pool",
     "None", "True", "False", "float", "int", "float64", "ndarray",
 )  # fmt: skip
 
@@ -139,6 +143,53 @@ define internal void @drop(ptr %object) alwaysinline {
   call void %decref(ptr %object)
   ret void
 }
+
+@asked = internal global i64 0
+@error = dso_local global [3 x ptr] zeroinitializer
+
+define dso_local i64 @poll(i64 %wait) {
+entry:
+  %time = alloca [2 x i64]
+  %holds_gil = $PyGILState_Check
+  %holding = call i32 %holds_gil()
+  %no_gil = icmp eq i32 %holding, 0
+  br i1 %no_gil, label %rest, label %look
+look:
+  %signals = $PyErr_CheckSignals
+  %raised = call i32 %signals()
+  %quiet = icmp eq i32 %raised, 0
+  br i1 %quiet, label %clock, label %leave
+clock:
+  %read_clock = $clock_gettime
+  %no_clock = call i32 %read_clock(i32 1, ptr %time)
+  %seconds = call i64 @number(ptr %time, i64 0)
+  %rest_of_it = call i64 @number(ptr %time, i64 1)
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %rest_of_it
+  %before = load i64, ptr @asked
+  store i64 %now, ptr @asked
+  %passed = sub i64 %now, %before
+  %soon = icmp slt i64 %passed, 4000000
+  %late = icmp sgt i64 %passed, 16000000
+  %half = lshr i64 %wait, 1
+  %twice = shl i64 %wait, 1
+  %or_less = select i1 %late, i64 %half, i64 %wait
+  %or_more = select i1 %soon, i64 %twice, i64 %or_less
+  %at_least = call i64 @llvm.umax.i64(i64 %or_more, i64 1)
+  %at_most = call i64 @llvm.umin.i64(i64 %at_least, i64 1073741824)
+  ret i64 %at_most
+rest:
+  ret i64 %wait
+leave:
+  %fetch = $PyErr_Fetch
+  %value_at = getelementptr ptr, ptr @error, i64 1
+  %trace_at = getelementptr ptr, ptr @error, i64 2
+  call void %fetch(ptr @error, ptr %value_at, ptr %trace_at)
+  ret i64 0
+}
+
+declare i64 @llvm.umax.i64(i64, i64)
+declare i64 @llvm.umin.i64(i64, i64)
 
 define internal ptr @ask(ptr %callable, i64 %a, i64 %b, i64 %n) noinline {
 entry:

@@ -26,10 +26,10 @@ from adcore.driver.specialisations import (
     primal_for,
     primal_of,
 )
-from adcore.errors import ArgumentError
+from adcore.errors import ArgumentError, ObjectsNeeded
 from adcore.ir.types import ListType, Scalar, Type
 from adcore.runtime.alias_guard import alias_groups, detach, mirror
-from adcore.runtime.values.arguments import described_call
+from adcore.runtime.values.arguments import described_call, refuse
 from adcore.runtime.values.leaves import LeafValue, flatten
 from adcore.runtime.values.results import CallResults
 from adcore.runtime.values.structures import parts, reached
@@ -81,7 +81,12 @@ class Call:
     ) -> None:
         """The kinds of the arguments, and the primal for them where they share no memory."""
         if expected is not None:
-            described, self.live = described_call(self.names, self.arguments, expected.signature)
+            try:
+                described, self.live = described_call(self.names, self.arguments, expected.signature)
+            except ObjectsNeeded as needed:
+                shared = ", ".join(cls.__name__ for cls in needed.classes)
+                refuse(f"one instance of {shared} stands at two places in this call, unlike when it was compiled",
+                       help="compile once more for arguments of this kind")  # fmt: skip
             wanted = [(path, axis) for path, axis, _ in expected.signature.lengths]
             self.signature = weaken(measured(described, self.arguments, wanted))
             if self.signature != expected.signature:

@@ -29,6 +29,7 @@ def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
     lowered = lower(
         build.product(GRADIENT), name=name, alias_groups=request.aliases,
         workspace="heap" if request.heap else "arena", fastmath=request.fastmath, ops=request.ops,
+        polls=False,
     )  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
     code, header = directory / f"{name}.o", directory / f"{name}.h"

@@ -64,7 +64,8 @@ def call_partial(scope: FunctionScope, node: ast.AST, owner: PartialCall, argume
 
 
 @called(ObjectRef)
-def call_instance(scope: FunctionScope, node: ast.AST, owner: ObjectRef, arguments: Arguments) -> Abstract:
+@called(Record)
+def call_instance(scope: FunctionScope, node: ast.AST, owner: ObjectRef | Record, arguments: Arguments) -> Abstract:
     """`owner(...)`."""
     function = special_method(scope, owner, "__call__")
     if function is None:

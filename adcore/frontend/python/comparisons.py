@@ -42,6 +42,7 @@ from adcore.frontend.values.numeric.numbers import materialise, scalar_type, wea
 from adcore.frontend.values.numeric.optional import present
 from adcore.frontend.values.numeric.scalars import compare, folded
 from adcore.frontend.values.numeric.weak_types import chosen as one_of
+from adcore.instances import is_mutable_record
 from adcore.ir.types import BOOL
 
 
@@ -157,6 +158,10 @@ def _identity(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a:
     elif isinstance(a, ObjectRef) and isinstance(b, ObjectRef):
         same = same_object(scope, a, b)
     elif isinstance(a, ObjectRef) or isinstance(b, ObjectRef):
+        same = False
+    elif isinstance(a, Record) and isinstance(b, Record) and is_mutable_record(a.cls):
+        # Which one is which matters: they are objects in the next compilation.
+        scope.session.speculation.needs_objects(a.cls)
         same = False
     if same is None:
         return scope.error(node, "`is` between these values is not supported", "compare with `==`, or test for None")

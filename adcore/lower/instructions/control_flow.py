@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adcore.ir.core import Instr, Region, Value
+from adcore.abi.faults import INTERRUPTED, POLL, Fault
+from adcore.ir.core import Instr, Region, Value, walk
 from adcore.lower.descriptors import component_types
+from adcore.lower.emitter import UNLIKELY
 from adcore.lower.instructions.carried_values import differences, extrema
 from adcore.lower.region_lowering import Lowering
 from adcore.lower.vector_width import is_one_chain
@@ -175,6 +177,7 @@ def lower_while(lowering: Lowering, instr: Instr, region: Region) -> None:
     w.jump(test)
     w.label(test)
     counter, phis = w.phi("i64"), _phis(w, instr.operands)
+    poll = _Poll(lowering, instr, before) if lowering.emitter.polls else None
     counter.incoming("0", before)
     _flow(phis, initial, before)
     names = [counter.name, *_names(phis)]
@@ -185,8 +188,54 @@ def lower_while(lowering: Lowering, instr: Instr, region: Region) -> None:
     lowering.bind(body.params, names)
     lowering.region(body)
     texts = lowering.components(body.yields)
-    counter.incoming(w.let(f"add nuw nsw i64 {counter.name}, 1"), w.block)
+    following = w.let(f"add nuw nsw i64 {counter.name}, 1")
+    if poll is not None:
+        poll.again(following)
+    counter.incoming(following, w.block)
     _flow(phis, texts, w.block)
     w.jump(test)
     w.label(after)
     lowering.bind(instr.results, [*names[1:], counter.name])
+
+
+class _Poll:
+    """Now and then a `while` asks whether a signal has arrived: it may never end by itself.
+
+    Two numbers go round with the loop: the iteration after which it asks, and how many it waits from then on. The
+    answer is how many these shall be: as many as some milliseconds take. Memory is as it was, for LLVM: what a handler
+    of the user's writes into arrays meanwhile need not be seen before the call ends.
+    """
+
+    def __init__(self, lowering: Lowering, instr: Instr, before: str) -> None:
+        self._lowering, self._instr, w = lowering, instr, lowering.writer
+        loops = any(inner.op in ("for", "while") for region in instr.regions for inner in walk(region))
+        first = FEW_ITERATIONS if loops else MANY_ITERATIONS
+        self._due, self._wait = w.phi("i64"), w.phi("i64")
+        for phi in (self._due, self._wait):
+            phi.incoming(str(first), before)
+
+    def again(self, iterations: str) -> None:
+        """At the end of the body, after so many iterations."""
+        w, emitter = self._lowering.writer, self._lowering.emitter
+        ask, onwards = w.fresh("ask"), w.fresh("onwards")
+        asks = w.let(f"icmp eq i64 {iterations}, {self._due.name}")
+        quiet = w.block
+        w.branch(asks, ask, onwards, f", !prof {emitter.module.node(UNLIKELY)}")
+        w.label(ask)
+        emitter.module.function(f"declare i64 @{POLL}(i64)")
+        attributes = emitter.module.attributes("nounwind memory(inaccessiblemem: readwrite)")
+        wait = w.let(f"call i64 @{POLL}(i64 {self._wait.name}) {attributes}")
+        emitter.leave_if(w.let(f"icmp eq i64 {wait}, 0"), Fault(INTERRUPTED, "", self._instr.span))
+        due = w.let(f"add i64 {iterations}, {wait}")
+        asked = w.block
+        w.jump(onwards)
+        w.label(onwards)
+        for phi, new in ((self._due, due), (self._wait, wait)):
+            merged = w.phi("i64")
+            merged.incoming(phi.name, quiet)
+            merged.incoming(new, asked)
+            phi.incoming(merged.name, w.block)
+
+
+FEW_ITERATIONS, MANY_ITERATIONS = 16, 4096
+"""Iterations before a loop first asks: of loops with others inside, and of those without."""

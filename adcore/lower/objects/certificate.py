@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from adcore.abi import elf
 from adcore.abi.certificate import Certificate
+from adcore.abi.faults import POLL
 from adcore.abi.object_file import ObjectFile, read
 
 VECTOR = "libmvec: the same computation in vector registers; lanes outside its range call the scalar function"
@@ -54,6 +55,8 @@ def reason(symbol: str) -> str:
     vector = _VECTOR_NAME.fullmatch(symbol)
     if vector:
         return VECTOR if _scalar_reason(vector["scalar"]) else ""
+    if symbol == POLL:
+        return "asks Python whether a signal has arrived; takes no memory unless one has"
     return BYTES if symbol in BYTE_FUNCTIONS else _scalar_reason(symbol)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -72,8 +72,14 @@ def _link(object_code: bytes, exports: Sequence[str], addresses: Mapping[str, in
     return Loaded({name: tracker[name] for name in exports}, (engine, tracker))
 
 
+PROVIDED: dict[str, Callable[[], int]] = {}
+"""Functions of our own that objects may call, by name: what gives the address."""
+
+
 def resolve(name: str) -> int:
-    """The address of a C library function; LinkError if there is none."""
+    """The address of a function of ours or of the C library; LinkError if there is none."""
+    if name in PROVIDED:
+        return PROVIDED[name]()
     for library in _libraries():
         try:
             address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value

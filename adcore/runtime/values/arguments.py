@@ -20,8 +20,8 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 
-from adcore.errors import ArgumentError, Diagnostic
-from adcore.instances import is_bound, is_dataclass_type, is_object
+from adcore.errors import ArgumentError, Diagnostic, ObjectsNeeded
+from adcore.instances import is_bound, is_dataclass_type, is_mutable_record, is_object
 from adcore.ir.types import NUMPY_NAMES
 from adcore.runtime.values.objects import LiveObjects
 from adcore.signature import (
@@ -56,7 +56,12 @@ def signature(names: Sequence[str], values: Sequence[Any], aliases: tuple[tuple[
 
     Raises ArgumentError with a finding for every argument that cannot be passed.
     """
-    return replace(described_call(names, values)[0], aliases=aliases)
+    classes: frozenset[type] = frozenset()
+    while True:
+        try:
+            return replace(described_call(names, values, None, classes)[0], aliases=aliases)
+        except ObjectsNeeded as needed:
+            classes |= needed.classes
 
 
 def described_call(
@@ -64,7 +69,8 @@ def described_call(
 ) -> tuple[Signature, LiveObjects]:
     """The signature of a call, and the objects in it, whose attributes are described as far as `like` has them.
 
-    `classes`: dataclasses whose instances are objects, besides those of `like`."""
+    `classes`: dataclasses whose instances are objects, besides those of `like`. Raises ObjectsNeeded where that has to
+    be so for others."""
     if like is not None:
         objects = (cls for arg in like.args for cls in classes_of(arg, ObjectArg))
         classes = classes.union(cls for cls in objects if is_dataclass_type(cls))
@@ -97,6 +103,8 @@ def describe(value: Any, path: str, live: LiveObjects | None = None, like: ArgTy
     if kind in live.classes:
         return live.object(value, path, like)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if is_mutable_record(kind):
+            live.met_record(value, path)
         return _record(value, [field.name for field in dataclasses.fields(value)], path, live, like)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return _record(value, value._fields, path, live, like)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from adcore.errors import ArgumentError
+from adcore.errors import ArgumentError, ObjectsNeeded
 from adcore.instances import BOUND, MISSING, instance_names, instance_value
 from adcore.signature import ABSENT, ArgType, ObjectArg, Opaque, SameArg, StaticArg
 
@@ -31,6 +31,7 @@ class LiveObjects:
         self._classes = classes
         self._objects: dict[str, Any] = {}
         self._paths: dict[int, str] = {}
+        self._records: dict[int, str] = {}
 
     # What a compilation asks for (`adcore.signature.LiveAttributes`)
 
@@ -65,6 +66,7 @@ class LiveObjects:
         """Let go of the objects: nothing more will be asked for."""
         self._objects.clear()
         self._paths.clear()
+        self._records.clear()
 
     # Describing
 
@@ -73,6 +75,13 @@ class LiveObjects:
         before = self._paths.setdefault(id(value), path)
         self._objects.setdefault(before, value)
         return None if before == path else SameArg(before)
+
+    def met_record(self, value: Any, path: str) -> None:
+        """Note where an instance of a dataclass is that is described as a value. Raises ObjectsNeeded where objects
+        share it: it is one thing then, with one derivative."""
+        before = self._records.setdefault(id(value), path)
+        if before != path and "." in before + path:
+            raise ObjectsNeeded(frozenset((type(value),)))
 
     def object(self, value: Any, path: str, like: ArgType | None) -> ObjectArg | SameArg:
         """An instance of a class, with the attributes that `like` has."""

@@ -51,7 +51,7 @@ target triple = "{triple}"
 declare i64 @adalloc_note(i64, i64, i64, i64)
 declare ptr @llvm.returnaddress(i32)
 declare ptr @llvm.addressofreturnaddress.p0()
-declare ptr @llvm.thread.pointer.p0()
+declare ptr @llvm.thread.pointer()
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
     return head + hooks()
@@ -63,7 +63,7 @@ def core_text(triple: str) -> str:
 target triple = "{triple}"
 @adalloc_state = dso_local global [{layout.WORDS} x i64] zeroinitializer, align 64
 @adalloc_libc = dso_local global [{len(layout.LIBC)} x ptr] zeroinitializer
-declare ptr @llvm.thread.pointer.p0()
+declare ptr @llvm.thread.pointer()
 declare ptr @llvm.addressofreturnaddress.p0()
 declare i64 @llvm.umin.i64(i64, i64)
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
@@ -77,7 +77,7 @@ def domains_text(triple: str) -> str:
 target triple = "{triple}"
 @adalloc_state = external global [{layout.WORDS} x i64]
 @adalloc_domain_originals = dso_local global [{5 * len(layout.DOMAIN_NAMES)} x ptr] zeroinitializer
-declare ptr @llvm.thread.pointer.p0()
+declare ptr @llvm.thread.pointer()
 !0 = !{{!"branch_weights", i32 1000, i32 1}}
 """
     return head + "".join(domains())
@@ -85,7 +85,7 @@ declare ptr @llvm.thread.pointer.p0()
 
 _THREAD = f"""
 define i64 @adalloc_thread() {FUNCTION} {{
-  %pointer = call ptr @llvm.thread.pointer.p0()
+  %pointer = call ptr @llvm.thread.pointer()
   %thread = ptrtoint ptr %pointer to i64
   ret i64 %thread
 }}

@@ -39,7 +39,7 @@ define {result} @adalloc_{name}_{call}({parameters}) {FUNCTION} {{
   %idle = icmp eq i64 %armed, 0
   br i1 %idle, label %pass, label %ask, !prof !0
 ask:
-  %pointer = call ptr @llvm.thread.pointer.p0()
+  %pointer = call ptr @llvm.thread.pointer()
   %thread = ptrtoint ptr %pointer to i64
   %same = icmp eq i64 %armed, %thread
   %every = icmp eq i64 %armed, -1

@@ -126,7 +126,7 @@ def _watched(name: str, count_other: str) -> str:
     return f"""
 define internal i64 @{name}(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
-  %pointer = call ptr @llvm.thread.pointer.p0()
+  %pointer = call ptr @llvm.thread.pointer()
   %thread = ptrtoint ptr %pointer to i64
   %same = icmp eq i64 %armed, %thread
   %every = icmp eq i64 %armed, -1
@@ -150,7 +150,7 @@ pass:
 _COUNTED = f"""
 define internal i64 @counted(ptr nest %entry, {_DECLARED}) noinline {FUNCTION} {{
   %armed = load atomic i64, ptr @adalloc_state monotonic, align 8
-  %pointer = call ptr @llvm.thread.pointer.p0()
+  %pointer = call ptr @llvm.thread.pointer()
   %thread = ptrtoint ptr %pointer to i64
   %returns = call ptr @llvm.returnaddress(i32 0)
   %caller = ptrtoint ptr %returns to i64

@@ -97,7 +97,7 @@ def _has_glibc_names() -> bool:
 def _text(triple: str) -> str:
     head = f"""
 target triple = "{triple}"
-declare ptr @llvm.thread.pointer.p0()
+declare ptr @llvm.thread.pointer()
 @{STATE} = global [{WORDS} x i64] zeroinitializer, section ".data", align 16
 @originals = hidden externally_initialized global [{len(BEHIND)} x ptr] zeroinitializer, section ".data", align 16
 
@@ -106,7 +106,7 @@ define internal void @note(i64 %number) noinline nounwind {{
   %idle = icmp eq i64 %armed, 0
   br i1 %idle, label %done, label %ask
 ask:
-  %pointer = call ptr @llvm.thread.pointer.p0()
+  %pointer = call ptr @llvm.thread.pointer()
   %thread = ptrtoint ptr %pointer to i64
   %same = icmp eq i64 %armed, %thread
   %every = icmp eq i64 %armed, -1

@@ -269,3 +269,46 @@ def test_refusals():
         ad.grad(replaces_a_derived_field, wrt=1)(Derived(1.0), 2.0)
     with pytest.raises(ArgumentError, match="300 instances of Base, whose fields the function assigns"):
         ad.grad(scales_all, wrt=1)([Base() for _ in range(300)], 1.0)
+
+
+class Holder:
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+
+    def energy(self, x):
+        self.a, self.b = self.b, self.a
+        return self.a.x * self.b.x * x
+
+    def same(self, x):
+        return x * 2.0 if self.a is self.b else x
+
+    def calls(self, x):
+        return self.a(x)
+
+
+@dataclass
+class Caller:
+    k: float
+
+    def __call__(self, x):
+        return self.k * x
+
+
+def test_one_instance_in_two_attributes_has_one_derivative():
+    p = particle()
+    shared = Holder(p, p)
+    assert ad.grad(shared.energy, wrt="self.a.x")(3.0) == 6.0
+    assert ad.grad(Holder(particle(), particle()).energy, wrt="self.a.x")(3.0) == 3.0
+    found = ad.grad(shared.energy, wrt="self")(3.0)
+    assert found.a is found.b
+    assert found.a.x == 6.0
+
+
+def test_identity_is_asked_of_the_instances():
+    p = particle()
+    assert ad.grad(Holder(p, p).same)(1.0) == 2.0
+    assert ad.grad(Holder(particle(), particle()).same)(1.0) == 1.0
+
+
+def test_an_instance_may_be_called():
+    assert ad.grad(Holder(Caller(4.0), None).calls)(1.0) == 4.0

@@ -114,7 +114,7 @@ def _verified(function: Function, before: Function, request: Request) -> Functio
 def artifact(request: Request, lowered: Lowered) -> Artifact:
     """Object code, from the cache where this text was compiled before. The key holds all that LLVM is given."""
     superwords = any(sweep.width > 1 for sweep in request.sweeps)
-    options = EmitOptions(superwords=superwords, rescheduled=lowered.text.count("\n") < MODEL.most_rescheduled_lines)
+    options = EmitOptions(superwords=superwords, scheduled=lowered.text.count("\n") < MODEL.most_scheduled_lines)
     declared = {symbol: native.reason for symbol, native in lowered.natives.items()}
     if disk.folder() is None:
         return replace(emit(lowered, options), declared=declared)

@@ -52,7 +52,7 @@ class JetProgram:
 
 def program_of(function: Function, ops: Table) -> JetProgram:
     """The code of a function without calls. Raises NotReadable."""
-    writer = _Writer(ops)
+    writer = _ProgramWriter(ops)
     text = writer.function(function)
     space: dict[str, Any] = {"O": {name: ops[name].evaluate for name in writer.used}, "K": writer.constants}
     try:
@@ -67,7 +67,7 @@ def _element(type_: Type) -> Scalar:
     return type_ if isinstance(type_, Scalar) else type_.element
 
 
-class _Writer:
+class _ProgramWriter:
     def __init__(self, ops: Table) -> None:
         self.ops = ops
         self.names: dict[Value, str] = {}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from llvmlite import binding
 
+import adcore as ad
+from adcore.driver import stages
 from adcore.ir import parse_function
 from adcore.lower import EmitOptions, emit, lower
 from adcore.lower.objects.object_code import target_machine
+from adcore.machine_model import MODEL
+from benchmarks.compile_programs import scalars
 
 SUM = """
 func @f(%x: array<f64,2,S>) -> (f64) {
@@ -58,12 +64,27 @@ def test_switches_are_set_back(text: str) -> None:
     assert ours != before
 
 
-def test_long_texts_are_scheduled_once_less(text: str) -> None:
+def test_long_texts_keep_their_order(text: str) -> None:
     """It orders instructions differently, for this compile and its listing alone."""
-    usual, once = emit(text), emit(text, EmitOptions(rescheduled=False))
-    assert once.object_code != usual.object_code
-    assert once.assembly != usual.assembly
+    usual, in_order = emit(text), emit(text, EmitOptions(scheduled=False))
+    assert in_order.object_code != usual.object_code
+    assert in_order.assembly != usual.assembly
     assert emit(text).object_code == usual.object_code
+
+
+def test_the_order_does_not_show_in_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gradient() -> bytes:
+        made = scalars(60)
+        value, slopes = ad.value_and_grad(made.f)(*made.args)
+        return bytes(np.array([value, *slopes]).tobytes())
+
+    usual = gradient()
+    monkeypatch.setattr(stages, "MODEL", replace(MODEL, most_scheduled_lines=0))
+    seen: list[EmitOptions] = []
+    monkeypatch.setattr(stages, "emit", lambda lowered, options: seen.append(options) or emit(lowered, options))
+    monkeypatch.setenv("ADCORE_CACHE", "off")
+    assert gradient() == usual
+    assert [options.scheduled for options in seen] == [False]
 
 
 def test_an_error_sets_them_back(text: str) -> None:

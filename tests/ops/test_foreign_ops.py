@@ -80,7 +80,8 @@ BY = {
     **dict.fromkeys(
         ["finals", "forward_sweep", "primals", "record_storage", "redo", "replay", "reverse_sweep", "remedies",
          "checkpoint", "outline", "rewind", "schedules", "snapshots"], "diff.reverse"),
-    **dict.fromkeys(["contraction", "local_arrays", "loop_fusion", "rematerialisation"], "arrays.producer_fusion"),
+    **dict.fromkeys(["contraction", "joint_fusion", "local_arrays", "loop_fusion", "rematerialisation"],
+                    "arrays.producer_fusion"),
     **dict.fromkeys(["memory_versions", "patterns", "rewrites", "settled_regions"], "canonical.simplify"),
     "selection_search": "diff.selection",
     "accumulation_chains": "optimize.gather",

@@ -9,7 +9,8 @@ import pytest
 
 from pytest_adalloc import CheckFailed, check_gradient
 from pytest_adalloc.checks.differences.comparison import compare
-from pytest_adalloc.checks.inputs.arguments import Point, names_of
+from pytest_adalloc.checks.inputs.arguments import Point
+from pytest_adalloc.checks.inputs.flat import in_a_row
 from pytest_adalloc.checks.subjects.evaluation import Evaluator
 from tests.soundness.catalogue import cases
 from tests.soundness.catalogue.family import Case
@@ -41,7 +42,7 @@ def test_the_verdict_is_honest(case: Case) -> None:
 
 def alone(case: Case) -> str:
     """The verdict on the gradient by hand, by calls alone."""
-    point = Point(names_of(case.family.f, len(case.args)), case.args, (0,))
+    point = Point(in_a_row(case.family.f, case.args, {}, None)[0].names, case.args, (0,))
     with np.errstate(all="ignore"):
         gradient = np.asarray(case.family.grad(*case.args), dtype=float).reshape(-1)
         return compare(Evaluator(case.family.f, point), gradient).verdict

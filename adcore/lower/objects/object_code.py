@@ -19,14 +19,14 @@ from adcore.lower.objects.certificate import certify
 @dataclass(frozen=True)
 class EmitOptions:
     """How object code is made. `cpu` and `features` None: this machine's. `superwords`: put like operations of straight
-    code into one vector, as several tangents want it. `rescheduled`: order machine instructions once more when they
-    have their registers."""
+    code into one vector, as several tangents want it. `scheduled`: put machine instructions into another order than the
+    text has them in."""
 
     cpu: str | None = None
     features: str | None = None
     level: int = 2
     superwords: bool = False
-    rescheduled: bool = True
+    scheduled: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,19 @@ SWITCHES = {
 """LLVM's process-wide switches: what they are during all of our compiles, and otherwise."""
 
 
+IN_ORDER = {
+    "pre-RA-sched": ("linearize", "default"),
+    "enable-misched": ("false", "true"),
+    "disable-post-ra": ("true", "false"),
+}
+"""What turns the three schedulers of machine instructions off. They take time that grows with the square of a block of
+straight code, half of code generation for 5,000 statements; and as they find more to do at once than there are
+registers, the code is larger and slower for it there. The order of instructions does not show in results."""
+
+
 def _chosen(options: EmitOptions) -> dict[str, tuple[str, str]]:
-    """The switches of one compile. The last scheduler takes time that grows with the square of a block of straight
-    code: a third of code generation for 5,000 statements."""
-    return SWITCHES if options.rescheduled else {**SWITCHES, "disable-post-ra": ("true", "false")}
+    """The switches of one compile."""
+    return SWITCHES if options.scheduled else {**SWITCHES, **IN_ORDER}
 
 
 @contextmanager

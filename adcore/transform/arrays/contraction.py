@@ -34,17 +34,17 @@ arrays, or with such as have to be whole, is left alone. `mem2reg` then takes th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from adcore.analysis.affine.forms import Atom
 from adcore.analysis.affine.ordering import is_size
 from adcore.analysis.structure import Structure
 from adcore.ir.builder import Builder
-from adcore.ir.core import Instr, Region, Value, edited
+from adcore.ir.core import Instr, Region, Value
 from adcore.ir.types import ArrayType
 from adcore.ops import Table
-from adcore.transform.arrays.local_arrays import LocalArray, rebuilt, without_views
+from adcore.transform.arrays.local_arrays import LocalArray, without_views
 from adcore.transform.arrays.loop_fusion import AnalysedFunction, join_all
 
 
@@ -77,12 +77,13 @@ def _contracted(program: AnalysedFunction, local: LocalArray) -> tuple[AnalysedF
         if not local.accesses:
             return None
         region = region_of_all(program.facts, local.accesses)
-        fixed = _fixed_subscripts(program, local, region)
-        if fixed and _starts_afresh(program, local, region):
-            return _without_dimensions(program, local, region, fixed)
+        found = contraction_of(program, local)
+        if found is not None:
+            contracted, (small,) = contracted_at_once(program, [found])
+            return contracted, small
         holders = dict.fromkeys(program.facts.ancestor(i, region) for i in local.accesses)
         loops = [i for i in holders if i is not None and i.op == "for"]
-        if len(loops) < len(holders) or not _may_get_smaller(program, local, region):
+        if len(loops) < len(holders) or not may_get_smaller(program, local, region):
             return None
         step = join_all(program, region, loops)
         if step is None:
@@ -101,7 +102,7 @@ def _stays_as_it_is(program: AnalysedFunction, local: LocalArray) -> bool:
         return False
     holders = dict.fromkeys(program.facts.ancestor(i, region) for i in local.accesses)
     joinable = all(i is not None and i.op == "for" for i in holders)
-    return not joinable or not _may_get_smaller(program, local, region)
+    return not joinable or not may_get_smaller(program, local, region)
 
 
 def region_of_all(facts: Structure, instrs: Iterable[Instr]) -> Region:
@@ -124,7 +125,7 @@ def _fixed_subscripts(program: AnalysedFunction, local: LocalArray, region: Regi
     return [axis for axis in range(len(local.alloc.operands)) if is_fixed(axis)]
 
 
-def _may_get_smaller(program: AnalysedFunction, local: LocalArray, region: Region) -> bool:
+def may_get_smaller(program: AnalysedFunction, local: LocalArray, region: Region) -> bool:
     """Whether some dimension would have one subscript if all loops were joined, which is cheaper than joining them."""
     depth = program.facts.depth(region)
     shapes: list[set[frozenset[tuple[Atom, int]] | None]] = [set() for _ in local.alloc.operands]
@@ -156,25 +157,54 @@ def stored_before(program: AnalysedFunction, local: LocalArray, load: Instr) -> 
     return any(facts.home[i] in around and dependence.certainly_same(i, load) for i in earlier)
 
 
-def _without_dimensions(
-    program: AnalysedFunction, local: LocalArray, region: Region, gone: list[int]
-) -> tuple[AnalysedFunction, Value]:
-    """The array without the dimensions `gone`, made anew in each run of `region`."""
-    type_ = local.root.type
-    assert isinstance(type_, ArrayType)
-    small = Value(ArrayType(type_.element, type_.rank - len(gone), "C"), local.root.hint)
-    kept = [n for axis, n in enumerate(local.alloc.operands) if axis not in gone]
-    alloc = replace(local.alloc, operands=tuple(kept), results=(small,))
-    checks = size_checks(program, local.alloc, gone)
-    changed = {i: _smaller(program.ops, i, small, gone) for i in local.accesses}
-    if region is program.facts.home[local.root]:
-        changed[local.alloc], placed = [*checks, alloc], program.function
-    else:
-        changed[local.alloc], placed = checks, rebuilt(program.facts, region, [alloc, *region.body])[0]
-    return program.changed(placed.with_region(edited(placed.region, lambda i: changed.get(i, [i])))), small
+@dataclass(frozen=True, eq=False)
+class Contraction:
+    """An array that loses the dimensions `gone`, as it is made anew in each run of `region`."""
+
+    local: LocalArray
+    region: Region
+    gone: tuple[int, ...]
 
 
-def _smaller(ops: Table, access: Instr, array: Value, gone: list[int]) -> list[Instr]:
+def contraction_of(program: AnalysedFunction, local: LocalArray) -> Contraction | None:
+    """How the array gets smaller where the loops stand that touch it, which they do without views; None if it can't."""
+    region = region_of_all(program.facts, local.accesses)
+    fixed = _fixed_subscripts(program, local, region)
+    return Contraction(local, region, tuple(fixed)) if fixed and _starts_afresh(program, local, region) else None
+
+
+def contracted_at_once(
+    program: AnalysedFunction, found: Sequence[Contraction]
+) -> tuple[AnalysedFunction, frozenset[Value]]:
+    """The program with all these arrays smaller, and the new arrays."""
+    changed: dict[Instr, list[Instr]] = {}
+    begins: dict[Region, list[Instr]] = {}
+    made: list[Value] = []
+    for each in found:
+        local, gone = each.local, each.gone
+        type_ = local.root.type
+        assert isinstance(type_, ArrayType)
+        small = Value(ArrayType(type_.element, type_.rank - len(gone), "C"), local.root.hint)
+        kept = [n for axis, n in enumerate(local.alloc.operands) if axis not in gone]
+        alloc = replace(local.alloc, operands=tuple(kept), results=(small,))
+        changed.update((i, _smaller(program.ops, i, small, gone)) for i in local.accesses)
+        changed[local.alloc] = size_checks(program, local.alloc, gone)
+        if each.region is program.facts.home[local.root]:
+            changed[local.alloc].append(alloc)
+        else:
+            begins.setdefault(each.region, []).insert(0, alloc)
+        made.append(small)
+
+    def edit(region: Region) -> Region:
+        body = list(begins.get(region, ()))
+        for instr in region.body:
+            body += changed.get(instr) or [instr.with_regions(tuple(map(edit, instr.regions)))]
+        return region.with_body(body)
+
+    return program.changed(program.function.with_region(edit(program.function.region))), frozenset(made)
+
+
+def _smaller(ops: Table, access: Instr, array: Value, gone: Collection[int]) -> list[Instr]:
     kept = [v for axis, v in enumerate(ops.subscripts(access)) if axis not in gone]
     return [ops.redirected(access, array, kept)]
 

@@ -87,7 +87,7 @@ class Joined:
 def join_all(program: AnalysedFunction, region: Region, loops: Sequence[Instr]) -> AnalysedFunction | None:
     """The program with these loops of `region` joined to one; None if that is not allowed."""
     found = Joined(program, region, loops[0])
-    if not all(_same_iterations(found, late) for late in loops[1:]):
+    if not all(same_iterations(program, loops[0], late) for late in loops[1:]):
         return None
     for late in loops[1:]:
         if late not in found.region.body:
@@ -101,7 +101,7 @@ def join_all(program: AnalysedFunction, region: Region, loops: Sequence[Instr]) 
 
 def join(before: Joined, late: Instr) -> Joined | None:
     """The program with `late` joined to the loop before it, and with loops that stand in the way."""
-    if not _same_iterations(before, late):
+    if not same_iterations(before.program, before.loop, late):
         return None
     body = before.region.body
     first, second = body.index(before.loop), body.index(late)
@@ -121,9 +121,9 @@ def join(before: Joined, late: Instr) -> Joined | None:
     return None
 
 
-def _same_iterations(before: Joined, late: Instr) -> bool:
-    form = before.program.dependence.affine.form
-    early = before.loop
+def same_iterations(program: AnalysedFunction, early: Instr, late: Instr) -> bool:
+    """Whether `late` is a loop over the same values as the loop `early`, in one direction or the other."""
+    form = program.dependence.affine.form
     if late.op != "for" or early.attrs["step"] != late.attrs["step"]:
         return False
     return all(form(a) == form(b) for a, b in zip(early.operands[:2], late.operands[:2], strict=True))

@@ -27,18 +27,20 @@
       yield
     }
 
-Loops are joined and dimensions dropped (`loop_fusion`, `contraction`); what is still a whole array is computed where it
-is read, if that is cheap (`rematerialisation`); then loops are joined again. Every value is computed by the same
-operations as before, in the same order. The reverse sweep then sees values with adjoints in registers where there were
-arrays with shadows. A program that no array gets smaller by is left as it is.
+Loops are joined and dimensions dropped (`joint_fusion`, then `loop_fusion` and `contraction` for what is left); what is
+still a whole array is computed where it is read, if that is cheap (`rematerialisation`); then loops are joined again.
+Every value is computed by the same operations as before, in the same order. The reverse sweep then sees values with
+adjoints in registers where there were arrays with shadows. A program that no array gets smaller by is left as it is.
 """
 
 from __future__ import annotations
 
 from adcore.analysis.affine.dependence import AliasClasses
-from adcore.ir.core import Function
+from adcore.ir.core import Function, Value
+from adcore.machine_model import MODEL
 from adcore.ops import Table
 from adcore.transform.arrays.contraction import contract
+from adcore.transform.arrays.joint_fusion import contract_together
 from adcore.transform.arrays.local_arrays import local_arrays
 from adcore.transform.arrays.loop_fusion import AnalysedFunction
 from adcore.transform.arrays.mem2reg import mem2reg
@@ -52,13 +54,26 @@ def fuse_producers(function: Function, ops: Table, aliases: AliasClasses | None 
     if not local_arrays(function, ops):
         return function
     start = AnalysedFunction(assume_checks(function, ops), ops, aliases or AliasClasses())
-    contracted, small = contract(start)
+    contracted, small = _contracted(start)
     in_values = _in_values(contracted)
     inlined = rematerialise(in_values, small)
     if inlined is not in_values:
         inlined = inlined.changed(simplify(inlined.function, ops))
-        inlined = _in_values(contract(inlined)[0])
+        inlined = _in_values(_contracted(inlined)[0])
     return function if inlined is start else simplify(inlined.function, ops)
+
+
+def _contracted(program: AnalysedFunction) -> tuple[AnalysedFunction, frozenset[Value]]:
+    """With arrays as small as they get, and those that are smaller: most of them at once, what is left one by one."""
+    smaller: frozenset[Value] = frozenset()
+    for _ in range(MODEL.joint_fusion_rounds):
+        program, small = contract_together(program)
+        if not small:
+            break
+        smaller |= small
+    program, small = contract(program)
+    left = {local.root for local in program.local_arrays}
+    return program, (smaller & left) | small
 
 
 def _in_values(program: AnalysedFunction) -> AnalysedFunction:

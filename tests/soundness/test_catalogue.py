@@ -66,7 +66,7 @@ def test_calls_alone_accuse_nobody(case: Case) -> None:
 def test_calls_alone_refuse_few() -> None:
     passing = [case for _, _, case in BY_CALLS if case.family.verdicts == ("passed",)]
     refused = [case.name for case in passing if alone(case) == UNSEEN]
-    assert len(refused) <= 0.08 * len(passing), refused
+    assert len(refused) <= 0.12 * len(passing), refused
 
 
 def test_the_catalogue_is_large() -> None:

@@ -136,12 +136,12 @@ def _with_none(scope: FunctionScope, node: ast.Compare, kind: type[ast.cmpop], a
         return _is_none(scope, kind, a if isinstance(a, PossiblyNone) else b)
     if isinstance(a, PossiblyNone) and isinstance(b, PossiblyNone):
         return scope.error(node, "two values that may be None are compared", "test them with `is None` first")
-    maybe, other = (a, b) if isinstance(a, PossiblyNone) else (b, a)
-    assert isinstance(maybe, PossiblyNone)
-    same = _one_comparison(scope, node, ast.Eq, maybe.inner, other)
+    optional, other = (a, b) if isinstance(a, PossiblyNone) else (b, a)
+    assert isinstance(optional, PossiblyNone)
+    same = _one_comparison(scope, node, ast.Eq, optional.inner, other)
     if not isinstance(same, (Constant, Num)):
         return same
-    equal = scope.emit("and", materialise(scope, maybe.bound, BOOL), materialise(scope, same, BOOL))
+    equal = scope.emit("and", materialise(scope, optional.bound, BOOL), materialise(scope, same, BOOL))
     return Num(equal if kind is ast.Eq else scope.emit("not", equal))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pytest_adalloc.checks.inputs.arguments import differentiable
 
-Call = tuple[tuple[Any, ...], dict[str, Any]]
+Spelling = tuple[tuple[Any, ...], dict[str, Any]]
 
 BY_NAME = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 
@@ -38,12 +38,12 @@ class FlatFunction:
         args, kwargs = self.call(row)
         return self.function(*args, **kwargs)
 
-    def call(self, row: Sequence[Any]) -> Call:
+    def call(self, row: Sequence[Any]) -> Spelling:
         """A call with the whole row."""
         count = len(self.names) - len(self.keywords)
         return tuple(row[:count]), dict(zip(self.keywords, row[count:], strict=True))
 
-    def as_given(self, row: Sequence[Any]) -> Call:
+    def as_given(self, row: Sequence[Any]) -> Spelling:
         """The call as its author spelled it: without what was left to defaults."""
         by_name = dict(zip(self.names, row, strict=True))
         return tuple(row[: self.placed]), {name: by_name[name] for name in self.named}

@@ -140,6 +140,7 @@ except hooks.HooksDead as dead:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entries", "said"),
     [("on", "passed"), ("off", "a count of 0 would mean nothing")],
@@ -282,6 +283,7 @@ def test_arrays_without_axes() -> None:
     pytest_adalloc.check(cube, x)
 
 
+@pytest.mark.slow
 def test_a_million_elements() -> None:
     x = np.linspace(-1.0, 1.0, 1_000_000)
     report = pytest_adalloc.check(squares, x, calls=3)

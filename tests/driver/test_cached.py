@@ -33,6 +33,7 @@ def run(cache: Path | str) -> tuple[str, int]:
     return values, int(count)
 
 
+@pytest.mark.slow
 def test_warm_processes_compile_nothing_and_damage_is_repaired(tmp_path: Path) -> None:
     expected = "[-400.0, 1002.0, -200.0] True"
     assert run(tmp_path) == (expected, 2)

@@ -45,7 +45,11 @@ def network(sizes):
     return [Layer(random.normal(size=s), np.full(s[1], 0.1)) for s in sizes]
 
 
-@pytest.mark.parametrize("sizes", [[(4, 5), (5, 5), (5, 2)], [(4, 6)] + [(6, 6)] * 9 + [(6, 1)]], ids=len)
+@pytest.mark.parametrize(
+    "sizes",
+    [[(4, 5), (5, 5), (5, 2)], pytest.param([(4, 6)] + [(6, 6)] * 9 + [(6, 1)], marks=pytest.mark.slow)],
+    ids=len,
+)
 def test_layers(sizes):
     layers, x = network(sizes), np.linspace(-1.0, 1.0, 12).reshape(3, 4)
     expected = ad.value_and_grad(by_layer)(layers, x)

@@ -23,6 +23,7 @@ def python(cache: Path | str, *arguments: str, paths: tuple[Path, ...] = ()) -> 
     return done.stdout
 
 
+@pytest.mark.slow
 def test_warm_answers_are_cold_answers(tmp_path: Path) -> None:
     program = ("-m", "tests.driver.warm_programs")
     cold = python(tmp_path, *program)
@@ -201,6 +202,7 @@ def test_no_stage_is_loaded_for_the_figures_of_a_plan(tmp_path: Path) -> None:
     assert python(tmp_path, "-c", ask) == "[]\n"
 
 
+@pytest.mark.slow
 def test_damaged_entries_are_compiled_again(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("def f(x):\n    return x * 2.0\n")
     ask = "import sys, program, adcore as ad\nprint(ad.grad(program.f)(1.0), 'adcore.frontend' in sys.modules)"
@@ -213,6 +215,7 @@ def test_damaged_entries_are_compiled_again(tmp_path: Path) -> None:
         assert python(cache, "-c", ask, paths=(tmp_path,)) == "2.0 False\n"
 
 
+@pytest.mark.slow
 def test_processes_may_fill_a_cache_at_once(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("def f(x):\n    return x * 2.0\n")
     ask = "import program, adcore as ad\nprint(ad.grad(program.f)(1.0))"

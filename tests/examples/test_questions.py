@@ -231,6 +231,7 @@ def test_heap():
 """
 
 
+@pytest.mark.slow
 def test_in_a_session_of_pytest(session: Session) -> None:
     result = session(SESSION)
     result.assert_outcomes(passed=1, failed=1)

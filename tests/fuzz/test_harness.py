@@ -104,6 +104,7 @@ def test_a_last_bit_is_found(tmp_path: Path) -> None:
         agree("same", got, expected, Rounding(case), exactly=True)
 
 
+@pytest.mark.slow
 def test_a_run_reports_what_it_did_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "log.jsonl"
     records = {r["seed"]: r for r in run([1, 2, 4], inf)}

@@ -58,6 +58,7 @@ def test_programs(seed: int) -> None:
     assert_agrees(function, seed, piece_lines=TINY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", sample([*range(30, 36), *range(50, 54), *range(36, 50), *range(54, 60)], quick=10))
 @pytest.mark.parametrize("workspace", ["arena", "heap"])
 def test_gradients(seed: int, workspace: Any) -> None:

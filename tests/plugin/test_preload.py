@@ -47,6 +47,7 @@ def _possible() -> None:
         pytest.skip(str(reason))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", sample(["--adalloc-preload -n2", "--adalloc-preload", "-o adalloc_preload=true"], 1))
 def test_the_session_runs_again_with_one_more_witness(how: str, session: Session, pytester: pytest.Pytester) -> None:
     result = session(SOURCE, *how.split(), "--adalloc-json=all.json")

@@ -82,6 +82,7 @@ def test_a_run_passes_fails_and_tells(session: Session) -> None:
     result.stdout.fnmatch_lines(["*6 gradients checked, 3 not met, 0 allocations in 300 calls*"])
 
 
+@pytest.mark.slow
 def test_parallel_runs_tell_the_same_and_write_one_file(session: Session, pytester: pytest.Pytester) -> None:
     result = session(CASES, "-n2", "--adalloc-json=out/all.json", "--adalloc-html=out/all.html")
     result.assert_outcomes(passed=2, failed=4)
@@ -127,6 +128,7 @@ def test_off_checks_nothing_and_says_so(session: Session) -> None:
     result.stdout.fnmatch_lines(["*2 gradients not checked: checks are off (--adalloc=off)"])
 
 
+@pytest.mark.slow
 def test_ini_options_and_flags(session: Session, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nadalloc = warn\nadalloc_calls = 7\nadalloc_json = out/ini.json\nadalloc_explain = true")
     result = session(CASES, "-k", "test_right or test_wrong_plain")
@@ -231,6 +233,7 @@ def test_unittest_cases_use_plain_functions(session: Session) -> None:
     result.stdout.fnmatch_lines(["*3 gradients checked, 1 not met (1 as their tests expect)*"])
 
 
+@pytest.mark.slow
 def test_coverage_is_measured_as_usual(session: Session) -> None:
     result = session(CASES, "--cov=test_it", "--cov-report=term", "--adalloc-baseline=none.json", "-k", "test_right")
     result.stdout.fnmatch_lines(["*none.json does not exist; write it with --adalloc-update-baseline"])
@@ -296,6 +299,7 @@ def test_failures_annotate_github(session: Session) -> None:
     )
 
 
+@pytest.mark.slow
 def test_profiles_are_written(session: Session, pytester: pytest.Pytester) -> None:
     session(CASES, "--adalloc-pprof=profiles", "-k", "test_right")
     assert [file.name for file in (pytester.path / "profiles").iterdir()] == ["test_it.py_test_right.pb.gz"]

@@ -41,6 +41,7 @@ def sizes(made: Planner) -> tuple[int, int]:
     return sum(i.op == "load" for i in instrs), len(made.stores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("time_loop", [False, True])
 def test_forty_nests_take_few_tests(time_loop: bool) -> None:
     """Nests that look alike are tested once, and examples settle nearly all of what is left."""

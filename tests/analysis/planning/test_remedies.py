@@ -31,6 +31,7 @@ def gradients(name: str, **options: Any) -> list[np.ndarray]:
     return [*shadows, np.asarray(() if returned is None else returned, dtype=float)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_a_suggested_limit_is_enough(name: str) -> None:
     """`workspace=N` as printed compiles, keeps no more than that, and gives the same gradient."""
@@ -47,6 +48,7 @@ def test_a_suggested_limit_is_enough(name: str) -> None:
                 np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_some_limits_are_suggested() -> None:
     """The test above checks something."""
     found = [f for n in names() for f in fixes(load(n).program, *load(n).ARGS) if "workspace=" in f]

@@ -81,6 +81,7 @@ def test_planted_faults_are_caught(plant: Callable[[Any], Any]) -> None:
     assert found.verdict == "gradient wrong"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @example([5e-324, 0.0], 0, 1.0, -1.0)
 @given(
@@ -263,6 +264,7 @@ def test_one_wrong_component_of_many_is_found_by_halving(seed: int) -> None:
     assert found.expected == pytest.approx(3 * BIG[12_345] ** 2, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_single_precision_sum_of_many_is_seen_through_directions() -> None:
     x = BIG.astype(np.float32)
     found, _ = judged(lambda x: x @ x, (x,), 2 * x)

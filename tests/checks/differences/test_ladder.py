@@ -126,6 +126,7 @@ def spread(v: Any) -> Any:
     return np.sum(ordered * ordered)
 
 
+@pytest.mark.slow
 def test_numbers_of_32_bits_are_taken_for_wider_ones() -> None:
     x = np.linspace(0.5, 2, 3000).astype(np.float32)
     assert check_gradient(spread, x, grad=lambda v: 2 * v).passed
@@ -148,6 +149,7 @@ def test_twice_the_gradient_of_16_bits_is_wrong() -> None:
         check_gradient(f, x, grad=lambda v: 4 * v)
 
 
+@pytest.mark.slow
 def test_a_kink_of_many_numbers_is_located() -> None:
     def f(v: Any) -> Any:
         return np.sum(np.maximum(np.sort(v), 0))

@@ -88,6 +88,7 @@ def test_arguments_by_name_have_the_right_derivatives(f: Any, args: Any, kwargs:
     assert report.differences.startswith("exact slopes") or isinstance(f, partial)
 
 
+@pytest.mark.slow
 def test_second_derivatives_and_products_by_name() -> None:
     check(drag, X + 2.0, area=3.0, order=2)
     check_vjp(drag, X, rho=3.0, area=2.0)

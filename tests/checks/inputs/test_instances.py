@@ -25,6 +25,7 @@ def test_methods_are_checked_by_all_floats_of_their_object():
     assert_same(vars(model), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Oscillator(1.0, 0.2, 2.0), Field(np.ones(3), np.zeros(3), 2.0)])
 def test_methods_that_assign_attributes_start_anew_each_time(model):
     before = copy.deepcopy(vars(model))

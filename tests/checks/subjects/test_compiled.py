@@ -206,6 +206,7 @@ def test_empty_zero_dimensional_and_zero_trip() -> None:
     assert seen(square, np.array(3.0)).gradients[0] == pytest.approx(6.0)
 
 
+@pytest.mark.slow
 def test_many_elements() -> None:
     def squares(x):
         total = 0.0

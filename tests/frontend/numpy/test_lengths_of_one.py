@@ -64,6 +64,7 @@ def stored(x, y, A):
     return x.sum() + A.sum()
 
 
+@pytest.mark.slow
 def test_stores():
     check_gradient(stored, np.ones(3), np.full(1, 2.0), np.ones((3, 3)))
     check_gradient(stored, np.ones(3), np.full(3, 2.0), np.ones((3, 3)))

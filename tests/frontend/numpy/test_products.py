@@ -28,6 +28,7 @@ def batches(T, U):
     return T @ U, T @ U[0], T[0] @ U, np.matmul(T, U)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
 def test_products(dtype):
     A, B = (RNG.standard_normal((3, 4)) * 4).astype(dtype), (RNG.standard_normal((4, 3)) * 4).astype(dtype)

@@ -248,6 +248,24 @@ def test_value(f, args):
     agrees(f, *args, exact=False)
 
 
-@pytest.mark.parametrize(("f", "args"), PROGRAMS, ids=[f.__name__ for f, _ in PROGRAMS])
+LARGE = {
+    attention,
+    mlp,
+    spring,
+    channel_flow,
+    nbody,
+    conjugate_gradients,
+    covariance,
+    cross_entropy,
+    heat_3d,
+    normalised,
+}
+"""Their gradients take a second each to compile."""
+
+
+@pytest.mark.parametrize(
+    ("f", "args"),
+    [pytest.param(f, args, marks=[pytest.mark.slow] * (f in LARGE), id=f.__name__) for f, args in PROGRAMS],
+)
 def test_gradient(f, args):
     check_gradient(f, *args)

@@ -170,6 +170,7 @@ def test_native(f, args):
     check_native(f, *args)
 
 
+@pytest.mark.slow
 def test_gradients():
     def energy(u, n):
         return np.sum(stepping(u, n) ** 2)

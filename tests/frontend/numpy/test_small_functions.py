@@ -58,6 +58,7 @@ def test_gradients(f):
     check_gradient(f, x, A)
 
 
+@pytest.mark.slow
 def test_gradients_of_what_takes_integers():
     check_gradient(repeated, x, A, 3)
     check_gradient(taken, x, A, np.array([3, 0, 0, 2]))
@@ -137,6 +138,7 @@ def in_matrices(A, m):
     return np.sum(rows[0] * rows[-1]) + np.sum(B * B) + np.sum(A[A > 0.4]) + rows.shape[0] + np.argmax(A[A > 0.2])
 
 
+@pytest.mark.slow
 def test_what_a_mask_selects_has_a_name():
     m = np.array([True, False, True, True])
     y = np.array([0.25, 0.7, 0.4, 0.2])

@@ -242,6 +242,7 @@ def test_ravel_of_parts():
         ad.ravel((1.0, 2.0))[1].into((1.0, 2.0), np.zeros(2))
 
 
+@pytest.mark.slow
 def test_an_optimiser_over_an_object():
     model = bar()
     vector, unravel = ad.ravel(model)

@@ -179,6 +179,7 @@ def test_generated_programs(folder, seed):
     check_program(folder, seed)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10**6))
 def test_generated_programs_with_hardly_a_branch_in_another(folder, seed):

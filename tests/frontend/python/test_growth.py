@@ -71,6 +71,7 @@ def work(function: Callable[..., Any]) -> int:
     return count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", PROGRAMS)
 def test_work_is_linear(make: Callable[[int], str], tmp_path: Path) -> None:
     # The first time some tables are filled.

@@ -88,6 +88,7 @@ def rebound(count: int) -> str:
 PROGRAMS = (lists, stored, derived, of_unknown_length, widened, mixed, kinds, rebound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", PROGRAMS)
 def test_compilations_do_not_grow_with_the_program(
     make: Callable[[int], str], compilations: list[object], tmp_path: Path

@@ -115,6 +115,7 @@ def test_a_large_block_is_one_allocation_although_libc_maps_it(paths: Any) -> No
     assert not report.disagreement
 
 
+@pytest.mark.slow
 def test_more_places_than_the_table_of_sites_holds(build: Any) -> None:
     """Nothing is lost, and no function is taken for another: of what does not fit, only the place is unknown."""
     library = ctypes.CDLL(str(build("many.c", "libmany.so", "-shared", "-fPIC")))

@@ -90,6 +90,7 @@ watch(step)
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", sample(["thread", "process"], quick=1))
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_counts_equal_the_reference(name: str, scope: str, build: Any, python: Any) -> None:

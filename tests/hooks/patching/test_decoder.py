@@ -45,6 +45,7 @@ def library(name: str) -> str:
     return next(owner.name for owner in loaded_objects()[0] if owner.file_name.startswith(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sample(["libc.", "libm.", "libpython", "libffi"], quick=1))
 def test_lengths_are_those_of_a_disassembler(name: str) -> None:
     path = next((owner.name for owner in loaded_objects()[0] if owner.file_name.startswith(name)), "")

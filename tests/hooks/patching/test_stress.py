@@ -91,6 +91,7 @@ def run_under_load(code: str, build: Any, python: Any, way: str, rounds: int, **
     assert run.stdout == "end\n", run.stderr[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["any", "gap", "pun"])
 def test_rounds_of_patching_under_load(way: str, build: Any, python: Any) -> None:
     run_under_load(ROUNDS, build, python, way, 200)

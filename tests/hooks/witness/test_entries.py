@@ -253,6 +253,7 @@ print("end")
     assert run.stdout == "end\n", run.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_tracemalloc_keeps_pointers_of_its_own_which_are_the_interpreters(python: Any) -> None:
     code = """
 import tracemalloc

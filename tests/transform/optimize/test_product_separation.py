@@ -562,6 +562,7 @@ def always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "MODEL", replace(MODEL, product_extent=0))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("always")
 def test_random_nests() -> None:
     """The order of what a nest does is kept wherever it shows. Some of the nests have to be taken apart."""

@@ -22,7 +22,7 @@ class GivenOptions(TypedDict, total=False):
     - `wrt`: what is differentiated: names or places of arguments, one or a tuple; without it all that hold floats.
     - `mode`: "reverse", "forward" or "both".
     - `max_allocs`, `max_numpy`, `max_python`: so many native allocations, arrays of NumPy's and Python objects a call.
-    - `max_workspace`: bytes that may be kept between the sweeps.
+    - `max_workspace`: bytes that may be kept between the sweeps, or a formula in sizes such as "8*n".
     - `workspace`: "auto", "heap" or bytes, as for `ad.compile`; `fastmath` as well.
     - `calls`: so many are counted. `scope`: "thread" or "process". `realtime`: system calls and page faults too.
     - `rtol`, `atol`: what a component may be off, beside what rounding does. `order`: 2 checks second derivatives.
@@ -34,7 +34,7 @@ class GivenOptions(TypedDict, total=False):
     wrt: Any
     mode: SweepMode
     max_allocs: int
-    max_workspace: int | None
+    max_workspace: int | str | None
     workspace: Any
     calls: int | None
     rtol: float | None
@@ -59,7 +59,7 @@ class CheckOptions:
     wrt: Any = None
     mode: SweepMode = "reverse"
     max_allocs: int = 0
-    max_workspace: int | None = None
+    max_workspace: int | str | None = None
     workspace: Any = "auto"
     calls: int | None = None
     rtol: float | None = None
@@ -92,8 +92,14 @@ class CheckOptions:
         _one_of("order", options.order, (1, 2))
         _one_of("realtime", options.realtime, (False, True))
         _at_least("calls", options.calls, 1)
-        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed", "max_numpy", "max_python"):
+        for name in ("max_allocs", "rtol", "atol", "seed", "max_numpy", "max_python"):
             _at_least(name, getattr(options, name), 0)
+        if isinstance(options.max_workspace, str):
+            from pytest_adalloc.checks.workspace_limit import SizeFormula
+
+            SizeFormula.of(options.max_workspace)
+        else:
+            _at_least("max_workspace", options.max_workspace, 0)
         for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
             _several("sizes", sizes)
         if not callable(options.points) and not isinstance(options.points, (list, tuple)):

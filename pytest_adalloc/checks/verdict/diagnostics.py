@@ -412,7 +412,9 @@ def _cure(about: About, seen: AllocationReport, stored: Sequence[Any]) -> str:
     return 'workspace="auto" keeps what must be kept in memory that is reserved once; or allow it with max_allocs='
 
 
-def workspace_too_large(about: About, size: int, formula: str, limit: int, stored: Sequence[Any], because: str) -> str:
+def workspace_too_large(
+    about: About, size: int, formula: str, limit: int | str, stored: Sequence[Any], because: str
+) -> str:
     """More is kept between the sweeps than is allowed."""
     spelled = f" ({formula})" if formula and formula != str(size) else ""
     return diagnostic(

@@ -28,6 +28,7 @@ class GivenOptions(TypedDict, total=False):
     - `rtol`, `atol`: what a component may be off, beside what rounding does. `order`: 2 checks second derivatives.
     - `domain`: bounds by argument, such as {"x": (0, None)}. `seed`: of random directions and points.
     - `prove`: "require", "report" or "off": what becomes of the certificate.
+    - `max_ratio`: how many times the time of its primal the gradient may take.
     - `sizes`, `points`: other inputs at which the check is made as well.
     """
 
@@ -50,6 +51,7 @@ class GivenOptions(TypedDict, total=False):
     max_numpy: int | None
     max_python: int | None
     realtime: bool
+    max_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class CheckOptions:
     max_numpy: int | None = None
     max_python: int | None = None
     realtime: bool = False
+    max_ratio: float | None = None
 
     @staticmethod
     def of(given: dict[str, Any]) -> CheckOptions:
@@ -92,13 +95,9 @@ class CheckOptions:
         _one_of("order", options.order, (1, 2))
         _one_of("realtime", options.realtime, (False, True))
         _at_least("calls", options.calls, 1)
-        for name in ("max_allocs", "rtol", "atol", "seed", "max_numpy", "max_python"):
+        for name in ("max_allocs", "rtol", "atol", "seed", "max_numpy", "max_python", "max_ratio"):
             _at_least(name, getattr(options, name), 0)
-        if isinstance(options.max_workspace, str):
-            from pytest_adalloc.checks.workspace_limit import SizeFormula
-
-            SizeFormula.of(options.max_workspace)
-        else:
+        if not isinstance(options.max_workspace, str):  # a formula is read where its sizes are known
             _at_least("max_workspace", options.max_workspace, 0)
         for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
             _several("sizes", sizes)

@@ -11,6 +11,7 @@ from pytest_adalloc.checks.other_derivatives import roundoff_of
 from pytest_adalloc.checks.primal import same
 from pytest_adalloc.checks.requests import hold_requests
 from pytest_adalloc.checks.subjects.subject import CountedRun, GradientSubject, Unmet
+from pytest_adalloc.checks.timing import hold_time
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
 
@@ -102,6 +103,7 @@ def hold_to_limits(trial: Trial, subject: GradientSubject, known: Mapping[str, A
         limit_text = f"{trial.limit.formula.text} ({where})"
         text = diagnostics.workspace_too_large(about, size or 0, formula, limit_text, report.stored, because)
         raise Unmet("workspace too large", text)
+    hold_time(trial, subject)
     _prove(trial, subject)
 
 

@@ -23,7 +23,8 @@ def limit(text: Any) -> WorkspaceLimit:
     ("text", "size"),
     [
         ("8*n", 64), ("8*len(x)", 64), ("8*x.shape[0]", 64), ("8*x.size", 64), ("8*A.size", 96),
-        ("A.shape[1]*steps", 20), ("max(n, 100)", 100), ("16*(n + 1) // 3", 48), ("96", 96), (96, 96), ("sum(8*i for i in range(n))", 224),
+        ("A.shape[1]*steps", 20), ("max(n, 100)", 100),
+        ("16*(n + 1) // 3", 48), ("96", 96), (96, 96), ("sum(8*i for i in range(n))", 224),
     ],
 )  # fmt: skip
 def test_bytes_at_the_point(text: Any, size: int) -> None:

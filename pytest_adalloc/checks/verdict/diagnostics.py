@@ -426,6 +426,17 @@ def workspace_too_large(
     )
 
 
+def too_slow(about: About, found: str, limit: float, spread: float) -> str:
+    """The gradient takes longer than is allowed, compared with its primal."""
+    quiet = f"two runs of the primal beside it differ by {100 * (spread - 1):.0f}%"
+    return diagnostic(
+        f"too slow: the gradient of {about.function} takes {found}; at most {limit:g} times is allowed",
+        about.here(),
+        f"  = note: the fastest of interleaved calls; {quiet}",
+        help="--adalloc-explain shows what is kept and computed again; fastmath=True lets sums be reordered",
+    )
+
+
 def not_proven(about: About, certificate: Any) -> str:
     """The calls were counted and clean, but nothing proves that all calls are."""
     reasons = [f"  {reason}" for reason in getattr(certificate, "unproven", ())]

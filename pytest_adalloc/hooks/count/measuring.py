@@ -148,9 +148,13 @@ def _shape(argument: object) -> str:
 def _in_part(
     call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object], setup: Any, only: Any
 ) -> Callable[[], object]:
-    from pytest_adalloc.hooks.count.parts import Anew, Within
+    from pytest_adalloc.hooks.count.parts import Anew, PartlyCounted
 
-    return Anew(installed(), call, setup, (args, kwargs)) if setup else Within(installed(), call, only, (args, kwargs))
+    return (
+        Anew(installed(), call, setup, (args, kwargs))
+        if setup
+        else PartlyCounted(installed(), call, only, (args, kwargs))
+    )
 
 
 def _driver(call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> Driver:

@@ -21,7 +21,7 @@ from pytest_adalloc.hooks.layout import SLOT_OF_PLAN
 
 MOST_EVENTS = 64
 
-Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+GivenArguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 class Rest:
@@ -54,11 +54,13 @@ class Anew:
     argument, or None where the arguments stay what they are. What it made is let go outside the count too.
     """
 
-    def __init__(self, hooks: Hooks, call: Callable[..., object], setup: Callable[[], Any], given: Arguments) -> None:
+    def __init__(
+        self, hooks: Hooks, call: Callable[..., object], setup: Callable[[], Any], given: GivenArguments
+    ) -> None:
         refuse_suspended(call)
         refuse_suspended(setup)
         self._rest, self._call, self._setup, self._given = Rest(hooks), call, setup, given
-        self._made: Arguments = given
+        self._made: GivenArguments = given
         self.__qualname__ = getattr(call, "__qualname__", type(call).__qualname__)
 
     def __call__(self) -> object:
@@ -71,7 +73,7 @@ class Anew:
         return self._call(*args, **kwargs)
 
 
-def made_by(value: Any, given: Arguments) -> Arguments:
+def made_by(value: Any, given: GivenArguments) -> GivenArguments:
     """What a setup returned, as arguments; `given` are those of the measurement."""
     if value is None:
         return given
@@ -82,14 +84,16 @@ def made_by(value: Any, given: Arguments) -> Arguments:
     return (value,), given[1]
 
 
-class Within:
+class PartlyCounted:
     """A call of which the count sees what one function does, in all of its calls.
 
     The function is found among the arguments, where it is replaced, or by its code, when a profile function sees it
     called. Raises TypeError where neither is possible, RuntimeError from a call that never came to it.
     """
 
-    def __init__(self, hooks: Hooks, call: Callable[..., object], only: Callable[..., Any], given: Arguments) -> None:
+    def __init__(
+        self, hooks: Hooks, call: Callable[..., object], only: Callable[..., Any], given: GivenArguments
+    ) -> None:
         refuse_suspended(call)
         refuse_suspended(only)
         self._rest, self._call, self._only = Rest(hooks), call, only
@@ -161,7 +165,7 @@ class Within:
 class _Inside:
     """The function in its place among the arguments: called and asked for attributes like the function itself."""
 
-    def __init__(self, function: Callable[..., Any], around: Within) -> None:
+    def __init__(self, function: Callable[..., Any], around: PartlyCounted) -> None:
         self._function, self._around = function, around
         self.placed = False
 

@@ -5,6 +5,7 @@ failure.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,24 @@ class Baseline(Report):
     """Tells what is new since the file was written, or writes it anew; the checks themselves read it as a limit."""
 
     def complaint(self, asked: Mapping[str, Any]) -> str:
-        """To write the file, its name has to be known."""
-        if asked.get("update_baseline") and not asked.get("baseline"):
+        """To write the file, its name has to be known, and somebody has to look at it. To be held to it, it has to be
+        there: a gate that lost its file would pass everything."""
+        path, updates = asked.get("baseline"), asked.get("update_baseline")
+        if updates and not path:
             return "--adalloc-update-baseline: name the file with --adalloc-baseline=FILE"
+        if updates and os.environ.get("CI"):
+            return (
+                "--adalloc-update-baseline: not under CI, where a run would set its own limits; write the baseline on "
+                "your machine and commit it"
+            )
+        if not path or updates:
+            return ""
+        try:
+            missing = read(path) is None
+        except BaselineError as problem:
+            return f"--adalloc-baseline: {problem}"
+        if missing:
+            return f"--adalloc-baseline: {path} does not exist; write it with --adalloc-update-baseline and commit it"
         return ""
 
     def reads_plans(self, asked: Mapping[str, Any]) -> bool:
@@ -40,9 +56,7 @@ class Baseline(Report):
         if run.settings.reports.get("update_baseline"):
             changed = update(path, findings)
             return [f"baseline: {path} updated, {many(changed, 'entry', 'entries')} changed"]
-        known = read(path)
-        if known is None:
-            return [f"baseline: {path} does not exist; write it with --adalloc-update-baseline"]
+        known = read(path) or {}
         missing = [found["test"] for found in findings if found["test"] not in known and found["verdict"] == "passed"]
         if not missing:
             return []

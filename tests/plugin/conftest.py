@@ -23,6 +23,7 @@ _seconds = itertools.count(1)
 def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Session:
     """`session(source, *arguments)` runs pytest on a test file with this source."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("CI", raising=False)  # where these tests run is no matter of theirs
     plugin = () if INSTALLED else ("-p", "pytest_adalloc.plugin")
 
     def run(source: str, *arguments: str, name: str = "test_it") -> pytest.RunResult:

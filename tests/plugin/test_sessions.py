@@ -142,6 +142,8 @@ def test_ini_options_and_flags(session: Session, pytester: pytest.Pytester) -> N
     ("flags", "message"),
     [
         (("--adalloc-update-baseline",), "name the file with --adalloc-baseline=FILE"),
+        (("--adalloc-baseline=none.json",), "none.json does not exist; write it with --adalloc-update-baseline"),
+        (("--adalloc-baseline=test_it.py",), "test_it.py: not a baseline"),
         (("--adalloc-calls=0",), "at least one call has to be counted"),
         (("--adalloc=loud",), "invalid choice: 'loud'"),
         (("--adalloc-pprof=/dev/null/profiles",), "/dev/null/profiles can't be made"),
@@ -153,6 +155,14 @@ def test_flags_that_make_no_sense_end_the_run(session: Session, flags: tuple[str
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = result.stdout.str() + result.stderr.str()
     assert message in text
+
+
+@pytest.mark.slow
+def test_no_run_in_ci_sets_its_own_limits(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    result = session(CASES, "--adalloc-baseline=base.json", "--adalloc-update-baseline")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--adalloc-update-baseline: not under CI" in result.stderr.str()
 
 
 def test_mistakes_in_marks_are_explained(session: Session) -> None:
@@ -235,8 +245,7 @@ def test_unittest_cases_use_plain_functions(session: Session) -> None:
 
 @pytest.mark.slow
 def test_coverage_is_measured_as_usual(session: Session) -> None:
-    result = session(CASES, "--cov=test_it", "--cov-report=term", "--adalloc-baseline=none.json", "-k", "test_right")
-    result.stdout.fnmatch_lines(["*none.json does not exist; write it with --adalloc-update-baseline"])
+    result = session(CASES, "--cov=test_it", "--cov-report=term", "-k", "test_right")
     result.assert_outcomes(passed=1, deselected=5)
     result.stdout.fnmatch_lines(["*test_it.py*%*"])
 

@@ -1,5 +1,5 @@
-"""Gradients that are right and never allocate, as tests: `check`, `check_gradient`, `measure`, `measure_growth`,
-`forbid`, `record`.
+"""Gradients that are right and never allocate, as tests: `check`, `check_gradient`, `assert_no_alloc`, `measure`,
+`measure_growth`, `forbid`, `record`.
 
 The same as methods of the fixture `adalloc`. Everything is imported on first use: pytest loads this package in every
 run.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         HooksBusy,
         HooksDead,
         HooksUnavailable,
+        assert_no_alloc,
         forbid,
         measure,
         measure_growth,
@@ -39,6 +40,7 @@ __all__ = [
     "HooksDead",
     "HooksUnavailable",
     "Worst",
+    "assert_no_alloc",
     "check",
     "check_gradient",
     "check_jvp",

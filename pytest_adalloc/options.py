@@ -22,19 +22,20 @@ class GivenOptions(TypedDict, total=False):
     - `wrt`: what is differentiated: names or places of arguments, one or a tuple; without it all that hold floats.
     - `mode`: "reverse", "forward" or "both".
     - `max_allocs`, `max_numpy`, `max_python`: so many native allocations, arrays of NumPy's and Python objects a call.
-    - `max_workspace`: bytes that may be kept between the sweeps.
+    - `max_workspace`: bytes that may be kept between the sweeps, or a formula in sizes such as "8*n".
     - `workspace`: "auto", "heap" or bytes, as for `ad.compile`; `fastmath` as well.
     - `calls`: so many are counted. `scope`: "thread" or "process". `realtime`: system calls and page faults too.
     - `rtol`, `atol`: what a component may be off, beside what rounding does. `order`: 2 checks second derivatives.
     - `domain`: bounds by argument, such as {"x": (0, None)}. `seed`: of random directions and points.
     - `prove`: "require", "report" or "off": what becomes of the certificate.
+    - `max_ratio`: how many times the time of its primal the gradient may take.
     - `sizes`, `points`: other inputs at which the check is made as well.
     """
 
     wrt: Any
     mode: SweepMode
     max_allocs: int
-    max_workspace: int | None
+    max_workspace: int | str | None
     workspace: Any
     calls: int | None
     rtol: float | None
@@ -50,6 +51,7 @@ class GivenOptions(TypedDict, total=False):
     max_numpy: int | None
     max_python: int | None
     realtime: bool
+    max_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class CheckOptions:
     wrt: Any = None
     mode: SweepMode = "reverse"
     max_allocs: int = 0
-    max_workspace: int | None = None
+    max_workspace: int | str | None = None
     workspace: Any = "auto"
     calls: int | None = None
     rtol: float | None = None
@@ -75,6 +77,7 @@ class CheckOptions:
     max_numpy: int | None = None
     max_python: int | None = None
     realtime: bool = False
+    max_ratio: float | None = None
 
     @staticmethod
     def of(given: dict[str, Any]) -> CheckOptions:
@@ -92,8 +95,10 @@ class CheckOptions:
         _one_of("order", options.order, (1, 2))
         _one_of("realtime", options.realtime, (False, True))
         _at_least("calls", options.calls, 1)
-        for name in ("max_allocs", "max_workspace", "rtol", "atol", "seed", "max_numpy", "max_python"):
+        for name in ("max_allocs", "rtol", "atol", "seed", "max_numpy", "max_python", "max_ratio"):
             _at_least(name, getattr(options, name), 0)
+        if not isinstance(options.max_workspace, str):  # a formula is read where its sizes are known
+            _at_least("max_workspace", options.max_workspace, 0)
         for sizes in options.sizes.values() if isinstance(options.sizes, Mapping) else (options.sizes,):
             _several("sizes", sizes)
         if not callable(options.points) and not isinstance(options.points, (list, tuple)):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_adalloc.integration.flags import FLAGS
+from pytest_adalloc.integration.flags import DEFAULTS, FLAGS
 from pytest_adalloc.report.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -43,6 +43,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             number = {"type": int} if flag.kind == "int" else {}
             group.addoption(flag.option, dest=flag.ini, metavar=flag.values, default=None, help=text, **number)
 
+    for name in DEFAULTS:
+        parser.addini(f"adalloc_{name}", f"`{name}` of each check that does not say otherwise", default=None)
+
+
+class OptionHooks:
+    """What a conftest.py can say about the checks of its folder."""
+
+    @pytest.hookspec
+    def pytest_adalloc_options(self, item: pytest.Item) -> dict[str, object] | None:
+        """Options of the checks of a test, by name, where the test does not say otherwise. The innermost folder's go
+        first.
+        """
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(OptionHooks)
+
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
@@ -72,7 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARK}(function, *args, **options): the gradient of the function (without one: of the test's body) is right "
         "and allocates nothing; with a function named, the body runs afterwards.",
     )
-    if any(config.getoption(flag.ini) is not None or config.getini(flag.ini) for flag in FLAGS):
+    asked = (config.getoption(flag.ini) is not None or config.getini(flag.ini) for flag in FLAGS)
+    if any(asked) or any(config.getini(f"adalloc_{name}") for name in DEFAULTS):
         settings(config)  # what makes no sense ends the run before its first test
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_FindingsCollector(config), "adalloc-gathering")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +28,7 @@ class Settings:
     syscalls: bool = False
     properties: bool = False  # whether the run writes the properties of its tests into a file
     reports: Mapping[str, Any] = field(default_factory=dict)  # the reports' flags: paths, or True
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # options of checks, from ini options
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Recorder:
     file: str = ""
     line: int = 0
     known: dict[str, Any] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # options of the checks of this test
     progress: Progress | None = None
     reports: list[GradReport] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -57,6 +59,14 @@ class Recorder:
         """The name of the next check in baselines and findings: the test, with a number from the second check on."""
         number = len(self.findings)
         return self.nodeid if not number else f"{self.nodeid}#{number + 1}"
+
+
+def with_defaults(
+    given: Mapping[str, Any], recorder: Recorder | None, among: Container[str] | None = None
+) -> dict[str, Any]:
+    """Options of a check, with those of its folder and its project (of those `among` them) where it says nothing."""
+    known = recorder.defaults if recorder is not None else {}
+    return {**{name: value for name, value in known.items() if among is None or name in among}, **given}
 
 
 def current() -> Recorder | None:

@@ -42,6 +42,7 @@ from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
 from pytest_adalloc.checks.verdict.comparison import EDGE, UNDEFINED, Comparison
 from pytest_adalloc.checks.verdict.grad_report import GradReport
+from pytest_adalloc.checks.workspace_limit import WorkspaceLimit
 from pytest_adalloc.options import CheckOptions
 
 SLOW = 0.005  # seconds a plain call may take before differences are taken with the compiled primal
@@ -66,8 +67,10 @@ def _examined(task: CheckTask) -> GradReport:
     point = Point(f.names, args, options.wrt)
     file, line = _place(f.function)
     maker = ("", 0) if grad is None else _place(grad)
+    limit = WorkspaceLimit.of(options.max_workspace, dict(zip(f.names, args, strict=True)), point.paths)
+    options = replace(options, max_workspace=None if limit is None else limit.bytes)
     about = diagnostics.About(f.name, file, line, point, grad is not None, maker, fault=task.fault)
-    trial = Trial(about, options, GradReport(about.function, file=file, line=line), task.progress)
+    trial = Trial(about, options, GradReport(about.function, file=file, line=line), task.progress, limit)
     try:
         with np.errstate(all="ignore"):  # what is not finite gets a verdict, not a warning
             subject = _compare_everything(trial, f, grad)

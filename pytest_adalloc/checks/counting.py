@@ -11,6 +11,7 @@ from pytest_adalloc.checks.other_derivatives import roundoff_of
 from pytest_adalloc.checks.primal import same
 from pytest_adalloc.checks.requests import hold_requests
 from pytest_adalloc.checks.subjects.subject import CountedRun, GradientSubject, Unmet
+from pytest_adalloc.checks.timing import hold_time
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
 
@@ -84,7 +85,7 @@ def hold_to_limits(trial: Trial, subject: GradientSubject, known: Mapping[str, A
         trial.learn_storage(subject.storage)
     report = trial.report
     size = report.workspace_bytes
-    limits = [] if options.max_workspace is None else [(options.max_workspace, "max_workspace is")]
+    limits = [] if trial.limit is None else [(trial.limit.bytes, "max_workspace is")]
     if known is not None:
         allocs = max(report.allocs_per_call, default=0)
         if allocs > known.get("allocs_per_call", allocs) and report.allocations is not None:
@@ -96,6 +97,13 @@ def hold_to_limits(trial: Trial, subject: GradientSubject, known: Mapping[str, A
         if size is not None and size > limit:
             text = diagnostics.workspace_too_large(about, size, report.workspace_formula, limit, report.stored, because)
             raise Unmet("workspace too large", text)
+    where = trial.limit.exceeded_by(report.workspace_formula) if trial.limit is not None and size is not None else ""
+    if where and trial.limit is not None and trial.limit.formula is not None:
+        formula, because = report.workspace_formula, "for all shapes max_workspace is"
+        limit_text = f"{trial.limit.formula.text} ({where})"
+        text = diagnostics.workspace_too_large(about, size or 0, formula, limit_text, report.stored, because)
+        raise Unmet("workspace too large", text)
+    hold_time(trial, subject)
     _prove(trial, subject)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_adalloc.checks.inputs.flat import FlatFunction, in_a_row, signature_of
 from pytest_adalloc.checks.inputs.instances import unbound
+from pytest_adalloc.checks.workspace_limit import SizeFormula
 from pytest_adalloc.options import NAMES, CheckOptions, Progress, silent, unknown
 
 NAMEABLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -53,7 +54,7 @@ def task_of(
     signature = signature_of(f)
     if signature is not None:
         _require_known(f, signature, named)
-    chosen = CheckOptions.of(options)
+    chosen = options_of(options)
     f, args, wrt = unbound(f, tuple(args), chosen.wrt) if unbind else (f, tuple(args), chosen.wrt)
     try:
         function, row, wrt = in_a_row(f, args, named, wrt)
@@ -63,6 +64,14 @@ def task_of(
             raise
         raise TypeError(f"{problem}; {both[0]!r} is an option here: give that argument by position") from None
     return CheckTask(function, row, grad, replace(chosen, wrt=wrt), counted)
+
+
+def options_of(given: Mapping[str, Any]) -> CheckOptions:
+    """Checked options. Raises TypeError and ValueError for what makes no sense."""
+    options = CheckOptions.of(dict(given))
+    if isinstance(options.max_workspace, str):
+        SizeFormula.of(options.max_workspace)
+    return options
 
 
 def _require_known(f: Callable[..., Any], signature: inspect.Signature, named: Mapping[str, Any]) -> None:

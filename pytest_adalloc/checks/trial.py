@@ -11,6 +11,7 @@ from pytest_adalloc.checks.inputs.arguments import Vector
 from pytest_adalloc.checks.subjects.subject import WorkspaceUse
 from pytest_adalloc.checks.verdict.diagnostics import About
 from pytest_adalloc.checks.verdict.grad_report import GradReport
+from pytest_adalloc.checks.workspace_limit import WorkspaceLimit
 from pytest_adalloc.options import CheckOptions, Progress
 
 
@@ -22,6 +23,7 @@ class Trial:
     options: CheckOptions
     report: GradReport
     progress: Progress
+    limit: WorkspaceLimit | None = None
     gradient: Vector = field(default_factory=lambda: np.zeros(0))
     noise: float = 0.0
     rounding: Vector | float = 0.0  # of each component of the gradient, where exact slopes tell it

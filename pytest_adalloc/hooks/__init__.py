@@ -10,6 +10,7 @@ second witness, and with ``--adalloc-preload`` a preloaded library is the third.
 ``HooksDead``, an error. ``available()`` says whether this platform has a backend, and why not.
 """
 
+from pytest_adalloc.hooks.count.asserting import assert_no_alloc
 from pytest_adalloc.hooks.count.link_check import check_link_path
 from pytest_adalloc.hooks.count.measuring import measure, measure_native, measured
 from pytest_adalloc.hooks.count.recording import Recording, forbid, record
@@ -31,6 +32,7 @@ __all__ = [
     "Site",
     "StackFrame",
     "Witness",
+    "assert_no_alloc",
     "available",
     "check_link_path",
     "forbid",

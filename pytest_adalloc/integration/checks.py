@@ -112,7 +112,7 @@ class Checks:
         from pytest_adalloc.checks.rules import rule_tasks
         from pytest_adalloc.integration.settle import settled
 
-        for task in rule_tasks(rule, args, given):
+        for task in rule_tasks(rule, args, session.with_defaults(given, self._recorder, ("rtol", "atol"))):
             report = settled(task, self._recorder)
         return report
 
@@ -126,7 +126,8 @@ class Checks:
         from pytest_adalloc.integration.settle import settled
 
         grad = given.pop("grad", None)
-        return settled(task_of(f, args, given, grad=grad, counted=counted), self._recorder)
+        options = session.with_defaults(given, self._recorder)
+        return settled(task_of(f, args, options, grad=grad, counted=counted), self._recorder)
 
     def _product(
         self, made: Callable[..., ScalarProblem], f: Callable[..., Any], args: Any, given: dict[str, Any], name: str
@@ -139,7 +140,8 @@ class Checks:
         from pytest_adalloc.integration.settle import settled
 
         product = given.pop(name, None)
-        task = task_of(f, args, given, counted=False, unbind=False)
+        own = session.with_defaults(given, self._recorder, ("rtol", "atol"))
+        task = task_of(f, args, own, counted=False, unbind=False)
         options = task.options
         with np.errstate(all="ignore"):
             problem = made(task.function, task.args, product, options.wrt, options.seed or 0)

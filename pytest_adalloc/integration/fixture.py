@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_adalloc.integration.checks import Checks
 from pytest_adalloc.session import Recorder
@@ -37,12 +37,15 @@ class Adalloc(Checks):
         scope: Scope | None = None,
         others: Sequence[Sequence[object]] = (),
         realtime: bool = False,
+        setup: Callable[[], Any] | None = None,
+        only: Callable[..., Any] | None = None,
         **kwargs: object,
     ) -> AllocationReport:
         """Count the native allocations of any callable, call by call; with `others`, also by the arguments' shapes.
 
-        Other keywords are arguments of the call. `realtime` counts system calls and page faults too. Raises HooksDead
-        when the counters can't vouch for what they say.
+        Other keywords are arguments of the call. `realtime` counts system calls and page faults too. `setup` makes the
+        arguments anew before each call, outside the count; `only` counts what happens inside one function that the
+        call calls. See `pytest_adalloc.measure`. Raises HooksDead when the counters can't vouch for what they say.
         """
         from pytest_adalloc import hooks
         from pytest_adalloc.report.profiles import profiled
@@ -59,8 +62,45 @@ class Adalloc(Checks):
             scope=scope,
             others=others,
             realtime=realtime or settings.syscalls,
+            setup=setup,
+            only=only,
         )
         profiled(self._mine, report)
+        return report
+
+    def assert_no_alloc(
+        self,
+        call: Callable[..., object],
+        *args: object,
+        calls: int | None = None,
+        warmup: int = 1,
+        scope: Scope | None = None,
+        setup: Callable[[], Any] | None = None,
+        only: Callable[..., Any] | None = None,
+        max_allocs: int = 0,
+        max_numpy: int | None = None,
+        max_python: int | None = None,
+        **kwargs: object,
+    ) -> AllocationReport:
+        """Assert that a call allocates nothing, in none of `calls` calls. See `pytest_adalloc.assert_no_alloc`.
+
+        Under `--adalloc=warn` it warns instead of raising AllocationForbidden, under `--adalloc=off` it only counts.
+        """
+        __tracebackhide__ = True
+        from pytest_adalloc import hooks
+        from pytest_adalloc.hooks.count.asserting import hold
+
+        report = self.measure(
+            call, *args, calls=calls, warmup=warmup, scope=scope, setup=setup, only=only, **kwargs  # type: ignore[arg-type]
+        )  # fmt: skip
+        policy = self._mine.settings.policy
+        try:
+            if policy != "off":
+                hold(call, report, max_allocs=max_allocs, max_numpy=max_numpy, max_python=max_python)
+        except hooks.AllocationForbidden as problem:
+            if policy == "strict":
+                raise
+            _warned(problem)
         return report
 
     def measure_growth(
@@ -94,9 +134,7 @@ class Adalloc(Checks):
         except hooks.AllocationForbidden as problem:
             if policy == "strict":
                 raise
-            from pytest_adalloc.checks.verdict.grad_report import AdallocWarning
-
-            warnings.warn(AdallocWarning(str(problem)), stacklevel=3)
+            _warned(problem)
 
     @contextmanager
     def record(self, *, scope: Scope | None = None) -> Iterator[Recording]:
@@ -108,6 +146,12 @@ class Adalloc(Checks):
             yield recording
         if recording.report is not None:
             profiled(self._mine, recording.report)
+
+
+def _warned(problem: Exception) -> None:
+    from pytest_adalloc.checks.verdict.grad_report import AdallocWarning
+
+    warnings.warn(AdallocWarning(str(problem)), stacklevel=4)
 
 
 # Tracebacks print the fixture by its qualified name: where users import its class from.

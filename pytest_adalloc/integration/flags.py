@@ -14,3 +14,9 @@ FLAGS: tuple[Flag, ...] = (
     Flag("preload", "bool", None, "run again under LD_PRELOAD with a counting library, as one more witness"),
     Flag("syscalls", "bool", None, "count system calls too, also those that no library makes, over further calls"),
 )
+
+DEFAULTS: tuple[str, ...] = (
+    "wrt", "mode", "max_allocs", "max_workspace", "workspace", "rtol", "atol", "domain", "order", "prove", "fastmath",
+    "sizes", "points", "max_numpy", "max_python", "realtime", "max_ratio",
+)  # fmt: skip
+"""Options of a check whose ini option `adalloc_NAME` is no flag as well: they hold where a check says nothing."""

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_adalloc.checks.inputs.arguments import Replica
 from pytest_adalloc.options import NAMES, unknown
-from pytest_adalloc.session import Recorder
+from pytest_adalloc.session import Recorder, with_defaults
 
 if TYPE_CHECKING:
     from pytest_adalloc.checks.task import CheckTask
@@ -51,7 +51,8 @@ def check_named(item: pytest.Item, mark: pytest.Mark, recorder: Recorder) -> Non
     if not callable(function):
         fail(f"the first argument is the function to check, and {function!r} can't be called")
     given = dict(mark.kwargs)
-    settled(_task(function, args, given, grad=given.pop("grad", None)), recorder)
+    grad = given.pop("grad", None)
+    settled(_task(function, args, with_defaults(given, recorder), grad), recorder)
 
 
 def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> None:
@@ -73,6 +74,8 @@ def check_body(item: pytest.Function, mark: pytest.Mark, recorder: Recorder) -> 
     options = {name: value for name, value in mark.kwargs.items() if name in NAMES and name not in names}
     parameters = inspect.signature(function).parameters
     by_name = {name: given.pop(name) for name in names if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY}
+    others = [name for name in NAMES if name not in names]
+    options = with_defaults(options, recorder, others)
     settled(_task(function, list(given.values()), {**options, **by_name}), recorder)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_adalloc.checks.verdict.grad_report import CheckFailed
 from pytest_adalloc.integration.progress import progress_of
+from pytest_adalloc.integration.settings import defaults_of
 from pytest_adalloc.report.baseline import BaselineError, read
 from pytest_adalloc.session import Recorder, Settings
 
@@ -19,7 +20,8 @@ def recorder_for(item: pytest.Item, settings: Settings) -> Recorder:
     """A recorder that knows where the test stands and what the baseline says about it."""
     path, line, _ = item.reportinfo()
     known = None if settings.reports.get("update_baseline") else _known(item.config, settings)
-    return Recorder(settings, item.nodeid, str(path), (line or 0) + 1, known, progress_of(item))
+    defaults = defaults_of(item, settings)
+    return Recorder(settings, item.nodeid, str(path), (line or 0) + 1, known, defaults, progress_of(item))
 
 
 def _known(config: pytest.Config, settings: Settings) -> dict[str, Any] | None:

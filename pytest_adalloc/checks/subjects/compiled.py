@@ -18,7 +18,7 @@ from adcore.instances import is_object
 from pytest_adalloc.checks.inputs.arguments import Moved, Point, Replica, Vector, bounds, walk
 from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.subjects.evaluation import Outcome, Weights
-from pytest_adalloc.checks.subjects.subject import CountedRun, Unmet, WorkspaceUse
+from pytest_adalloc.checks.subjects.subject import CountedRun, TimedCall, Unmet, WorkspaceUse
 from pytest_adalloc.checks.verdict.diagnostics import diagnostic
 from pytest_adalloc.checks.verdict.later import Later
 from pytest_adalloc.hooks.reports import Scope
@@ -140,6 +140,15 @@ class CompiledGradient:
             seen, bound = counted(self._forward, annotated, calls, scope)
             counts.append(CountedRun(seen, np.array([self._tangent(bound.finish())]), expected, "forward"))
         return tuple(counts)
+
+    def timed(self) -> tuple[TimedCall, TimedCall]:
+        """Bound calls, so that the native code is timed and not the way to it."""
+        primal = _timed(self.primal, self._moved.at())
+        handle = self._handles()[0]
+        if handle is self._forward:
+            return primal, _timed(handle, self._annotated(self._moved.at(), np.ones(self._point.size)), primal)
+        self._reset()
+        return primal, _timed(handle, self._annotated(self._moved.at()), primal)
 
     # Arguments and shadows
 
@@ -265,6 +274,21 @@ def counted(handle: Any, annotated: Sequence[Any], calls: int, scope: Scope) -> 
     if seen.status:
         bound.raise_fault(seen.status)
     return seen, bound
+
+
+def _timed(handle: Any, annotated: Sequence[Any], primal: TimedCall | None = None) -> TimedCall:
+    """A bound call. Shadows may grow from call to call; what the primal overwrites is put back before each."""
+    bound = handle.bind(*annotated)
+    kept, blocks = restored(bound.buffers)
+    if not blocks or (primal is not None and primal.restore is None):
+        return TimedCall(bound)
+
+    def restore() -> None:
+        for destination, source, size in blocks:
+            ctypes.memmove(destination, source, size)
+
+    restore.kept = kept  # type: ignore[attr-defined]
+    return TimedCall(bound, restore)
 
 
 def restored(buffers: Sequence[Any]) -> tuple[list[Any], list[tuple[int, int, int]]]:

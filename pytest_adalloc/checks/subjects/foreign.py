@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from pytest_adalloc.checks.inputs.arguments import Moved, Point, Vector, walk
 from pytest_adalloc.checks.inputs.flat import FlatFunction
 from pytest_adalloc.checks.subjects.evaluation import Outcome, Weights
-from pytest_adalloc.checks.subjects.subject import CountedRun, Unmet, WorkspaceUse
+from pytest_adalloc.checks.subjects.subject import CountedRun, TimedCall, Unmet, WorkspaceUse
 
 if TYPE_CHECKING:
     from pytest_adalloc.hooks.reports import Scope
@@ -57,6 +58,17 @@ class ForeignGradient:
         args, kwargs = self._function.as_given(Moved(self._point).at())
         counted = hooks.measured(self._grad, args, kwargs, calls=calls, scope=scope)
         return (CountedRun(counted, self.gradient()),)
+
+    def timed(self) -> tuple[TimedCall, TimedCall]:
+        """The function as it is called by its users, and their gradient, on arguments of their own."""
+        calls = []
+        for function in (self._function.function, self._grad):
+            replica = Moved(self._point)
+            args, kwargs = self._function.as_given(replica.at())
+            call = TimedCall(partial(function, *args, **kwargs))
+            call.function()
+            calls.append(TimedCall(call.function, replica.replica.restore) if replica.written() else call)
+        return calls[0], calls[1]
 
     def _as_vector(self, returned: Any) -> Vector:
         point = self._point

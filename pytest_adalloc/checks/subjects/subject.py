@@ -46,6 +46,14 @@ class CountedRun:
     sweep: str = "gradient"
 
 
+@dataclass(frozen=True)
+class TimedCall:
+    """A call that can be repeated; `restore` puts back before each what it writes into."""
+
+    function: Callable[[], object]
+    restore: Callable[[], None] | None = None
+
+
 class GradientSubject(Protocol):
     """A gradient under test at one point."""
 
@@ -75,3 +83,6 @@ class GradientSubject(Protocol):
 
     def count(self, calls: int, scope: Scope) -> tuple[CountedRun, ...]:
         """Calls counted one by one, arguments put back before each."""
+
+    def timed(self) -> tuple[TimedCall, TimedCall]:
+        """The primal and the gradient as calls to be timed beside each other."""

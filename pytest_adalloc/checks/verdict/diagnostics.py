@@ -412,7 +412,9 @@ def _cure(about: About, seen: AllocationReport, stored: Sequence[Any]) -> str:
     return 'workspace="auto" keeps what must be kept in memory that is reserved once; or allow it with max_allocs='
 
 
-def workspace_too_large(about: About, size: int, formula: str, limit: int, stored: Sequence[Any], because: str) -> str:
+def workspace_too_large(
+    about: About, size: int, formula: str, limit: int | str, stored: Sequence[Any], because: str
+) -> str:
     """More is kept between the sweeps than is allowed."""
     spelled = f" ({formula})" if formula and formula != str(size) else ""
     return diagnostic(
@@ -421,6 +423,17 @@ def workspace_too_large(about: About, size: int, formula: str, limit: int, store
         about.here() if not stored else [],
         help="; ".join(dict.fromkeys(str(r.fix) for r in stored if getattr(r, "fix", "")))
         or "raise max_workspace, or change the line that destroys what the reverse sweep needs",
+    )
+
+
+def too_slow(about: About, found: str, limit: float, spread: float) -> str:
+    """The gradient takes longer than is allowed, compared with its primal."""
+    quiet = f"two runs of the primal beside it differ by {100 * (spread - 1):.0f}%"
+    return diagnostic(
+        f"too slow: the gradient of {about.function} takes {found}; at most {limit:g} times is allowed",
+        about.here(),
+        f"  = note: the fastest of interleaved calls; {quiet}",
+        help="--adalloc-explain shows what is kept and computed again; fastmath=True lets sums be reordered",
     )
 
 

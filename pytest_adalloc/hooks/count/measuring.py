@@ -58,6 +58,8 @@ def measure(
     witness: bool = True,
     others: Sequence[Sequence[object]] = (),
     realtime: bool = False,
+    setup: Callable[[], Any] | None = None,
+    only: Callable[..., Any] | None = None,
     **kwargs: object,
 ) -> AllocationReport:
     """Count the native allocations of ``call(*args, **kwargs)``, call by call.
@@ -69,11 +71,25 @@ def measure(
 
     With ``realtime`` the system calls and page faults of as many further calls are counted as well.
 
+    ``setup`` is called before each call, outside the count, and makes its arguments: it returns them as a tuple, as a
+    pair of a tuple and a dict, or None where those given stay. ``only`` names a function that the call calls: what
+    happens inside of it is counted, and nothing else. Raises RuntimeError if it is never called.
+
     ``others`` are further lists of arguments, of other shapes, for a few calls each: ``by_shape`` has what a call takes
     with each, and where that differs the pattern is "shape-dependent".
     """
     return measured(
-        call, args, kwargs, calls=calls, warmup=warmup, scope=scope, witness=witness, others=others, realtime=realtime
+        call,
+        args,
+        kwargs,
+        calls=calls,
+        warmup=warmup,
+        scope=scope,
+        witness=witness,
+        others=others,
+        realtime=realtime,
+        setup=setup,
+        only=only,
     )
 
 
@@ -88,8 +104,14 @@ def measured(
     witness: bool = True,
     others: Sequence[Sequence[object]] = (),
     realtime: bool = False,
+    setup: Callable[[], Any] | None = None,
+    only: Callable[..., Any] | None = None,
 ) -> AllocationReport:
     """The same, with the call's arguments apart from what is asked."""
+    if setup is not None or only is not None:
+        if others or (setup is not None and only is not None):
+            raise TypeError("`setup`, `only` and `others` exclude each other: measure one after the other")
+        call, args, kwargs = _in_part(call, args, kwargs, setup, only), (), {}
     driver = _driver(call, args, kwargs)
     with observing(realtime):
         report = observe(driver, calls=calls, warmup=warmup, scope=scope, witness=witness)
@@ -121,6 +143,18 @@ def _shape(argument: object) -> str:
     if isinstance(argument, (list, tuple, bytes, str)):
         return f"{type(argument).__name__} of {len(argument)}"
     return repr(argument) if isinstance(argument, (bool, int, float)) else type(argument).__name__
+
+
+def _in_part(
+    call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object], setup: Any, only: Any
+) -> Callable[[], object]:
+    from pytest_adalloc.hooks.count.parts import Anew, PartlyCounted
+
+    return (
+        Anew(installed(), call, setup, (args, kwargs))
+        if setup
+        else PartlyCounted(installed(), call, only, (args, kwargs))
+    )
 
 
 def _driver(call: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> Driver:

@@ -66,6 +66,12 @@ class WindowPlan:
         """Where the native code finds the plan."""
         return ctypes.addressof(self._block)
 
+    def set_events(self, events: Sequence[int]) -> None:
+        """Other breakpoints, at most as many as the plan was made with."""
+        for at, event in enumerate(events):
+            self._events[at] = event
+        self.words[SLOT_OF_PLAN["events"]] = len(events)
+
     def __getitem__(self, field: str) -> int:
         return self.words[SLOT_OF_PLAN[field]]
 

@@ -24,9 +24,8 @@ from typing import TypeVar
 
 def desugared(node: ast.FunctionDef, text: str) -> ast.FunctionDef:
     """The function with what it can be said with; most functions, whose `text` shows it, are given back as they are."""
-    if (":=" in text or "match" in text) and any(
-        isinstance(inner, (ast.Match, ast.NamedExpr)) for inner in ast.walk(node)
-    ):
+    possible = ":=" in text or "match" in text
+    if possible and any(isinstance(inner, (ast.Match, ast.NamedExpr)) for inner in ast.walk(node)):
         return ast.fix_missing_locations(_Desugaring().visit(node))  # type: ignore[no-any-return]
     return node
 

@@ -118,7 +118,7 @@ class Instr:
         return Instr(self.op, self.operands, self.results, self.attrs, regions, self.span)
 
 
-# The constructor that `dataclass` writes for a frozen class looks each field up by its name; there are many instructions.
+# The constructor that `dataclass` writes for a frozen class looks each field up by its name: slow for so many objects.
 _set_type, _set_hint = (Value.__dict__[name].__set__ for name in Value.__slots__)
 _set_op, _set_operands, _set_results, _set_attrs, _set_regions, _set_span = (
     Instr.__dict__[name].__set__ for name in Instr.__slots__

@@ -133,9 +133,9 @@ class Effects:
     def can_raise(self, instr: Instr) -> bool:
         """Whether operands of the types of this instruction's may stop the program."""
         if self.raises == "integers":
-            return any([is_integer(v.type) for v in instr.operands])
+            return any(is_integer(v.type) for v in instr.operands)
         if self.raises == "conversions":
-            return any([is_float(v.type) for v in instr.operands]) and is_integer(instr.result.type)
+            return any(is_float(v.type) for v in instr.operands) and is_integer(instr.result.type)
         return self.raises != "never"
 
     def may_raise(self, instr: Instr) -> bool:

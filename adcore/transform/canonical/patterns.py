@@ -89,10 +89,7 @@ def matches(pattern: OpPattern, match: Match, instr: Instr, operands: Sequence[V
         return True
     if len(pattern.operands) != len(operands):
         return False
-    for wanted, value in zip(pattern.operands, operands, strict=True):
-        if not _fits(wanted, match, value):
-            return False
-    return True
+    return all(_fits(wanted, match, value) for wanted, value in zip(pattern.operands, operands, strict=True))
 
 
 def _fits(wanted: str | int | bool | OpPattern, match: Match, value: Value) -> bool:

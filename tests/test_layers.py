@@ -38,7 +38,7 @@ LAYERS: dict[str, set[str]] = {
 }
 
 # Above the layers: the driver, and what users import.
-FACE = {"__init__", "__main__", "activities", "api", "driver"}
+FACE = {"__init__", "__main__", "activities", "api", "command", "driver"}
 
 # The plugin, from the bottom up. What its hooks agree on comes first, and their rooms.
 AGREED = {"hooks.entries", "hooks.errors", "hooks.layout", "hooks.reports"}
@@ -56,6 +56,7 @@ PLUGIN_LAYERS: dict[str, set[str]] = {
     "session": {"checks", "options", "hooks.reports"},
     "report": {"session", "checks", "hooks", "options"},
     "integration": {"report", "session", "checks", "hooks", "options"},
+    "command": {"integration", "report", "checks"},
 }
 
 # Above these: what pytest loads, and what users import.
@@ -179,11 +180,11 @@ def test_the_compiler_knows_no_pytest() -> None:
     assert wrong == []
 
 
-SHARED = ("adcore.abi", "adcore.instances")
+SHARED = ("adcore.abi", "adcore.instances", "adcore.command")
 
 
 def test_the_plugin_uses_public_names_and_what_is_shared_only() -> None:
-    """The ABI, and what an object is."""
+    """The ABI, what an object is, and how commands are written."""
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for path in modules("pytest_adalloc")

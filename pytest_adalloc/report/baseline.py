@@ -88,9 +88,31 @@ def update(path: str | Path, findings: Sequence[Finding]) -> int:
         entries = {}
     new = {found["test"]: entry(found) for found in findings if found["verdict"] == "passed"}
     changed = sum(entries.get(test) != figures for test, figures in new.items())
-    text = json.dumps({"format": FORMAT, "tests": {**entries, **new}}, indent=2, sort_keys=True) + "\n"
-    write_atomically(path, text)
+    written(path, {**entries, **new})
     return changed
+
+
+def written(path: str | Path, entries: Entries) -> None:
+    """Write a baseline."""
+    write_atomically(path, json.dumps({"format": FORMAT, "tests": entries}, indent=2, sort_keys=True) + "\n")
+
+
+def merged(several: Sequence[Entries]) -> tuple[Entries, list[str]]:
+    """One baseline out of several, such as those of CI's shards; and the tests whose figures differ between them, of
+    which the larger ones are taken: all of the runs then meet it."""
+    found: Entries = {}
+    differing = []
+    for entries in several:
+        for test, figures in entries.items():
+            before = found.get(test)
+            if before is None or before == figures:
+                found[test] = figures
+                continue
+            differing.append(test)
+            known = [name for name in (*before, *figures) if isinstance(before.get(name), int)]
+            larger = {name: max(before[name], figures.get(name) or 0) for name in known}
+            found[test] = {**before, **figures, **larger}
+    return found, sorted(set(differing))
 
 
 REPORT = Baseline()

@@ -175,7 +175,7 @@ class PageRun:
 
     def command(self, command: str) -> str:
         """What a command prints, errors included; programs of this environment are the ones that run these tests."""
-        own = {"pytest": "-m pytest -p no:cacheprovider", "python": "", "adcore": "-m adcore"}
+        own = {"pytest": "-m pytest -p no:cacheprovider", "python": "", "adcore": "-m pytest_adalloc.command.main"}
         for name, module in own.items():
             command = re.sub(rf"(^|&& |\| ){name} ", lambda m, to=module: f"{m[1]}{PYTHON} {to} ", command)
         ran = subprocess.run(

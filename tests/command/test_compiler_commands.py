@@ -1,4 +1,4 @@
-"""The command line: stages of a function in a file."""
+"""`python -m adcore FILE:FUNCTION --show STAGE`, the short form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adcore.__main__ import main
+from adcore.command.main import main
 
 SOURCE = """
 import numpy as np
@@ -61,7 +61,6 @@ def test_modes(file: str, capsys: pytest.CaptureFixture[str], mode: str) -> None
         (["{file}:clear", "--workspace", "0"], "workspace=0"),
         (["{file}:none"], "has no function none"),
         (["nowhere.py:f"], "there is no file nowhere.py"),
-        (["function"], "write FILE:FUNCTION"),
         (["no_such_module_here:f"], "no_such_module_here"),
     ],
 )

@@ -28,7 +28,7 @@ def activity(
 ) -> ActivityFacts:
     """Activity for the differentiated parameters `inputs` and results `outputs`; `visible` are the array parameters
     whose shadow the caller reads or seeds."""
-    flow = Flow(dependence, ops, dependence.structure.instructions())
+    flow = derivative_flow_of(dependence.structure.function, ops, dependence.aliases)
     varied = flow.reached([*inputs, *visible], flow.targets)
     useful = flow.reached([*outputs, *visible], flow.sources)
     both = varied & useful
@@ -36,6 +36,13 @@ def activity(
         frozenset(v for v in both if is_float(v.type)),
         frozenset(v for v in both if isinstance(v.type, (ArrayType, ListType))),
     )
+
+
+@kept
+def derivative_flow_of(function: Function, ops: Table, aliases: AliasClasses) -> Flow:
+    """What derivatives flow along in all of `function`: activity, strong products and selections ask for the same."""
+    dependence = dependence_of(function, ops, aliases)
+    return Flow(dependence, ops, dependence.structure.instructions())
 
 
 @kept

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
-from adcore.analysis.activity import ActivityFacts, Flow, activity_of
+from adcore.analysis.activity import ActivityFacts, Flow, activity_of, derivative_flow_of
 from adcore.analysis.affine.dependence import AliasClasses, Dependence, dependence_of
 from adcore.analysis.planning.record import active_free_values
 from adcore.analysis.structure import Structure, structure_of
@@ -101,7 +101,7 @@ def _asks(structure: Structure, instr: Instr) -> bool:
 
 
 def _discarded(dependence: Dependence, active: ActivityFacts, wild: set[Value]) -> set[Value]:
-    flow = Flow(dependence, dependence.ops, dependence.structure.instructions())
+    flow = derivative_flow_of(dependence.structure.function, dependence.ops, dependence.aliases)
     start = [*_results(dependence), *_not_chosen(dependence, active), *_overwritten(dependence, active, flow, wild)]
     return flow.reached(start, flow.sources)
 

@@ -7,7 +7,7 @@ function may be called anywhere.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 Names = frozenset[str]
@@ -167,14 +167,17 @@ def only_if(body: Sequence[ast.stmt]) -> ast.If | None:
     return body[0] if len(body) == 1 and isinstance(body[0], ast.If) else None
 
 
-def children(node: ast.AST) -> Iterator[ast.AST]:
+def children(node: ast.AST) -> list[ast.AST]:
     """What is inside a node, apart from operators and contexts, which have no names."""
+    found: list[ast.AST] = []
     for field_name in node._fields:
         value = getattr(node, field_name, None)
-        if isinstance(value, list):
-            yield from (item for item in value if isinstance(item, ast.AST))
-        elif isinstance(value, ast.AST) and value._fields:
-            yield value
+        if isinstance(value, ast.AST):
+            if value._fields:
+                found.append(value)
+        elif isinstance(value, list):
+            found += [item for item in value if isinstance(item, ast.AST)]
+    return found
 
 
 def reads(node: ast.AST) -> Names:
@@ -191,7 +194,7 @@ def reads(node: ast.AST) -> Names:
             found.update(*(reads(child) - own for child in children(node)))
             pending.append(node.generators[0].iter)
         else:
-            pending.extend(children(node))
+            pending += children(node)
     return frozenset(found)
 
 

@@ -137,7 +137,7 @@ def read(function: Callable[..., Any]) -> FunctionSource:
         )
     if not isinstance(node, ast.FunctionDef):
         raise refuse(f"the source of {name} can't be parsed on its own", "define the function with `def` in a file")
-    return FunctionSource(plain, desugared(node), file, start - 1, column, tuple(dedented.splitlines()))
+    return FunctionSource(plain, desugared(node, text), file, start - 1, column, tuple(dedented.splitlines()))
 
 
 def _lambda(function: types.FunctionType, lines: list[str], start: int, file: str) -> FunctionSource:

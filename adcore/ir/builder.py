@@ -58,7 +58,9 @@ class Builder:
 
     def emit(self, op: str, *operands: Value, hint: str = "", **attrs: Any) -> Value:
         """Append an instruction with one result and return that result."""
-        (result,) = self.emit_many(op, operands, attrs, hints=(hint,))
+        (type_,) = self.ops[op].type_rule(tuple([v.type for v in operands]), attrs)
+        result = Value(type_, hint)
+        self.append(Instr(op, operands, (result,), attrs, (), self.span))
         return result
 
     def emit_many(
@@ -72,9 +74,9 @@ class Builder:
     ) -> tuple[Value, ...]:
         """Append an instruction; result types from the op's rule unless `types` is given (ops with regions)."""
         if types is None:
-            types = self.ops[op].type_rule(tuple(v.type for v in operands), attrs)
-        hints = tuple(hints) + ("",) * len(types)
-        results = tuple(Value(t, h) for t, h in zip(types, hints, strict=False))
+            types = self.ops[op].type_rule(tuple([v.type for v in operands]), attrs)
+        hints = (*hints, *("",) * (len(types) - len(hints)))
+        results = tuple([Value(t, h) for t, h in zip(types, hints, strict=False)])
         self.append(Instr(op, tuple(operands), results, dict(attrs), tuple(regions), self.span))
         return results
 

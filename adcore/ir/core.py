@@ -57,27 +57,47 @@ class Subject:
     __slots__ = ("__weakref__",)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, init=False)
 class Value:
     """An SSA value. `hint` is the user's name for it where there is one; it has no meaning."""
 
     type: Type
-    hint: str = ""
+    hint: str
+
+    def __init__(self, type: Type, hint: str = "") -> None:
+        _set_type(self, type)
+        _set_hint(self, hint)
 
     def __repr__(self) -> str:
         return f"%{self.hint or id(self)}: {self.type}"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, init=False)
 class Instr:
     """One operation: operands in, results out, compile-time attributes, nested regions, the user's span."""
 
     op: str
-    operands: tuple[Value, ...] = ()
-    results: tuple[Value, ...] = ()
-    attrs: Attributes = field(default_factory=dict)
-    regions: tuple[Region, ...] = ()
-    span: Span | None = None
+    operands: tuple[Value, ...]
+    results: tuple[Value, ...]
+    attrs: Attributes
+    regions: tuple[Region, ...]
+    span: Span | None
+
+    def __init__(
+        self,
+        op: str,
+        operands: tuple[Value, ...] = (),
+        results: tuple[Value, ...] = (),
+        attrs: Attributes | None = None,
+        regions: tuple[Region, ...] = (),
+        span: Span | None = None,
+    ) -> None:
+        _set_op(self, op)
+        _set_operands(self, operands)
+        _set_results(self, results)
+        _set_attrs(self, {} if attrs is None else attrs)
+        _set_regions(self, regions)
+        _set_span(self, span)
 
     @property
     def result(self) -> Value:
@@ -96,6 +116,13 @@ class Instr:
         if all(map(operator.is_, regions, self.regions)):
             return self
         return Instr(self.op, self.operands, self.results, self.attrs, regions, self.span)
+
+
+# The constructor that `dataclass` writes for a frozen class looks each field up by its name: slow for so many objects.
+_set_type, _set_hint = (Value.__dict__[name].__set__ for name in Value.__slots__)
+_set_op, _set_operands, _set_results, _set_attrs, _set_regions, _set_span = (
+    Instr.__dict__[name].__set__ for name in Instr.__slots__
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from adcore.ir.builder import OpTable
+from collections.abc import Callable
+
+from adcore.ir.builder import OpInfo, OpTable
 from adcore.ir.core import Function, Instr, Region, Value
 from adcore.ir.printer import print_function
 from adcore.ir.types import BOOL, I64, Type
@@ -31,10 +33,12 @@ class _Verifier:
         for value in values:
             if value in self.defined:
                 self.problems.append(f"{value!r} is defined twice")
-            self.defined.add(value)
-            scope.add(value)
+        self.defined.update(values)
+        scope.update(values)
 
     def use(self, values: tuple[Value, ...], scope: set[Value], where: str) -> None:
+        if scope.issuperset(values):
+            return
         for value in values:
             if value not in scope:
                 self.problems.append(f"{where} uses {value!r}, which is not defined there")
@@ -51,31 +55,31 @@ class _Verifier:
         self.use(region.yields, scope, "yield")
 
     def instr(self, instr: Instr) -> None:
-        if instr.op not in self.ops:
+        op = self.ops.get(instr.op)
+        if op is None:
             self.problems.append(f"unknown op {instr.op}")
             return
-        effects = self.ops[instr.op].effects
-        if effects is None:
+        types = tuple([v.type for v in instr.operands])
+        if op.effects is None:
             self.problems.append(f"the op {instr.op} does not declare its effects")
         else:
-            found = effects.problems([v.type for v in instr.operands])
-            self.problems += [f"{instr.op} {problem}" for problem in found]
-        check = getattr(self, f"_{instr.op}", None)
+            self.problems += [f"{instr.op} {problem}" for problem in op.effects.problems(types)]
+        check = _STRUCTURED.get(instr.op)
         if check is not None:
-            check(instr)
+            check(self, instr)
         elif instr.op != "call":
-            self._plain(instr)
+            self._plain(instr, op, types)
 
-    def _plain(self, instr: Instr) -> None:
+    def _plain(self, instr: Instr, op: OpInfo, operands: tuple[Type, ...]) -> None:
         try:
-            types = self.ops[instr.op].type_rule(tuple(v.type for v in instr.operands), instr.attrs)
+            types = op.type_rule(operands, instr.attrs)
         except TypeError as error:
             self.problems.append(f"{instr.op}: {error}")
             return
         self.match(instr, "results", types, instr.results)
 
     def match(self, instr: Instr, what: str, types: tuple[Type, ...], values: tuple[Value, ...]) -> None:
-        found = tuple(v.type for v in values)
+        found = tuple([v.type for v in values])
         if found != types:
             self.problems.append(f"{instr.op}: {what} are ({_list(found)}), expected ({_list(types)})")
 
@@ -104,6 +108,13 @@ class _Verifier:
         for region in instr.regions:
             self.match(instr, "parameters", (), region.params)
             self.match(instr, "yields", types, region.yields)
+
+
+_STRUCTURED: dict[str, Callable[[_Verifier, Instr], None]] = {
+    "for": _Verifier._for,
+    "while": _Verifier._while,
+    "if": _Verifier._if,
+}
 
 
 def _list(types: tuple[Type, ...]) -> str:

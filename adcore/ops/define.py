@@ -152,17 +152,21 @@ class Table(Mapping[str, Op]):
     def __getitem__(self, name: str) -> Op:
         return self._ops[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        return self._ops.get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._ops
+
     def __iter__(self) -> Any:
         return iter(self._ops)
 
     def __len__(self) -> int:
         return len(self._ops)
 
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    # By identity, as most things are: tables are part of the questions that facts are kept by, so both are C.
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
 
     def array(self, instr: Instr) -> Value:
         """The array of which `instr`, a plain load, store or sum, touches an element."""
@@ -226,7 +230,7 @@ def same(accepts: Callable[[Type], bool], count: int, name: str = "op") -> TypeR
     """All operands of one accepted type, and the result of that type."""
 
     def rule(types: tuple[Type, ...], attrs: Attributes) -> tuple[Type, ...]:
-        if len(types) != count or len(set(types)) != 1 or not accepts(types[0]):
+        if len(types) != count or types.count(types[0]) != count or not accepts(types[0]):
             raise _fail(name, types)
         return (types[0],)
 

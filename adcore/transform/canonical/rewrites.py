@@ -202,6 +202,13 @@ def by_op(rules: tuple[RewriteRule, ...]) -> dict[str, tuple[RewriteRule, ...]]:
 
 RULES_OF = by_op(RULES)
 
+SOURCES_OF = {
+    op: frozenset().union(*(rule.sources for rule in rules)) if all(rule.sources for rule in rules) else None
+    for op, rules in RULES_OF.items()
+}
+"""By op, the ops one of which has to define an operand for any rule to apply; None where there is a rule that looks at
+nothing but the instruction."""
+
 
 def rewritten(
     known: Definitions, instr: Instr, operands: Sequence[Value], rules: tuple[RewriteRule, ...]
@@ -209,6 +216,9 @@ def rewritten(
     """What the first of `rules` that applies makes of `instr`; a new instruction has its operands in place."""
     definition = known.definition
     sources = {definition[v].op for v in operands if v in definition}
+    wanted = SOURCES_OF[instr.op]
+    if wanted is not None and wanted.isdisjoint(sources):
+        return None
     for rule in rules:
         if rule.sources and rule.sources.isdisjoint(sources):
             continue

@@ -203,7 +203,11 @@ class Simplifier:
         order: Sequence[Value] = operands
         if len(operands) == 2 and self.ops[instr.op].commutative:
             order = sorted(operands, key=id)
-        attrs = tuple(sorted([(k, repr(v)) for k, v in instr.attrs.items()])) if instr.attrs else ()
+        attrs: tuple[tuple[str, str], ...] = ()
+        if instr.attrs:
+            attrs = tuple([(k, repr(v)) for k, v in instr.attrs.items()])
+            if len(attrs) > 1:
+                attrs = tuple(sorted(attrs))
         return (instr.op, *order, attrs, instr.result.type, *self.memory.read_by(instr.op, operands))
 
     def target_depth(self, instr: Instr, operands: Sequence[Value]) -> int:

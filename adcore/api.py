@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from adcore.activities import (
     Active,
@@ -32,7 +32,7 @@ from adcore.driver.derivatives.rules import rule
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.handle import Handle
 from adcore.driver.in_place_fast_path import MISSED, quick_answer, remember
-from adcore.driver.request import Options
+from adcore.driver.request import Fastmath, Options
 from adcore.runtime.values.arguments import refuse
 from adcore.runtime.values.structures import zeros_like
 from adcore.runtime.values.vectors import ravel
@@ -78,8 +78,9 @@ def autodiff(
     f: Callable[..., Any],
     *args: Any,
     workspace: Any = "auto",
-    fastmath: bool = False,
+    fastmath: Fastmath = False,
     boundscheck: bool = True,
+    shadows: Literal["add", "overwrite"] = "add",
     **kwargs: Any,
 ) -> Any:
     """Differentiate one call in place, as Enzyme does; arguments are annotated, plain ones are constant.
@@ -91,10 +92,10 @@ def autodiff(
     Whatever `f` writes into its arguments is written.
     Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.
     """
-    usual = not kwargs and workspace == "auto" and not fastmath and boundscheck
+    usual = not kwargs and workspace == "auto" and not fastmath and boundscheck and shadows == "add"
     if usual and (answer := quick_answer(_mode(mode), f, args)) is not MISSED:
         return answer
-    options = Options(workspace, fastmath, boundscheck)
+    options = Options(workspace, fastmath, boundscheck, shadows)
     python, given, kwargs, _ = called(f, args, kwargs)
     names, annotated = bind(python, given, kwargs)
     if mode is ReverseSplit:
@@ -119,8 +120,9 @@ def compile(
     *args: Any,
     mode: Mode = Reverse,
     workspace: Any = "auto",
-    fastmath: bool = False,
+    fastmath: Fastmath = False,
     boundscheck: bool = True,
+    shadows: Literal["add", "overwrite"] = "add",
     pending: int = 8,
     **kwargs: Any,
 ) -> Handle:
@@ -129,12 +131,19 @@ def compile(
     `workspace`: "auto" keeps what the reverse sweep needs in an arena that is reserved once; a number of bytes is a
     limit for that, exact to the byte (0: nothing may be kept); "heap" calls malloc and free, as other tools do. Local
     arrays of the program and shadows are not counted: nothing of them is kept between the sweeps.
+    `fastmath="sums"` lets the order of sums change, so that they run in vector registers, and constant factors of a
+    summand become one; True also lets divisions become products and functions approximations. NaN and infinity keep
+    their meaning.
+    `shadows="overwrite"`: a reverse sweep sets the shadows of Duplicated arrays instead of adding to them, but those of
+    arrays that `f` writes, which bring seeds along.
     `mode=ReverseSplit` gives a `SplitHandle` with `forward` and `reverse`, at most `pending` of whose forward calls
     wait for their reverse call at a time.
     Raises CompileError, WorkspaceError, ArgumentError.
     """
-    options = Options(workspace, fastmath, boundscheck)
+    options = Options(workspace, fastmath, boundscheck, shadows)
     if mode is ReverseSplit:
+        if shadows != "add":
+            refuse("shadows='overwrite' is for one sweep", help="set the shadows to zero before `reverse`")
         from adcore.driver.handles.split import SplitHandle
 
         return SplitHandle(f, args, kwargs, options, pending)

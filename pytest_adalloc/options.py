@@ -44,7 +44,7 @@ class GivenOptions(TypedDict, total=False):
     order: int
     prove: Prove | None
     seed: int | None
-    fastmath: bool
+    fastmath: bool | Literal["sums"]
     scope: Scope | None
     sizes: Any
     points: Any
@@ -70,7 +70,7 @@ class CheckOptions:
     order: int = 1
     prove: Prove | None = None
     seed: int | None = None
-    fastmath: bool = False
+    fastmath: bool | Literal["sums"] = False
     scope: Scope | None = None
     sizes: Any = None
     points: Any = None
@@ -93,6 +93,7 @@ class CheckOptions:
         _one_of("prove", options.prove, (None, "require", "report", "off"))
         _one_of("scope", options.scope, (None, "thread", "process"))
         _one_of("order", options.order, (1, 2))
+        _one_of("fastmath", options.fastmath, (False, True, "sums"))
         _one_of("realtime", options.realtime, (False, True))
         _at_least("calls", options.calls, 1)
         for name in ("max_allocs", "rtol", "atol", "seed", "max_numpy", "max_python", "max_ratio"):

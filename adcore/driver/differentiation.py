@@ -15,6 +15,7 @@ from adcore.ir.verifier import verify
 from adcore.transform.canonical.inline import expand
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.diff.forward import forward
+from adcore.transform.diff.overwritten_shadows import set_to_zero
 from adcore.transform.diff.remedies import Remedies
 from adcore.transform.diff.reverse import Derivative, reverse
 from adcore.transform.diff.selection import track_selections
@@ -59,7 +60,7 @@ def _reversed(request: Request, function: Function, sweep: Sweep, aliases: Alias
     try:
         tracked = _tracked(function, sweep, request, aliases)
         how = (request.ops, aliases, request.limit, request.values)
-        return reverse(tracked, sweep.kinds, sweep.seeds, *how)
+        made = reverse(tracked, sweep.kinds, sweep.seeds, *how)
     except Impossible as impossible:
         remedies = Remedies(impossible.planner, sweep.kinds, sweep.seeds)
         budget = f"workspace={request.limit}"
@@ -67,6 +68,7 @@ def _reversed(request: Request, function: Function, sweep: Sweep, aliases: Alias
     except TooLarge as large:
         needs = (large.planner, large.plan, large.bytes, request.limit or 0, large.states)
         raise WorkspaceError(too_large(*needs)) from None
+    return replace(made, function=set_to_zero(made.function, sweep.overwritten, request.ops))
 
 
 def _tracked(function: Function, sweep: Sweep, request: Request, aliases: AliasClasses) -> Function:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from adcore.ops import Table
 
 Workspace = int | Literal["auto", "heap"]
+Fastmath = bool | Literal["sums"]
+"""What rounding may change: nothing; the order of sums; products, divisions and functions as well."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,9 @@ class Options:
     """How to compile; `ops`: a table of ops other than the language's own."""
 
     workspace: Workspace = "auto"
-    fastmath: bool = False
+    fastmath: Fastmath = False
     boundscheck: bool = True
+    shadows: Literal["add", "overwrite"] = "add"
     ops: Table | None = field(default=None, repr=False, hash=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -35,19 +38,24 @@ class Options:
         )
         if not valid:
             refuse(f'workspace={self.workspace!r}: give "auto", "heap", or a number of bytes')
+        if self.fastmath not in (False, True, "sums"):
+            refuse(f'fastmath={self.fastmath!r}: give False, "sums", or True')
+        if self.shadows not in ("add", "overwrite"):
+            refuse(f'shadows={self.shadows!r}: give "add" or "overwrite"')
 
 
 @dataclass(frozen=True)
 class Sweep:
     """One differentiation: `kinds` per parameter ("const", "active", "duplicated"); for reverse, `seeds` per result:
     whether it is differentiated; for forward, `width` tangents at once. `aliases` groups the parameters whose memory
-    overlaps."""
+    overlaps. `overwritten`: the parameters of a reverse sweep, shadows, that it sets instead of adding to them."""
 
     sweep: Literal["forward", "reverse"]
     kinds: tuple[str, ...]
     seeds: tuple[bool, ...] = ()
     aliases: Groups = ()
     width: int = 1
+    overwritten: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ class Request:
     limit: int | None = None
     values: tuple[Any, ...] | None = field(default=None, compare=False)
     heap: bool = False
-    fastmath: bool = False
+    fastmath: Fastmath = False
     boundscheck: bool = True
     ops: Table = field(default_factory=standard_ops, compare=False)
     part: SweepPart = "whole"

@@ -84,7 +84,7 @@ def lower(
     name: str = "kernel",
     alias_groups: tuple[tuple[int, ...], ...] = (),
     workspace: WorkspaceKind = "arena",
-    fastmath: bool = False,
+    fastmath: bool | str = False,
     stack_limit: int = 16384,
     ops: Table = TABLE,
     parallel: Collection[Instr] = (),

@@ -18,6 +18,9 @@ from adcore.lower.outlining import PieceScope
 from adcore.lower.roots import kept
 from adcore.ops import Table
 
+SUMS = ("add", "sub")
+"""What `fastmath="sums"` reorders."""
+
 
 class Lowering:
     """Lowers the regions of one function; `values` maps what is in scope."""
@@ -28,12 +31,12 @@ class Lowering:
         storage: Storage,
         aliasing: Aliasing,
         ops: Table,
-        fastmath: bool,
+        fastmath: bool | str,
         handlers: Mapping[str, Handler],
     ) -> None:
         self.emitter, self.storage, self.aliasing, self.ops = emitter, storage, aliasing, ops
         self.writer = emitter.writer
-        self.plain_mode = "fast" if fastmath else ""
+        self.plain_mode = "fast" if fastmath is True else str(fastmath or "")
         self.values = PieceScope(emitter.pieces)
         self.extrema: dict[Instr, str] = {}
         self.negated: set[Instr] = set()
@@ -63,7 +66,7 @@ class Lowering:
     def instr(self, instr: Instr, region: Region) -> None:
         self.emitter.span = instr.span
         handler = self.handlers.get(instr.op)
-        self.emitter.mode = instr.attrs.get("flags", "") if self.plain_mode == "" else self.plain_mode
+        self.emitter.mode = self._mode(instr)
         if handler is not None:
             handler(self, instr, region)
             return
@@ -81,6 +84,13 @@ class Lowering:
         types = tuple(v.type for v in instr.operands)
         attrs = {k: v for k, v in instr.attrs.items() if k != "flags"}
         self.values[instr.result] = rule(self.emitter, types, instr.result.type, self.texts(instr.operands), attrs)
+
+    def _mode(self, instr: Instr) -> str:
+        """What rounding may change of an instruction: what all may, or what it says itself."""
+        if self.plain_mode == "sums":
+            own = str(instr.attrs.get("flags", ""))
+            return own or ("sum" if instr.op in SUMS else "")
+        return self.plain_mode or str(instr.attrs.get("flags", ""))
 
     def extremum(self, instr: Instr, a: str, b: str) -> str:
         """`llvm.maximumnum` or `llvm.minimumnum`, without flags: NaN is part of their meaning."""

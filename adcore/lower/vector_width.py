@@ -15,7 +15,7 @@ from adcore.lower.vector_math import VectorMath
 NARROW = frozenset({"div", "sqrt", "mod", "floordiv", "fmod", "hypot"})
 
 
-def preferred_bits(function: Function, vector_math: VectorMath, fastmath: bool) -> int:
+def preferred_bits(function: Function, vector_math: VectorMath, fastmath: bool | str) -> int:
     """The vector width for `function`, in bits."""
     loops = [i for i in walk(function.region) if i.op in ("for", "product")]
     if not vector_math.wide or not loops:
@@ -23,7 +23,7 @@ def preferred_bits(function: Function, vector_math: VectorMath, fastmath: bool) 
     return 256 if any(_is_narrow(loop, fastmath) for loop in loops) else 512
 
 
-def _is_narrow(loop: Instr, fastmath: bool) -> bool:
+def _is_narrow(loop: Instr, fastmath: bool | str) -> bool:
     if loop.op == "product":
         return not (fastmath or loop.attrs["free"])
     (body,) = loop.regions
@@ -32,7 +32,7 @@ def _is_narrow(loop: Instr, fastmath: bool) -> bool:
     return has_ordered_sum(loop, fastmath)
 
 
-def is_one_chain(loop: Instr, fastmath: bool) -> bool:
+def is_one_chain(loop: Instr, fastmath: bool | str) -> bool:
     """Whether all that a `for` sums up is summed in the user's order: each addition waits for the one before.
 
     More than one vector in an iteration gains nothing then. A sum of free order gains, and would be another number.
@@ -49,7 +49,7 @@ def is_one_chain(loop: Instr, fastmath: bool) -> bool:
     return free.isdisjoint(body.yields)
 
 
-def has_ordered_sum(loop: Instr, fastmath: bool) -> bool:
+def has_ordered_sum(loop: Instr, fastmath: bool | str) -> bool:
     """Whether a `for` sums numbers up in the user's order."""
     (body,) = loop.regions
     carried = set(body.params[1:])

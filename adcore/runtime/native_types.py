@@ -178,7 +178,7 @@ class Block:
         keep: Any,
     ) -> None:
         called_back = tuple(_plain_function(call) for call in (fallback, on_fault, finish))
-        head = [kernel, *frame, *map(id, called_back), *returns, len(entries)]
+        head = [kernel, *frame, *map(id, called_back), *returns, len(entries), 0]
         self.words = np.array([*head, *(word for entry in entries for word in entry)], np.uint64)
         self.address: int = self.words.__array_interface__["data"][0]
         self._keep = (called_back, keep)

@@ -9,12 +9,14 @@ The block of a callable (8-byte words):
     6 kind of the result: 0 None, 1 a float, 2 a tuple of floats, 3 whatever `finish(frame)` returns,
       4 a pair of (a tuple of floats, or None for no floats) and the float that stands before them
     7 frame word of the first result (kinds 1, 2, 4)   8 number of floats (kinds 2, 4)   9 number of entries
-    10 ... entries
+    10 pace   11 ... entries
 
-A block is only read: any number of threads may be inside. Each call has a frame on its stack, a copy of the one that
-the block names, and takes a workspace from the pool of all calls (a list of nodes: next, first byte, end) until its
-results are read. Making a result may run other Python code, in this thread (a collection) or another, so `on_fault` and
-`finish` are given the call's own frame: `on_fault(status, frame)`, `finish(frame)`.
+All but `pace` is only read: any number of threads may be inside. `pace` is how many calls are made before one is timed
+again, or -1 where the kernel takes so long that it runs without the GIL, so that other threads can go on. Each call has
+a frame on its stack, a copy of the one that the block names, and takes a workspace from the pool of all calls (a list
+of nodes: next, first byte, end) until its results are read. Making a result may run other Python code, in this thread
+(a collection) or another, so `on_fault` and `finish` are given the call's own frame: `on_fault(status, frame)`,
+`finish(frame)`.
 
 `fallback` is called with the untouched arguments whenever anything is not exactly as expected; it decides what that
 means. Entries of `bound`: array object, address of its first word in the block's frame, rank, flags that it must have.
@@ -24,8 +26,8 @@ whose shape it must have (else 0), and the class of the annotation in which it m
 that of its primal).
 
 `poll` is what loops call that may never end (`adcore.abi.faults.POLL`). An error of a signal's handler waits in `error`
-until the fault of the kernel, which leaves, is raised: one at most, since signals are handled in one thread. Who does
-not hold the GIL is not asked to wait for it.
+until the fault of the kernel, which leaves, is raised: one at most, since signals are handled in one thread. A thread
+of Python's that has let go of the GIL takes it for as long as it asks; one of C's is not asked.
 
 Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
 """
@@ -34,7 +36,8 @@ from __future__ import annotations
 
 from adcore.abi.frame import WORKSPACE_BASE, WORKSPACE_END, WORKSPACE_MARK
 
-ENTRIES = 10
+PACE = 10
+ENTRIES = 11
 BOUND_ENTRY = 4
 CALLED_ENTRY = 10
 MOST_ARRAYS = 32
@@ -42,9 +45,16 @@ MOST_ARRAYS = 32
 MOST_ANNOTATED = 64
 """More arguments than this and annotated ones go to the fallback: the wrapper keeps what is in them on the stack."""
 
+LONG, SHORT = 20_000, 10_000
+"""Nanoseconds from which on a kernel runs without the GIL, and below which it keeps it again: taking it back costs 0.1
+microseconds where nobody else wants it, and a wait of 5 milliseconds where a thread of Python has it."""
+EVERY = 16
+"""One call of so many is timed, which costs 40 nanoseconds."""
+
 TABLE = (
     "PyFloat_FromDouble", "vectorcall", "PyTuple_New", "PyLong_AsLongLongAndOverflow", "PyLong_FromSize_t",
-    "Py_DecRef", "PyGILState_Check", "PyErr_CheckSignals", "PyErr_Fetch", "clock_gettime", "pool",
+    "Py_DecRef", "PyEval_SaveThread", "PyEval_RestoreThread", "PyGILState_GetThisThreadState", "PyGILState_Ensure",
+    "PyGILState_Release", "PyGILState_Check", "PyErr_CheckSignals", "PyErr_Fetch", "clock_gettime", "pool",
     "None", "True", "False", "float", "int", "float64", "ndarray",
 )  # fmt: skip
 
@@ -58,7 +68,7 @@ def wrapper_ir(none_is_immortal: bool) -> str:
     count_none = "" if none_is_immortal else _COUNT_NONE
     return string.Template(_TEXT).substitute(
         size=len(TABLE), most=MOST_ARRAYS, annotated=MOST_ANNOTATED, count_none=count_none,
-        base=WORKSPACE_BASE, end=WORKSPACE_END, mark=WORKSPACE_MARK, **loads,
+        base=WORKSPACE_BASE, end=WORKSPACE_END, mark=WORKSPACE_MARK, long=LONG, short=SHORT, every=EVERY, **loads,
     )  # fmt: skip
 
 
@@ -147,17 +157,42 @@ define internal void @drop(ptr %object) alwaysinline {
 @asked = internal global i64 0
 @error = dso_local global [3 x ptr] zeroinitializer
 
+define internal i1 @no_signal() noinline {
+  %signals = $PyErr_CheckSignals
+  %raised = call i32 %signals()
+  %quiet = icmp eq i32 %raised, 0
+  br i1 %quiet, label %done, label %keep
+keep:
+  %fetch = $PyErr_Fetch
+  %value_at = getelementptr ptr, ptr @error, i64 1
+  %trace_at = getelementptr ptr, ptr @error, i64 2
+  call void %fetch(ptr @error, ptr %value_at, ptr %trace_at)
+  br label %done
+done:
+  ret i1 %quiet
+}
+
 define dso_local i64 @poll(i64 %wait) {
 entry:
   %time = alloca [2 x i64]
   %holds_gil = $PyGILState_Check
   %holding = call i32 %holds_gil()
   %no_gil = icmp eq i32 %holding, 0
-  br i1 %no_gil, label %rest, label %look
+  br i1 %no_gil, label %whose, label %look
+whose:
+  %own_state = $PyGILState_GetThisThreadState
+  %state = call ptr %own_state()
+  %foreign = icmp eq ptr %state, null
+  br i1 %foreign, label %rest, label %wait_for_it
+wait_for_it:
+  %ensure = $PyGILState_Ensure
+  %taken = call i32 %ensure()
+  %quiet_now = call i1 @no_signal()
+  %release = $PyGILState_Release
+  call void %release(i32 %taken)
+  br i1 %quiet_now, label %clock, label %leave
 look:
-  %signals = $PyErr_CheckSignals
-  %raised = call i32 %signals()
-  %quiet = icmp eq i32 %raised, 0
+  %quiet = call i1 @no_signal()
   br i1 %quiet, label %clock, label %leave
 clock:
   %read_clock = $clock_gettime
@@ -181,10 +216,6 @@ clock:
 rest:
   ret i64 %wait
 leave:
-  %fetch = $PyErr_Fetch
-  %value_at = getelementptr ptr, ptr @error, i64 1
-  %trace_at = getelementptr ptr, ptr @error, i64 2
-  call void %fetch(ptr @error, ptr %value_at, ptr %trace_at)
   ret i64 0
 }
 
@@ -260,9 +291,62 @@ full:
   ret ptr %tuple
 }
 
-define internal ptr @run(ptr %block, ptr %frame, ptr %node) alwaysinline {
+define internal i32 @called_and_timed(ptr %kernel, ptr %frame, ptr %pace_at, i64 %pace) noinline {
+entry:
+  %before = alloca [2 x i64]
+  %after = alloca [2 x i64]
+  %read_clock = $clock_gettime
+  %long = icmp slt i64 %pace, 0
+  br i1 %long, label %apart, label %here
+apart:
+  %save = $PyEval_SaveThread
+  %state = call ptr %save()
+  call i32 %read_clock(i32 1, ptr %before)
+  %status_apart = call i32 %kernel(ptr %frame)
+  call i32 %read_clock(i32 1, ptr %after)
+  %restore = $PyEval_RestoreThread
+  call void %restore(ptr %state)
+  br label %judge
+here:
+  call i32 %read_clock(i32 1, ptr %before)
+  %status_here = call i32 %kernel(ptr %frame)
+  call i32 %read_clock(i32 1, ptr %after)
+  br label %judge
+judge:
+  %status = phi i32 [ %status_apart, %apart ], [ %status_here, %here ]
+  %least = phi i64 [ $short, %apart ], [ $long, %here ]
+  %s0 = call i64 @number(ptr %before, i64 0)
+  %n0 = call i64 @number(ptr %before, i64 1)
+  %s1 = call i64 @number(ptr %after, i64 0)
+  %n1 = call i64 @number(ptr %after, i64 1)
+  %seconds = sub i64 %s1, %s0
+  %rest = sub i64 %n1, %n0
+  %whole = mul i64 %seconds, 1000000000
+  %passed = add i64 %whole, %rest
+  %is_long = icmp sgt i64 %passed, %least
+  %next = select i1 %is_long, i64 -1, i64 $every
+  store i64 %next, ptr %pace_at
+  ret i32 %status
+}
+
+define internal i32 @call_kernel(ptr %block, ptr %frame) alwaysinline {
   %kernel = call ptr @word(ptr %block, i64 0)
+  %pace_at = getelementptr i64, ptr %block, i64 10
+  %pace = load i64, ptr %pace_at
+  %short = icmp sgt i64 %pace, 0
+  br i1 %short, label %quick, label %timed, !prof !0
+quick:
+  %less = sub i64 %pace, 1
+  store i64 %less, ptr %pace_at
   %status = call i32 %kernel(ptr %frame)
+  ret i32 %status
+timed:
+  %same = call i32 @called_and_timed(ptr %kernel, ptr %frame, ptr %pace_at, i64 %pace)
+  ret i32 %same
+}
+
+define internal ptr @run(ptr %block, ptr %frame, ptr %node) alwaysinline {
+  %status = call i32 @call_kernel(ptr %block, ptr %frame)
   %template = call ptr @word(ptr %block, i64 1)
   %used = call i64 @number(ptr %frame, i64 $mark)
   %used_at = getelementptr i64, ptr %template, i64 $mark
@@ -374,7 +458,7 @@ entry:
   %no_names = icmp eq ptr %names, null
   %plain = and i1 %no_args, %no_names
   %n = call i64 @number(ptr %block, i64 9)
-  %first = getelementptr i64, ptr %block, i64 10
+  %first = getelementptr i64, ptr %block, i64 11
   br i1 %plain, label %head, label %fallback, !prof !0
 head:
   %k = phi i64 [ 0, %entry ], [ %next, %body ]
@@ -576,7 +660,7 @@ no:
 define internal i1 @opened(ptr %block, ptr %args, i64 %count, ptr %flat) noinline {
 entry:
   %n = call i64 @number(ptr %block, i64 9)
-  %first = getelementptr i64, ptr %block, i64 10
+  %first = getelementptr i64, ptr %block, i64 11
   %fits = icmp ule i64 %n, $annotated
   br i1 %fits, label %head, label %no
 head:
@@ -637,7 +721,7 @@ define internal i1 @taken(ptr %block, ptr %frame, ptr %args, i64 %n) {
 entry:
   %ranges = alloca [$most x [3 x i64]]
   %overflow = alloca i32
-  %first = getelementptr i64, ptr %block, i64 10
+  %first = getelementptr i64, ptr %block, i64 11
   br label %head
 head:
   %k = phi i64 [ 0, %entry ], [ %k_array, %array_taken ], [ %k_scalar, %scalar ]

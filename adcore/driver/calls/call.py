@@ -171,9 +171,9 @@ class Call:
 
     # Sweeps
 
-    def reverse(self, seeds: Sequence[bool]) -> Sweep:
-        """The reverse sweep from the results that have a seed."""
-        return Sweep("reverse", self.kinds, tuple(seeds), self.groups)
+    def reverse(self, seeds: Sequence[bool], overwritten: Sequence[int] = ()) -> Sweep:
+        """The reverse sweep from the results that have a seed, into shadows of which some are `overwritten`."""
+        return Sweep("reverse", self.kinds, tuple(seeds), self.groups, overwritten=tuple(overwritten))
 
     def forward(self, lanes: int = 1) -> Sweep:
         """The forward sweep along that many directions at once."""

@@ -20,7 +20,7 @@ from adcore.driver.calls.call import Call
 from adcore.driver.calls.run import Buffer, Run
 from adcore.driver.request import Options
 from adcore.driver.specialisations import PrimalSpecialisation, Specialisation, is_differentiable
-from adcore.ir.types import Scalar
+from adcore.ir.types import ArrayType, Scalar
 from adcore.runtime.alias_guard import mirror
 from adcore.runtime.calls import Returned
 from adcore.runtime.frames import Frame
@@ -137,8 +137,24 @@ class InPlaceRun(Run):
             return call.specialised((), given)
         behind = [k for k in (call.varied if sweep == "forward" else call.duplicated) for _ in self.lanes]
         targets = {len(call.values) + at for at, k in enumerate(behind) if k in written}
-        made = call.forward(len(self.lanes)) if sweep == "forward" else call.reverse(self.seeds())
+        made = call.forward(len(self.lanes)) if sweep == "forward" else call.reverse(self.seeds(), self._overwritten())
         return call.specialised((made,), given, targets)
+
+    def _overwritten(self) -> tuple[int, ...]:
+        """The parameters that are shadows which the sweep sets. Those of what the function writes bring the seeds of
+        its results along, and are added to."""
+        call = self.call
+        if self.options.shadows == "add":
+            return ()
+        apart = call.primal.written.union(*(group for group in call.groups if set(group) & call.primal.written))
+        chosen = [(at, k) for at, k in enumerate(call.duplicated, len(call.values)) if k not in apart]
+        for _, k in chosen:
+            if not isinstance(call.primal.leaves[k].type, ArrayType):
+                refuse(
+                    f"shadows='overwrite' is for arrays, and `{call.paths[k]}` is a list of them",
+                    help="set them to zero before each call, or pass the arrays one by one",
+                )
+        return tuple(at for at, _ in chosen)
 
     def seeds(self) -> tuple[bool, ...]:
         """Which results are differentiated: all floats, seeded with 1.0."""

@@ -15,7 +15,7 @@ from adcore.driver.calls.sweeps import pullback, pushforward, results, structure
 from adcore.driver.calls.wrt import Wrt, at
 from adcore.driver.fast_path import Answer, Served, kinds_of, remember, served
 from adcore.driver.object_fast_path import ObjectFastPath, object_fast_path
-from adcore.driver.request import Options
+from adcore.driver.request import Fastmath, Options
 from adcore.driver.specialisations import is_differentiable
 from adcore.ir.types import NUMPY_NAMES, ArrayType, Scalar, Type
 from adcore.runtime.messages import unsent
@@ -23,7 +23,12 @@ from adcore.runtime.values.arguments import refuse
 
 
 def value_and_grad(
-    f: Callable[..., Any], wrt: Wrt = 0, *, workspace: Any = "auto", fastmath: bool = False, boundscheck: bool = True
+    f: Callable[..., Any],
+    wrt: Wrt = 0,
+    *,
+    workspace: Any = "auto",
+    fastmath: Fastmath = False,
+    boundscheck: bool = True,
 ) -> Callable[..., tuple[Any, Any]]:
     """A function that returns `(value, gradient)` of the scalar function `f`; see `grad`."""
     options = Options(workspace, fastmath, boundscheck)
@@ -76,7 +81,12 @@ def _general(call: Call) -> Answer:
 
 
 def grad(
-    f: Callable[..., Any], wrt: Wrt = 0, *, workspace: Any = "auto", fastmath: bool = False, boundscheck: bool = True
+    f: Callable[..., Any],
+    wrt: Wrt = 0,
+    *,
+    workspace: Any = "auto",
+    fastmath: Fastmath = False,
+    boundscheck: bool = True,
 ) -> Callable[..., Any]:
     """The gradient function of `f`, a function of any arguments with one float as its result.
 

@@ -49,7 +49,8 @@ class DuplicatedNoNeed(Duplicated):
 
 
 class BatchDuplicated(Activity):
-    """An argument with several tangents, which one forward sweep propagates together."""
+    """An argument with several shadows: tangents that one forward sweep propagates together, or seeds and derivatives
+    of as many reverse sweeps, which one call makes."""
 
     __slots__ = ("shadows",)
 

@@ -86,8 +86,9 @@ def autodiff(
     """Differentiate one call in place, as Enzyme does; arguments are annotated, plain ones are constant.
 
     Reverse mode adds derivatives to the shadows of Duplicated arguments, the result's own seed being 1.0, and returns
-    those of the Active ones as a tuple, None if there are none. Forward mode takes the shadows as tangents and returns
-    the tangent of the result, a tuple of them where arguments are BatchDuplicated. `ReverseWithPrimal` and
+    those of the Active ones as a tuple, None if there are none. Where arguments are BatchDuplicated, it makes a sweep
+    for each of their shadows, and returns a tuple of such tuples. Forward mode takes the shadows as tangents and
+    returns the tangent of the result, a tuple of them where arguments are BatchDuplicated. `ReverseWithPrimal` and
     `ForwardWithPrimal` return a pair with the value at its end.
     Whatever `f` writes into its arguments is written.
     Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.

@@ -16,6 +16,7 @@ import numpy as np
 from adcore.activities import Active, Activity, Const, Duplicated, ReverseWithPrimal
 from adcore.captures import quick_look, unwrap
 from adcore.driver.calls.call import Call
+from adcore.driver.derivatives.destination import Destination
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.handles.handle import Handle
 from adcore.driver.request import Options
@@ -65,6 +66,7 @@ class FastPath:
         self._native, self._primal, self._generation = native, primal, generation()
         self._written = [k for k in sorted(primal.written) if is_array[k]]
         self._arrays = [k for k, array in enumerate(is_array) if array] if self._written else []
+        self._chosen = chosen
         self._shadowed = [k for k in sorted(chosen) if is_array[k]]
         actives = [k for k in sorted(chosen) if not is_array[k]]
         # Where the derivative of each chosen argument is: position among the shadows, or among the numbers returned.
@@ -82,8 +84,8 @@ class FastPath:
             or (self._is_current is not None and not self._is_current())
         )
 
-    def __call__(self, args: Sequence[Any]) -> Answer | None:
-        """Value and gradients; None where this call needs the general path."""
+    def __call__(self, args: Sequence[Any], out: Destination | None = None) -> Answer | None:
+        """Value and gradients, in `out` if it is given; None where this call needs the general path."""
         if self.is_stale:
             return None
         given = list(args)
@@ -91,7 +93,9 @@ class FastPath:
             return None
         shadows = []
         for k in reversed(self._shadowed):
-            shadow = np.zeros(given[k].shape, given[k].dtype)
+            shadow = out.shadow(self._chosen.index(k), args[k], (*args, *given)) if out is not None else None
+            if shadow is None:
+                shadow = np.zeros(given[k].shape, given[k].dtype)
             shadows.append(shadow)
             given.insert(k + 1, shadow)
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from adcore.driver.calls.call import Call
+from adcore.driver.derivatives.destination import Destination
 from adcore.driver.derivatives.rules import generation
 from adcore.driver.extraction import Extractor, extractor
 from adcore.driver.fast_path import Answer
@@ -49,8 +50,10 @@ class ObjectFastPath:
         made = [rebuilder(part.arg, part.span.start) for part in parts]
         self._rebuild = [rebuild for rebuild in made if rebuild is not None] if None not in made else None
 
-    def __call__(self, args: Sequence[Any]) -> Answer | None:
-        """Value and gradients; None where this call needs the general path."""
+    def __call__(self, args: Sequence[Any], out: Destination | None = None) -> Answer | None:
+        """Value and gradients, in `out` if it is given; None where this call needs the general path."""
+        if out is not None and not self._is_simple:
+            return None
         if self._generation != generation() or self._function.__code__ is not self._code:
             return None
         if self._bakes and not self._primal.is_current():
@@ -63,7 +66,10 @@ class ObjectFastPath:
             return None
         found: list[Any] = [None] * self._count
         for k in self._duplicated:
-            shadow = found[k] = np.zeros(values[k].shape, values[k].dtype)
+            shadow = out.shadow(self._leaf.index(k), values[k], values) if out is not None else None
+            if shadow is None:
+                shadow = np.zeros(values[k].shape, values[k].dtype)
+            found[k] = shadow
             values.append(shadow)
         try:
             answer = self._native(*values)

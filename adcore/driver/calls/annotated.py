@@ -8,6 +8,7 @@ from typing import Any
 from adcore.activities import BatchDuplicated, Mode, ReverseSplit
 from adcore.driver.calls.batch import BatchRun
 from adcore.driver.calls.in_place import InPlaceRun
+from adcore.driver.calls.reverse_batch import ReverseBatchRun
 from adcore.driver.calls.split_run import SplitRun
 from adcore.driver.request import Options
 from adcore.driver.specialisations import PrimalSpecialisation
@@ -24,7 +25,7 @@ def annotated_run(
     """The call with these annotations, ready to run."""
     cls: type[InPlaceRun] = InPlaceRun
     if any(isinstance(a, BatchDuplicated) for a in annotated):
-        cls = BatchRun
+        cls = ReverseBatchRun if mode.sweep == "reverse" and mode is not ReverseSplit else BatchRun
     elif mode is ReverseSplit:
         cls = SplitRun
     return cls(mode, function, names, annotated, options, expected)

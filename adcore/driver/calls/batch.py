@@ -31,7 +31,7 @@ class BatchRun(InPlaceRun):
         expected: PrimalSpecialisation | None = None,
     ) -> None:
         if mode.sweep != "forward":
-            refuse("BatchDuplicated arguments are for forward mode", help="one reverse sweep gives the whole gradient")
+            refuse("BatchDuplicated arguments are for forward and reverse mode")
         widths = [len(a.shadows) for a in annotated if isinstance(a, BatchDuplicated)]
         if len(set(widths)) > 1 or not widths[0]:
             refuse(f"BatchDuplicated arguments have {', '.join(map(str, widths))} tangents")

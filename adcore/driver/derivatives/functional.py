@@ -13,6 +13,8 @@ from adcore.driver.calls.call import Call
 from adcore.driver.calls.copies import kept
 from adcore.driver.calls.sweeps import pullback, pushforward, results, structured, tangent_leaves
 from adcore.driver.calls.wrt import Wrt, at
+from adcore.driver.derivatives.destination import Destination
+from adcore.driver.derivatives.mapping import mapped
 from adcore.driver.fast_path import Answer, Served, kinds_of, remember, served
 from adcore.driver.object_fast_path import ObjectFastPath, object_fast_path
 from adcore.driver.request import Fastmath, Options
@@ -26,12 +28,15 @@ def value_and_grad(
     f: Callable[..., Any],
     wrt: Wrt = 0,
     *,
+    out: Any = None,
     workspace: Any = "auto",
     fastmath: Fastmath = False,
     boundscheck: bool = True,
 ) -> Callable[..., tuple[Any, Any]]:
     """A function that returns `(value, gradient)` of the scalar function `f`; see `grad`."""
     options = Options(workspace, fastmath, boundscheck)
+    several = isinstance(wrt, tuple)
+    into = None if out is None else Destination(out, several)
     known: Served | None = None
     objects: tuple[ObjectFastPath, tuple[Any, ...]] | None = None
 
@@ -41,24 +46,25 @@ def value_and_grad(
         like_before = objects
         if like_before is not None and not kwargs:
             quick, given = like_before
-            answer = quick((*given, *args))
+            answer = quick((*given, *args), into)
             if answer is not None:
-                value, found = answer
-                return value, found if isinstance(wrt, tuple) else found[0]
+                value, found = answer if into is None else into.taken(answer, args)
+                return value, found if several else found[0]
         if known is None:
             python, _, _, taken = called(f, (), {})
             # What a method or a partial adds is looked at at each call.
             known = {} if taken or isinstance(f, functools.partial) else served(python, wrt, options)
         kinds = None if kwargs else kinds_of(args)
         ready = known.get(kinds) if kinds else None
-        answer = ready(args) if ready else None
+        answer = ready(args, into) if ready else None
         if answer is None:
             call = at(f, args, kwargs, wrt, options)
             answer = _general(call)
             remember(known, kinds if len(args) == len(call.arguments) else None, call, options)
             objects = _with_objects(f, args, kwargs, call, options)
-        value, found = answer
-        return value, found if isinstance(wrt, tuple) else found[0]
+            args = tuple(call.arguments)
+        value, found = answer if into is None else into.taken(answer, args)
+        return value, found if several else found[0]
 
     return _named(value_and_gradient, f, "value and gradient", wrt)
 
@@ -84,6 +90,7 @@ def grad(
     f: Callable[..., Any],
     wrt: Wrt = 0,
     *,
+    out: Any = None,
     workspace: Any = "auto",
     fastmath: Fastmath = False,
     boundscheck: bool = True,
@@ -93,9 +100,15 @@ def grad(
     `wrt`: argument number or name, or a tuple of them (the result is then a tuple). The gradient of a float is a float,
     of an array a new array of its shape and dtype, of a list, tuple, named tuple or dataclass the same with gradients
     in place of floats, and None in place of what has no derivative. Arguments are not modified.
+
+    `out`: arrays of the gradient's shape and dtype that take it, built like it, so that a call makes no array; an array
+    without dimensions takes the derivative by a number. They are overwritten, and returned. They may share memory with
+    no argument. After an exception of `f` they hold anything.
+
+    `grad(f).map(batch, threads=n)` gives the gradients at many inputs: see `ad.Handle.map`.
     Raises CompileError, WorkspaceError, ArgumentError, and what `f` itself raises.
     """
-    both = value_and_grad(f, wrt, workspace=workspace, fastmath=fastmath, boundscheck=boundscheck)
+    both = value_and_grad(f, wrt, out=out, workspace=workspace, fastmath=fastmath, boundscheck=boundscheck)
 
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
@@ -110,6 +123,7 @@ def _named(made: Callable[..., Any], f: Any, what: str, wrt: Wrt) -> Callable[..
     made.__dict__["__adcore_derivative__"] = what
     # Compiled code that calls it compiles it in.
     made.__dict__["__adcore_of__"] = f, wrt
+    made.__dict__["map"] = functools.partial(mapped, made)
     made.__doc__ = f"The {what} of {getattr(f, '__name__', f)}."
     return made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from adcore.driver import inspection
 from adcore.driver.calls.annotated import annotated_run
 from adcore.driver.calls.binding import bind, called, omitted
 from adcore.driver.calls.in_place import InPlaceRun
+from adcore.driver.derivatives.mapping import mapped
 from adcore.driver.handles.bound import Bound
 from adcore.driver.handles.given import Order, annotated, annotations_of, native_order
 from adcore.driver.leaf_kernel import MISSED
@@ -76,6 +77,17 @@ class Handle(native.NativeCallable):
         return Bound(self._prepared(args, kwargs) if args or kwargs else self._run.again(self._run.activities))
 
     frame = bind
+
+    def map(self, batch: Iterable[Any], *, threads: int = 1) -> list[Any]:
+        """What calls with each item of a batch return, in their order.
+
+        An item is a tuple of the arguments of one call, as the handle takes them, or its only argument. `threads` of
+        them share the work: kernels that take longer than some 20 microseconds run at the same time, each call with a
+        workspace of its own. The first exception, in the order of the batch, ends it: calls after it may have been
+        made. It has a note and an attribute `batch_index` that say which item it was.
+
+        Raises ArgumentError for fewer than one thread, and what a call raises."""
+        return mapped(self, batch, threads=threads)
 
     # What is known about it
 

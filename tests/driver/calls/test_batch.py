@@ -116,7 +116,7 @@ def test_no_allocation() -> None:
 @pytest.mark.parametrize(
     ("mode", "shadows", "title"),
     [
-        (ad.Reverse, DIRECTIONS, "are for forward mode"),
+        (ad.Primal, DIRECTIONS, "are for forward and reverse mode"),
         (ad.Forward, [], "have 0 tangents"),
         (ad.Forward, [V, np.zeros(2)], "shape"),
     ],

@@ -65,6 +65,13 @@ def call_nested(
     if made:
         return _make(scope, node, made, given, named)
     if not isinstance(function, Nested):
+        if getattr(function, "__adcore_has_out__", False):
+            call = ast.unparse(node)
+            return scope.error(
+                node,
+                f"`{ast.unparse(node.func)}` was made with out=, and its buffer is not written by compiled code",
+                f"make it without out=, and store what it returns: out[:] = {call}",
+            )
         own, wrt = function.__adcore_of__
         function = Nested(function.__adcore_derivative__, Constant(own), wrt)
     return RULES[function.kind](scope, node, function, given, named)

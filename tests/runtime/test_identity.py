@@ -22,6 +22,7 @@ import pytest
 
 from adcore.captures import Capture
 from adcore.runtime.cache.identity import Unstable, reach
+from adcore.runtime.cache.libraries import is_found
 
 BASE = """
 K = 2.0
@@ -315,3 +316,10 @@ def test_two_processes_agree(tmp_path: Any) -> None:
         for seed in ("1", "2")
     ]  # fmt: skip
     assert found[0] == found[1]
+
+
+def test_names_are_looked_up_without_warnings() -> None:
+    # A method of `str` says no module, and `numpy.str` warns.
+    assert not is_found(str.join)
+    assert is_found(np.add)
+    assert is_found(np.linalg.norm)

@@ -66,7 +66,7 @@ def value_and_grad(
         value, found = answer if into is None else into.taken(answer, args)
         return value, found if several else found[0]
 
-    return _named(value_and_gradient, f, "value and gradient", wrt)
+    return _named(value_and_gradient, f, "value and gradient", wrt, out is not None)
 
 
 def _with_objects(
@@ -113,16 +113,17 @@ def grad(
     def gradient(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return _named(gradient, f, "gradient", wrt)
+    return _named(gradient, f, "gradient", wrt, out is not None)
 
 
-def _named(made: Callable[..., Any], f: Any, what: str, wrt: Wrt) -> Callable[..., Any]:
+def _named(made: Callable[..., Any], f: Any, what: str, wrt: Wrt, has_out: bool) -> Callable[..., Any]:
     functools.update_wrapper(made, f, assigned=("__name__", "__qualname__", "__module__"), updated=())
     # Nobody may look through it: the source of a derivative is not that of its function.
     del made.__wrapped__  # type: ignore[attr-defined]
     made.__dict__["__adcore_derivative__"] = what
-    # Compiled code that calls it compiles it in.
+    # Compiled code that calls it compiles it in, unless it writes into buffers besides.
     made.__dict__["__adcore_of__"] = f, wrt
+    made.__dict__["__adcore_has_out__"] = has_out
     made.__dict__["map"] = functools.partial(mapped, made)
     made.__doc__ = f"The {what} of {getattr(f, '__name__', f)}."
     return made

@@ -48,7 +48,8 @@ def is_found(value: Any) -> bool:
     module, name = name_of(value)
     found: Any = sys.modules.get(module)
     for part in name.split("."):
-        found = getattr(found, part, None)
+        # A module's own `__getattr__` may warn of a name or load something: NumPy's does.
+        found = vars(found).get(part) if isinstance(found, types.ModuleType) else getattr(found, part, None)
     return found is value
 
 

@@ -146,3 +146,20 @@ def test_no_array_is_made() -> None:
     report = pytest_adalloc.measure(gradient, x, 2.0, calls=10)
     assert report.allocs_per_call == (0,) * 10
     assert report.python["numpy"].calls == 0
+
+
+def test_compiled_code_does_not_pass_over_the_buffer() -> None:
+    out, plain = np.zeros(5), ad.grad(scaled)
+    into = ad.grad(scaled, out=out)
+
+    def calls(x):
+        return np.sum(into(x, 1.0))
+
+    def stores(x, found):
+        found[:] = plain(x, 1.0)
+        return np.sum(found)
+
+    with pytest.raises(ad.CompileError, match=r"`into` was made with out=.*\n(.*\n)*.*out\[:\] = into\(x, 1\.0\)"):
+        ad.compile(calls, ad.Const(X), mode=ad.Primal)
+    assert ad.compile(stores, ad.Const(X), ad.Const(out), mode=ad.Primal)(X, out) == pytest.approx(2 * X.sum())
+    np.testing.assert_array_equal(out, 2 * X)

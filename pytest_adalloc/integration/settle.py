@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,11 +26,12 @@ def settled(task: CheckTask, recorder: Recorder | None) -> GradReport:
     progress = recorder.progress if recorder is not None and recorder.progress else silent
     known = recorder.known.get(recorder.key) if recorder is not None and recorder.known is not None else None
     examine = examined if options.sizes is None and options.points is None else examined_at_several
+    started = time.perf_counter()
     try:
         report = examine(replace(task, options=options, known=known, progress=progress))
     finally:
         progress("", 0, 0)
-    return concluded(report, recorder)
+    return concluded(report.learned(seconds=time.perf_counter() - started), recorder)
 
 
 def unchecked(recorder: Recorder | None, f: Callable[..., Any]) -> GradReport | None:

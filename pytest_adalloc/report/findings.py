@@ -56,6 +56,10 @@ def finding(report: GradReport, recorder: Recorder) -> Finding:
         "calls": len(counts),
         "allocs_per_call": max(counts, default=None),
         "allocs": sum(counts) if counts else None,
+        "allocs_by_call": list(counts) if any(counts) else [],
+        "bytes_by_call": list(report.bytes_per_call) if any(counts) else [],
+        "seconds": _number(report.seconds),
+        "ratio": _number(report.ratio),
         "bytes": sum(report.bytes_per_call) if counts else None,
         **_allocations(seen),
         "sites": [_site(site) for site in report.sites[:TOP_SITES]],
@@ -134,9 +138,17 @@ def _stored(record: Any) -> Finding:
         "bytes": str(getattr(record, "bytes", "")),
         "reason": str(getattr(record, "reason", "")),
         "fix": str(getattr(record, "fix", "")),
+        "formula": str(getattr(record, "formula", "")),
         "file": getattr(span, "file", ""),
         "line": getattr(span, "line", 0),
+        "needed_by": _lines(getattr(record, "needed_by", ())),
+        "overwritten_by": _lines(getattr(record, "overwritten_by", ())),
     }
+
+
+def _lines(spans: Any) -> list[int]:
+    """The lines of some places, each once."""
+    return list(dict.fromkeys(span.line for span in spans if hasattr(span, "line")))
 
 
 def expected(found: Finding, settings: Settings) -> bool:

@@ -1,28 +1,31 @@
-"""Findings as one page that needs nothing else: readable in any browser, with a keyboard, by a screen reader, in
-print.
-"""
+"""The findings of a run as one page: `--adalloc-html=FILE`. What is on it is made in `pytest_adalloc.report.page`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime
+import platform
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
+from importlib.metadata import PackageNotFoundError, version
 
+from pytest_adalloc.report.findings import expected, many
+from pytest_adalloc.report.page.checks import card, group, row, state
+from pytest_adalloc.report.page.style import SCRIPT, STYLE
 from pytest_adalloc.report.reporting import Document, Finding, ReportedRun
+from pytest_adalloc.session import Settings
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-caption { text-align: left; font-weight: 600; padding: .5rem 0; }
-th, td { text-align: left; padding: .4rem .6rem; border-bottom: 1px solid #8886; vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-pre { overflow-x: auto; padding: .8rem; border: 1px solid #8886; white-space: pre-wrap; }
-.failed { font-weight: 700; }
-"""
+MOST_BODIES = 400
+"""More checks than this, and those that are met open on one line: the page stays small."""
 
-_COLUMNS = (
-    "Test", "Function", "Verdict", "Allocations per call", "Pattern", "Calls", "Workspace, bytes", "Max gradient error",
-)  # fmt: skip
+
+HEADS = (
+    '<div class="row heads" aria-hidden="true"><span>Verdict</span><span>Test</span><span class="n">Allocations a call'
+    '</span><span class="n">Bytes kept</span><span class="n">Error</span><span class="n">Time</span></div>'
+)
+"""What the columns are, for the eye; each cell says it in words as well."""
 
 
 class Page(Document):
@@ -32,104 +35,120 @@ class Page(Document):
 
     def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `page`."""
-        return page(findings)
+        return page(findings, run.settings, environment())
 
 
-def page(findings: Sequence[Finding]) -> str:
+def environment() -> dict[str, str]:
+    """Where the run was made: what a reader asks first when figures differ."""
+    packages = []
+    for name in ("pytest-adalloc", "pytest", "numpy", "llvmlite"):
+        try:
+            packages.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return {
+        "Date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        "Python": platform.python_version(),
+        "Machine": f"{platform.system()} {platform.machine()}, {platform.processor() or 'processor unknown'}",
+        "Packages": ", ".join(packages),
+        "Command": shlex.join(["pytest", *sys.argv[1:]]),
+    }
+
+
+def page(findings: Sequence[Finding], settings: Settings | None = None, where: Mapping[str, str] | None = None) -> str:
     """The report of a run."""
-    failed = [found for found in findings if found["verdict"] not in ("passed", "not checked")]
-    title = f"adalloc: {len(findings)} checks, {len(failed)} not met"
-    rows = "\n".join(_row(number, found) for number, found in enumerate(findings))
-    details = "\n".join(_details(number, found) for number, found in enumerate(findings))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in _COLUMNS)
+    chosen = settings or Settings()
+    states = [state(found, settings is not None and expected(found, chosen)) for found in findings]
+    counts = Counter(states)
+    failed = [(k, found) for k, (found, how) in enumerate(zip(findings, states, strict=True)) if how == "fail"]
+    title = f"adalloc: {many(len(findings), 'check')}, {len(failed)} not met"
+    cards = "".join(card(k, found, "fail") for k, found in failed)
+    failures = f'<section aria-labelledby="failures"><h2 id="failures">Failures</h2>{cards}</section>' if cards else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{STYLE}</style>
 </head>
 <body>
 <main>
-<h1>{escape(title)}</h1>
-<table>
-<caption>Checks, in the order in which they ran</caption>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-<h2>Details</h2>
-{details}
+<header>
+<h1>{escape(_sentence(len(findings), counts))}</h1>
+{_bar(counts)}
+{_facts(findings)}
+{_environment(where or {})}
+</header>
+{failures}
+{_every(findings, states)}
 </main>
+<script>{SCRIPT}</script>
 </body>
 </html>
 """
 
 
-def _row(number: int, found: Finding) -> str:
-    style = "passed" if found["verdict"] in ("passed", "not checked") else "failed"
-    error = "" if found["max_error"] is None else f"{found['max_error']:.1e}"
-    numbers = (found["allocs_per_call"], found["pattern"], found["calls"], found["workspace_bytes"], error)
-    cells = "".join(f'<td class="number">{"" if n is None else escape(str(n))}</td>' for n in numbers)
-    return (
-        f'<tr><th scope="row"><a href="#check-{number}">{escape(found["test"])}</a></th>'
-        f"<td>{escape(found['function'])}</td>"
-        f'<td class="{style}">{escape(found["verdict"])}</td>{cells}</tr>'
-    )
+def _sentence(total: int, counts: Mapping[str, int]) -> str:
+    if not total:
+        return "No gradient was checked: name one in a mark, @pytest.mark.no_alloc_grad(f, x)"
+    failed, foreseen = counts.get("fail", 0), counts.get("expected", 0)
+    rest = f", {foreseen} {'is' if foreseen == 1 else 'are'} not met as their tests expect" if foreseen else ""
+    if failed:
+        return f"{failed} of {many(total, 'check')} {'is' if failed == 1 else 'are'} not met{rest}"
+    if foreseen:
+        return f"{total - foreseen} of {many(total, 'check')} are met{rest}"
+    return f"All {total} checks are met" if total > 1 else "The check is met"
 
 
-def _details(number: int, found: Finding) -> str:
-    text = "\n".join([found["message"] or found["headline"], *found["details"]])
-    if found["explanation"]:
-        text += "\n\n" + found["explanation"]
-    return (
-        f'<section id="check-{number}"><h3>{escape(found["test"])}</h3><pre tabindex="0">{escape(text)}</pre>'
-        f"{_sites(found)}{_witnesses(found)}</section>"
-    )
+def _bar(counts: Mapping[str, int]) -> str:
+    """The counts as a bar, and in words."""
+    words = {"fail": "not met", "expected": "not met as expected", "pass": "met"}
+    parts = "".join(f'<span class="b-{how}" style="flex:{counts[how]}"></span>' for how in words if counts.get(how))
+    said = ", ".join(f"{counts[how]} {text}" for how, text in words.items() if counts.get(how))
+    return f'<div class="bar" role="img" aria-label="{said}">{parts}</div><p class="small muted">{said}</p>'
 
 
-def _sites(found: Finding) -> str:
-    """Who allocated, the most frequent first; nothing where nobody did."""
-    if not found["sites"]:
-        return ""
-    more = f" and {found['more_sites']} more" if found["more_sites"] else ""
-    rows = [
-        (
-            site["function"],
-            site["count"],
-            site["bytes"],
-            " in ".join(filter(None, (site["symbol"], site["library"]))),
-            f"{site['file']}:{site['line']}" if site["file"] else "",
-            site["phase"] or "",
-        )
-        for site in found["sites"]
+def _facts(findings: Sequence[Finding]) -> str:
+    calls = sum(found["calls"] for found in findings)
+    allocs = sum(found["allocs"] or 0 for found in findings)
+    largest = max((found["workspace_bytes"] or 0 for found in findings), default=0)
+    slowest = max((found.get("seconds") or 0 for found in findings), default=0)
+    facts = [
+        f"<strong>{allocs:,}</strong> {'allocation' if allocs == 1 else 'allocations'} in {calls:,} counted calls",
+        f"largest workspace <strong>{largest:,}</strong> bytes",
+        f"slowest check <strong>{slowest:.2f}</strong> s" if slowest else "",
     ]
-    head = ("Function", "Calls", "Bytes in all", "Code", "Line", "Phase")
-    return _table(f"Who allocates ({found['pattern']}): top places{more}", head, rows)
+    return f'<ul class="facts">{"".join(f"<li>{fact}</li>" for fact in facts if fact)}</ul>'
 
 
-def _witnesses(found: Finding) -> str:
-    """Who counted, and what nobody could see."""
-    if not found["witnesses"]:
+def _environment(where: Mapping[str, str]) -> str:
+    if not where:
         return ""
-    rows = [(witness["name"], witness["state"], witness["detail"]) for witness in found["witnesses"]]
-    rows += [("nobody", "not watched", spot) for spot in found["blind_spots"]]
-    verdict = f"they disagree: {found['disagreement']}" if found["disagreement"] else "none disagrees"
-    return _table(f"Who counted: {verdict}", ("Witness", "Says", "Detail"), rows)
+    rows = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in where.items())
+    return f'<details><summary>Where this was run</summary><dl class="answers body">{rows}</dl></details>'
 
 
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    body = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{cells}</tr></thead><tbody>\n{body}\n</tbody></table>"
-    )
-
-
-def _cell(value: object) -> str:
-    return f'<td class="number">{value}</td>' if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
+def _every(findings: Sequence[Finding], states: Sequence[str]) -> str:
+    if not findings:
+        return ""
+    brief = len(findings) > MOST_BODIES
+    together: dict[str, list[tuple[int, Finding, str]]] = {}
+    for k, (found, how) in enumerate(zip(findings, states, strict=True)):
+        together.setdefault(found["test"].partition("[")[0], []).append((k, found, how))
+    items = [row(*members[0], brief) if len(members) == 1 else group(name, members, brief)
+             for name, members in together.items()]  # fmt: skip
+    return f"""<section aria-labelledby="all"><h2 id="all">All checks</h2>
+<div class="tools"><label>Find <input id="find" type="search" placeholder="test name"></label>
+<label>Verdict <select id="verdict"><option value="">all</option><option value="fail">not met</option>
+<option value="expected">not met as expected</option><option value="pass">met</option></select></label>
+<label>Sort by <select id="sort"><option value="">order of the run</option><option value="test">name</option>
+<option value="bytes">bytes kept</option><option value="allocs">allocations</option>
+<option value="seconds">time</option></select></label><span id="shown" class="muted" aria-live="polite"></span></div>
+{HEADS}
+<ul class="list" id="checks">
+{chr(10).join(items)}
+</ul></section>"""
 
 
 REPORT = Page()

@@ -50,8 +50,9 @@ class GradReport:
     `gradients` has one entry per differentiated argument, in its structure. `max_error` is relative. `digits` is what
     a pass is worth: to so many decimal digits each component agrees that rounding leaves a digit of (None: nothing was
     compared); `drowned` names the components that it leaves none of. `differences` says how the reference was made.
-    `ratio`: so many times the primal's time the gradient takes, where `max_ratio` asked for it. Figures of steps that
-    were not reached are empty. What is `stored` and why (`explanation`) is found out when it is read.
+    `ratio`: so many times the primal's time the gradient takes, where `max_ratio` asked for it. `seconds`: what the
+    check took. Figures of steps that were not reached are empty. What is `stored` and why (`explanation`) is found out
+    when it is read.
     """
 
     function: str
@@ -72,6 +73,7 @@ class GradReport:
     workspace_bytes: int | None = None
     workspace_formula: str = ""
     ratio: float | None = None
+    seconds: float = 0.0
     stored: Figure[tuple[Any, ...]] = field(default=Figure(()))
     certificate: Any = None
     witnesses: tuple[Any, ...] = ()

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
         record,
     )
     from pytest_adalloc.hooks.attribute.pprof import write_profile
-    from pytest_adalloc.integration.checks import check, check_gradient, check_jvp, check_rule, check_vjp
+    from pytest_adalloc.integration.checks import (
+        check,
+        check_gradient,
+        check_jvp,
+        check_many,
+        check_rule,
+        check_vjp,
+    )
     from pytest_adalloc.integration.fixture import Adalloc
 
 __all__ = [
@@ -44,6 +51,7 @@ __all__ = [
     "check",
     "check_gradient",
     "check_jvp",
+    "check_many",
     "check_rule",
     "check_vjp",
     "forbid",
@@ -62,6 +70,7 @@ _HOME = {
     "check": "integration.checks",
     "check_gradient": "integration.checks",
     "check_jvp": "integration.checks",
+    "check_many": "integration.checks",
     "check_rule": "integration.checks",
     "check_vjp": "integration.checks",
     "write_profile": "hooks.attribute.pprof",

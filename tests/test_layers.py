@@ -60,7 +60,7 @@ PLUGIN_LAYERS: dict[str, set[str]] = {
 }
 
 # Above these: what pytest loads, and what users import.
-PLUGIN_FACE = {"__init__", "plugin"}
+PLUGIN_FACE = {"__init__", "plugin", "strategies"}
 
 HEAVY = ("adcore", "llvmlite", "numpy", "psutil", "scipy", "hypothesis")
 

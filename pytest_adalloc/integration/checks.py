@@ -102,6 +102,20 @@ class Checks:
 
         return self._product(of_cotangent, f, args, given, "vjp")
 
+    def check_many(self, f: Callable[..., Any], strategy: Any, /, *, examples: int = 50, **given: Any) -> GradReport:
+        """Check the gradient of `f` at many inputs, which a strategy of hypothesis draws: tuples of arguments, or
+        single ones. `pytest_adalloc.strategies.arguments(f, ...)` makes one.
+
+        Other keywords are those of `check`: `grad`, options, arguments of `f` by name. The calls of the first input are
+        counted. Returns the report of the worst input. Raises CheckFailed for the simplest input that hypothesis finds
+        where a step is not met, ImportError without hypothesis, and what `check` raises.
+        """
+        __tracebackhide__ = True
+        from pytest_adalloc.integration.many import settled_at_many
+
+        options = session.with_defaults(given, self._recorder)
+        return settled_at_many(f, strategy, options, examples, self._recorder)
+
     def check_rule(self, rule: Callable[..., Any], /, *args: Any, **given: Any) -> GradReport:
         """Check a rule of `ad.rule` at `args`: its tangent, its adjoint, one against the other, and both against the
         function in plain Python, for every single argument and for all of them together.
@@ -153,5 +167,6 @@ class Checks:
 _checks = Checks()
 check, check_gradient = _checks.check, _checks.check_gradient
 check_jvp, check_vjp, check_rule = _checks.check_jvp, _checks.check_vjp, _checks.check_rule
+check_many = _checks.check_many
 
-__all__ = ["Checks", "check", "check_gradient", "check_jvp", "check_rule", "check_vjp"]
+__all__ = ["Checks", "check", "check_gradient", "check_jvp", "check_many", "check_rule", "check_vjp"]

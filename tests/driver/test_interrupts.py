@@ -115,6 +115,7 @@ sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 import numpy as np, adcore as ad
 from tests.driver.test_interrupts import forever
 handle = ad.compile(forever, ad.Duplicated(np.ones(1), np.zeros(1)))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 print("ready", flush=True)
 handle(np.ones(1), np.zeros(1))
 """

@@ -24,6 +24,7 @@ from adcore.transform.canonical.running_choices import untie_running_choices
 from adcore.transform.canonical.short_circuit import flatten_conditions
 from adcore.transform.canonical.simplify import simplify
 from adcore.transform.canonical.unchecked import without_index_checks
+from adcore.transform.diff.overwritten_shadows import set_to_zero
 from adcore.transform.diff.reverse import emit_reverse, reverse
 from adcore.transform.diff.selection import lower_attach, track_selections
 from adcore.transform.diff.squared_roots import differentiate_squared_roots
@@ -62,6 +63,7 @@ PASSES: dict[str, Pass] = {
     "short_circuit": lambda f: flatten_conditions(f, FOREIGN),
     "product_instructions": lambda f: emit_products(f, FOREIGN),
     "expansion": lambda f: expand_bulk(f, FOREIGN),
+    "overwritten_shadows": lambda f: set_to_zero(f, (), FOREIGN),
     "dead_zeroing": lambda f: remove_dead_zeroing(f, FOREIGN),
     "sweep_fusion": lambda f: fuse(f, FOREIGN),
     "scalar_promotion": lambda f: promote_sums(f, FOREIGN),

@@ -1,13 +1,22 @@
 """Shadows that a reverse sweep sets instead of adding to them: they begin as zero.
 
-func @f(%x: array<f64,1,C>, %dx: array<f64,1,C>, %seed: f64) {
-  accumulate %slope, %dx, %i
-}
-
-func @f(%x: array<f64,1,C>, %dx: array<f64,1,C>, %seed: f64) {
-  for 0, (dim %dx) { store 0.0, %dx, %i }
-  accumulate %slope, %dx, %i
-}
+    for 0, %n [step=1] {
+    (%i: i64):
+      accumulate %s, %d, %i
+      yield
+    }
+->
+    %z: i64 = dim %d [axis=0]
+    for 0, %z [step=1] {
+    (%j: i64):
+      store 0.0, %d, %j
+      yield
+    }
+    for 0, %n [step=1] {
+    (%i: i64):
+      accumulate %s, %d, %i
+      yield
+    }
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ whose shape it must have (else 0), and the class of the annotation in which it m
 that of its primal).
 
 `poll` is what loops call that may never end (`adcore.abi.faults.POLL`). An error of a signal's handler waits in `error`
-until the fault of the kernel, which leaves, is raised: one at most, since signals are handled in one thread. A thread
-of Python's that has let go of the GIL takes it for as long as it asks; one of C's is not asked.
+until the fault of the kernel, which leaves, is raised: one at most, since signals are handled in one thread. Who holds
+the GIL lets the others have it for a moment; a thread of Python's that has let go of it takes it for as long as it
+asks; one of C's is not asked.
 
 Foreign addresses stand in `@table`, filled after loading, so that the object code can be cached and moved.
 """
@@ -193,7 +194,13 @@ wait_for_it:
   br i1 %quiet_now, label %clock, label %leave
 look:
   %quiet = call i1 @no_signal()
-  br i1 %quiet, label %clock, label %leave
+  br i1 %quiet, label %others, label %leave
+others:
+  %save = $PyEval_SaveThread
+  %own = call ptr %save()
+  %restore = $PyEval_RestoreThread
+  call void %restore(ptr %own)
+  br label %clock
 clock:
   %read_clock = $clock_gettime
   %no_clock = call i32 %read_clock(i32 1, ptr %time)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -129,6 +130,21 @@ handle(np.ones(1), np.zeros(1))
     _, errors = process.communicate(timeout=60)
     assert errors.strip().endswith("KeyboardInterrupt")
     assert "while total < 1.0" in errors
+
+
+def test_a_thread_that_watches_gets_its_turn() -> None:
+    """As pytest-timeout does with its threads: the kernel holds the GIL and lets others have it when it asks."""
+    x, dx = np.ones(3), np.zeros(3)
+    handle = ad.compile(forever, ad.Duplicated(x, dx))
+    watcher = threading.Timer(0.1, signal.raise_signal, [signal.SIGALRM])
+    before = signal.signal(signal.SIGALRM, stop)
+    watcher.start()
+    try:
+        with pytest.raises(Stopped):
+            handle(x, dx)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        watcher.join()
 
 
 def test_handlers_that_raise_nothing_let_the_loop_go_on() -> None:

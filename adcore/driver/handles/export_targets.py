@@ -40,7 +40,7 @@ class ExportTarget:
         return ExportTarget(cpu, EmitOptions(cpu=cpu, features=""), math, features)
 
     def check(self, name: str) -> str:
-        """A C function that says whether this machine can run the code; with compilers other than GCC and Clang, yes."""
+        """A C function that says whether this machine can run the code; without GCC or Clang it says yes."""
         asked = " && ".join(f'__builtin_cpu_supports("{feature}")' for feature in self.features) or "1"
         return f"""/* Compiled for {self.cpu}. Whether this machine can run it: ask once, before the first call. */
 #define {name.upper()}_CPU "{self.cpu}"

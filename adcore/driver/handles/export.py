@@ -4,38 +4,67 @@ from __future__ import annotations
 
 import ctypes
 import re
+import shutil
 import struct
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from adcore.abi.frame import WORKSPACE_BASE, WORKSPACE_END
 from adcore.driver.calls.in_place import InPlaceRun
+from adcore.driver.handles.export_targets import ExportTarget
 from adcore.driver.pipeline import GRADIENT
 from adcore.ir.types import ArrayType, ListType, Scalar
 from adcore.lower import lower
-from adcore.lower.objects.object_code import EmitOptions, emit
+from adcore.lower.objects.object_code import emit
 from adcore.runtime.arena import Arena
 from adcore.runtime.loading import linker
 from adcore.runtime.values.arguments import refuse
+from adcore.version import __version__
 
 
-def export(run: InPlaceRun, directory: Path) -> tuple[Path, Path]:
-    """`NAME.o` and `NAME.h` in `directory`; the object's entry carries the function's name."""
+def export(run: InPlaceRun, directory: Path, cpu: str = "native") -> tuple[Path, Path]:
+    """`NAME.o` and `NAME.h` in `directory`; the object's entry carries the function's name.
+
+    Beside them `NAME.pc` for pkg-config and, where there is a C compiler to link it, `libNAME.so`."""
     _refuse_what_others_lose(run)
+    target = ExportTarget.of(cpu)
     name = re.sub(r"\W", "_", run.call.function.__name__)
     build = run.specialisation.build
     request = build.request
     lowered = lower(
         build.product(GRADIENT), name=name, alias_groups=request.aliases,
         workspace="heap" if request.heap else "arena", fastmath=request.fastmath, ops=request.ops,
-        polls=False,
+        vector_math=target.math, polls=False,
     )  # fmt: skip
     directory.mkdir(parents=True, exist_ok=True)
     code, header = directory / f"{name}.o", directory / f"{name}.h"
-    code.write_bytes(emit(lowered, EmitOptions()).object_code)
-    header.write_text(c_header(run, name))
+    made = emit(lowered, target.emit)
+    code.write_bytes(made.object_code)
+    header.write_text(c_header(run, name, target))
+    libraries = ["-lm", *(["-lmvec"] if b"_ZGV" in made.object_code else [])]
+    (directory / f"{name}.pc").write_text(_package(run, name, directory, libraries))
+    _link(code, directory / f"lib{name}.so", libraries)
     return code, header
+
+
+def _package(run: InPlaceRun, name: str, directory: Path, libraries: Sequence[str]) -> str:
+    """What pkg-config reads: `cc main.c $(pkg-config --cflags --libs NAME.pc)`."""
+    what = f"{run.mode.name} of {run.call.function.__name__}, compiled by adcore"
+    return (
+        f"prefix={directory.resolve()}\n\nName: {name}\nDescription: {what}\nVersion: {__version__}\n"
+        f"Cflags: -I${{prefix}}\nLibs: -L${{prefix}} -l{name}\nLibs.private: {' '.join(libraries)}\n"
+    )
+
+
+def _link(code: Path, library: Path, libraries: Sequence[str]) -> None:
+    """A shared library of the object file; an older one goes where there is no compiler to make it."""
+    library.unlink(missing_ok=True)
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler:
+        command = [compiler, "-shared", "-o", str(library), str(code), *libraries]
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
 
 
 def _refuse_what_others_lose(run: InPlaceRun) -> None:
@@ -51,7 +80,7 @@ def _refuse_what_others_lose(run: InPlaceRun) -> None:
         )
 
 
-def c_header(run: InPlaceRun, name: str) -> str:
+def c_header(run: InPlaceRun, name: str, target: ExportTarget) -> str:
     """The declaration of the entry, and where in the frame everything stands."""
     layout = run.frame.layout
     lines = ["  [0], [1]  details of a fault\n *   [2], [3]  workspace: first address, end\n *   [4]       "
@@ -79,7 +108,8 @@ def c_header(run: InPlaceRun, name: str) -> str:
 extern "C"
 #endif
 int32_t {name}(int64_t *frame);
-#endif
+
+{target.check(name)}#endif
 """
 
 

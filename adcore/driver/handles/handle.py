@@ -176,11 +176,15 @@ class Handle(native.NativeCallable):
 
         return low_level_callable(self._run, self)
 
-    def export(self, directory: str | Path) -> tuple[Path, Path]:
-        """Write an object file and a C header for it into `directory`; their paths."""
+    def export(self, directory: str | Path, cpu: str = "native") -> tuple[Path, Path]:
+        """Write an object file and a C header for it into `directory`; their paths.
+
+        Beside them a file for pkg-config and, where a C compiler is found, a shared library. `cpu`: "native" (this
+        machine), or a level such as "x86-64-v3" that all machines which run it must have; the header says which it is
+        and has a function `NAME_runs_here()` that asks. Raises ArgumentError for another name."""
         from adcore.driver.handles.export import export
 
-        return export(self._run, Path(directory))
+        return export(self._run, Path(directory), cpu)
 
     def relink(self, imports: Mapping[str, int]) -> int:
         """Load the very same object code once more, with `imports` (malloc, say) at the given addresses; its entry."""

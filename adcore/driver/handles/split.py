@@ -118,7 +118,7 @@ class SplitHandle(Handle):
     def low_level_callable(self) -> Any:
         return self.address
 
-    def export(self, directory: str | Path) -> tuple[Path, Path]:
+    def export(self, directory: str | Path, cpu: str = "native") -> tuple[Path, Path]:
         raise AssertionError(self.address)
 
     def _forward(self, run: InPlaceRun) -> Step:

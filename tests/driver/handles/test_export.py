@@ -110,3 +110,67 @@ def test_low_level_callable_returns_one_number() -> None:
         ad.compile(programs.polynomial, ad.Active(1.0), ad.Active(1.0)).low_level_callable()
     with pytest.raises(ad.ArgumentError, match="returns one number"):
         ad.compile(programs.polynomial, ad.Active(1.0), ad.Const(1.0), mode=ad.ReverseWithPrimal).low_level_callable()
+
+
+THREADS = """
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+#include "read_square_clear.h"
+int main() {
+  if (!read_square_clear_runs_here()) return 2;
+  int wrong[4] = {0, 0, 0, 0};
+  std::vector<std::thread> all;
+  for (int t = 0; t < 4; t++) all.emplace_back([t, &wrong] {
+    char *memory = (char *)aligned_alloc(64, 4096);
+    for (int k = 0; k < 2000; k++) {
+      double x[3] = {1.0 + t, 2, 3}, d[3] = {0, 0, 0};
+      int64_t f[READ_SQUARE_CLEAR_FRAME_WORDS] = {0};
+      f[2] = (int64_t)memory; f[3] = (int64_t)(memory + 4096);
+      f[6] = (int64_t)x; f[7] = 3; f[8] = 8;
+      f[9] = (int64_t)d; f[10] = 3; f[11] = 8;
+      double one = 1.0; __builtin_memcpy(&f[12], &one, 8);
+      if (read_square_clear(f) != 0 || d[0] != 2.0 * (1.0 + t) || d[2] != 6.0) wrong[t]++;
+    }
+    free(memory);
+  });
+  for (auto &thread : all) thread.join();
+  std::printf("%d %s", wrong[0] + wrong[1] + wrong[2] + wrong[3], READ_SQUARE_CLEAR_CPU);
+  return 0;
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+def test_a_shared_library_in_a_program_with_threads(tmp_path: Path) -> None:
+    ad.compile(programs.read_square_clear, duplicated()).export(tmp_path, cpu="x86-64-v2")
+    (tmp_path / "main.cpp").write_text(THREADS)
+    package = (tmp_path / "read_square_clear.pc").read_text()
+    assert f"prefix={tmp_path.resolve()}" in package
+    assert "Libs: -L${prefix} -lread_square_clear" in package
+    link = ["-I.", "-L.", "-lread_square_clear", "-Wl,-rpath,$ORIGIN", "-pthread", "-o", "main"]
+    subprocess.run(["c++", "main.cpp", *link], cwd=tmp_path, check=True)
+    done = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True)
+    assert done.stdout == "0 x86-64-v2"
+
+
+@pytest.mark.parametrize("cpu", ["x86-64", "x86-64-v2", "x86-64-v3"])
+def test_code_for_another_cpu(cpu: str, tmp_path: Path) -> None:
+    from adcore.runtime.loading import linker as jit
+
+    g = ad.compile(programs.polynomial, ad.Active(1.0), ad.Const(1.0))
+    code, header = g.export(tmp_path, cpu=cpu)
+    text = header.read_text()
+    assert f'#define POLYNOMIAL_CPU "{cpu}"' in text
+    assert ('__builtin_cpu_supports("avx2")' in text) is (cpu == "x86-64-v3")
+    assert '__builtin_cpu_supports("avx512f")' not in text
+    assert jit.load(code.read_bytes(), ["polynomial"])["polynomial"]
+
+
+def test_a_cpu_that_is_none(tmp_path: Path) -> None:
+    g = ad.compile(programs.polynomial, ad.Active(1.0), ad.Const(1.0))
+    with pytest.raises(ad.ArgumentError, match="give one of 'native', 'x86-64'"):
+        g.export(tmp_path / "none", cpu="z80")
+    assert not (tmp_path / "none").exists()

@@ -8,10 +8,11 @@ from html import escape
 from pathlib import Path
 
 from pytest_adalloc.checks.verdict.grad_report import GradReport
+from pytest_adalloc.report.environment import environment
 from pytest_adalloc.report.findings import expected, many
 from pytest_adalloc.report.page.checks import card, group, row, state
-from pytest_adalloc.report.page.environment import Past, environment, history
 from pytest_adalloc.report.page.figures import error_figures
+from pytest_adalloc.report.page.history import Past, at_commits, commit
 from pytest_adalloc.report.page.style import SCRIPT, STYLE
 from pytest_adalloc.report.reporting import Document, Finding, ReportedRun
 from pytest_adalloc.session import Recorder, Settings
@@ -35,8 +36,8 @@ class Page(Document):
     def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `page`."""
         baseline = run.settings.reports.get("baseline")
-        past = history(Path(baseline).absolute()) if baseline else []
-        return page(_with_past(findings, past), run.settings, environment(run.root))
+        past = at_commits(Path(baseline).absolute()) if baseline else []
+        return page(_with_past(findings, past), run.settings, {**environment(), **commit(run.root)})
 
     def after_check(self, recorder: Recorder, report: GradReport, found: Finding) -> None:
         """Adds what plots of the error are drawn from: it is measured where the check ran."""

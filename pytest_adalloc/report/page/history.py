@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from html import escape
+from pathlib import Path
+from typing import Any
 
 from pytest_adalloc.report.page.pieces import drawing, figure, numbers
 from pytest_adalloc.report.reporting import Finding
+
+MOST_COMMITS = 20
+
+Past = list[tuple[str, dict[str, Any]]]
+"""Commits and what a baseline says at each of them, oldest first."""
+
+
+def commit(root: Path) -> dict[str, str]:
+    """What is checked out; empty where git tells nothing."""
+    told = _git(root, "log", "-1", "--format=%h %s")
+    return {"Commit": told} if told else {}
+
+
+def at_commits(path: Path) -> Past:
+    """The entries of a baseline at the last commits that changed it."""
+    commits = _git(path.parent, "log", f"-{MOST_COMMITS}", "--format=%h", "--", path.name).split()
+    told: Past = []
+    for each in reversed(commits):
+        try:
+            document = json.loads(_git(path.parent, "show", f"{each}:./{path.name}"))
+        except ValueError:
+            continue
+        told.append((each, document.get("tests", {}) if isinstance(document, dict) else {}))
+    return told
 
 
 def over_commits(found: Finding) -> str:
@@ -28,3 +56,11 @@ def over_commits(found: Finding) -> str:
     )
     data = numbers("Workspace by commit", ("Commit", "Bytes"), [(commit, f"{size:,}") for commit, size in told])
     return figure("Bytes kept, over the baseline's commits", drawing(340, 142, f"Step line. {said}", inner), said, data)
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=directory, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -14,11 +14,10 @@ from pytest_adalloc.checks.evidence import error_maps, gathered
 from pytest_adalloc.checks.inputs.arguments import Point
 from pytest_adalloc.checks.subjects.evaluation import Evaluator
 from pytest_adalloc.checks.verdict.comparison import SMOOTH, Comparison
-from pytest_adalloc.report.page.environment import environment, history
 from pytest_adalloc.report.page.error_plots import error_maps as drawn_maps
 from pytest_adalloc.report.page.error_plots import step_curve
 from pytest_adalloc.report.page.flame import flame_graph
-from pytest_adalloc.report.page.history import over_commits
+from pytest_adalloc.report.page.history import at_commits, commit, over_commits
 from tests.report.test_outputs import found
 
 
@@ -114,15 +113,12 @@ def test_the_history_of_a_baseline_is_told_by_commit(tmp_path: Path) -> None:
         (tmp_path / "base.json").write_text(f'{{"format": 1, "tests": {{"t": {{"workspace_bytes": {size}}}}}}}')
         subprocess.run([*git, "add", "base.json"], cwd=tmp_path, check=True)
         subprocess.run([*git, "commit", "-qm", "size"], cwd=tmp_path, check=True)
-    past = history(tmp_path / "base.json")
+    past = at_commits(tmp_path / "base.json")
     assert [tests["t"]["workspace_bytes"] for _, tests in past] == [8, 16]
     told = [(commit, tests["t"]["workspace_bytes"]) for commit, tests in past]
     text = over_commits({**found(), "workspace_bytes": 4, "history": told})
     assert "8, 16, 4 bytes" in text
     assert "var(--pass)" in text
     assert over_commits({**found(), "workspace_bytes": 8, "history": told[:1]}) == ""
-    assert history(tmp_path / "none.json") == []
-
-
-def test_where_a_run_was_made() -> None:
-    assert {"Command", "Date", "Python", "Packages", "System"} <= set(environment())
+    assert at_commits(tmp_path / "none.json") == []
+    assert commit(tmp_path)["Commit"].endswith(" size")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.report import html
-from pytest_adalloc.report.page.environment import environment
+from pytest_adalloc.report.environment import environment
 from pytest_adalloc.report.page.source import function_lines, source_view
 from pytest_adalloc.session import Settings
 from tests.report.test_outputs import found

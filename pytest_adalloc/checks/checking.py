@@ -125,7 +125,7 @@ def _compare_everything(trial: Trial, f: FlatFunction, grad: Callable[..., Any] 
     if foreign is None:
         compare_modes(trial, subject, reference, exact[1].slopes if exact is not None else None)
     else:
-        require_no_side_effects(trial, foreign.call, outcome)
+        require_no_side_effects(trial, foreign, outcome)
     if options.order == 2:
         compare_second(trial, subject)
     return subject

@@ -7,7 +7,7 @@ allocation) and noted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pytest_adalloc.checks.inputs.arguments import Moved, walk
 from pytest_adalloc.checks.subjects.evaluation import Outcome
+from pytest_adalloc.checks.subjects.foreign import ForeignGradient
 from pytest_adalloc.checks.subjects.subject import Unmet
 from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
@@ -22,23 +23,26 @@ from pytest_adalloc.checks.verdict import diagnostics
 REORDERED = 64  # roundings: what sums in another order may change from call to call
 
 
-def require_no_side_effects(trial: Trial, grad: Callable[..., Any], outcome: Outcome) -> None:
-    """Call the gradient twice at the point and look at what else happened.
+def require_no_side_effects(trial: Trial, gradient: ForeignGradient, outcome: Outcome) -> None:
+    """Call the gradient twice more at the point and look at what else happened.
 
     Raises Unmet where it leaves other arguments than `f` does ("gradient wrong"), or gives another answer for the same
-    arguments ("not deterministic").
+    arguments ("not deterministic"), be it another one than was compared with the reference.
     """
     __tracebackhide__ = True
     moved = Moved(trial.about.point)
     given = moved.at()
     bare = _leaves(given)
-    first = _arrays(grad(*given))
+    returned = gradient.call(*given)
+    first = _arrays(returned)
     _require_arguments(trial, moved, outcome, bare, _leaves(given))
     borrowed = [trial.about.point.leaves[k].path for k, array in _held(given) if _share([array], first)]
     if borrowed:
         trial.note(f"the gradient is a view of {', '.join(borrowed)}: what is written there later changes it")
     kept = [array.copy() for array in first]
-    again = _arrays(grad(*moved.at()))
+    coarsest = max((_precision(array) for array in first), default=0.0)
+    _require_same(trial, [trial.gradient], [gradient.as_vector(returned)], coarsest)
+    again = _arrays(gradient.call(*moved.at()))
     _require_same(trial, kept, again)
     if _share(first, again) and not borrowed:
         trial.note("the gradient's memory is the same at each call: the answer before is overwritten")
@@ -59,15 +63,16 @@ def _require_arguments(
         trial.note(f"{about.function} writes into {', '.join(left)}, and the gradient leaves it as it was")
 
 
-def _require_same(trial: Trial, first: Sequence[NDArray[Any]], again: Sequence[NDArray[Any]]) -> None:
-    """The same numbers twice, but for the order of sums."""
+def _require_same(
+    trial: Trial, first: Sequence[NDArray[Any]], again: Sequence[NDArray[Any]], coarsest: float = 0.0
+) -> None:
+    """The same numbers twice, but for the order of sums, in the arrays' precision or a coarser one."""
     exact = True
     for one, other in zip(first, again, strict=True):
         if np.array_equal(one, other, equal_nan=one.dtype.kind in "fc"):
             continue
         exact = False
-        precision = np.finfo(one.dtype).eps if one.dtype.kind == "f" else 0.0
-        allowed = REORDERED * precision * np.max(np.abs(one), initial=0.0)
+        allowed = REORDERED * max(_precision(one), coarsest) * np.max(np.abs(one), initial=0.0)
         with np.errstate(invalid="ignore"):
             distance = np.abs(one - other)
         if not np.all(distance <= allowed):
@@ -76,6 +81,10 @@ def _require_same(trial: Trial, first: Sequence[NDArray[Any]], again: Sequence[N
             raise Unmet("not deterministic", diagnostics.another_gradient(trial.about, *map(float, pair)))
     if not exact:
         trial.note("two calls of the gradient differ in their last bits: sums are taken in another order each time")
+
+
+def _precision(array: NDArray[Any]) -> float:
+    return float(np.finfo(array.dtype).eps) if array.dtype.kind == "f" else 0.0
 
 
 def _leaves(arguments: Sequence[Any]) -> list[Any]:

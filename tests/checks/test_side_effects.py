@@ -84,6 +84,16 @@ def test_buffer_that_is_not_cleared() -> None:
     assert "not cleared" in str(problem)
 
 
+def test_right_in_the_first_call_alone() -> None:
+    calls = []
+
+    def grad(x: Any) -> Any:
+        calls.append(1)
+        return 2 * x if len(calls) == 1 else 3 * x
+
+    assert failure(energy, X, grad=grad).report.verdict == "not deterministic"
+
+
 def test_memory_of_the_answer_before_is_noted() -> None:
     buffer = np.zeros(2)
 

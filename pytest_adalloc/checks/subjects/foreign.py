@@ -41,7 +41,7 @@ class ForeignGradient:
 
     def gradient(self, vector: Vector | None = None) -> Vector:
         """What the callable returns, one component after the other."""
-        return self._as_vector(self.call(*Moved(self._point).at(vector)))
+        return self.as_vector(self.call(*Moved(self._point).at(vector)))
 
     def forward(self, tangent: Vector) -> float | None:
         """There is none."""
@@ -70,7 +70,8 @@ class ForeignGradient:
             calls.append(TimedCall(call.function, replica.replica.restore) if replica.written() else call)
         return calls[0], calls[1]
 
-    def _as_vector(self, returned: Any) -> Vector:
+    def as_vector(self, returned: Any) -> Vector:
+        """The components of an answer in a row. Raises Unmet where its structure is not that of the arguments."""
         point = self._point
         wanted = [leaf for leaf in point.leaves if leaf.moves]
         found = [np.asarray(leaf) for _, leaf in walk(returned, "") if not isinstance(leaf, str)]

@@ -36,7 +36,7 @@ def test_something_else_is_refused(spoilt: dict[str, Any]) -> None:
 def test_files_are_named_from_the_root() -> None:
     given = {
         "file": "/src/a.py",
-        "sites": [{"file": "/src/lib/b.py"}, {"file": "/usr/c.py"}, {"file": ""}],
+        "sites": [{"file": "/src/lib/b.py"}, {"file": "/usr/c.py"}],
         "test": "x",
     }
     assert relative(given, Path("/src")) == {

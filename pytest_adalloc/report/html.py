@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
-import platform
-import shlex
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 
+from pytest_adalloc.report.environment import environment
 from pytest_adalloc.report.findings import expected, many
 from pytest_adalloc.report.page.checks import card, group, row, state
 from pytest_adalloc.report.page.style import SCRIPT, STYLE
@@ -36,23 +32,6 @@ class Page(Document):
     def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `page`."""
         return page(findings, run.settings, environment())
-
-
-def environment() -> dict[str, str]:
-    """Where the run was made: what a reader asks first when figures differ."""
-    packages = []
-    for name in ("pytest-adalloc", "pytest", "numpy", "llvmlite"):
-        try:
-            packages.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return {
-        "Date": datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        "Python": platform.python_version(),
-        "Machine": f"{platform.system()} {platform.machine()}, {platform.processor() or 'processor unknown'}",
-        "Packages": ", ".join(packages),
-        "Command": shlex.join(["pytest", *sys.argv[1:]]),
-    }
 
 
 def page(findings: Sequence[Finding], settings: Settings | None = None, where: Mapping[str, str] | None = None) -> str:

@@ -27,6 +27,7 @@ from pytest_adalloc.checks.verdict.comparison import SMOOTH, Comparison, digits_
 DIRECTIONS, COMPONENTS = 2, 2
 EXPONENTS = (-10, -14, -18, -22, -6)
 """Of the steps, relative to the sizes of the numbers: too small to meet the corners of others."""
+FINER = 4  # the step that a slope is extrapolated with, as an exponent: another one of the list, so that it is there
 KINK_EXPONENTS = (-18, -22)
 SAFETY = 32.0
 ROUGHLY = 64.0  # roundings that a component may always be off
@@ -72,51 +73,24 @@ class LargeReference:
         """Whether differences of the function and the gradient say the same, in 80 bits."""
         scale = sizes(self.point)
         room = np.minimum(self.point.vector - domain.low, domain.high - self.point.vector)
-        noise = 2.0**-48 * abs(float(self.twin.value(vector)))
+        middle = self.twin.value(vector)
+        size = abs(float(middle))
+        noise = 2.0**-48 * size
         for k in range(DIRECTIONS + COMPONENTS):
             along = random.choice([-1.0, 1.0], self.point.size) * random.integers(4, 8, self.point.size) / 4.0 * scale
             if k >= DIRECTIONS:
                 only = int(random.integers(self.point.size))
                 along = np.where(np.arange(self.point.size) == only, scale, 0.0)
             along = np.where(room >= 2.0**-6 * np.abs(along), along, 0.0).astype(np.longdouble)
-            slope, bar = self._difference(vector, along)
+            line = _Line(self.twin, vector, along, middle)
+            slope, bar = line.slope()
             terms = float(np.abs(right) @ np.abs(along))
             if not abs(float(slope - right @ along)) <= SAFETY * bar + ROUGHLY * noise + 1e-12 * terms:
                 return False
             # Even shares at a tie are the mean of both slopes, as central differences are.
-            if k < DIRECTIONS and self._kinked(vector, along, 2.0**-62 * abs(float(self.twin.value(vector)))):
+            if k < DIRECTIONS and line.kinked(2.0**-62 * size):
                 return False
         return True
-
-    def _difference(self, vector: Any, along: Any) -> tuple[Any, float]:
-        """A slope of the function, extrapolated once, and the spread of three steps in a row that agree best."""
-        found: list[Any] = []
-        best: tuple[float, Any] = (math.inf, np.nan)
-        for exponent in EXPONENTS:
-            coarse, fine = (self._sides(vector, along, e) for e in (exponent, exponent - 2))
-            found.append(
-                (16 * (fine[0] - fine[1]) * 4 - (coarse[0] - coarse[1])) / 15 / (2 * np.longdouble(2.0) ** exponent)
-            )
-            if len(found) >= 3:
-                spread = float(max(abs(found[-3] - found[-2]), abs(found[-2] - found[-1])))
-                best = min(best, (spread, found[-2]), key=lambda pair: pair[0])
-                if spread <= 1e-10 * abs(float(found[-1])):
-                    break
-        return best[1], best[0]
-
-    def _sides(self, vector: Any, along: Any, exponent: int) -> tuple[Any, Any]:
-        """The values a step ahead and a step behind."""
-        step = np.longdouble(2.0) ** exponent * along
-        return self.twin.value(vector + step), self.twin.value(vector - step)
-
-    def _kinked(self, vector: Any, along: Any, noise: float) -> bool:
-        """Whether the slopes of both sides differ: by the same amount, however small the step is."""
-        middle = self.twin.value(vector)
-        even = []
-        for exponent in KINK_EXPONENTS:
-            ahead, behind = self._sides(vector, along, exponent)
-            even.append(abs(float((ahead + behind - 2 * middle) / np.longdouble(2.0) ** exponent)))
-        return even[1] > max(0.5 * even[0], ROUGHLY * noise / 2.0 ** KINK_EXPONENTS[1])
 
     def _rounding(self, vector: Any, random: np.random.Generator) -> Vector:
         """How far the program's own numbers move each component."""
@@ -158,6 +132,46 @@ class LargeReference:
             drowned=tuple(int(i) for i in np.flatnonzero(drowned)), exact=True,
             places=self.places(k) if np.any(bad) else (),
         )  # fmt: skip
+
+
+class _Line:
+    """The function's twin on a line through the point: each value is computed once, they are what a check costs."""
+
+    def __init__(self, twin: Any, vector: Any, along: Any, middle: Any) -> None:
+        self._twin, self._vector, self._along, self._middle = twin, vector, along, middle
+        self._known: dict[int, tuple[Any, Any]] = {}
+
+    def slope(self) -> tuple[Any, float]:
+        """A slope of the function, extrapolated once, and the spread of three steps in a row that agree best."""
+        found: list[Any] = []
+        best: tuple[float, Any] = (math.inf, np.nan)
+        for exponent in EXPONENTS:
+            found.append((4**FINER * self._central(exponent - FINER) - self._central(exponent)) / (4**FINER - 1))
+            if len(found) >= 3:
+                spread = float(max(abs(found[-3] - found[-2]), abs(found[-2] - found[-1])))
+                best = min(best, (spread, found[-2]), key=lambda pair: pair[0])
+                if spread <= 1e-10 * abs(float(found[-1])):
+                    break
+        return best[1], best[0]
+
+    def kinked(self, noise: float) -> bool:
+        """Whether the slopes of both sides differ: by the same amount, however small the step is."""
+        even = []
+        for exponent in KINK_EXPONENTS:
+            ahead, behind = self._sides(exponent)
+            even.append(abs(float((ahead + behind - 2 * self._middle) / np.longdouble(2.0) ** exponent)))
+        return even[1] > max(0.5 * even[0], ROUGHLY * noise / 2.0 ** KINK_EXPONENTS[1])
+
+    def _central(self, exponent: int) -> Any:
+        ahead, behind = self._sides(exponent)
+        return (ahead - behind) / (2 * np.longdouble(2.0) ** exponent)
+
+    def _sides(self, exponent: int) -> tuple[Any, Any]:
+        """The values a step ahead and a step behind."""
+        if exponent not in self._known:
+            step = np.longdouble(2.0) ** exponent * self._along
+            self._known[exponent] = self._twin.value(self._vector + step), self._twin.value(self._vector - step)
+        return self._known[exponent]
 
 
 def _allowance(twin: Any, vector: Any, roundoff: float, seed: int) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,11 @@ def _lines(spans: Any) -> list[int]:
 def expected(found: Finding, settings: Settings) -> bool:
     """Whether a check was not met in a test that passed all the same: the test expects it."""
     return settings.policy == "strict" and found["verdict"] not in QUIET and found["test_outcome"] != "failed"
+
+
+def unmet(findings: Sequence[Finding], settings: Settings) -> list[Finding]:
+    """The checks that are not met, without those whose tests expect that."""
+    return [found for found in findings if found["verdict"] not in QUIET and not expected(found, settings)]
 
 
 def many(count: int, noun: str, plural: str = "") -> str:

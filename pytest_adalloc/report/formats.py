@@ -57,6 +57,10 @@ class ReportFormat:
 FORMATS: tuple[ReportFormat, ...] = (
     ReportFormat("json_document", (Flag("json", "path", "FILE", "write all findings as JSON"),), always=True),
     ReportFormat("html", (Flag("html", "path", "FILE", "write all findings as a web page"),), always=True),
+    ReportFormat(
+        "sarif", (Flag("sarif", "path", "FILE", "write what is not met as SARIF, for code scanning"),), always=True
+    ),
+    ReportFormat("markdown", (Flag("markdown", "path", "FILE", "write a summary in Markdown"),), always=True),
     ReportFormat("profiles", (Flag("pprof", "path", "DIR", "write an allocation profile of each check for pprof"),)),
     ReportFormat("github", (Flag("github", "bool", None, "annotate failures in GitHub Actions"),), last=True),
     ReportFormat(

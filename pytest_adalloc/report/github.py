@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pytest_adalloc.report.findings import QUIET, expected
+from pytest_adalloc.report.findings import unmet
 from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
 
 
@@ -19,21 +19,26 @@ class Annotations(Report):
     def at_end(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
         """The workflow commands."""
         level = "error" if run.settings.policy == "strict" else "warning"
-        told = [found for found in findings if found["verdict"] not in QUIET and not expected(found, run.settings)]
-        return [annotation(found, run.root, level=level) for found in told]
+        return [annotation(found, run.root, level=level) for found in unmet(findings, run.settings)]
 
 
 def annotation(found: Finding, root: Path, *, level: str = "error") -> str:
     """The command for one finding; files are named relative to `root`, where the checkout is."""
-    file, line = found["file"], found["line"]
+    file, line = place(found, root)
+    properties = {"file": file, "line": str(line), "title": f"adalloc: {found['verdict']}"}
+    spelled = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::{level} {spelled}::{_data(found['message'] or found['headline'])}"
+
+
+def place(found: Finding, root: Path) -> tuple[str, int]:
+    """The file and the line to show a finding at; files below `root` are named from there."""
+    file, line = found["file"] or found["test_file"], found["line"] or found["test_line"]
     for site in found["sites"] if found["verdict"] == "allocates" else ():
         # The line that allocates is worth more than the line of the function, if it is the user's.
         if site["file"] and _inside(site["file"], root):
             file, line = site["file"], site["line"]
             break
-    properties = {"file": _relative(file, root), "line": str(line or 1), "title": f"adalloc: {found['verdict']}"}
-    spelled = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{level} {spelled}::{_data(found['message'] or found['headline'])}"
+    return _relative(file, root), line or 1
 
 
 def _inside(file: str, root: Path) -> bool:

@@ -28,6 +28,14 @@ def test_flags_have_names_of_their_own_and_a_line_on_the_page_of_flags() -> None
 
 def test_what_is_asked_for_speaks_in_order() -> None:
     every = {flag.name: "x" for entry in FORMATS for flag in entry.flags}
-    assert [entry.name for entry in asked_for(every)] == ["json", "html", "pprof", "baseline", "github"]
+    assert [entry.name for entry in asked_for(every)] == [
+        "json",
+        "html",
+        "sarif",
+        "markdown",
+        "pprof",
+        "baseline",
+        "github",
+    ]
     assert [entry.name for entry in asked_for({"update_baseline": True})] == ["baseline"]
     assert asked_for({"json": "", "github": False}) == []

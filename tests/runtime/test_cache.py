@@ -94,6 +94,17 @@ def test_what_is_not_used_for_long_goes(place: Path) -> None:
     assert {path.stem for path in place.glob("*.o")} == {"read", "new", "00"}
 
 
+def test_what_waited_longest_goes_where_there_is_too_much(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(4):
+        disk.store(f"name{k}", bytes(1000))
+        os.utime(place / f"name{k}.o", (1e9 + k, 1e9 + k))
+    monkeypatch.setattr(disk, "OLDEST", 1e12)
+    monkeypatch.setattr(disk, "LARGEST", 2500)
+    assert disk.fetch("name0") is not None  # reading is using
+    disk.prune()
+    assert sorted(path.name for path in place.glob("*.o")) == ["name0.o", "name3.o"]
+
+
 def test_keys_tell_parts_apart() -> None:
     assert disk.key("ab", "c") != disk.key("a", "bc")
     assert disk.key("a") == disk.key("a")

@@ -4,8 +4,8 @@ Linking damaged machine code may crash or, worse, compute something else, so eve
 verified before anyone sees the code; what does not verify is removed and compiled again. A checksum is no protection
 against someone else's code: entries and the folder must belong to this user, with no write access for others.
 
-Entries that nobody has read for a month are removed in passing. `ADCORE_CACHE` names another folder;
-`ADCORE_CACHE=off` (or `0`, or empty) switches the cache off.
+Entries that nobody has read for a month are removed in passing, and those that waited longest where all together are
+larger than a gibibyte. `ADCORE_CACHE` names another folder; `ADCORE_CACHE=off` (or `0`, or empty) switches it off.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ MAGIC = b"adcore-object-1\n"
 DIGEST = 32
 OLDEST = 30 * 24 * 3600.0
 """Seconds without use after which an entry goes."""
+LARGEST = 1 << 30
+"""Bytes that all entries together may have."""
 OFF = ("", "0", "off", "no")
 SUFFIX = ".o"
 
@@ -139,17 +141,28 @@ def _mark_used(path: Path) -> None:
 
 
 def prune() -> None:
-    """Remove entries (and temporary files of processes that died) that were not used for long."""
+    """Remove entries (and temporary files of processes that died) that were not used for long; then, of the rest, those
+    that waited longest, until what is left is within the limit. So entries of older versions go, which nobody reads.
+    """
     base = folder()
     if base is None:
         return
-    limit = time.time() - OLDEST
+    limit, kept = time.time() - OLDEST, []
     for path in (*base.glob("*" + SUFFIX), *base.glob("*.tmp")):
         try:
-            if path.stat().st_mtime < limit:
+            status = path.stat()
+            if status.st_mtime < limit:
                 path.unlink()
+            else:
+                kept.append((status.st_mtime, status.st_size, path))
         except OSError:
             continue
+    total = sum(size for _, size, _ in kept)
+    for _, size, path in sorted(kept):
+        if total <= LARGEST:
+            return
+        path.unlink(missing_ok=True)
+        total -= size
 
 
 def remove(name: str) -> None:

@@ -24,6 +24,7 @@ from pytest_adalloc.checks.determinism import require_determinism, require_still
 from pytest_adalloc.checks.differences.comparison import compare
 from pytest_adalloc.checks.differences.directions import DomainBounds
 from pytest_adalloc.checks.differences.judging import Tolerance
+from pytest_adalloc.checks.evidence import gathered
 from pytest_adalloc.checks.exact.judging import compare_exactly
 from pytest_adalloc.checks.exact.location import about_gradient
 from pytest_adalloc.checks.exact.slopes import PointReference, ProgramSlopes
@@ -42,6 +43,7 @@ from pytest_adalloc.checks.trial import Trial
 from pytest_adalloc.checks.verdict import diagnostics
 from pytest_adalloc.checks.verdict.comparison import EDGE, UNDEFINED, Comparison
 from pytest_adalloc.checks.verdict.grad_report import GradReport
+from pytest_adalloc.checks.verdict.later import Later
 from pytest_adalloc.checks.workspace_limit import WorkspaceLimit
 from pytest_adalloc.options import CheckOptions
 
@@ -274,7 +276,9 @@ def _compare_gradient(
     trial.noise = max(trial.noise, found.noise)
     drowned = tuple(about.point.spelled(k) for k in found.drowned)
     trial.learn(max_error=found.max_error, worst=found.worst(about.point), differences=_reference(found) + how)
-    trial.learn(digits=found.digits, drowned=drowned)
+    gradient, slopes = trial.gradient.copy(), exact[1].slopes if exact is not None else None
+    evidence = Later(lambda: gathered(evaluator, domain, found, gradient, slopes))
+    trial.learn(digits=found.digits, drowned=drowned, evidence=evidence)
     return found
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 
+from pytest_adalloc.checks.verdict.grad_report import GradReport
 from pytest_adalloc.report.environment import environment
 from pytest_adalloc.report.findings import expected, many
 from pytest_adalloc.report.page.checks import card, group, row, state
+from pytest_adalloc.report.page.figures import error_figures
+from pytest_adalloc.report.page.history import Past, at_commits, commit
 from pytest_adalloc.report.page.style import SCRIPT, STYLE
 from pytest_adalloc.report.reporting import Document, Finding, ReportedRun
-from pytest_adalloc.session import Settings
+from pytest_adalloc.session import Recorder, Settings
 
 MOST_BODIES = 400
 """More checks than this, and those that are met open on one line: the page stays small."""
@@ -31,7 +35,22 @@ class Page(Document):
 
     def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `page`."""
-        return page(findings, run.settings, environment())
+        baseline = run.settings.reports.get("baseline")
+        past = at_commits(Path(baseline).absolute()) if baseline else []
+        return page(_with_past(findings, past), run.settings, {**environment(), **commit(run.root)})
+
+    def after_check(self, recorder: Recorder, report: GradReport, found: Finding) -> None:
+        """Adds what plots of the error are drawn from: it is measured where the check ran."""
+        found["errors"] = error_figures(report)
+
+
+def _with_past(findings: Sequence[Finding], past: Past) -> list[Finding]:
+    """Each check with what the baseline allowed it to keep at each of its commits."""
+    told = []
+    for found in findings:
+        entries = [(commit, tests.get(found["test"], {}).get("workspace_bytes")) for commit, tests in past]
+        told.append({**found, "history": [each for each in entries if each[1] is not None]})
+    return told
 
 
 def page(findings: Sequence[Finding], settings: Settings | None = None, where: Mapping[str, str] | None = None) -> str:
@@ -92,10 +111,11 @@ def _facts(findings: Sequence[Finding]) -> str:
     calls = sum(found["calls"] for found in findings)
     allocs = sum(found["allocs"] or 0 for found in findings)
     largest = max((found["workspace_bytes"] or 0 for found in findings), default=0)
+    known = any(found["workspace_bytes"] is not None for found in findings)
     slowest = max((found.get("seconds") or 0 for found in findings), default=0)
     facts = [
         f"<strong>{allocs:,}</strong> {'allocation' if allocs == 1 else 'allocations'} in {calls:,} counted calls",
-        f"largest workspace <strong>{largest:,}</strong> bytes",
+        f"largest workspace <strong>{largest:,}</strong> bytes" if known else "",
         f"slowest check <strong>{slowest:.2f}</strong> s" if slowest else "",
     ]
     return f'<ul class="facts">{"".join(f"<li>{fact}</li>" for fact in facts if fact)}</ul>'

@@ -22,7 +22,12 @@ class JsonDocument(Document):
 
     def text(self, findings: Sequence[Finding], run: ReportedRun) -> str:
         """See `as_json`."""
-        return as_json([relative(found, run.root) for found in findings], run_facts())
+        return as_json([relative(_published(found), run.root) for found in findings], run_facts())
+
+
+def _published(found: Finding) -> Finding:
+    """Without what the page alone draws, which the schema does not promise."""
+    return {name: value for name, value in found.items() if name != "errors"}
 
 
 def as_json(findings: Sequence[Finding], run: dict[str, Any] | None = None) -> str:

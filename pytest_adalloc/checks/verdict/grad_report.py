@@ -51,8 +51,8 @@ class GradReport:
     a pass is worth: to so many decimal digits each component agrees that rounding leaves a digit of (None: nothing was
     compared); `drowned` names the components that it leaves none of. `differences` says how the reference was made.
     `ratio`: so many times the primal's time the gradient takes, where `max_ratio` asked for it. `seconds`: what the
-    check took. Figures of steps that were not reached are empty. What is `stored` and why (`explanation`) is found out
-    when it is read.
+    check took. Figures of steps that were not reached are empty. What is `stored` and why (`explanation`), and the
+    `evidence` that plots of the error are drawn from, is found out when it is read.
     """
 
     function: str
@@ -80,6 +80,7 @@ class GradReport:
     notes: tuple[str, ...] = ()
     allocations: AllocationReport | None = field(default=None, repr=False)
     explanation: Figure[str] = field(default=Figure(""), repr=False)
+    evidence: Figure[Any] = field(default=Figure(None), repr=False, compare=False)
 
     def learned(self, **figures: Any) -> GradReport:
         """The same with more known. (`dataclasses.replace` would read every figure.)"""

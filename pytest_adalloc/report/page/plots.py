@@ -9,6 +9,9 @@ from statistics import median
 from typing import Any
 
 from pytest_adalloc.report.findings import many
+from pytest_adalloc.report.page.error_plots import error_maps, step_curve
+from pytest_adalloc.report.page.flame import flame_graph
+from pytest_adalloc.report.page.history import over_commits
 from pytest_adalloc.report.reporting import Finding
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 340, 130, 34, 18
@@ -17,7 +20,10 @@ MOST_BARS = 8
 
 def plots(found: Finding) -> str:
     """All plots that a check gives rise to."""
-    made = [allocations_by_call(found), bytes_by_line(found), kept_by_line(found)]
+    made = [
+        error_maps(found), step_curve(found), allocations_by_call(found), bytes_by_line(found), kept_by_line(found),
+        over_commits(found), flame_graph(found),
+    ]  # fmt: skip
     made = [plot for plot in made if plot]
     return f'<div class="plots">{"".join(made)}</div>' if made else ""
 
@@ -89,6 +95,6 @@ def _bars(title: str, totals: dict[str, int], unit: str, colour: str) -> str:
 def _figure(title: str, drawing: str, said: str) -> str:
     label: Any = escape(f"{title}: {said}", quote=True)
     return (
-        f'<figure><h4>{title}</h4><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{drawing}</svg>'
-        f"<figcaption>{escape(said)}</figcaption></figure>"
+        f'<figure><h4>{title}</h4><svg class="p" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
+        f"{drawing}</svg><figcaption>{escape(said)}</figcaption></figure>"
     )

@@ -58,6 +58,14 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:lef
 th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid var(--line);font-weight:400}
 thead th{font-weight:600}td.number{text-align:right;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}
+svg.p{max-width:36rem}svg.f{width:100%}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .sm{font-size:11px}
+.ax{stroke:var(--edge);fill:none}.gr{stroke:var(--line);fill:none}.plots .wide{grid-column:1/-1}
+.data summary{padding-left:1.2rem;color:var(--link);font-size:.85rem}.data summary::before{left:0}
+.seg{display:inline-flex;border:1px solid var(--edge);border-radius:.4rem;overflow:hidden;font-size:.85rem;
+margin:0 0 .5rem}.seg label{padding:.1rem .7rem;cursor:pointer}.seg input{position:absolute;opacity:0}
+.seg label:has(:checked){background:var(--ink);color:var(--bg)}
+.seg label:has(:focus-visible){outline:3px solid var(--link)}
+figure:has([value=bytes]:checked) .by-n,figure:has([value=n]:checked) .by-b{display:none}
 @media print{.tools{display:none}body{background:#fff;color:#000}details>*{display:block}}
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_adalloc.report import html
+from pytest_adalloc.report.environment import environment
 from pytest_adalloc.report.page.source import function_lines, source_view
 from pytest_adalloc.session import Settings
 from tests.report.test_outputs import found
@@ -178,7 +179,7 @@ d.dataset.seen=[d.scrollWidth,innerWidth,document.getElementById('shown').textCo
 @pytest.mark.parametrize("width", [360, 800, 1400, 2000])
 def test_in_a_browser(file: str, width: int, tmp_path: Path) -> None:
     """Nothing is wider than the window, no script fails, and the filter finds what it is asked for."""
-    text = html.page([found(), refused(file), allocating(file)], Settings(), html.environment())
+    text = html.page([found(), refused(file), allocating(file)], Settings(), environment())
     path = tmp_path / "page.html"
     path.write_text(text.replace("</body>", f"{PROBE}</body>"))
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",

@@ -209,9 +209,9 @@ class _FindingsCollector:
         if self._texts or (files and not self._config.option.collectonly):
             from pytest_adalloc.report.outputs import write
 
-            failed, self._lines = write(self._texts, settings(self._config), self._config.rootpath)
-            if failed:
-                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            status, self._lines = write(self._texts, settings(self._config), self._config.rootpath)
+            if status == pytest.ExitCode.INTERNAL_ERROR or (status and session.exitstatus == pytest.ExitCode.OK):
+                session.exitstatus = pytest.ExitCode(status)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self._lines:

@@ -64,6 +64,13 @@ FORMATS: tuple[ReportFormat, ...] = (
     ReportFormat("profiles", (Flag("pprof", "path", "DIR", "write an allocation profile of each check for pprof"),)),
     ReportFormat("github", (Flag("github", "bool", None, "annotate failures in GitHub Actions"),), last=True),
     ReportFormat(
+        "limits",
+        (
+            Flag("total_workspace", "int", "BYTES", "fail a run whose gradients need more workspace together"),
+            Flag("slowest_check", "int", "SECONDS", "fail a run in which one check takes longer, compilation included"),
+        ),
+    ),
+    ReportFormat(
         "baseline",
         (
             Flag("baseline", "path", "FILE", "fail where this file records fewer allocations"),
@@ -75,5 +82,10 @@ FORMATS: tuple[ReportFormat, ...] = (
 
 def asked_for(asked: Mapping[str, Any]) -> list[ReportFormat]:
     """The formats of which a flag is set, in the order in which they have their say at the end."""
-    found = [each for each in FORMATS if any(asked.get(flag.name) for flag in each.flags)]
+    found = [each for each in FORMATS if any(_set(asked.get(flag.name)) for flag in each.flags)]
     return sorted(found, key=lambda each: each.last)
+
+
+def _set(value: Any) -> bool:
+    """Whether a flag asks for something: 0 is a limit, an empty path is none."""
+    return value is not None and value is not False and value != ""

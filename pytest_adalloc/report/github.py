@@ -6,11 +6,14 @@ comma.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_adalloc.report.findings import unmet
 from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
+
+_SHOWN = re.compile(r"^ *--> (?P<file>.+):(?P<line>\d+):\d+$", re.MULTILINE)
 
 
 class Annotations(Report):
@@ -33,6 +36,10 @@ def annotation(found: Finding, root: Path, *, level: str = "error") -> str:
 def place(found: Finding, root: Path) -> tuple[str, int]:
     """The file and the line to show a finding at; files below `root` are named from there."""
     file, line = found["file"] or found["test_file"], found["line"] or found["test_line"]
+    # A message that shows a line of the user's knows more than where the function begins.
+    shown = _SHOWN.search(found["message"])
+    if shown is not None and _inside(shown["file"], root):
+        file, line = shown["file"], int(shown["line"])
     for site in found["sites"] if found["verdict"] == "allocates" else ():
         # The line that allocates is worth more than the line of the function, if it is the user's.
         if site["file"] and _inside(site["file"], root):

@@ -11,20 +11,28 @@ from pytest_adalloc.report.formats import asked_for
 from pytest_adalloc.report.reporting import Finding, ReportedRun
 from pytest_adalloc.session import Settings
 
+OVER_LIMIT, NOT_WRITTEN = 1, 3  # pytest's numbers for failed tests and for what went wrong besides
 
-def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[bool, list[str]]:
-    """Write what the run asks for; whether a file could not be written, and the summary's lines."""
+
+def write(texts: Sequence[str], settings: Settings, root: Path) -> tuple[int, list[str]]:
+    """Write what the run asks for; the status that it ends with at least (0 where all is well: a limit of the run that
+    is exceeded counts as a failed test, a file that can't be written as an internal error), and the summary's lines."""
     # Parallel runs report in any order; files are the same each time.
     findings: list[Finding] = sorted((json.loads(text) for text in texts), key=_place)
     lines = summary(findings, settings)
-    failed, run = False, ReportedRun(settings, root)
+    status, run = 0, ReportedRun(settings, root)
     for each in asked_for(settings.reports):
         try:
-            lines += each.load().at_end(findings, run)
+            report = each.load()
+            lines += report.at_end(findings, run)
+            over = report.exceeded(findings, run)
+            lines += over
+            if over and settings.policy == "strict":
+                status = max(status, OVER_LIMIT)
         except OSError as problem:
-            failed = True
+            status = NOT_WRITTEN
             lines.append(f"ERROR: {settings.reports[each.name]} can't be written: {problem}")
-    return failed, lines
+    return status, lines
 
 
 def _place(found: Finding) -> tuple[str, int, int, str]:

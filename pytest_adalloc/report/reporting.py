@@ -42,6 +42,10 @@ class Report:
         """Write what there is to write; the lines for the summary. An OSError of it fails the run."""
         return []
 
+    def exceeded(self, findings: Sequence[Finding], run: ReportedRun) -> list[str]:
+        """Limits of the whole run that it does not keep, a line each: they fail it, although no test did."""
+        return []
+
 
 class Document(Report):
     """A report that is one file of text: `name` is the flag that holds its path."""

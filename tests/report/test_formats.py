@@ -34,6 +34,7 @@ def test_what_is_asked_for_speaks_in_order() -> None:
         "sarif",
         "markdown",
         "pprof",
+        "total_workspace",
         "baseline",
         "github",
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_adalloc.report.github import annotation, place
 from pytest_adalloc.report.markdown import ROWS, STEP_SUMMARY, as_markdown
 from pytest_adalloc.report.outputs import write
 from pytest_adalloc.report.sarif import as_sarif
@@ -35,6 +36,14 @@ def test_sarif_names_rule_place_and_message() -> None:
         "region": {"startLine": 7},
     }
     assert second["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///else%20where/x.py"}
+
+
+@pytest.mark.parametrize(("file", "line"), [("/src/deep er/m.py", 41), ("/usr/lib/m.py", 7)])
+def test_the_line_that_the_message_shows_is_the_place(file: str, line: int) -> None:
+    one = failed(message=f"workspace too large: f\nneeds x\n  --> {file}:41:16\n   41 |  x\n  --> {file}:50:1")
+    name = "deep er/m.py" if line == 41 else "test_a.py"
+    assert place(one, ROOT) == (name, line)
+    assert f"file={name},line={line}," in annotation(one, ROOT)
 
 
 def test_what_tests_expect_is_in_neither(tmp_path: Path) -> None:

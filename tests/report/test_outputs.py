@@ -246,3 +246,11 @@ def test_findings_of_parallel_runs_come_in_one_order(tmp_path: Path) -> None:
         files.append(path.read_text())
     assert files[0] == files[1]
     assert [check["test_line"] for check in json.loads(files[0])["checks"]] == [3, 12]
+
+
+def test_the_first_line_claims_no_more_than_was_seen() -> None:
+    cached = AllocationReport((0, 0), (0, 0), python={"numpy": DomainCount(6, 480, 6)})
+    one = found(allocs_per_call=(0, 0), bytes_per_call=(0, 0), allocations=cached)
+    assert "0 allocations in 2 calls (malloc family); NumPy handed out 6 cached blocks" in one["headline"]
+    none = AllocationReport((0, 0), (0, 0), python={"numpy": DomainCount(0, 0, 0)})
+    assert "NumPy" not in found(allocs_per_call=(0, 0), bytes_per_call=(0, 0), allocations=none)["headline"]

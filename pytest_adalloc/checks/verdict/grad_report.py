@@ -175,7 +175,16 @@ def _counted(report: GradReport) -> str:
     others = sum(getattr(report.allocations, "other_threads", {}).values())
     parts = ["malloc family", canaries, f"{others} in other threads meanwhile" if others else ""]
     watched = f" ({', '.join(part for part in parts if part)})"
-    return f"{total} allocation{'' if total == 1 else 's'} in {calls} call{'' if calls == 1 else 's'}{watched}"
+    counted = f"{total} allocation{'' if total == 1 else 's'} in {calls} call{'' if calls == 1 else 's'}{watched}"
+    return counted + ("" if total else _cached(report.allocations))
+
+
+def _cached(seen: AllocationReport | None) -> str:
+    """What NumPy handed out though nothing was asked of malloc: arrays were made, from memory that it held already."""
+    blocks = getattr(seen, "python", {}).get("numpy")
+    if not blocks or not blocks.calls:
+        return ""
+    return f"; NumPy handed out {blocks.calls} cached block{'' if blocks.calls == 1 else 's'}"
 
 
 def canary_note(witness: object) -> str:

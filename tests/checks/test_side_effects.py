@@ -123,3 +123,14 @@ def test_last_bits_may_differ() -> None:
 
 def test_clean_gradient_has_no_note() -> None:
     assert check_gradient(energy, X, grad=lambda x: 2 * x).notes == ()
+
+
+def test_arguments_that_share_memory_are_told() -> None:
+    def product(a: Any, b: Any) -> float:
+        return float(np.sum(a * b * b))
+
+    def grad(a: Any, b: Any) -> Any:
+        return b * b, 2 * a * b
+
+    assert "share memory" in str(failure(product, X, X, grad=grad))
+    assert check_gradient(product, X, X.copy(), grad=grad).verdict == "passed"

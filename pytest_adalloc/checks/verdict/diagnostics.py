@@ -159,7 +159,18 @@ def gradient_wrong(about: About, found: Comparison) -> str:
         about.not_finite(),
         _enters(about, found),
         f"  = note: compared with {found.how}",
+        _shared(about),
         help=help,
+    )
+
+
+def _shared(about: About) -> str:
+    """That a component is not by itself: what is expected counts all arguments that hold its memory."""
+    if not about.point.shares:
+        return ""
+    return (
+        "  = note: arguments share memory here: a step in one is a step in the others, and each of their slopes counts "
+        "them all; pass copies to have each by itself"
     )
 
 

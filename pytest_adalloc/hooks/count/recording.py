@@ -53,6 +53,9 @@ class Recording:
         return "a recording that has not ended yet" if self.report is None else str(self.report)
 
 
+NUMBER = 8  # bytes that NumPy asks for where a number of Python is an operand
+
+
 @contextmanager
 def record(
     *, scope: Scope = "thread", address_table: Sequence[CodeRange] | None = None, witness: bool = False
@@ -98,8 +101,9 @@ def forbid(
     witness saw an allocation, and always with ``at_once=False``, which leaves the block untraced: tracing makes Python
     code some thirty times slower, native code not at all.
     An exception that the allocating call itself raises passes through unchanged. See ``stopping`` for how.
-    With ``max_numpy`` more requests of NumPy for the data of arrays are forbidden too, at the end of the block: NumPy
-    hands out small blocks that it has kept, which is no native allocation.
+    More than ``max_numpy`` requests of NumPy for the data of arrays are forbidden too, at the end of the block: NumPy
+    hands out small blocks that it has kept, which is no native allocation until it has none left. By default all are
+    forbidden but those for single numbers, such as the 2.0 of ``np.multiply(x, 2.0, out=x)``.
     """
     __tracebackhide__ = True
     words = installed().words
@@ -122,17 +126,21 @@ def forbid(
     report = recording.report = running.report
     if report is not None and (report.allocs or report.unseen):
         raise _complete(stopper.raised or AllocationForbidden(), report, note, stopper.line if note.site else None)
-    if report is not None and max_numpy is not None:
+    if report is not None:
         _hold_arrays(report, max_numpy)
 
 
-def _hold_arrays(report: AllocationReport, limit: int) -> None:
-    asked = report.python["numpy"].calls if "numpy" in report.python else 0
-    if asked > limit:
-        allowed = f"{limit} allowed in this forbid() block"
-        problem = AllocationForbidden(f"NumPy was asked for the data of {asked} arrays; {allowed}\n{report}")
-        problem.report = report
-        raise problem
+def _hold_arrays(report: AllocationReport, limit: int | None) -> None:
+    asked = report.python.get("numpy")
+    if asked is None or (asked.bytes <= NUMBER * asked.calls if limit is None else asked.calls <= limit):
+        return
+    allowed = f"{limit or 0} allowed in this forbid() block (max_numpy={asked.calls} allows them)"
+    kept = "NumPy hands small blocks out again without asking malloc, until it has none left"
+    problem = AllocationForbidden(
+        f"NumPy was asked for the data of {asked.calls} arrays; {allowed}\n  {kept}\n{report}"
+    )
+    problem.report = report
+    raise problem
 
 
 class _FirstNote:

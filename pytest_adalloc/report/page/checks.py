@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from html import escape
 
 from pytest_adalloc.report.findings import QUIET, many
+from pytest_adalloc.report.page.pieces import relative
 from pytest_adalloc.report.page.plots import plots
 from pytest_adalloc.report.page.source import source_view
 from pytest_adalloc.report.reporting import Finding
 
 SHAPES = {"pass": "✓", "fail": "✗", "expected": "○"}
 WORST = ("fail", "expected", "pass")
+
+MOST_FIGURES = 4  # lines of a message that a card repeats; the whole of it is in the list
+_DRAWN = re.compile(r"\s*(\d+ +)?\||\s*(= |-->|\^)")
 
 TO_DO = {
     "gradient wrong": "look at the term that belongs to the component that is named",
@@ -34,10 +38,13 @@ def state(found: Finding, expected: bool) -> str:
 
 def card(number: int, found: Finding, how: str) -> str:
     """A check that is not met: the answers first, then the lines, then the plots."""
-    what, *_ = (found["message"] or found["headline"]).splitlines() or [""]
+    what, *rest = (found["message"] or found["headline"]).splitlines() or [""]
+    figures = [line.strip() for line in rest if line.strip() and not _DRAWN.match(line)][:MOST_FIGURES]
+    reasons = [line.partition("= note: ")[2] for line in rest if "= note: " in line][:MOST_FIGURES]
     advice = re.findall(r"^\s*= help: (.*)$", found["message"], re.MULTILINE)
     answers = {
-        "What": escape(what),
+        "What": "<br>".join(map(escape, [what, *figures])),
+        **({"Why": "<br>".join(map(escape, reasons))} if reasons else {}),
         "Where": f"<code>{escape(_place(found))}</code>",
         "What to do": escape("; ".join(advice) or TO_DO.get(found["verdict"], "read the message below")),
     }
@@ -90,7 +97,7 @@ def _summary(found: Finding, how: str) -> str:
     expected = " (expected)" if how == "expected" else ""
     allocs = "" if found["allocs_per_call"] is None else f"{found['allocs_per_call']:,}"
     kept = "" if found["workspace_bytes"] is None else f"{found['workspace_bytes']:,}"
-    error = "" if found["max_error"] is None else f"{found['max_error']:.1e}"
+    error = relative(found["max_error"])
     took = f"{1e3 * found['seconds']:.0f} ms" if found.get("seconds") else ""
     cells = (("allocations a call", allocs), ("bytes kept", kept), ("error", error), ("time", took))
     numbers = "".join(

@@ -19,6 +19,8 @@ def step_curve(found: Finding) -> str:
     curve = found.get("errors", {}).get("curve")
     if not curve or len(curve["steps"]) < 3:
         return ""
+    if max(each or 0.0 for each in curve["errors"]) <= LEAST:
+        return ""  # exact with any step: there is nothing to see
     steps, errors = curve["steps"], [max(each or 0.0, LEAST) for each in curve["errors"]]
     off, sure = curve["off"], curve["sure"]
     decades = [math.log10(each) for each in (*errors, max(off or LEAST, LEAST))]

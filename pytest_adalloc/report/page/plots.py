@@ -31,7 +31,7 @@ def plots(found: Finding) -> str:
 def allocations_by_call(found: Finding) -> str:
     """A bar for each call; those that differ from most are of another colour."""
     counts: Sequence[int] = found.get("allocs_by_call") or []
-    if len(counts) < 2 or not any(counts):
+    if len(set(counts)) < 2:  # the same in every call: the words say it
         return ""
     top, usual = max(counts), median(counts)
     width = (WIDTH - LEFT) / len(counts)

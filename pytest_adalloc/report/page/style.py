@@ -58,7 +58,7 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}caption{text-align:lef
 th,td{text-align:left;vertical-align:top;padding:.3rem .5rem;border-bottom:1px solid var(--line);font-weight:400}
 thead th{font-weight:600}td.number{text-align:right;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}
-svg.p{max-width:36rem}svg.f{width:100%}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .sm{font-size:11px}
+svg.p{max-width:27rem}svg.f{width:100%}svg text{font:12px system-ui,sans-serif;fill:var(--ink)}svg .sm{font-size:11px}
 .ax{stroke:var(--edge);fill:none}.gr{stroke:var(--line);fill:none}.plots .wide{grid-column:1/-1}
 .data summary{padding-left:1.2rem;color:var(--link);font-size:.85rem}.data summary::before{left:0}
 .seg{display:inline-flex;border:1px solid var(--edge);border-radius:.4rem;overflow:hidden;font-size:.85rem;

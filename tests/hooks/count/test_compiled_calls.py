@@ -70,9 +70,18 @@ def test_other_callables_of_the_compiler_are_called_from_python() -> None:
     assert measure(ad.grad(energy), np.ones(4), 2.0, calls=3).driven == "python"
 
 
-def test_a_block_may_forbid_arrays_as_well() -> None:
+def test_a_block_forbids_arrays_as_well_unless_told_otherwise() -> None:
     np.empty(100)  # NumPy keeps the block, and hands it out again
-    with pytest.raises(AllocationForbidden, match="asked for the data of 1 arrays; 0 allowed"), forbid(max_numpy=0):
+    with pytest.raises(AllocationForbidden, match="asked for the data of 1 arrays; 0 allowed"), forbid():
         np.empty(100)
-    with forbid(max_numpy=1), forbid():
+    with forbid(max_numpy=1), forbid(max_numpy=1):
         np.empty(100)
+
+
+def test_a_number_as_an_operand_is_no_array_unless_asked() -> None:
+    x = np.ones(100)
+    np.multiply(x, 2.0, out=x)
+    with forbid():
+        np.multiply(x, 2.0, out=x)
+    with pytest.raises(AllocationForbidden, match="0 allowed"), forbid(max_numpy=0):
+        np.multiply(x, 2.0, out=x)

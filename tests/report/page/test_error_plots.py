@@ -84,6 +84,8 @@ def test_errors_are_drawn_with_words_and_rounding_alone_is_not() -> None:
     assert "differences come as near as 1e-11 with a step of 1e-05; the gradient is off by 1.0e+00" in step_curve(one)
     assert step_curve(one).count("<circle") == 3
     assert drawn_maps({**one, "errors": {"curve": None, "maps": [{**each, "cells": [[0.0, 1e-16]]}]}}) == ""
+    flat = {**curve, "errors": [0.0, 0.0, 0.0]}
+    assert step_curve({**one, "errors": {"curve": flat, "maps": []}}) == ""
     assert step_curve(found()) == drawn_maps(found()) == ""
 
 

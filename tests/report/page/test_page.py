@@ -90,6 +90,8 @@ def test_what_failed_why_where_and_what_to_do(file: str) -> None:
         "1 of 2 checks is not met",
         "workspace too large: react has to keep more than 0 bytes",
         "reactor.py:4 (react)",
+        "the reverse sweep needs `c[i]`, and workspace=0 does not allow to keep it",
+        "overwritten by line 9: c[i] = c[i] - burnt (same iteration)",
         "on line 9 write to another array instead of `c`",
     ):
         assert text in outline.text, text

@@ -13,7 +13,7 @@ from pathlib import Path
 from pytest_adalloc.report.findings import unmet
 from pytest_adalloc.report.reporting import Finding, Report, ReportedRun
 
-_SHOWN = re.compile(r"^ *--> (?P<file>.+):(?P<line>\d+):\d+$", re.MULTILINE)
+_SHOWN = re.compile(r"^ *--> (?P<file>.+?):(?P<line>\d+)(?::\d+)?$", re.MULTILINE)  # the first is the place itself
 
 
 class Annotations(Report):

@@ -40,7 +40,7 @@ def test_sarif_names_rule_place_and_message() -> None:
 
 @pytest.mark.parametrize(("file", "line"), [("/src/deep er/m.py", 41), ("/usr/lib/m.py", 7)])
 def test_the_line_that_the_message_shows_is_the_place(file: str, line: int) -> None:
-    one = failed(message=f"workspace too large: f\nneeds x\n  --> {file}:41:16\n   41 |  x\n  --> {file}:50:1")
+    one = failed(message=f"workspace too large: f\nneeds x\n  --> {file}:41\n   41 |  x\n  --> {file}:50:1")
     name = "deep er/m.py" if line == 41 else "test_a.py"
     assert place(one, ROOT) == (name, line)
     assert f"file={name},line={line}," in annotation(one, ROOT)

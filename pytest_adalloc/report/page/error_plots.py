@@ -72,7 +72,8 @@ def _step_labels(left: float, right: float) -> str:
     first, last = math.ceil(left), math.floor(right)
     every = max(1, (last - first) // 4)
     return "".join(
-        f'<text x="{46 + 284 * (k - left) / (right - left):.1f}" y="200" text-anchor="middle">1e{k}</text>'
+        f'<text x="{46 + 284 * (k - left) / (right - left):.1f}" y="200" '
+        f'text-anchor="{"end" if k > right - 0.3 else "middle"}">1e{k}</text>'
         for k in range(first, last + 1, every)
     )
 

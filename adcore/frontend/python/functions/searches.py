@@ -6,7 +6,8 @@ import ast
 import functools
 from collections.abc import Callable
 
-from adcore.frontend.python.control.branches import branch, choose
+from adcore.frontend.python.containers.ordering import LONGEST_SORTED, in_order
+from adcore.frontend.python.control.branches import branch
 from adcore.frontend.python.control.loop_phis import loop
 from adcore.frontend.python.functions.builtin import builtin
 from adcore.frontend.session import FunctionScope, as_static_int
@@ -21,13 +22,10 @@ from adcore.frontend.values.abstract import (
     Items,
     IterableValue,
     Num,
-    Poison,
-    is_scalar,
 )
 from adcore.frontend.values.containers.iterables import iterable_of, zipped
 from adcore.frontend.values.containers.lengths import items_of
 from adcore.frontend.values.containers.lists import list_literal
-from adcore.frontend.values.describe import describe
 from adcore.frontend.values.messages import python_message
 from adcore.frontend.values.numeric.conditions import condition
 from adcore.frontend.values.numeric.numbers import materialise
@@ -35,8 +33,6 @@ from adcore.frontend.values.numeric.scalars import compare, fail
 from adcore.ir.types import BOOL, I64
 
 MOST_UNROLLED_ITEMS = 64
-LONGEST_SORTED = 16
-"""Sorting so many numbers takes n (n - 1) / 2 comparisons and twice as many choices."""
 
 Each = Callable[[Abstract, Callable[[Abstract], None]], None]
 
@@ -224,30 +220,5 @@ def _sorted(scope: FunctionScope, node: ast.Call, args: list[Abstract], named: d
         return POISON
     if len(items) > LONGEST_SORTED or not isinstance(reverse, Constant):
         return scope.error(node, what, "sort outside of the function")
-    plain = isinstance(key, Constant) and key.value is None
-    if plain and all(isinstance(item, Constant) for item in items):
-        values = sorted((item.value for item in items if isinstance(item, Constant)), reverse=bool(reverse.value))
-        return list_literal(scope, node, tuple(map(Constant, values)))
-    keys = items if plain else [scope.apply(node, key, [item]) for item in items]
-    for number in keys:
-        if not is_scalar(number):
-            return (
-                POISON if isinstance(number, Poison) else scope.error(node, f"sorted does not take {describe(number)}")
-            )
-    before = ast.Gt if reverse.value else ast.Lt
-    pairs = [Items((number, item)) for number, item in zip(keys, items, strict=True)]
-    for end in range(1, len(pairs)):
-        for k in range(end, 0, -1):
-            pairs[k - 1], pairs[k] = _in_order(scope, node, pairs[k - 1], pairs[k], before)
-    return list_literal(scope, node, tuple(pair.items[1] for pair in pairs))
-
-
-def _in_order(scope: FunctionScope, node: ast.Call, a: Items, b: Items, before: type[ast.cmpop]) -> tuple[Items, Items]:
-    """Two items with their keys, exchanged if the second belongs before the first."""
-    exchange = compare(scope, node, before, b.items[0], a.items[0])
-
-    def chosen(x: Items, y: Items) -> Items:
-        parts = zip(x.items, y.items, strict=True)
-        return Items(tuple(choose(scope, exchange, lambda p=p: p, lambda q=q: q) for p, q in parts))  # type: ignore[misc]
-
-    return chosen(b, a), chosen(a, b)
+    found = in_order(scope, node, items, key, bool(reverse.value))
+    return POISON if found is None else list_literal(scope, node, tuple(found))

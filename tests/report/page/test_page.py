@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pytest_adalloc.report import html
 from pytest_adalloc.report.environment import environment
 from pytest_adalloc.report.page.source import function_lines, source_view
 from pytest_adalloc.session import Settings
-from tests.report.test_outputs import found
+from tests.report.test_outputs import Outline, found
 
 SOURCE = """import numpy as np
 
@@ -39,19 +38,6 @@ the reverse sweep needs `c[i]`, and workspace=0 does not allow to keep it
   = note: `c[i]` is overwritten (line 9) before the reverse sweep comes back to it
   = note: overwritten by line 9: c[i] = c[i] - burnt (same iteration)
   = help: on line 9 write to another array instead of `c`"""
-
-
-class Outline(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def read(text: str) -> Outline:

@@ -100,7 +100,7 @@ class Adalloc(Checks):
         except hooks.AllocationForbidden as problem:
             if policy == "strict":
                 raise
-            _warned(problem)
+            _warned(problem, 1)
         return report
 
     def measure_growth(
@@ -134,7 +134,7 @@ class Adalloc(Checks):
         except hooks.AllocationForbidden as problem:
             if policy == "strict":
                 raise
-            _warned(problem)
+            _warned(problem, 2)  # contextlib's own is between
 
     @contextmanager
     def record(self, *, scope: Scope | None = None) -> Iterator[Recording]:
@@ -148,10 +148,11 @@ class Adalloc(Checks):
             profiled(self._mine, recording.report)
 
 
-def _warned(problem: Exception) -> None:
+def _warned(problem: Exception, frames: int) -> None:
+    """Warn at the line of the test, so many calls above."""
     from pytest_adalloc.checks.verdict.grad_report import AdallocWarning
 
-    warnings.warn(AdallocWarning(str(problem)), stacklevel=4)
+    warnings.warn(AdallocWarning(str(problem)), stacklevel=frames + 2)
 
 
 # Tracebacks print the fixture by its qualified name: where users import its class from.

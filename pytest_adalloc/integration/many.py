@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_adalloc.checks.checking import examined
 from pytest_adalloc.checks.inputs.arguments import walk
 from pytest_adalloc.checks.task import CheckTask, task_of
 from pytest_adalloc.checks.verdict.grad_report import CheckFailed, GradReport
-from pytest_adalloc.integration.settle import concluded, run_options, unchecked
+from pytest_adalloc.integration.settle import concluded, examine, run_options, unchecked
 from pytest_adalloc.session import Recorder
 
 SIMPLIFYING = 5.0
@@ -38,28 +37,26 @@ def settled_at_many(
         return nothing
     reports: list[GradReport] = []
     failures: dict[bytes, CheckFailed] = {}
-    ends = [math.inf, True]  # when to look for no simpler input, and whether calls are still to be counted
+    ends, counted = math.inf, False  # when to look for no simpler input; whether calls have been counted
 
     def at(drawn: Any) -> None:
+        nonlocal ends, counted
         args = drawn if isinstance(drawn, tuple) else (drawn,)
         key = _exactly(args)
         if key in failures:
             raise failures[key]
-        if time.monotonic() > ends[0]:
+        if time.monotonic() > ends:
             return  # nothing simpler is looked for, and the simplest so far fails again when it is asked for
-        task = task_of(f, args, options, grad=grad, counted=bool(ends[1]))
-        ends[1] = False
-        report = examined(completed(task))
+        task = task_of(f, args, options, grad=grad, counted=not counted)
+        counted = True
+        report = examine(replace(task, options=run_options(task, recorder)))
         if report.passed:
             reports.append(report)
             return
-        ends[0] = min(ends[0], time.monotonic() + SIMPLIFYING)
+        ends = min(ends, time.monotonic() + SIMPLIFYING)
         told = report.learned(message=f"{report.message}\n  = note: {_told(task)}")
         failures[key] = CheckFailed(told)
         raise failures[key]
-
-    def completed(task: CheckTask) -> CheckTask:
-        return replace(task, options=run_options(task, recorder))
 
     every = list(hypothesis.HealthCheck)
     drawing = hypothesis.settings(
@@ -78,12 +75,12 @@ def settled_at_many(
         return concluded(failure.report, recorder)
     worst = min(reports, key=lambda report: (report.digits if report.digits is not None else 99, -_error(report)))
     first = reports[0]
-    counted = {
+    figures = {
         name: getattr(first, name)
         for name in ("allocs_per_call", "bytes_per_call", "sites", "allocations", "witnesses", "certificate")
     }
     note = f"checked at {len(reports)} inputs that hypothesis drew; this is the worst of them, the first was counted"
-    return concluded(worst.learned(**counted, notes=(*worst.notes, note)), recorder)
+    return concluded(worst.learned(**figures, notes=(*worst.notes, note)), recorder)
 
 
 def _exactly(args: Any) -> bytes:

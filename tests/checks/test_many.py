@@ -86,6 +86,16 @@ def test_large_arrays(drawn: Any) -> None:
     assert np.max(np.abs(x)) <= 10.0
 
 
+def test_sizes_are_tried_at_each_input() -> None:
+    def wrong_when_long(x: Any) -> Any:
+        return 3.0 * x * x * (1.0 + 1e-3 * (len(x) > 4))
+
+    drawn = strategies.arguments(energy, X)
+    assert check_many(energy, drawn, examples=3, grad=wrong_when_long, max_numpy=20).verdict == "passed"
+    with pytest.raises(CheckFailed, match="gradient wrong"):
+        check_many(energy, drawn, examples=3, grad=wrong_when_long, max_numpy=20, sizes=(4, 7))
+
+
 def test_mistakes_are_explained() -> None:
     with pytest.raises(ValueError, match="lies outside"):
         strategies.arguments(root, X, 2.0, domain={"x": (2.0, None)})

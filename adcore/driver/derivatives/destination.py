@@ -113,14 +113,22 @@ def _parts(entry: Any, value: Any, name: str) -> dict[str, tuple[Any, Any]]:
     raise AssertionError("unreachable")
 
 
-def _arrays(value: Any) -> list[Any]:
+def _arrays(value: Any, seen: set[int] | None = None) -> list[Any]:
+    """Every array in an argument, however deep in containers and objects it lies."""
+    seen = set() if seen is None else seen
     if isinstance(value, np.ndarray):
         return [value]
-    if isinstance(value, dict):
-        return [a for item in value.values() for a in _arrays(item)]
+    if id(value) in seen or isinstance(value, (float, int, str, type)) or callable(value):
+        return []
+    seen.add(id(value))
     if isinstance(value, (tuple, list)):
-        return [a for item in value for a in _arrays(item)]
-    return [a for item in getattr(value, "__dict__", {}).values() if isinstance(item, np.ndarray) for a in (item,)]
+        parts = list(value)
+    elif isinstance(value, dict):
+        parts = list(value.values())
+    else:
+        slots = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ())]
+        parts = [*getattr(value, "__dict__", {}).values(), *(getattr(value, name, None) for name in slots)]
+    return [array for part in parts for array in _arrays(part, seen)]
 
 
 def _kept(entry: Any, value: Any) -> Any:

@@ -157,10 +157,19 @@ def _types(body: _Body) -> tuple[ScalarArg, ...]:
     return tuple(ScalarArg(C_TYPES[t], C_TYPES[t] in ("f64", "i64")) for t in (*argtypes, restype))
 
 
+NEEDS_GIL = 4
+"""What `_flags_` of a ctypes function has where it was made by PYFUNCTYPE or PyDLL: it is called with the GIL held."""
+
+
 def _native(name: str, body: _Body, types: tuple[ScalarArg, ...]) -> Native:
     if body.allocates is False and not body.reason:
         refuse(f"{name} is declared not to allocate, without a reason", help='say why: reason="..."')
     given = body.function
+    if getattr(given, "_flags_", 0) & NEEDS_GIL:
+        refuse(
+            f"{name} needs the GIL, and kernels that take long run without it",
+            help="make it with ctypes.CFUNCTYPE, or load its library with ctypes.CDLL",
+        )
     address = given if isinstance(given, int) else ctypes.cast(given, ctypes.c_void_p).value
     if not address:
         refuse(f"{name} has no address")

@@ -139,6 +139,28 @@ def test_buffers_that_nobody_may_write() -> None:
         ad.grad(scaled, wrt=(0, 1), out=(np.zeros(5),))(X, 1.0)
 
 
+class Held:
+    __slots__ = ("inner",)
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+
+def of_held(held, x):
+    return np.sum(held.inner[0].mass * x)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_arrays_deep_in_objects_are_not_overwritten(step: int) -> None:
+    mass = np.arange(1.0, 11.0)[::step][:5]
+    before = mass.copy()
+    gradient = ad.grad(of_held, wrt="x", out=mass)
+    for _ in range(2):
+        with pytest.raises(ad.ArgumentError, match="out shares memory with an argument"):
+            gradient(Held([Arm(1.0, mass)]), X)
+        np.testing.assert_array_equal(mass, before)
+
+
 def test_no_array_is_made() -> None:
     x, out = np.ones(100_000), np.zeros(100_000)
     gradient = ad.grad(scaled, out=out)

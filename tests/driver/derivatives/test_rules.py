@@ -255,6 +255,13 @@ def test_a_declared_native_function_by_address() -> None:
     assert "computes in registers" in str(g.certificate)
 
 
+def test_a_native_function_that_needs_the_gil_is_refused() -> None:
+    """Kernels that take long run without it."""
+    kind = ctypes.PYFUNCTYPE(ctypes.c_double, ctypes.c_double)
+    with pytest.raises(ad.ArgumentError, match="needs the GIL, and kernels that take long run without it"):
+        ad.rule(kind(lambda a: a * a), adjoint=lambda a, result, cotangent: 2.0 * a * cotangent)
+
+
 def test_a_function_made_by_llvm() -> None:
     from adcore.lower.objects.object_code import emit
     from adcore.runtime.loading.linker import load
